@@ -1,0 +1,211 @@
+"""Chunks: claim one, and write down what came of its POST. Everything between is `dispatcher.submit`'s."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from dispatcher import accounts, brakes
+from dispatcher.brakes import Wait
+from dispatcher.config import Settings
+from dispatcher.database import query
+from dispatcher.errors import ProviderError, SendRefusedByGuard
+from dispatcher.provider.deadline import now as boot_clock
+
+log = logging.getLogger(__name__)
+
+LEASE_MARGIN = 30.0
+"""Seconds that a lease outlives the longest possible call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A chunk that this process alone may POST, once, and only while `lease_ends` lies ahead."""
+
+    account_id: int
+    campaign_id: int
+    chunk_id: int
+    chunk_no: int
+    attempt: int
+    bloque: bytes
+    lines: int
+    test: bool
+    trial: bool
+    latest: datetime  # the provider's clock at the claim, upper bound
+    expires_at: datetime | None
+    claimed_at: float  # boot clock, read before the claim began
+    lease_ends: float
+
+    def label(self) -> str:
+        """The one shape of a log line's subject."""
+        return f"campaign={self.campaign_id} chunk={self.chunk_no} attempt={self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class NothingToSend:
+    """A chunk was claimed and had no line left to send; there may be more chunks."""
+
+
+def claim_next(engine: Engine, settings: Settings, account_id: int, fingerprint: str) -> Claim | NothingToSend | Wait:
+    """Claim the next due chunk of an account and commit that, or say why nothing may be claimed now.
+
+    Slot, backoff, rate, window, pause and deadline are all checked here, before the claim; an exception from the
+    commit means that nothing may be posted.
+    """
+    claimed_at = boot_clock()
+    with engine.begin() as connection:
+        known = connection.execute(
+            query("lock_account"), {"account_id": account_id, "fingerprint": fingerprint}
+        ).first()
+        if known is None:
+            return Wait("the configured key is not this account's")
+        account = connection.execute(query("read_brakes"), {"account_id": account_id}).one()
+        clock = accounts.clock_of(account)
+        if clock is None or not clock.trustworthy(account.db_now, accounts.host_id(), boot_clock()):
+            return Wait("the provider's clock is not measured")
+        decision = brakes.decide(brakes.of_row(account, clock, settings))
+        if isinstance(decision, Wait):
+            return decision
+        return _claim(connection, settings, account, decision, claimed_at)
+
+
+def _claim(
+    connection: Connection, settings: Settings, account: Any, go: brakes.Go, claimed_at: float
+) -> Claim | NothingToSend | Wait:
+    lease = settings.provider_timeout + LEASE_MARGIN
+    campaign = connection.execute(
+        query("next_campaign"),
+        {
+            "account_id": account.id,
+            "earliest": go.earliest,
+            "latest": go.latest,
+            "wheel": brakes.wheel(account.turn),
+        },
+    ).first()
+    if campaign is None:
+        return Wait("nothing is due")
+    turn = account.turn + 1
+    chunk = connection.execute(
+        query("claim_chunk"),
+        {"campaign_id": campaign.id, "lease": lease, "earliest": go.earliest, "turn": turn},
+    ).first()
+    if chunk is None:
+        return Wait("nothing is due")
+    where = {
+        "campaign_id": campaign.id,
+        "first_seq": chunk.first_seq,
+        "last_seq": chunk.last_seq,
+        "chunk_no": chunk.chunk_no,
+    }
+    content = connection.execute(query("chunk_lines"), {"prefix": campaign.prefix, **where}).one()
+    if content.opted_out:
+        connection.execute(
+            query("suppress_lines"),
+            {"campaign_id": campaign.id, "seqs": content.opted_out, "chunk_id": chunk.id},
+        )
+        log.info("suppressed campaign=%s chunk=%s lines=%s", campaign.id, chunk.chunk_no, len(content.opted_out))
+    if not content.lines:
+        connection.execute(query("settle_empty_claim"), {"chunk_id": chunk.id, "attempt": chunk.attempt})
+        return NothingToSend()
+    connection.execute(
+        query("begin_attempt"),
+        {
+            "chunk_id": chunk.id,
+            "attempt": chunk.attempt,
+            "messages": content.lines,
+            "earliest": go.earliest,
+        },
+    )
+    connection.execute(
+        query("turn_account"),
+        {
+            "account_id": account.id,
+            "turn": turn,
+            "retry_at": go.retry_at,
+            "rate_free_at": brakes.rate_free_at(account.db_now, account.rate_free_at, content.lines, settings.rate),
+        },
+    )
+    return Claim(
+        account_id=account.id,
+        campaign_id=campaign.id,
+        chunk_id=chunk.id,
+        chunk_no=chunk.chunk_no,
+        attempt=chunk.attempt,
+        bloque=content.bloque.encode("latin-1"),
+        lines=content.lines,
+        test=campaign.test,
+        trial=go.trial,
+        latest=go.latest,
+        expires_at=campaign.expires_at,
+        claimed_at=claimed_at,
+        lease_ends=claimed_at + lease,
+    )
+
+
+def finish_accepted(engine: Engine, claim: Claim) -> str | None:
+    """The provider answered OK. Returns the chunk's new state; None when this attempt no longer counts."""
+    with engine.begin() as connection:
+        row = _finish(connection, "finish_accepted", claim, "accepted", None)
+        connection.execute(query("account_succeeded"), {"account_id": claim.account_id, "trial": claim.trial})
+        return row
+
+
+def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> str | None:
+    """Proven not taken: due again. The account backs off, or is blocked when its credential was refused."""
+    with engine.begin() as connection:
+        outcome = "not_delivered"
+        if isinstance(error, SendRefusedByGuard):
+            outcome = "not_started"
+        elif error.scope == "account" and error.words:
+            outcome = "refused"
+        row = _finish(connection, "finish_undelivered", claim, outcome, str(error))
+        if outcome == "refused":
+            connection.execute(query("account_blocked"), {"account_id": claim.account_id, "words": error.words})
+        elif outcome == "not_delivered":
+            connection.execute(query("account_failed"), {"account_id": claim.account_id})
+        return row
+
+
+def finish_in_doubt(engine: Engine, claim: Claim, error: ProviderError) -> str | None:
+    """Nobody knows: in doubt until evidence. Words about credit or contract also block the account."""
+    with engine.begin() as connection:
+        row = _finish(connection, "finish_in_doubt", claim, "in_doubt", str(error), reason=error.reason)
+        if error.scope == "account" and error.words:
+            connection.execute(query("account_blocked"), {"account_id": claim.account_id, "words": error.words})
+        else:
+            connection.execute(query("account_doubted"), {"account_id": claim.account_id})
+        return row
+
+
+def _finish(
+    connection: Connection, name: str, claim: Claim, outcome: str, detail: str | None, **extra: Any
+) -> str | None:
+    parameters = {"chunk_id": claim.chunk_id, "attempt": claim.attempt}
+    row = connection.execute(query(name), {**parameters, **extra}).first()
+    connection.execute(
+        query("end_attempt"), {**parameters, "outcome": outcome, "detail": detail[:500] if detail else None}
+    )
+    return str(row.state) if row else None
+
+
+def rescue(connection: Connection, account_id: int) -> int:
+    """Move chunks whose lease ran out into doubt. Returns how many."""
+    rows = connection.execute(query("rescue_leases"), {"account_id": account_id}).all()
+    for row in rows:
+        log.warning("lease_expired campaign=%s chunk=%s attempt=%s", row.campaign_id, row.chunk_no, row.attempt)
+    return len(rows)
+
+
+def due_exists(connection: Connection, account_id: int) -> bool:
+    """Whether any campaign that may run has a due chunk (whatever its start)."""
+    return bool(
+        connection.execute(
+            text(
+                "SELECT 1 FROM campaign c WHERE c.account_id = :id AND c.state IN ('scheduled', 'running') "
+                "AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due') LIMIT 1"
+            ),
+            {"id": account_id},
+        ).first()
+    )

@@ -1,0 +1,67 @@
+"""`dispatcher db`, `doctor`, `up`, `demo`: the set-up and its parts."""
+
+import sys
+
+import click
+
+from dispatcher import config, database, door
+from dispatcher import doctor as examination
+from dispatcher.cli.output import FAILED, Output, command
+from dispatcher.runtime import Runtime
+
+
+@click.group()
+def db() -> None:
+    """The database's schema."""
+
+
+@db.command()
+@command
+def upgrade(output: Output) -> None:
+    """Bring the database to this version's schema; safe to run again."""
+    settings = config.load()
+    with door.embedded(settings, broker=False):
+        runtime = Runtime(settings)
+        try:
+            before, after = database.upgrade(runtime.engine)
+        finally:
+            runtime.close()
+    output.answer({"before": before, "after": after})
+    output.say(f"The database is at {after}." if before == after else f"Upgraded from {before or 'nothing'} to {after}.")
+
+
+@click.command()
+@command
+def doctor(output: Output) -> None:
+    """Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat."""
+    settings = config.load()
+    with door.embedded(settings, broker=True):
+        checks = examination.examine(settings)
+    ok = all(check.ok for check in checks)
+    output.answer({"ok": ok, "checks": [check._asdict() for check in checks]})
+    output.table("", ["", "check", "detail"], [["ok" if c.ok else "FAIL", c.name, c.detail] for c in checks])
+    if not ok:
+        sys.exit(FAILED)
+
+
+@click.command()
+@command
+def up(output: Output) -> None:
+    """Run worker, beat and Flower in the foreground, with the embedded servers or the configured ones.
+
+    Ctrl-C or SIGTERM stops it cleanly: a POST that is under way may finish.
+    """
+    settings = config.load()
+    with door.embedded(settings, broker=True):
+        sys.exit(door.supervise(settings, output.note))
+
+
+@click.command()
+@click.option("--messages", default=10_000, show_default=True, type=click.IntRange(1, 2_000_000))
+@command
+def demo(output: Output, messages: int) -> None:
+    """Watch a campaign load, go out to a simulated provider and come back; nothing can reach a phone.
+
+    It runs in a home of its own with servers of its own, and ignores the configured key, URL, database and broker.
+    """
+    output.answer(door.demo(messages, output))

@@ -1,0 +1,211 @@
+"""The settings, read from the environment or `.env`; nothing else in the project reads either."""
+
+import hashlib
+import json
+import os
+import re
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from dispatcher.errors import UsageError
+from dispatcher.window import Window
+
+PREFIX = "DISPATCHER_"
+DEFAULT_PROVIDER_URL = "https://servicio.smsmasivos.com.ar"
+
+
+def _dotenv_path() -> Path | None:
+    """`.env` of the working folder, unless DISPATCHER_NO_DOTENV is set (demo, tests, bench)."""
+    return None if os.environ.get(PREFIX + "NO_DOTENV") else Path(".env")
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """`DISPATCHER_X_FILE=/run/secrets/x` gives DISPATCHER_X the content of that file."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = f"{PREFIX}{field_name.upper()}_FILE"
+        dotenv = _dotenv_path()
+        path = os.environ.get(name) or (dotenv_values(dotenv).get(name) if dotenv else None)
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except OSError as error:
+            raise UsageError(
+                f"{name} points to {path}, which cannot be read: {error.strerror}",
+                hint="Give the path of a readable file, or unset it.",
+            ) from error
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, key, _ = self.get_field_value(field, name)
+            if value is not None:
+                found[key] = value
+        return found
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; times are seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("dispatcher")))
+    provider_url: str = DEFAULT_PROVIDER_URL
+    apikey: SecretStr | None = None
+    ca_bundle: Path | None = None
+    country: Literal["AR", "GT", "MX", "PE", "UY"] = "AR"
+    company: str | None = None
+    window: str = "08:00-22:00"
+    window_guard: int = Field(60, ge=0, le=3600)
+    chunk_size: int = Field(1000, ge=1, le=10_000)
+    chunk_bytes: int = Field(90_000, ge=1_000, le=200_000)
+    concurrency: int = Field(2, ge=1, le=64)
+    rate: int = Field(0, ge=0)
+    provider_timeout: float = Field(60.0, gt=0, le=600)
+    poll_interval: float = Field(15.0, gt=0, le=3600)
+    probe_rate: float = Field(5.0, gt=0, le=1000)
+    fecha_reading: Literal["auto", "since", "second", "day"] = "auto"
+    in_doubt_horizon: float = Field(900.0, ge=0)
+    result_horizon: float = Field(86_400.0, ge=0)
+    max_resends: int = Field(3, ge=0, le=100)
+    flower_port: int = Field(5555, ge=0, le=65_535)
+    flower_auth: SecretStr | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
+
+    @field_validator("provider_url")
+    @classmethod
+    def _canonical_url(cls, value: str) -> str:
+        parts = urlsplit(value.strip())
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be http://… or https://… with a host")
+        if parts.username or parts.query or parts.fragment:
+            raise ValueError("must carry no user, query or fragment")
+        return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.match(r"postgres(ql)?(\+psycopg)?://", value.get_secret_value()):
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.match(r"(redis|rediss|redis\+socket|amqp|amqps)://", value.get_secret_value()):
+            raise ValueError("must begin with redis://, rediss://, redis+socket:// or amqp://")
+        return value
+
+    @field_validator("window")
+    @classmethod
+    def _valid_window(cls, value: str) -> str:
+        Window.parse(value)
+        return value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute_home(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @cached_property
+    def sending_window(self) -> Window:
+        """The hours in which a POST may begin, provider-local."""
+        return Window.parse(self.window, guard=self.window_guard)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """A one-way mark of the credential, 16 hex digits: it binds campaigns to their account."""
+        if self.apikey is None:
+            return None
+        return hashlib.sha256(b"dispatcher-account:" + self.apikey.get_secret_value().encode()).hexdigest()[:16]
+
+    def require_apikey(self) -> str:
+        """The API key.
+
+        Raises:
+            UsageError: DISPATCHER_APIKEY is not set.
+        """
+        if self.apikey is None:
+            raise UsageError(
+                "DISPATCHER_APIKEY is not set, so nothing can be sent.",
+                hint="Copy it from the provider's panel (Mi cuenta > Seguridad) into the environment or .env; "
+                "`dispatcher demo` needs none.",
+            )
+        return self.apikey.get_secret_value()
+
+    @property
+    def embedded_file(self) -> Path:
+        """Where a running embedded stack tells its addresses."""
+        return self.home / "run" / "embedded.json"
+
+    def _address(self, given: SecretStr | None, key: str, name: str) -> str:
+        if given is not None:
+            return given.get_secret_value()
+        try:
+            return str(json.loads(self.embedded_file.read_text(encoding="utf-8"))[key])
+        except (OSError, ValueError, KeyError):
+            raise UsageError(
+                f"{name} is not set and no embedded server runs in {self.home}.",
+                hint=f"Run `dispatcher up` (it starts the embedded servers), or set {name}.",
+            ) from None
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database's address for SQLAlchemy, with the psycopg driver."""
+        url = self._address(self.database_url, "database_url", PREFIX + "DATABASE_URL")
+        return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url)
+
+    @property
+    def celery_broker_url(self) -> str:
+        """The broker's address as Celery takes it."""
+        return self._address(self.broker_url, "broker_url", PREFIX + "BROKER_URL")
+
+    def effective_chunk_size(self) -> int:
+        """Messages per POST: a rate limit also caps the chunk, so that a burst is at most one minute's worth."""
+        return min(self.chunk_size, self.rate) if self.rate else self.chunk_size
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the settings.
+
+    Raises:
+        UsageError: a value is bad; the message names each setting and says why.
+    """
+    try:
+        return Settings(_env_file=_dotenv_path(), **overrides)  # type: ignore[call-arg]  # pydantic-settings' own
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{str(item['loc'][0]).upper() if item['loc'] else ''}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise UsageError("; ".join(lines), hint="See the settings table in README.md.") from None
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return load()
+
+
+__all__ = ["DEFAULT_PROVIDER_URL", "Settings", "load", "settings"]

@@ -1,0 +1,125 @@
+"""Connections to Postgres, the migrations, and the named statements of `schemas/queries.sql`."""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, TextClause, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+import schemas
+from dispatcher.errors import UsageError
+
+_SESSION = (
+    "-c timezone=UTC -c idle_in_transaction_session_timeout=30000 -c lock_timeout=20000 "
+    "-c jit=off -c application_name=dispatcher"
+)
+_MIGRATION_LOCK = 0x5D15
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+def connect(url: str) -> Engine:
+    """An engine with a small pool; connections are checked before use, since servers restart."""
+    return create_engine(
+        url,
+        pool_size=3,
+        max_overflow=5,
+        pool_pre_ping=True,
+        connect_args={"options": _SESSION, "connect_timeout": 10},
+    )
+
+
+@lru_cache(maxsize=1)
+def queries() -> dict[str, TextClause]:
+    """The statements of `schemas/queries.sql` by name."""
+    source = files(schemas).joinpath("queries.sql").read_text(encoding="utf-8")
+    parts = _NAME.split(source)
+    return {name: text(body.strip().rstrip(";")) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def query(name: str) -> TextClause:
+    """One named statement."""
+    return queries()[name]
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schemas.__file__).parent / "migrations"))
+    return config
+
+
+def head_revision() -> str | None:
+    """The newest migration that this code knows."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The migration that the database stands at; None when it has no schema yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(engine: Engine) -> tuple[str | None, str | None]:
+    """Bring the schema to this code's newest migration; safe to run twice, or from two places at once.
+
+    Returns:
+        The revision before and after.
+    """
+    config = _alembic()
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
+        try:
+            before = current_revision(connection)
+            connection.commit()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            after = current_revision(connection)
+            connection.commit()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
+            connection.commit()
+    return before, after
+
+
+def require_schema(engine: Engine) -> None:
+    """Refuse to work on a database without this code's schema.
+
+    Raises:
+        UsageError: migrations are missing, or the database is newer than this code.
+    """
+    with engine.connect() as connection:
+        found, wanted = current_revision(connection), head_revision()
+    if found != wanted:
+        raise UsageError(
+            f"The database is at migration {found or 'none'}, this version needs {wanted}.",
+            hint="Run `dispatcher db upgrade`." if found is None or found < str(wanted) else "Upgrade the dispatcher.",
+        )
+
+
+def pin_key_lookups(connection: Connection) -> None:
+    """Keep the planner of this transaction to key look-ups: a hash join over all messages costs five times more."""
+    connection.exec_driver_sql(
+        "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
+        "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+    )
+
+
+T = TypeVar("T")
+
+
+def retry_deadlocks(transaction: Callable[[], T], tries: int = 4) -> T:
+    """Run a whole transaction again when Postgres chose it as a deadlock's victim (40P01)."""
+    for attempt in range(1, tries + 1):
+        try:
+            return transaction()
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != "40P01" or attempt == tries:
+                raise
+    raise AssertionError("unreachable")

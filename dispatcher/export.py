@@ -1,0 +1,136 @@
+"""Exports: results and rejects. CSV and XLSX are opened by people, so cells that a spreadsheet would run are defused;
+JSONL is for programs and stays raw."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import openpyxl
+from psycopg import sql
+from sqlalchemy import Engine
+
+from dispatcher.window import provider_local
+
+COLUMNS = (
+    "campaign_id",
+    "seq",
+    "external_id",
+    "destino",
+    "texto",
+    "idinterno",
+    "status",
+    "result_code",
+    "result_text",
+    "chunk_no",
+    "submitted_at",
+    "processed_at",
+)
+_FREE_TEXT = frozenset({"external_id", "texto", "result_text", "raw", "detail"})
+_XLSX_ROWS = 1_048_575
+# OWASP, CSV injection: what a cell may not begin with.
+_DANGEROUS = "^[=+@\\t\\r\\n-]"
+
+
+def _cell(column: str) -> sql.Composable:
+    """A column as it may stand in a spreadsheet."""
+    name = sql.Identifier(column)
+    if column not in _FREE_TEXT:
+        return name
+    return sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {0} ELSE {0} END AS {0}").format(name, sql.Literal(_DANGEROUS))
+
+
+def _rows(table: str, columns: tuple[str, ...], campaign_id: int, order: str, *, raw: bool) -> sql.Composed:
+    selected = [sql.Identifier(c) if raw else _cell(c) for c in columns]
+    return sql.SQL("SELECT {} FROM {} WHERE campaign_id = {} ORDER BY {}").format(
+        sql.SQL(", ").join(selected), sql.Identifier(table), sql.Literal(campaign_id), sql.Identifier(order)
+    )
+
+
+def write_results(engine: Engine, campaign_id: int, kind: str, path: Path | None) -> int:
+    """Write `message_status` of a campaign as csv, jsonl or xlsx, in seq order. Returns how many rows."""
+    if kind == "xlsx":
+        assert path is not None
+        return _write_xlsx(engine, campaign_id, path)
+    select = _rows("message_status", COLUMNS, campaign_id, "seq", raw=kind == "jsonl")
+    with _target(path) as stream:
+        if kind == "csv":
+            return _copy_csv(engine, select, stream)
+        # Doubled backslashes are COPY's own escapes: JSON's must come through untouched, so CSV with odd quotes.
+        lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(select)
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
+        return _copy(engine, statement, stream)
+
+
+def write_rejects(engine: Engine, campaign_id: int, folder: Path) -> Path:
+    """Write a campaign's rejected rows as CSV (line, code, reason, detail, raw). Returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"campaign-{campaign_id}-rejects.csv"
+    select = _rows("reject", ("line", "code", "reason", "detail", "raw"), campaign_id, "line", raw=False)
+    with _target(path) as stream:
+        _copy_csv(engine, select, stream)
+    return path
+
+
+def _copy_csv(engine: Engine, select: sql.Composed, stream: BinaryIO) -> int:
+    # The mark tells a spreadsheet that this is UTF-8; a shell pipe wants none.
+    if stream is not sys.stdout.buffer:
+        stream.write(b"\xef\xbb\xbf")
+    return _copy(engine, sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(select), stream)
+
+
+def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
+    with engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        with raw.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                for part in copy:
+                    stream.write(bytes(part))
+            return int(cursor.rowcount)
+
+
+def _write_xlsx(engine: Engine, campaign_id: int, path: Path) -> int:
+    """Stream into a write-only workbook; a sheet holds a million rows, so there may be several."""
+    book = openpyxl.Workbook(write_only=True)
+    rows = 0
+    with engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        with raw.cursor(name="results") as cursor:
+            cursor.itersize = 5_000
+            cursor.execute(_rows("message_status", COLUMNS, campaign_id, "seq", raw=False))
+            sheet = None
+            for row in cursor:
+                if rows % _XLSX_ROWS == 0:
+                    sheet = book.create_sheet(f"results {rows // _XLSX_ROWS + 1}" if rows else "results")
+                    sheet.append(COLUMNS)
+                assert sheet is not None
+                # Excel knows no time zones: the provider's local time, as its panel shows it.
+                sheet.append([_plain(cell) for cell in row])
+                rows += 1
+    if not rows:
+        book.create_sheet("results").append(COLUMNS)
+    with _target(path) as stream:
+        book.save(stream)
+    return rows
+
+
+def _plain(cell: Any) -> Any:
+    return provider_local(cell).replace(tzinfo=None) if isinstance(cell, datetime) else cell
+
+
+@contextmanager
+def _target(path: Path | None) -> Iterator[BinaryIO]:
+    """Stdout, or a file that appears whole or not at all."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""idinterno: the reference that each line carries to the provider and back (guide, "Envío en bloque").
+
+Form: `M`, prefix (10 hex digits, random per database), campaign (hex), generation (one letter `G`..`V`), seq (hex),
+check character. At most 37 characters, upper-case letters and digits, read case-blind and without a look-up.
+The check character is a weighted sum modulo 31, so one wrong character never goes unnoticed.
+`encode_idinterno` and `decode_idinterno` in the database do the same.
+"""
+
+import re
+from typing import NamedTuple
+
+import polars as pl
+
+ALPHABET = "0123456789ABCDEFGHJKLMNPRTUVWXY"
+_FIRST_GENERATION = ord("G")
+_FORM = r"^M([0-9A-F]{10})([1-9A-F][0-9A-F]{0,14})([G-V])([1-9A-F][0-9A-F]{0,7})([0-9A-HJ-NPRT-Y])$"
+_PATTERN = re.compile(_FORM, re.ASCII)
+MAX_SEQ = 2**31 - 1
+
+
+class Idinterno(NamedTuple):
+    """What an idinterno says."""
+
+    prefix: str
+    campaign_id: int
+    generation: int
+    seq: int
+
+
+def _check(prefix: str, campaign_id: int, generation: int, seq: int) -> str:
+    return ALPHABET[(int(prefix, 16) + 2 * campaign_id + 3 * generation + seq) % 31]
+
+
+def encode(prefix: str, campaign_id: int, generation: int, seq: int) -> str:
+    """The idinterno of one line."""
+    letter = chr(_FIRST_GENERATION + generation)
+    return f"M{prefix}{campaign_id:X}{letter}{seq:X}{_check(prefix, campaign_id, generation, seq)}"
+
+
+def decode(text: str) -> Idinterno | None:
+    """Read one of our idinternos, in any case; None for any other text."""
+    match = _PATTERN.match(text.upper())
+    if not match or text[-1:] == "\n":
+        return None
+    prefix, campaign, letter, seq, check = match.groups()
+    found = Idinterno(prefix, int(campaign, 16), ord(letter) - _FIRST_GENERATION, int(seq, 16))
+    if found.seq > MAX_SEQ or check != _check(*found):
+        return None
+    return found
+
+
+_FIELDS = ("prefix", "campaign", "letter", "seq_hex", "check")
+
+
+def decode_column(frame: pl.DataFrame) -> pl.DataFrame:
+    """Keep the rows whose `idinterno` is of our form, with columns prefix, campaign_id, generation, seq added."""
+    given = pl.col("idinterno").str.to_uppercase()
+    parts = (
+        frame.with_columns(given.str.extract_groups(_FORM).struct.rename_fields(list(_FIELDS)).alias("part"))
+        .unnest("part")
+        .filter(pl.col("prefix").is_not_null())
+    )
+    if parts.is_empty():
+        return parts.select(
+            *frame.columns,
+            "prefix",
+            campaign_id=pl.lit(0, pl.Int64),
+            generation=pl.lit(0, pl.Int16),
+            seq=pl.lit(0, pl.Int32),
+        )
+    generations = {chr(_FIRST_GENERATION + n): n for n in range(16)}
+    prefixes = {prefix: int(prefix, 16) % 31 for prefix in parts["prefix"].unique().to_list()}
+    numbers = parts.with_columns(
+        campaign_id=pl.col("campaign").str.to_integer(base=16, strict=False),
+        seq=pl.col("seq_hex").str.to_integer(base=16, strict=False),
+        generation=pl.col("letter").replace_strict(generations, return_dtype=pl.Int64),
+        prefix_sum=pl.col("prefix").replace_strict(prefixes, return_dtype=pl.Int64),
+        check_value=pl.col("check").replace_strict(
+            {letter: n for n, letter in enumerate(ALPHABET)}, return_dtype=pl.Int64
+        ),
+    )
+    # Reduced before summing, so that a 60-bit campaign number cannot overflow.
+    checksum = (pl.col("prefix_sum") + 2 * (pl.col("campaign_id") % 31) + 3 * pl.col("generation") + pl.col("seq")) % 31
+    return numbers.filter((checksum == pl.col("check_value")) & (pl.col("seq") <= MAX_SEQ)).select(
+        *frame.columns,
+        "prefix",
+        "campaign_id",
+        pl.col("generation").cast(pl.Int16),
+        pl.col("seq").cast(pl.Int32),
+    )

@@ -1,0 +1,43 @@
+"""From a file to valid messages: open a list, check every row, hand over batches.
+
+    with open_source("clientes.csv") as source:
+        for batch in ingest(source, IngestOptions("Hola {nombre}. Empresa SA")):
+            ...
+
+Memory does not grow with the file, but for about two bytes a recipient to tell duplicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dispatcher.errors import UsageError
+from dispatcher.ingest.files import Source, from_recipients, open_source
+from dispatcher.ingest.validate import MESSAGES, REJECTS, Batch, Checker, IngestOptions, batches
+
+__all__ = [
+    "MESSAGES",
+    "REJECTS",
+    "Batch",
+    "IngestOptions",
+    "Source",
+    "from_recipients",
+    "ingest",
+    "open_source",
+]
+
+BATCH_ROWS = 50_000
+
+
+def ingest(source: Source, options: IngestOptions, *, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
+    """Check all rows of `source`, `batch_rows` at most at a time; may be called again for another pass.
+
+    What is wrong with the template, the options or the headings raises UsageError here, before a row is read;
+    a list without rows, and an XLSX file that is damaged further down, raise it from the iterator.
+    """
+    if batch_rows < 1:
+        raise ValueError("batch_rows must be at least 1")
+    if not source.table.columns:
+        raise UsageError(f"{source.name} is empty", hint="give at least one recipient")
+    checker = Checker(source.table.columns, options)
+    return batches(source.table.blocks(checker.wanted, batch_rows), checker, source.name)

@@ -1,0 +1,80 @@
+"""What every kind of file becomes before its rows are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import polars as pl
+
+RAW_LIMIT = 2_000
+"""Characters of a rejected row that are kept."""
+
+
+class Reject(NamedTuple):
+    """A row that goes out to nobody: where it stands, what it says, and why."""
+
+    line: int
+    raw: str
+    code: int | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a file, in its order.
+
+    Attributes:
+        frame: `line` int64, `raw` str, and one str column per position asked for, named by `column()`; a null
+            there is a value that the row does not have.
+        rejects: rows that could not be taken apart at all.
+        position: how far into the source the block reaches, in the units of `Source.size`.
+    """
+
+    frame: pl.DataFrame
+    rejects: list[Reject]
+    position: int
+
+
+class Table(Protocol):
+    """A file whose rows have headings."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The headings, in order."""
+        ...
+
+    def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
+        """Yield the rows, at most `batch_rows` a block, with the columns at the positions `wanted`."""
+        ...
+
+
+def column(position: int) -> str:
+    """Return the name that the column at `position` has in a block."""
+    return f"c{position}"
+
+
+def schema(wanted: Sequence[int]) -> dict[str, type[pl.DataType]]:
+    """Return the columns of a block's frame."""
+    return {"line": pl.Int64, "raw": pl.String} | {column(position): pl.String for position in wanted}
+
+
+def shown(raw: str) -> str:
+    """Return `raw` as it can be stored and read: bounded, and with a NUL shown as \\x00."""
+    cut = raw[:RAW_LIMIT].replace("\x00", "\\x00")
+    return cut[:RAW_LIMIT] if _encodes(cut) else cut.encode("utf-8", "backslashreplace").decode()[:RAW_LIMIT]
+
+
+def storable(value: str) -> bool:
+    """Tell whether a database can hold `value`: no NUL, no half of a surrogate pair."""
+    return "\x00" not in value and _encodes(value)
+
+
+def _encodes(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""Opening a list: what kind of file it is, by its content and then by its name."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, cast
+
+from dispatcher.errors import UsageError
+from dispatcher.ingest.blocks import Table
+from dispatcher.ingest.inline import InlineTable
+from dispatcher.ingest.jsonl import open_jsonl
+from dispatcher.ingest.rows import open_delimited
+from dispatcher.ingest.xlsx import open_xlsx
+
+Format = Literal["csv", "xlsx", "jsonl"]
+FORMATS: tuple[Format, ...] = ("csv", "xlsx", "jsonl")
+
+_KNOWN = "give CSV (comma, semicolon or tab), XLSX or JSONL"
+_NOT_TABLES = (
+    (b"%PDF", "is a PDF", "export the list itself as CSV or XLSX"),
+    (b"\xd0\xcf\x11\xe0", "is an old or protected Excel workbook", "save it as XLSX, without a password"),
+    (b"\x1f\x8b", "is compressed (gzip)", "unpack it first"),
+    (b"Rar!", "is compressed (RAR)", "unpack it first"),
+    (b"7z\xbc\xaf", "is compressed (7z)", "unpack it first"),
+    (b"{\\rtf", "is a text document", "export the list as CSV or XLSX"),
+    (b"\x89PNG", "is an image", _KNOWN),
+    (b"\xff\xd8\xff", "is an image", _KNOWN),
+    (b"<", "is a web page or XML", "open it in a spreadsheet and save it as XLSX"),
+)
+
+
+@dataclass
+class Source:
+    """An opened list; close it, or use it in a `with`.
+
+    Attributes:
+        name: what to call it in a sentence.
+        format: "csv", "xlsx", "jsonl" or "inline".
+        size: bytes of the file (recipients, when inline): what `Batch.position` runs up to.
+        table: its headings and rows.
+    """
+
+    name: str
+    format: str
+    size: int
+    table: Table
+    stream: BinaryIO | None = None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.stream is not None:
+            self.stream.close()
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_source(path_or_stream: str | os.PathLike[str] | BinaryIO, *, format: str | None = None) -> Source:
+    """Open a list of recipients: a path, a binary stream, or "-" for CSV on stdin.
+
+    What cannot seek is spooled to a temporary file. Raises UsageError, with what to do, for what is no table.
+    """
+    if format is not None and format not in FORMATS:
+        raise UsageError(f"unknown format {format!r}", hint=_KNOWN)
+    stream, name = _stream(path_or_stream)
+    try:
+        size = stream.seek(0, os.SEEK_END)
+        kind = format or _detect(stream, name)
+        return Source(name, kind, size, _OPENERS[kind](stream, name), stream)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def from_recipients(recipients: list[dict[str, object]]) -> Source:
+    """Take a list that came inside a request: one dict a recipient; line numbers count from 1."""
+    return Source("the list of recipients", "inline", len(recipients), InlineTable(recipients))
+
+
+def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO) -> tuple[BinaryIO, str]:
+    if path_or_stream == "-":
+        return _spooled(sys.stdin.buffer), "stdin"
+    if not isinstance(path_or_stream, (str, os.PathLike)):
+        name = str(getattr(path_or_stream, "name", "the stream"))
+        return (path_or_stream if path_or_stream.seekable() else _spooled(path_or_stream)), name
+    path = Path(path_or_stream)
+    try:
+        return path.open("rb"), path.name
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{path} cannot be read: {why}", hint="check the path of the list") from error
+
+
+def _spooled(stream: BinaryIO) -> BinaryIO:
+    spool = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  the Source closes it
+    shutil.copyfileobj(stream, spool, 1 << 20)
+    return spool
+
+
+def _detect(stream: BinaryIO, name: str) -> Format:
+    stream.seek(0)
+    sample = stream.read(1 << 16)
+    start = sample.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start:
+        raise UsageError(f"{name} is empty", hint=_KNOWN)
+    if sample.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zipped(stream, name)
+    for magic, what, hint in _NOT_TABLES:
+        if start.startswith(magic):
+            raise UsageError(f"{name} {what}, not a table", hint=hint)
+    if re.match(rb"\[\s*[{\]]", start):
+        raise UsageError(f"{name} is a JSON array", hint="write one object a line (JSONL)")
+    if start.startswith(b"{") or Path(name).suffix.lower() in (".jsonl", ".ndjson"):
+        return "jsonl"
+    return "csv"
+
+
+def _zipped(stream: BinaryIO, name: str) -> Format:
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            if "xl/workbook.xml" in archive.namelist():
+                return "xlsx"
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UsageError(f"{name} is a damaged ZIP or XLSX file", hint="save or copy it again") from error
+    raise UsageError(
+        f"{name} is a ZIP file, and no XLSX workbook", hint="unpack it, or save the list as XLSX"
+    )
+
+
+_OPENERS: dict[str, Callable[[BinaryIO, str], Table]] = {
+    "csv": open_delimited,
+    "xlsx": open_xlsx,
+    "jsonl": open_jsonl,
+}

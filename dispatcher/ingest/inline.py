@@ -1,0 +1,89 @@
+"""Recipients that come as dicts: inside a request, or one JSON object a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import polars as pl
+
+from dispatcher.ingest.blocks import Block, Reject, schema, shown, storable
+from dispatcher.ingest.values import shown_value
+
+
+class Collector:
+    """Gathers rows that were read one by one into a block."""
+
+    def __init__(self, columns: Sequence[str], wanted: Sequence[int]) -> None:
+        """Keep the values of the columns at the positions `wanted`."""
+        self._wanted = list(wanted)
+        self._names = [columns[at] for at in wanted]
+        self._rows: list[tuple[str | int | None, ...]] = []
+        self._rejects: list[Reject] = []
+
+    def __len__(self) -> int:
+        return len(self._rows) + len(self._rejects)
+
+    def reject(self, line: int, raw: str, reason: str, detail: str) -> None:
+        """Take note of a row that could not be read."""
+        self._rejects.append(Reject(line, shown(raw), None, reason, detail))
+
+    def add(self, line: int, raw: str, values: Sequence[object]) -> None:
+        """Take a row's values, in the order of `wanted`; one that cannot be a value rejects the row."""
+        texts: list[str | None] = []
+        for name, value in zip(self._names, values, strict=True):
+            try:
+                text = shown_value(value)
+            except (TypeError, ValueError) as error:
+                return self.reject(
+                    line, raw, "value_nested", f"column {name!r}: {error}: write a text or a number"
+                )
+            if text is not None and not storable(text):
+                detail = f"column {name!r} holds a NUL or half a character: write the value again"
+                return self.reject(line, raw, "nul_byte", detail)
+            texts.append(text)
+        self._rows.append((line, shown(raw), *texts))
+        return None
+
+    def flush(self, position: int) -> Block:
+        """Return what was gathered, and begin anew."""
+        frame = pl.DataFrame(self._rows, schema=schema(self._wanted), orient="row")
+        rejects = self._rejects
+        self._rows, self._rejects = [], []
+        return Block(frame, rejects, position)
+
+
+class InlineTable:
+    """A list of dicts as a table: the headings are the keys, in order of appearance."""
+
+    def __init__(self, recipients: list[dict[str, object]]) -> None:
+        """Read the keys; the list is not copied."""
+        self._recipients = recipients
+        self.columns = keys_of(recipients)
+
+    def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
+        """Yield the recipients; see `Table`."""
+        collector = Collector(self.columns, wanted)
+        names = [self.columns[at] for at in wanted]
+        for line, recipient in enumerate(self._recipients, 1):
+            raw = repr(recipient) if not isinstance(recipient, Mapping) else _written(recipient)
+            if isinstance(recipient, Mapping):
+                collector.add(line, raw, [recipient.get(name) for name in names])
+            else:
+                collector.reject(line, raw, "not_an_object", "a recipient must be an object with columns")
+            if len(collector) >= batch_rows:
+                yield collector.flush(line)
+        if len(collector):
+            yield collector.flush(len(self._recipients))
+
+
+def keys_of(rows: Iterable[object]) -> list[str]:
+    """Return the keys of all dicts in `rows`, each once."""
+    found: dict[str, None] = {}
+    for row in rows:
+        if isinstance(row, Mapping):
+            found.update(dict.fromkeys(str(key) for key in row))
+    return list(found)
+
+
+def _written(recipient: Mapping[str, object]) -> str:
+    return "; ".join(f"{key}={value}" for key, value in recipient.items())

@@ -1,0 +1,46 @@
+"""A stream of bytes as blocks of whole lines, in memory that no line can blow up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+BLOCK_BYTES = 1 << 20
+MAX_LINE = 64 * 1024
+"""Bytes of one line; what is longer is cut there, and no row of a list is that long."""
+
+
+def line_blocks(stream: BinaryIO, *, old_mac: bool) -> Iterator[tuple[bytes, int]]:
+    """Yield (whole lines ending in LF, bytes read so far); only the last block may lack its final LF.
+
+    A line over MAX_LINE arrives cut to MAX_LINE + 1 bytes, so that its reader can tell. With `old_mac`, CR
+    alone ends a line.
+    """
+    carry = b""
+    skipping = False
+    read = 0
+    while chunk := stream.read(BLOCK_BYTES):
+        read += len(chunk)
+        if old_mac:
+            chunk = chunk.replace(b"\r", b"\n")
+        if skipping:
+            end = chunk.find(b"\n")
+            if end < 0:
+                continue
+            chunk = chunk[end:]
+            skipping = False
+        data = carry + chunk
+        end = data.rfind(b"\n") + 1
+        carry = data[end:]
+        if len(carry) > MAX_LINE:
+            carry = carry[: MAX_LINE + 1]
+            skipping = True
+        if end:
+            yield data[:end], read
+    if carry:
+        yield carry, read
+
+
+def is_old_mac(sample: bytes) -> bool:
+    """Tell whether lines end in CR alone, as the first program to write lists on a Mac did it."""
+    return b"\n" not in sample and b"\r" in sample.rstrip(b"\r")

@@ -1,0 +1,170 @@
+"""Text into rows into columns.
+
+A CSV reader that is given a whole file loses it to one open quote or one ragged row, so rows are split here:
+lines without quotes column-wise, lines with simple quotes by the csv module, the few odd ones by hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from dispatcher.ingest import quotes
+from dispatcher.ingest.blocks import Reject, column, schema, shown
+from dispatcher.ingest.lines import MAX_LINE
+
+
+@dataclass
+class _Odd:
+    """What the lines that are not plain came to, within one block."""
+
+    rows: list[tuple[int, str, list[str]]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    swallowed: set[int] = field(default_factory=set)  # lines that belong to a row which began further up
+    stop: int | None = None  # the line whose row is not complete in this block
+
+
+class Splitter:
+    """Takes text by the block and returns its rows; a row that is not complete waits for the next block."""
+
+    def __init__(self, separator: str, width: int, wanted: Sequence[int], first_line: int) -> None:
+        """Expect rows of `width` fields, the first of them on the line numbered `first_line`."""
+        self.separator = separator
+        self.width = width
+        self.wanted = list(wanted)
+        self._line = first_line
+        self._pending = ""
+        sep = re.escape(separator)
+        value = rf'(?:"[^"\r]*"|[^"\r{sep}]*)'
+        self._simple = rf"^{value}(?:{sep}{value})*$"
+        self._blanks = " \x1a" if separator == "\t" else " \t\x1a"
+
+    def take(self, text: str, *, last: bool) -> tuple[pl.DataFrame, list[Reject]]:
+        """Return the rows of `text` as `blocks.schema` has them, in order, and the rows that are none."""
+        text = self._pending + text
+        if not text:
+            return pl.DataFrame(schema=schema(self.wanted)), []
+        frame = self._classified(text)
+        height = frame.height
+        plain = ~pl.col("quoted") & ~pl.col("broken") & (pl.col("fields") == self.width)
+        odd = self._odd(frame.filter(~pl.col("blank") & ~plain), text, last=last)
+        frame = frame.filter(plain & ~pl.col("blank"))
+        if odd.swallowed:
+            frame = frame.filter(~pl.col("at").is_in(sorted(odd.swallowed)))
+        if odd.stop is not None:
+            frame = frame.filter(pl.col("at") < odd.stop)
+        rows = self._plain_columns(frame)
+        if odd.rows:
+            rows = pl.concat([rows, self._odd_columns(odd.rows)]).sort("line")
+        self._pending = "" if odd.stop is None else "\n".join(text.split("\n")[odd.stop :])
+        self._line += height if odd.stop is None else odd.stop
+        return rows, odd.rejects
+
+    def _classified(self, text: str) -> pl.DataFrame:
+        """Return one line of text a row: `at` (from 0), `raw`, and what it takes to split it."""
+        lines = pl.Series("raw", [text.removesuffix("\n")], dtype=pl.String).str.split("\n").explode()
+        if "\r" in text:
+            lines = lines.str.strip_suffix("\r")
+        raw = pl.col("raw")
+        quotes_in = '"' in text
+        return (
+            lines.to_frame()
+            .with_row_index("at")
+            .with_columns(
+                blank=raw.str.strip_chars(self._blanks) == "",
+                fields=raw.str.count_matches(self.separator, literal=True) + 1,
+                quoted=raw.str.contains('"', literal=True) if quotes_in else pl.lit(False),
+                simple=raw.str.contains(self._simple) if quotes_in else pl.lit(False),
+                broken=(raw.str.len_bytes() > MAX_LINE)
+                | (raw.str.contains("\x00", literal=True) if "\x00" in text else pl.lit(False)),
+            )
+        )
+
+    def _plain_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
+        parts = pl.col("raw").str.split_exact(self.separator, self.width - 1)
+        return frame.with_columns(parts=parts).select(
+            (pl.col("at").cast(pl.Int64) + self._line).alias("line"),
+            "raw",
+            *(pl.col("parts").struct.field(f"field_{at}").alias(column(at)) for at in self.wanted),
+        )
+
+    def _odd_columns(self, rows: list[tuple[int, str, list[str]]]) -> pl.DataFrame:
+        return pl.DataFrame(
+            {"line": [line for line, _, _ in rows], "raw": [raw for _, raw, _ in rows]}
+            | {column(at): [fields[at] for _, _, fields in rows] for at in self.wanted},
+            schema=schema(self.wanted),
+        )
+
+    def _odd(self, frame: pl.DataFrame, text: str, *, last: bool) -> _Odd:
+        odd = _Odd()
+        if frame.is_empty():
+            return odd
+        simple = pl.col("simple") & pl.col("quoted") & ~pl.col("broken")
+        lines: list[str] = []
+        for at, raw, broken in frame.filter(~simple).select("at", "raw", "broken").iter_rows():
+            if at in odd.swallowed:
+                continue
+            lines = lines or text.removesuffix("\n").split("\n")
+            self._by_hand(odd, lines, at, raw, broken=broken, last=last)
+            if odd.stop is not None:
+                break
+        self._simply_quoted(odd, frame.filter(simple))
+        return odd
+
+    def _by_hand(self, odd: _Odd, lines: list[str], at: int, raw: str, *, broken: bool, last: bool) -> None:
+        if broken:
+            return self._damaged(odd, at, raw)
+        fields = quotes.split(raw, self.separator)
+        if isinstance(fields, list):
+            return self._row(odd, at, raw, fields)
+        record = quotes.assemble(lines, at, self.separator, self.width)
+        if record is None and not last:
+            odd.stop = at
+        elif isinstance(record, tuple):
+            fields, taken = record
+            odd.swallowed.update(range(at + 1, at + taken))
+            self._row(odd, at, "\n".join(lines[at : at + taken]), fields)
+        else:
+            detail = "a quote is opened and never closed: remove it, or write it twice inside quotes"
+            self._reject(odd, at, raw, "open_quote", detail)
+        return None
+
+    def _simply_quoted(self, odd: _Odd, frame: pl.DataFrame) -> None:
+        """Split lines whose quotes all close on the line: where whole files are quoted, that is every one."""
+        if odd.stop is not None:
+            frame = frame.filter(pl.col("at") < odd.stop)
+        raws = frame["raw"].to_list()
+        for at, raw, fields in zip(
+            frame["at"].to_list(), raws, csv.reader(raws, delimiter=self.separator), strict=True
+        ):
+            if at not in odd.swallowed:
+                self._row(odd, at, raw, fields)
+
+    def _row(self, odd: _Odd, at: int, raw: str, fields: list[str]) -> None:
+        fields = quotes.fit(fields, self.width)
+        if len(fields) == self.width:
+            if "\x00" in raw:
+                return self._damaged(odd, at, raw)
+            odd.rows.append((self._line + at, raw, fields))
+            return None
+        few = len(fields) < self.width
+        detail = f"the row has {len(fields)} fields, the headings are {self.width}: " + (
+            "a separator is missing" if few else "a value with a separator in it must stand in quotes"
+        )
+        return self._reject(odd, at, raw, "fields_missing" if few else "fields_extra", detail)
+
+    def _damaged(self, odd: _Odd, at: int, raw: str) -> None:
+        if "\x00" in raw:
+            detail = (
+                "the row holds a NUL byte (shown as \\x00): the file is damaged there, write the row again"
+            )
+            return self._reject(odd, at, raw, "nul_byte", detail)
+        detail = f"the row is longer than {MAX_LINE} bytes: is a line break missing?"
+        return self._reject(odd, at, raw, "row_too_long", detail)
+
+    def _reject(self, odd: _Odd, at: int, raw: str, reason: str, detail: str) -> None:
+        odd.rejects.append(Reject(self._line + at, shown(raw), None, reason, detail))

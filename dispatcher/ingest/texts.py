@@ -1,0 +1,103 @@
+"""Texts, a column at a time: rendering, transliteration, and the checks of a rendered text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from dispatcher import text
+from dispatcher.errors import UsageError
+from dispatcher.ingest.blocks import column
+from dispatcher.ingest.template import Field, Literal, Template
+
+
+class Renderer:
+    """Renders a template over a block's columns, in the provider's alphabet."""
+
+    def __init__(self, template: Template, positions: Mapping[str, int], *, strict: bool) -> None:
+        """Prepare `template`; with `strict` nothing is transliterated."""
+        self._strict = strict
+        self._dropped = 0
+        self._changed = False
+        parts: list[pl.Expr] = []
+        for part in template.parts:
+            if isinstance(part, Field):
+                parts.append(pl.col(column(positions[part.name])))
+                continue
+            spelled, dropped = (part.text, 0) if strict else text.transliterate(part.text)
+            self._dropped += dropped
+            self._changed |= spelled != part.text
+            parts.append(pl.lit(spelled))
+        self._rendered = pl.concat_str(parts)
+
+    def render(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Add `texto`, `dropped` (characters left out) and `changed` (spelled otherwise than written)."""
+        frame = frame.with_columns(
+            texto=self._rendered, dropped=pl.lit(self._dropped, pl.Int64), changed=pl.lit(self._changed)
+        )
+        if self._strict:
+            return frame
+        outside = frame.select(pl.col("texto").str.contains(text.OUTSIDE))["texto"]
+        if not outside.any():
+            return frame
+        spelled = _transliterated(frame["texto"].filter(outside).unique())
+        odd = (
+            frame.filter(outside).drop("texto").with_columns(frame["texto"].filter(outside).alias("written"))
+        )
+        odd = odd.join(spelled, on="written", how="left", maintain_order="left").with_columns(
+            dropped=pl.col("dropped") + pl.col("dropped_here"),
+            changed=pl.col("changed") | (pl.col("texto") != pl.col("written")),
+        )
+        return pl.concat([frame.filter(~outside), odd.select(frame.columns)]).sort("line")
+
+
+def _transliterated(written: pl.Series) -> pl.DataFrame:
+    """Return `written`, `texto`, `dropped_here`: the common letters in polars, the rest one by one."""
+    frame = written.to_frame("written").with_columns(
+        texto=pl.col("written").str.replace_many(list(text.SIMPLE), list(text.SIMPLE.values()))
+    )
+    rest = frame.filter(pl.col("texto").str.contains(text.OUTSIDE))
+    easy = frame.join(rest, on="written", how="anti") if rest.height else frame
+    spelled = [text.transliterate(value) for value in rest["written"].to_list()]
+    odd = pl.DataFrame(
+        {
+            "written": rest["written"],
+            "texto": pl.Series([value for value, _ in spelled], dtype=pl.String),
+            "dropped_here": pl.Series([dropped for _, dropped in spelled], dtype=pl.Int64),
+        }
+    )
+    return pl.concat([easy.with_columns(dropped_here=pl.lit(0, pl.Int64)), odd])
+
+
+class CompanyRule:
+    """The guide's IMPORTANTE: a verification code must carry the name of the company that sends it."""
+
+    def __init__(self, template: Template, company: str | None) -> None:
+        """Raise UsageError when the template itself is a verification code without the company's name."""
+        self._company = company
+        own_words = "".join(part.text if isinstance(part, Literal) else " x " for part in template.parts)
+        named = company is not None and text.names_company(own_words, company)
+        if text.is_verification(own_words) and not named:
+            raise UsageError(
+                "the text is a verification code and does not name the company, which the provider demands",
+                hint="set DISPATCHER_COMPANY and write that name in the template"
+                if company is None
+                else f"write {company!r}, the name in DISPATCHER_COMPANY, in the template",
+            )
+        self.settled = named
+        """No rendered text needs a look: the template carries the name."""
+
+    def broken(self, textos: pl.Series) -> pl.Series:
+        """Tell for each rendered text whether it is a verification code without the company's name."""
+        suspects = textos.str.contains(text.VERIFICATION)
+        if self._company is None or not suspects.any():
+            return suspects
+        company = self._company
+        return pl.Series(
+            [
+                hit and not text.names_company(value, company)
+                for hit, value in zip(suspects, textos, strict=True)
+            ],
+            dtype=pl.Boolean,
+        )

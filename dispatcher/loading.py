@@ -1,0 +1,270 @@
+"""Loading: from a source of rows to a campaign that may run, in one transaction, all of it or nothing."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+from sqlalchemy import Connection, text
+
+from dispatcher import accounts
+from dispatcher.config import Settings
+from dispatcher.errors import UsageError
+from dispatcher.ingest import Batch, IngestOptions, Source, ingest
+from dispatcher.window import parse_moment
+from schemas.payload import CampaignSpec
+
+log = logging.getLogger(__name__)
+
+_FORM_RESERVE = 400
+"""Bytes of the body that are not lines: the key, the names of the fields."""
+_LINE_OVERHEAD = 3 + 10 + 3 + 6
+"""Encoded bytes of a line besides idinterno and texto: TAB, destino, TAB, CRLF."""
+
+
+@dataclass
+class Loaded:
+    """What came of a load."""
+
+    campaign_id: int | None
+    messages: int = 0
+    rejected: int = 0
+    suppressed: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    dropped_characters: int = 0
+    transliterated: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows that came in: each became a message or a reject."""
+        return self.messages + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a campaign may begin and must have ended, in UTC."""
+
+    start_at: datetime
+    expires_at: datetime | None
+
+
+def schedule(spec: CampaignSpec, now: datetime) -> Schedule:
+    """Read and check the dates of a spec.
+
+    Raises:
+        UsageError: a date in another form, a deadline before the start, or in the past.
+    """
+    start = parse_moment(spec.start, "start") if spec.start else now
+    expires = parse_moment(spec.expires, "expires") if spec.expires else None
+    if expires and expires <= max(start, now):
+        raise UsageError("expires lies before the start, so nothing could be sent.", hint="Give a later --expires.")
+    return Schedule(start, expires)
+
+
+def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
+    """What the ingest needs to know of a campaign."""
+    return IngestOptions(
+        template=spec.template,
+        country=settings.country,
+        company=settings.company,
+        to_column=spec.to_column,
+        id_column=spec.id_column,
+        strict_text=spec.strict_text,
+    )
+
+
+def load(
+    connection: Connection,
+    settings: Settings,
+    spec: CampaignSpec,
+    source: Source,
+    progress: Callable[[Batch], None] | None = None,
+) -> Loaded:
+    """Load a campaign in the caller's transaction and open it: when that commits, workers may claim its chunks.
+
+    Raises:
+        UsageError: the source is no table, lacks a column, is empty; no key; another account's database.
+    """
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    account = accounts.bind(connection, settings)
+    now: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    times = schedule(spec, now)
+    campaign = connection.execute(
+        text(
+            "INSERT INTO campaign (account_id, prefix, name, template, priority, on_doubt, test, start_at, expires_at) "
+            "SELECT :account, prefix, :name, :template, :priority, :on_doubt, :test, :start, :expires "
+            "FROM installation RETURNING id"
+        ),
+        {
+            "account": account.id,
+            "name": spec.name or Path(source.name).stem or "campaign",
+            "template": spec.template,
+            "priority": spec.priority,
+            "on_doubt": spec.on_doubt,
+            "test": spec.test,
+            "start": times.start_at,
+            "expires": times.expires_at,
+        },
+    ).scalar_one()
+    loaded = Loaded(campaign)
+    optouts = opted_out(connection)
+    plan = ChunkPlan(campaign, settings.effective_chunk_size(), settings.chunk_bytes)
+    for batch in ingest(source, options_of(spec, settings)):
+        _copy_batch(connection, loaded, plan, batch, optouts)
+        if progress:
+            progress(batch)
+    if not loaded.rows:
+        raise UsageError(f"{source.name} has no rows below its header.", hint="Check that this is the right file.")
+    _copy(connection, _CHUNK_COPY, plan.chunks(account.id))
+    _open(connection, loaded)
+    log.info("loaded campaign=%s messages=%s rejected=%s", campaign, loaded.messages, loaded.rejected)
+    return loaded
+
+
+def opted_out(connection: Connection) -> pl.Series:
+    """Every number that must not get a message."""
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    with raw.cursor() as cursor, cursor.copy("COPY (SELECT destino FROM optout) TO STDOUT") as copy:
+        data = b"".join(bytes(part) for part in copy)
+    return pl.Series("destino", data.decode().split("\n")[:-1], dtype=pl.String)
+
+
+_MESSAGE_COPY = (
+    "COPY message (campaign_id, seq, chunk_no, line, destino, texto, external_id, suppressed) FROM STDIN (FORMAT csv)"
+)
+_REJECT_COPY = "COPY reject (campaign_id, line, raw, code, reason, detail) FROM STDIN (FORMAT csv)"
+_CHUNK_COPY = (
+    "COPY chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, suppressed) "
+    "FROM STDIN (FORMAT csv)"
+)
+
+
+def _copy(connection: Connection, statement: str, frame: pl.DataFrame) -> None:
+    """COPY a frame; null is an empty field, an empty text is quoted."""
+    if frame.is_empty():
+        return
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    with raw.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(frame.write_csv(include_header=False, quote_style="necessary"))
+
+
+def _copy_batch(connection: Connection, loaded: Loaded, plan: "ChunkPlan", batch: Batch, optouts: pl.Series) -> None:
+    suppressed = (
+        pl.when(pl.col("destino").is_in(optouts.implode())).then(pl.lit("optout_at_load"))
+        if len(optouts)
+        else pl.lit(None, pl.String)
+    )
+    rows = batch.messages.with_columns(suppressed=suppressed)
+    numbers = plan.assign(rows["encoded_bytes"], rows["suppressed"].is_not_null())
+    _copy(
+        connection,
+        _MESSAGE_COPY,
+        rows.select(
+            pl.lit(loaded.campaign_id).alias("campaign_id"),
+            pl.int_range(loaded.messages + 1, loaded.messages + rows.height + 1, dtype=pl.Int32).alias("seq"),
+            numbers.alias("chunk_no"),
+            "line",
+            "destino",
+            "texto",
+            "external_id",
+            "suppressed",
+        ),
+    )
+    _copy(
+        connection,
+        _REJECT_COPY,
+        batch.rejects.select(
+            pl.lit(loaded.campaign_id).alias("campaign_id"), "line", "raw", "code", "reason", "detail"
+        ),
+    )
+    loaded.messages += rows.height
+    loaded.suppressed += rows.height - rows["suppressed"].null_count()
+    loaded.rejected += batch.rejects.height
+    loaded.reasons.update(batch.rejects["reason"].to_list())
+    loaded.dropped_characters += batch.dropped_characters
+    loaded.transliterated += batch.transliterated
+
+
+def _open(connection: Connection, loaded: Loaded) -> None:
+    """The one step after which the campaign may run; with no message at all it is complete."""
+    connection.execute(
+        text(
+            "UPDATE campaign SET state = CASE WHEN :messages = 0 THEN 'completed' ELSE 'scheduled' END, "
+            "completed_at = CASE WHEN :messages = 0 THEN now() END, "
+            "rows = :rows, messages = :messages, rejected = :rejected WHERE id = :id AND state = 'loading'"
+        ),
+        {
+            "id": loaded.campaign_id,
+            "rows": loaded.rows,
+            "messages": loaded.messages,
+            "rejected": loaded.rejected,
+        },
+    )
+
+
+class ChunkPlan:
+    """Cuts the rows, as they come, into chunks of at most `size` messages and `limit` bytes of encoded body."""
+
+    def __init__(self, campaign_id: int, size: int, limit: int) -> None:
+        """Start with chunk 1 and seq 1."""
+        self.campaign_id = campaign_id
+        self._size = size
+        self._limit = max(1, limit - _FORM_RESERVE)
+        self._done: list[tuple[int, int, int, int]] = []  # first_seq, last_seq, messages, suppressed
+        self._first, self._count, self._bytes, self._suppressed = 1, 0, 0, 0
+
+    def assign(self, encoded_bytes: pl.Series, suppressed: pl.Series) -> pl.Series:
+        """The chunk numbers of the next rows."""
+        next_seq = self._first + self._count
+        # The longest idinterno that these rows can get.
+        reference = 1 + 10 + len(f"{self.campaign_id:X}") + 1 + len(f"{next_seq + len(encoded_bytes):X}") + 1
+        ends = (encoded_bytes.cast(pl.Int64) + (reference + _LINE_OVERHEAD)).cum_sum()
+        gone = suppressed.cast(pl.Int64).cum_sum()
+        numbers: list[pl.Series] = []
+        position, before, gone_before = 0, 0, 0
+        while position < len(ends):
+            by_bytes = int(ends.search_sorted(before + self._limit - self._bytes, side="right"))
+            end = min(position + self._size - self._count, by_bytes, len(ends))
+            if end == position and self._count == 0:
+                end = position + 1  # a line longer than the limit still has to go
+            if end == position:
+                self._close()
+                continue
+            numbers.append(pl.repeat(len(self._done) + 1, end - position, dtype=pl.Int32, eager=True))
+            self._count += end - position
+            self._bytes += int(ends[end - 1]) - before
+            self._suppressed += int(gone[end - 1]) - gone_before
+            before, gone_before, position = int(ends[end - 1]), int(gone[end - 1]), end
+        return pl.concat(numbers) if numbers else pl.Series(dtype=pl.Int32)
+
+    def _close(self) -> None:
+        last = self._first + self._count - 1
+        self._done.append((self._first, last, self._count, self._suppressed))
+        self._first, self._count, self._bytes, self._suppressed = last + 1, 0, 0, 0
+
+    def chunks(self, account_id: int) -> pl.DataFrame:
+        """Every chunk, the last one closed, in the columns of the table."""
+        if self._count:
+            self._close()
+        return pl.DataFrame(
+            [
+                (self.campaign_id, account_id, number, number, *chunk)
+                for number, chunk in enumerate(self._done, start=1)
+            ],
+            schema=[
+                "campaign_id",
+                "account_id",
+                "chunk_no",
+                "root_no",
+                "first_seq",
+                "last_seq",
+                "messages",
+                "suppressed",
+            ],
+            orient="row",
+        )

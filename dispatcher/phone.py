@@ -1,0 +1,225 @@
+"""Telephone numbers: every written form becomes the national number that the provider takes (guide, TOS).
+
+Pure: a string comes in, a string or a `PhoneProblem` goes out. Whether a number can receive SMS is for the
+provider to say (-1 for a fixed line): mobile and fixed lines share ranges in Argentina.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+COUNTRIES = ("AR", "GT", "MX", "PE", "UY")
+
+# The 300 area codes ("indicativos interurbanos") of Argentina, without the trunk 0.
+AREA_CODES = frozenset(
+    re.findall(
+        r"[0-9]+",
+        """
+    11 220 2202 221 2221 2223 2224 2225 2226 2227 2229 223 2241 2242 2243 2244 2245 2246 2252 2254 2255
+    2257 2261 2262 2264 2265 2266 2267 2268 2271 2272 2273 2274 2281 2283 2284 2285 2286 2291 2292 2296
+    2297 230 2302 2314 2316 2317 2320 2323 2324 2325 2326 2331 2333 2334 2335 2336 2337 2338 2342 2343
+    2344 2345 2346 2352 2353 2354 2355 2356 2357 2358 236 237 2392 2393 2394 2395 2396 2473 2474 2475
+    2477 2478 249 260 261 2622 2624 2625 2626 263 264 2646 2647 2648 2651 2655 2656 2657 2658 266 280
+    2901 2902 2903 291 2920 2921 2922 2923 2924 2925 2926 2927 2928 2929 2931 2932 2933 2934 2935 2936
+    294 2940 2942 2945 2946 2948 2952 2953 2954 2962 2963 2964 2966 297 2972 298 2982 2983 299 3327 3329
+    336 3382 3385 3387 3388 3400 3401 3402 3404 3405 3406 3407 3408 3409 341 342 343 3435 3436 3437 3438
+    3442 3444 3445 3446 3447 345 3454 3455 3456 3458 3460 3462 3463 3464 3465 3466 3467 3468 3469 3471
+    3472 3476 348 3482 3483 3487 3489 3491 3492 3493 3496 3497 3498 351 3521 3522 3524 3525 353 3532
+    3533 3537 3541 3542 3543 3544 3546 3547 3548 3549 3562 3563 3564 3571 3572 3573 3574 3575 3576 358
+    3582 3583 3584 3585 362 364 370 3711 3715 3716 3718 3721 3725 3731 3734 3735 3741 3743 3751 3754
+    3755 3756 3757 3758 376 3772 3773 3774 3775 3777 3781 3782 3786 379 380 381 3821 3825 3826 3827 383
+    3832 3835 3837 3838 3841 3843 3844 3845 3846 385 3854 3855 3856 3857 3858 3861 3862 3863 3865 3867
+    3868 3869 387 3873 3876 3877 3878 388 3885 3886 3887 3888 3891 3892 3894
+    """,
+    )
+)
+
+
+@dataclass(frozen=True)
+class PhoneProblem:
+    """Why a written number is not one that can be sent to.
+
+    Attributes:
+        code: the guide's result code for it (-7, -8, -9, -10 or -12).
+        reason: a slug to count by.
+        detail: one sentence for the owner of the list.
+    """
+
+    code: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class NumberPlan:
+    """How long a country's national numbers are and what people write before them."""
+
+    name: str
+    calling_code: str
+    digits: int
+    trunk: str  # a regular expression for what stands between the calling code and the national number
+
+
+PLANS = {
+    "AR": NumberPlan("Argentina", "54", 10, "9?0?"),
+    "GT": NumberPlan("Guatemala", "502", 8, ""),
+    "MX": NumberPlan("Mexico", "52", 10, "(?:1|01|044|045)?"),
+    "PE": NumberPlan("Peru", "51", 9, "0?"),
+    "UY": NumberPlan("Uruguay", "598", 8, "0?"),
+}
+
+_PREFIXED = {
+    country: re.compile(rf"(?:{plan.calling_code})?{plan.trunk}([1-9][0-9]{{{plan.digits - 1}}})")
+    for country, plan in PLANS.items()
+}
+_ARGENTINE_CORE = re.compile(r"(?:0?54)?9?0?([123][0-9]*)")
+_SERVICE = re.compile(r"(?:54)?0?(8(?:00|10|22)|6[01][0-9])[0-9]{6,8}")
+
+_SCIENTIFIC = re.compile(r"([0-9])(?:[.,]([0-9]+))?[eE](\+?)([0-9]{1,2})")
+_SPREADSHEET_FLOAT = re.compile(r"(\+?[0-9]{7,})[.,]0{1,2}")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){2,}(?:\.0+)?")
+_WRITTEN = re.compile(r"[ ()\-]*(\+?)([0-9 ().\-/]+)")
+_EXACT_WITHOUT_SIGN = 8  # digits that a shortest-form float shows when only trailing zeros are left out
+
+
+def normalise(raw: str, country: str = "AR") -> str | PhoneProblem:
+    """Return the national number written in `raw`: 10 digits for AR and MX, 9 for PE, 8 for GT and UY.
+
+    Takes what people and spreadsheets write: calling code, trunk 0, the mobile 9 and 15 of Argentina, blanks,
+    brackets, dots, dashes, `1144445555.0`, `1.144445555E9`. A number with no reading, or with more than one,
+    is a `PhoneProblem`; nothing is guessed. Raises KeyError for a country that the provider does not serve.
+    Guide: "Envío de mensajes vía http", TOS.
+    """
+    plan = PLANS[country]
+    text = _visible(raw)
+    if not text:
+        return PhoneProblem(-7, "number_empty", f"the number is empty: write {plan.digits} digits")
+    number = _from_spreadsheet(text)
+    if isinstance(number, PhoneProblem):
+        return number
+    written = _WRITTEN.fullmatch(number)
+    if written is None:
+        return _bad_characters(text)
+    digits = re.sub(r"[^0-9]", "", written[2])
+    if not digits:
+        return _bad_characters(text)
+    if written[1] or digits.startswith("00"):
+        digits = digits if written[1] else digits[2:]
+        if not digits.startswith(plan.calling_code):
+            return PhoneProblem(
+                -9, "number_foreign", f"{text!r} is a number of another country: this list is for {plan.name}"
+            )
+    return _argentine(digits) if country == "AR" else _prefixed(digits, country)
+
+
+def _visible(raw: str) -> str:
+    """Fold look-alike digits and dashes, and drop what nobody sees: NBSP, zero-width blanks, text marks."""
+    text = raw
+    if not raw.isascii():
+        text = unicodedata.normalize("NFKC", raw)
+        text = "".join(
+            "-" if kind == "Pd" or char == "−" else "" if kind == "Cf" else " " if kind == "Zs" else char
+            for char in text
+            if (kind := unicodedata.category(char))
+        )
+    return text.strip().removeprefix("'").strip()
+
+
+def _from_spreadsheet(text: str) -> str | PhoneProblem:
+    """Undo what a spreadsheet does to a long number; refuse one whose digits it has thrown away."""
+    if found := _SPREADSHEET_FLOAT.fullmatch(text):
+        return found[1]
+    if _GROUPED.fullmatch(text):
+        return text.partition(".")[0].replace(",", "")
+    found = _SCIENTIFIC.fullmatch(text)
+    if found is None:
+        return text
+    mantissa = found[1] + (found[2] or "").rstrip("0")
+    exponent = int(found[4])
+    whole = exponent + 1 == len(found[1] + (found[2] or ""))
+    # `1.14444555E9` is how some languages print every digit of a number that ends in 0; `1.14445E+09` is a
+    # spreadsheet cell too narrow for the number, and what it left out is lost.
+    exact = not found[3] and len(mantissa) >= _EXACT_WITHOUT_SIGN
+    if exponent + 1 < len(mantissa) or not (whole or exact):
+        return PhoneProblem(
+            -8,
+            "number_cut",
+            f"{text!r} has lost digits in a spreadsheet: format the column as text and export it again",
+        )
+    return mantissa.ljust(exponent + 1, "0")
+
+
+def _bad_characters(text: str) -> PhoneProblem:
+    odd = sorted({char for char in text if char not in "0123456789 ().-/"} - {"+"})
+    named = " ".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in odd[:10])
+    what = f"holds {named}" if odd else "is not written as a number"
+    return PhoneProblem(-8, "number_characters", f"{text[:40]!r} {what}: write digits only")
+
+
+def _argentine(digits: str) -> str | PhoneProblem:
+    core_found = _ARGENTINE_CORE.fullmatch(digits)
+    if _SERVICE.fullmatch(digits):
+        return PhoneProblem(-10, "number_service", f"{digits} is a 0800, 0810 or 0600 line: it takes no SMS")
+    if core_found is None or (len(digits) == 10 and digits[0] not in "123"):
+        return _no_argentine_number(digits)
+    core = core_found[1]
+    if len(core) == 10:
+        return core if _has_area(core) else _unknown_area(core)
+    if len(core) == 12:
+        readings = {
+            core[:n] + core[n + 2 :] for n in (2, 3, 4) if core[:n] in AREA_CODES and core[n : n + 2] == "15"
+        }
+        if len(readings) == 1:
+            return readings.pop()
+        if readings:
+            listed = " or ".join(sorted(readings))
+            return PhoneProblem(-9, "number_ambiguous", f"{digits} can be {listed}: write it without the 15")
+    return _wrong_length(core, "AR")
+
+
+def _has_area(core: str) -> bool:
+    return core[:2] in AREA_CODES or core[:3] in AREA_CODES or core[:4] in AREA_CODES
+
+
+def _unknown_area(core: str) -> PhoneProblem:
+    if core.startswith("15"):
+        return PhoneProblem(
+            -9, "number_area", f"{core} has a 15 and no area code: write area code and number"
+        )
+    return PhoneProblem(
+        -9, "number_area", f"no area code of Argentina begins {core}: write area code and number"
+    )
+
+
+def _no_argentine_number(digits: str) -> PhoneProblem:
+    bare = re.sub(r"^(?:0?54)?9?0?", "", digits) if len(digits) > 10 else digits.lstrip("0")
+    if len(bare) == 10:
+        return PhoneProblem(
+            -12, "number_prefix", f"{bare} must begin with 1, 2 or 3: write the area code first"
+        )
+    return _wrong_length(bare, "AR")
+
+
+def _wrong_length(digits: str, country: str) -> PhoneProblem:
+    plan = PLANS[country]
+    short = len(digits) < plan.digits
+    how = "short" if short else "long"
+    hint = " with the area code, without 0 and 15" if country == "AR" else ""
+    shown = digits if len(digits) <= 40 else digits[:40] + "..."
+    return PhoneProblem(
+        -7,
+        f"number_too_{how}",
+        f"{shown} is too {how} ({len(digits)} digits): {plan.name} has {plan.digits}{hint}",
+    )
+
+
+def _prefixed(digits: str, country: str) -> str | PhoneProblem:
+    plan = PLANS[country]
+    if len(digits) == plan.digits and digits[0] != "0":
+        return digits
+    found = _PREFIXED[country].fullmatch(digits)
+    if found:
+        return found[1]
+    return _wrong_length(digits.lstrip("0"), country)

@@ -1,0 +1,285 @@
+"""Polls by fecha (guide, "Comprobación del proceso de un envío en bloque"): what to ask, and when the cursor moves.
+
+The guide does not say which rows a fecha brings. Three readings exist, and one poll plan for each:
+
+- *since*: everything from that second on. The cursor is the latest fecha seen; most polls go 2 s behind it, one
+  every 30 s goes 120 s behind, one every 5 min goes back to the oldest POST that still waits.
+- *second*: that second alone. Every second is asked three times: after 2 s, 30 s and 5 min.
+- *day*: the whole day. Today, and every earlier day from which something still waits.
+
+A cursor moves only in the transaction that settled the rows of its answer.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection
+
+from dispatcher import accounts
+from dispatcher.brakes import ProviderClock
+from dispatcher.database import query
+from dispatcher.errors import AnswerError, ProviderError
+from dispatcher.provider.frames import SCHEMA, parse_slice
+from dispatcher.readings import detect
+from dispatcher.results import Settled, Settler, count_unmapped
+from dispatcher.runtime import Runtime
+from dispatcher.window import PROVIDER_ZONE, fecha_digits
+
+log = logging.getLogger(__name__)
+
+BATCH_LINES = 50_000
+BUDGET_SECONDS = 20.0
+PACE_SECONDS = 1.0  # between polls while rows come: larger batches settle cheaper
+FRESH = timedelta(seconds=2)
+OVERLAP = timedelta(seconds=120)
+DEEP_EVERY = timedelta(seconds=30)
+FULL_EVERY = timedelta(minutes=5)
+SECOND_PASSES = (timedelta(seconds=2), timedelta(seconds=30), timedelta(minutes=5))
+SECONDS_A_CYCLE = 60
+DAY_PACE = 5.0
+_SLACK = timedelta(seconds=5)  # first_post_at is a lower bound already; seconds are truncated
+_LATE_INTERVAL = 300.0
+
+
+@dataclass
+class Cycle:
+    """One round of questions: what waits, when it began, and where the cursors stand."""
+
+    since: datetime  # provider's clock: no wanted result is older
+    clock: ProviderClock
+    db_now: datetime
+    cursors: list[datetime]
+
+    @property
+    def earliest(self) -> datetime:
+        """The earliest that the provider's clock may show."""
+        return self.clock.bounds(self.db_now)[0]
+
+    @property
+    def latest(self) -> datetime:
+        """The latest that the provider's clock may show."""
+        return self.clock.bounds(self.db_now)[1]
+
+
+class Poller:
+    """Polls one account from one process at a time, held by a lease in the database."""
+
+    def __init__(self, runtime: Runtime, account: accounts.Bound) -> None:
+        """Make a poller; nothing is asked yet."""
+        self.runtime = runtime
+        self.account = account
+        self.settler = Settler(runtime.engine, account.id)
+        self.turn = 0
+
+    @property
+    def _lease(self) -> float:
+        return self.runtime.settings.provider_timeout * 2 + 60
+
+    def run(self, budget: float = BUDGET_SECONDS) -> bool:
+        """Poll while rows come, for `budget` seconds at most.
+
+        Returns:
+            Whether rows were still coming, so that another run should follow at once.
+        """
+        with self.runtime.engine.begin() as connection:
+            turn = connection.execute(
+                query("begin_poll"),
+                {"account_id": self.account.id, "fingerprint": self.account.fingerprint, "lease": self._lease},
+            ).scalar()
+        if turn is None:
+            return False
+        self.turn = turn
+        wait, misses, more = self.runtime.settings.poll_interval, 0, False
+        try:
+            wait, misses, more = self._poll_for(budget)
+        finally:
+            with self.runtime.engine.begin() as connection:
+                connection.execute(
+                    query("end_poll"),
+                    {"account_id": self.account.id, "poll_turn": self.turn, "misses": misses, "wait": wait},
+                )
+        return more
+
+    def _poll_for(self, budget: float) -> tuple[float, int, bool]:
+        """Returns seconds to wait, misses in a row, and whether rows were still coming."""
+        ends = time.monotonic() + budget
+        interval = self.runtime.settings.poll_interval
+        while True:
+            begun = time.monotonic()
+            row, cycle = self._look()
+            if cycle is None:
+                return interval, 0, False
+            try:
+                new = self._cycle(cycle, row.reading)
+            except ProviderError as error:
+                return self._failed(error, row.poll_failures), 0, False
+            took = time.monotonic() - begun
+            reading = self._reading(row.reading)
+            pace = max(PACE_SECONDS, DAY_PACE * took) if reading == "day" else PACE_SECONDS
+            if not new:
+                misses = row.poll_misses + 1
+                idle = interval if row.awaited else max(interval, _LATE_INTERVAL)
+                return max(min(idle, 2.0 ** min(misses, 12) / 2 if row.awaited else idle), pace), misses, False
+            if time.monotonic() + pace > ends:
+                return min(pace, 60.0), 0, pace <= PACE_SECONDS
+            time.sleep(max(0.0, pace - took))
+
+    def _look(self) -> tuple[Any, Cycle | None]:
+        """What waits for results, and the account's polling state."""
+        clock = accounts.ensure_clock_or_none(self.runtime, self.account.id)
+        with self.runtime.engine.connect() as connection:
+            awaited = connection.execute(query("awaiting_results"), {"account_id": self.account.id}).one()
+            late = connection.execute(query("awaiting_late_results"), {"account_id": self.account.id}).one()
+            row = connection.execute(query("poll_state"), {"account_id": self.account.id}).one()
+        waits = [moment for moment in (awaited.since, late.since) if moment is not None]
+        if not waits or clock is None:
+            return row, None
+        return row, Cycle(min(waits) - _SLACK, clock, row.db_now, list(row.cursors or []))
+
+    def _reading(self, found: str | None) -> str | None:
+        wanted = self.runtime.settings.fecha_reading
+        return found if wanted == "auto" else wanted
+
+    def _cycle(self, cycle: Cycle, found: str | None) -> int:
+        """One round. Returns how many messages got a result that they did not have."""
+        reading = self._reading(found)
+        settled = 0
+        if reading is None:
+            detection = detect(self.runtime, self.account.id, self.settler)
+            reading, settled = detection.reading, detection.settled
+            if reading is None:
+                return settled
+        plan = {"since": self._since, "second": self._second, "day": self._day}[reading]
+        return settled + plan(cycle)
+
+    def _since(self, cycle: Cycle) -> int:
+        cursor, deep_at, full_at = _since_cursors(cycle)
+        now = cycle.db_now
+        if now - full_at >= FULL_EVERY and cursor - OVERLAP > cycle.since:
+            start, full_at, deep_at = cycle.since, now, now
+        elif now - deep_at >= DEEP_EVERY:
+            start, deep_at = max(cursor - OVERLAP, cycle.since), now
+        else:
+            start = max(cursor - FRESH, cycle.since)
+
+        def cursors(seen: Settled) -> list[datetime]:
+            # A fecha ahead of the provider's own clock must not carry the cursor over rows still to come.
+            latest = min(seen.latest.replace(tzinfo=PROVIDER_ZONE), cycle.latest) if seen.latest else cursor
+            return [max(cursor, latest), deep_at, full_at]
+
+        try:
+            outcome = self._ask(start, cycle, cursors)
+        except AnswerError:
+            self._narrow(start, cycle)
+            raise
+        self.settler.forget_before((cursor - OVERLAP - OVERLAP).astimezone(PROVIDER_ZONE).replace(tzinfo=None))
+        return outcome.settled + outcome.changed
+
+    def _narrow(self, start: datetime, cycle: Cycle) -> None:
+        """After an answer that failed, perhaps for its size: settle what a shorter question brings.
+
+        The cursor stays, for what lies between is not known; idinterno probes fill the gap.
+        """
+        span = cycle.earliest - start
+        for _ in range(6):
+            span /= 4
+            if span < timedelta(seconds=1):
+                return
+            try:
+                self._ask(cycle.earliest - span, cycle, None)
+            except AnswerError:
+                continue
+            return
+
+    def _second(self, cycle: Cycle) -> int:
+        floor = cycle.since.replace(microsecond=0)
+        cursors = [*cycle.cursors[: len(SECOND_PASSES)], *[floor] * (len(SECOND_PASSES) - len(cycle.cursors))]
+        new = 0
+        for number, delay in enumerate(SECOND_PASSES):
+            moment = max(cursors[number], floor).replace(microsecond=0)
+            until = min(cycle.earliest - delay, moment + timedelta(seconds=SECONDS_A_CYCLE))
+            while moment < until:
+                following = moment + timedelta(seconds=1)
+                cursors[number] = following
+                outcome = self._ask(moment, cycle, lambda _: list(cursors))
+                new += outcome.settled + outcome.changed
+                moment = following
+        return new
+
+    def _day(self, cycle: Cycle) -> int:
+        today = cycle.latest.astimezone(PROVIDER_ZONE)
+        first = max(cycle.since.astimezone(PROVIDER_ZONE), today - timedelta(days=7))
+        new = 0
+        moment = first
+        while moment.date() <= today.date():
+            noon = moment.replace(hour=12, minute=0, second=0, microsecond=0)
+            outcome = self._ask(noon, cycle, lambda _: [cycle.db_now])
+            new += outcome.settled + outcome.changed
+            moment += timedelta(days=1)
+        return new
+
+    def _ask(self, fecha: datetime, cycle: Cycle, cursors: Callable[[Settled], list[datetime]] | None) -> Settled:
+        """Ask for one fecha and settle the answer as it streams in; the last batch's commit moves the cursor."""
+        total, waiting, waiting_lines = Settled(), list[pl.DataFrame](), 0
+        unmapped: dict[str, int] = {}
+        malformed = 0
+        with self.runtime.provider.status_by_fecha(fecha_digits(fecha)) as slices:
+            for piece in slices:
+                parsed = parse_slice(piece)
+                malformed += parsed.malformed
+                for sentence, n in parsed.unmapped.items():
+                    unmapped[sentence] = unmapped.get(sentence, 0) + n
+                waiting.append(parsed.frame)
+                waiting_lines += parsed.frame.height
+                if waiting_lines >= BATCH_LINES:
+                    total.add(self.settler.settle(pl.concat(waiting)))
+                    waiting, waiting_lines = [], 0
+
+        def also(connection: Connection, batch: Settled) -> None:
+            if cursors:
+                total.see(batch.latest)
+                self._move(connection, cycle, cursors(total))
+            if malformed:
+                connection.execute(query("count_malformed"), {"account_id": self.account.id, "n": malformed})
+            if batch.settled:
+                count_unmapped(connection, unmapped)
+
+        total.add(self.settler.settle(pl.concat(waiting) if waiting else pl.DataFrame(schema=SCHEMA), also=also))
+        return total
+
+    def _move(self, connection: Connection, cycle: Cycle, cursors: list[datetime]) -> None:
+        """Move the cursors, and count the time since the last poll as observed when the window was open."""
+        connection.execute(
+            query("poll_worked"),
+            {
+                "account_id": self.account.id,
+                "poll_turn": self.turn,
+                "cursors": cursors,
+                "counts": self.runtime.settings.sending_window.allows(cycle.earliest),
+                "cap_ms": round((2 * self.runtime.settings.poll_interval + 30) * 1000),
+                "begun_at": cycle.db_now,
+                "lease": self._lease,
+            },
+        )
+
+    def _failed(self, error: ProviderError, failures: int) -> float:
+        """Write a failed poll down. Returns the seconds to wait."""
+        log.warning("poll_failed account=%s reason=%s", self.account.id, error.reason)
+        words = f"{error.reason}: {error.words}" if error.words else str(error)
+        with self.runtime.engine.begin() as connection:
+            connection.execute(
+                query("poll_failed"),
+                {"account_id": self.account.id, "poll_turn": self.turn, "words": words[:300].replace("\x00", " ")},
+            )
+        return float(min(300.0, max(1.0, self.runtime.settings.poll_interval / 4) * 2 ** min(failures, 8)))
+
+
+def _since_cursors(cycle: Cycle) -> tuple[datetime, datetime, datetime]:
+    long_ago = cycle.db_now - timedelta(days=1)
+    stored = [*cycle.cursors, *[long_ago] * 3][:3] if cycle.cursors else [cycle.since, long_ago, cycle.db_now]
+    return max(stored[0], cycle.since), stored[1], stored[2]

@@ -1,0 +1,132 @@
+"""The dry run: everything that a load would check and say, and nothing changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from dispatcher import accounts, config, loading
+from dispatcher.config import Settings
+from dispatcher.database import connect
+from dispatcher.errors import UsageError
+from dispatcher.ingest import Batch, Source, ingest
+from dispatcher.loading import Loaded
+from schemas.payload import CampaignSpec
+
+SAMPLES = 5
+REJECTS_SHOWN = 20
+_SECONDS_A_POST = 1.0
+"""What a bulk POST is taken to cost when no rate limit says how fast it goes."""
+
+
+@dataclass
+class Preview:
+    """What a load would do."""
+
+    loaded: Loaded
+    begins: datetime
+    ends: datetime
+    basis: str
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, ready for JSON; there is no campaign and no rejects file."""
+        return {
+            "campaign_id": None,
+            "dry_run": True,
+            "messages": self.loaded.messages,
+            "rejected": self.loaded.rejected,
+            "rejects_file": None,
+            "suppressed": self.loaded.suppressed,
+            "reasons": dict(self.loaded.reasons),
+            "dropped_characters": self.loaded.dropped_characters,
+            "transliterated": self.loaded.transliterated,
+            "samples": self.samples,
+            "rejects": self.rejects,
+            "begins": self.begins.isoformat(),
+            "ends": self.ends.isoformat(),
+            "basis": self.basis,
+            "remarks": self.remarks,
+        }
+
+
+def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None] | None = None) -> Preview:
+    """Read and check a whole source; with a database at hand, opt-outs are looked up in it.
+
+    Raises:
+        UsageError: as a load would.
+    """
+    settings = config.load()
+    now = datetime.now(UTC)
+    times = loading.schedule(spec, now)
+    optouts, remarks = _opted_out(settings)
+    loaded = Loaded(None)
+    plan = loading.ChunkPlan(1, settings.effective_chunk_size(), settings.chunk_bytes)
+    found = Preview(loaded, times.start_at, times.start_at, "", remarks=remarks)
+    for batch in ingest(source, loading.options_of(spec, settings)):
+        gone = batch.messages["destino"].is_in(optouts)
+        plan.assign(batch.messages["encoded_bytes"], gone)
+        loaded.messages += batch.messages.height
+        loaded.suppressed += int(gone.sum())
+        loaded.rejected += batch.rejects.height
+        loaded.reasons.update(batch.rejects["reason"].to_list())
+        loaded.dropped_characters += batch.dropped_characters
+        loaded.transliterated += batch.transliterated
+        found.samples += batch.messages.head(SAMPLES - len(found.samples)).select("destino", "texto").to_dicts()
+        found.rejects += batch.rejects.head(REJECTS_SHOWN - len(found.rejects)).to_dicts()
+        if progress:
+            progress(batch)
+    if not loaded.rows:
+        raise UsageError(f"{source.name} has no rows below its header.", hint="Check that this is the right file.")
+    posts = plan.chunks(0).height
+    _estimate(found, settings, max(times.start_at, now), posts)
+    if times.expires_at and found.ends > times.expires_at:
+        found.remarks.append("That is after --expires: what is not sent by then would expire.")
+    if settings.apikey is None:
+        found.remarks.append("DISPATCHER_APIKEY is not set: it is needed to create the campaign.")
+    return found
+
+
+def _estimate(found: Preview, settings: Settings, start: datetime, posts: int) -> None:
+    """When it would begin and end, given rate and window."""
+    sending = found.loaded.messages - found.loaded.suppressed
+    if settings.rate:
+        needed = timedelta(minutes=sending / settings.rate)
+        found.basis = f"at DISPATCHER_RATE={settings.rate} messages a minute"
+    else:
+        needed = timedelta(seconds=posts * _SECONDS_A_POST / settings.concurrency)
+        found.basis = f"taking 1 s for each of {posts:,} POSTs, {settings.concurrency} at a time"
+    found.basis += f", within the window {settings.window}"
+    found.begins = settings.sending_window.next_opening(start)
+    found.ends = settings.sending_window.finish(start, needed)
+
+
+def _opted_out(settings: Settings) -> tuple[Any, list[str]]:
+    """The opt-out list, if a database is at hand; a dry run starts none."""
+
+    try:
+        engine = connect(settings.sqlalchemy_url)
+    except UsageError:
+        return pl.Series(dtype=pl.String), []
+    try:
+        with engine.connect() as connection:
+            if connection.execute(text("SELECT to_regclass('optout')")).scalar() is None:
+                return pl.Series(dtype=pl.String), []
+            remarks = []
+            if settings.fingerprint and accounts.find(connection, settings) is None:
+                other = connection.execute(
+                    text("SELECT 1 FROM account WHERE provider_url = :url"), {"url": settings.provider_url}
+                ).first()
+                if other:
+                    remarks.append("The database belongs to another API key: creating would be refused.")
+            return loading.opted_out(connection), remarks
+    except SQLAlchemyError:
+        return pl.Series(dtype=pl.String), ["The database does not answer, so opt-outs were not looked up."]
+    finally:
+        engine.dispose()

@@ -1,0 +1,247 @@
+"""The provider over HTTP: bulk posts, status questions, the server's date and the account's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, Self, TypeVar
+
+from dispatcher.errors import AnswerError, InDoubt, ProviderError, UsageError
+from dispatcher.provider import answers, form
+from dispatcher.provider.answers import ResultLine, StatusLines
+from dispatcher.provider.client import Client, TooLarge, is_framed, read_body, read_chunks
+from dispatcher.provider.deadline import now
+from dispatcher.provider.failures import post_failure, question_failure
+from dispatcher.provider.slices import line_slices
+from dispatcher.provider.transport import Call, Stopped
+
+__all__ = ["HttpProvider", "ResultLine", "ServerDate", "StatusStream"]
+
+BULK = "enviar_sms_bloque.asp"
+STATUS = "obtener_respuestaapi_bloque.asp"
+SERVER_DATE = "get_fecha.asp?iso=1"
+SALDO = "obtener_saldo.asp"
+ENVIOS = "obtener_envios.asp"
+VENCIMIENTO = "obtener_vencimiento_paquete.asp"
+
+SMALL_ANSWER = 64 * 1024
+IDINTERNO_ANSWER = 1024 * 1024
+SLICE = 1024 * 1024
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ServerDate:
+    """The provider's clock: `fecha` in its local time (GMT-3, naive, whole seconds), between two moments.
+
+    `asked_at` and `answered_at` are seconds of `dispatcher.provider.deadline.now()`: right before the
+    question left and right after its answer had come.
+    """
+
+    fecha: datetime
+    asked_at: float
+    answered_at: float
+
+
+class HttpProvider:
+    """The provider's HTTP API for one account.
+
+    Every call has a total deadline in seconds, which also holds against a peer that drips. No redirects, no
+    proxies, no retries, nothing from the environment. May be shared by threads and inherited over a fork:
+    connections belong to one thread of one process. The API key travels in bodies alone, and stands in no
+    error, repr or log.
+    """
+
+    def __init__(self, base_url: str, apikey: str, *, timeout: float = 60.0, ca_bundle: str | None = None) -> None:
+        """Check the settings without connecting; `UsageError` for a URL or CA bundle that cannot work.
+
+        `base_url` may have a path and a trailing slash. `ca_bundle` is a file or folder of CA certificates.
+        """
+        if timeout <= 0:
+            raise UsageError("The provider's timeout must be more than 0 seconds.")
+        if not apikey.isascii() or not apikey.isprintable():
+            raise UsageError("The API key has characters that no API key has.", hint=answers.CREDENTIALS_HINT)
+        self._client = Client(base_url, ca_bundle)
+        self._apikey = apikey
+        self._timeout = timeout
+
+    def __repr__(self) -> str:
+        """Name the provider and never the key."""
+        return f"HttpProvider({self._client.base!r})"
+
+    def send_bulk(
+        self,
+        bloque: bytes,
+        *,
+        test: bool = False,
+        separator: Literal["tab", "coma"] = "tab",
+        guard: Callable[[], None] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Post one bloque once, over a connection of its own; return when the answer was exactly OK.
+
+        `bloque` is the raw lines `idinterno SEP destino SEP texto` joined with CRLF, not yet encoded; SEP is
+        what `separator` says. `guard` runs once the connection stands and right before the first byte
+        leaves: what it raises passes through untouched and proves that nothing left. `timeout` is the total
+        in seconds.
+
+        Raises `ProviderError`: `NotDelivered`, `CredentialsRefused`, `AccountBlocked` or `InDoubt`.
+        Guide "Envío de mensajes vía http (en bloque, POST)".
+        """
+        if not bloque:
+            raise ValueError("a bloque has at least one line")
+        body = form.bulk_form(self._apikey, bloque, separator, test)
+        call = Call(self._timeout if timeout is None else timeout, guard)
+        failure: BaseException
+        try:
+            response = self._client.exchange(BULK, body, call, fresh=True)
+            answer = read_body(response, SMALL_ANSWER)
+            answers.read_bulk_answer(response.status_code, response.headers.get("Content-Type"), answer)
+            if call.sent:
+                return
+            failure = InDoubt("The provider answered before it had the whole post.", reason="cut_while_sending")
+        except TooLarge as error:
+            words = answers.words_of(error.args[0])
+            failure = answers.scrubbed(InDoubt(reason="too_large", words=words), self._apikey)
+        except Stopped:
+            assert call.stopped is not None
+            failure = call.stopped
+        except ProviderError as error:
+            failure = answers.scrubbed(error, self._apikey)
+        except Exception as error:
+            failure = post_failure(error, call)
+        # Raised out here, so that no library error comes along as its context: those hold the request.
+        raise failure
+
+    def status_by_idinterno(self, idinterno: str, *, only_unread: bool = False, mark_read: bool = False) -> StatusLines:
+        """The results of one message, a list of `ResultLine`; empty when the provider says PENDIENTE.
+
+        Raises `AnswerError` for every other answer without a result line: it proves no absence.
+        Guide "Comprobación del proceso de un envío en bloque".
+        """
+        body = form.status_form(self._apikey, "idinterno", idinterno, only_unread=only_unread, mark_read=mark_read)
+
+        def read(answer: bytes) -> StatusLines:
+            lines = answers.parse_status(answer)
+            if not lines and not answers.is_pending(answer):
+                raise answers.no_result_line(answer)
+            return lines
+
+        return self._ask(STATUS, body, read, cap=IDINTERNO_ANSWER)[0]
+
+    def status_by_fecha(
+        self, fecha: datetime | str, *, only_unread: bool = False, mark_read: bool = False
+    ) -> StatusStream:
+        """The results of a moment in provider time (a naive datetime or YYYYMMDDHHNNSS), as raw slices.
+
+        Iterate over it, or better `with provider.status_by_fecha(f) as slices: for slice_ in slices: …`,
+        which closes the connection when left early. Nothing is asked before the first slice is wanted.
+        Guide "Comprobación del proceso de un envío en bloque".
+        """
+        digits = form.fecha_digits(fecha)
+        body = form.status_form(self._apikey, "fecha", digits, only_unread=only_unread, mark_read=mark_read)
+        return StatusStream(self, body)
+
+    def server_date(self) -> ServerDate:
+        """The provider's clock; `AnswerError` otherwise. Guide "Consulta de la fecha del servidor"."""
+        fecha, call = self._ask(SERVER_DATE, None, answers.parse_server_date)
+        assert call.began is not None
+        return ServerDate(fecha, call.began, now())
+
+    def saldo(self) -> int:
+        """Messages left on a prepaid plan; `AnswerError` otherwise. Guide "Consulta de saldo vía HTTP/s"."""
+        return self._ask(SALDO, form.account_form(self._apikey), answers.parse_integer)[0]
+
+    def envios(self) -> int:
+        """Messages sent this month; `AnswerError` otherwise.
+
+        Guide "Consulta de mensajes enviados vía HTTP".
+        """
+        return self._ask(ENVIOS, form.account_form(self._apikey), answers.parse_integer)[0]
+
+    def vencimiento(self) -> date:
+        """The day on which the package ends; `AnswerError` otherwise.
+
+        Guide "Consulta de vencimiento del paquete vía HTTP".
+        """
+        return self._ask(VENCIMIENTO, form.account_form(self._apikey), answers.parse_day)[0]
+
+    def close(self) -> None:
+        """Close the calling thread's connections; the next call opens new ones."""
+        self._client.close()
+
+    def _ask(
+        self, path: str, body: bytes | None, read: Callable[[bytes], T], *, cap: int = SMALL_ANSWER
+    ) -> tuple[T, Call]:
+        call = Call(self._timeout)
+        failure: AnswerError
+        try:
+            response = self._client.exchange(path, body, call)
+            answer = read_body(response, cap)
+            answers.require_answer(response.status_code, answer)
+            return read(answer), call
+        except (Exception, Stopped) as error:
+            failure = self._question_failure(error, call)
+        raise failure
+
+    def _question_failure(self, error: BaseException, call: Call) -> AnswerError:
+        if isinstance(error, Stopped):  # questions have no guard: their time was over
+            return AnswerError(reason="deadline")
+        if isinstance(error, TooLarge):
+            error = AnswerError(reason="too_large", words=answers.words_of(error.args[0]))
+        if isinstance(error, AnswerError):
+            answers.scrubbed(error, self._apikey)
+            return error
+        assert isinstance(error, Exception)
+        return question_failure(error, call)
+
+
+class StatusStream(Iterator[bytes]):
+    """A status answer as it comes, in slices of about 1 MB that each end at a line end.
+
+    PENDIENTE yields none. Raises `AnswerError`, possibly after slices were yielded, for an answer that is no
+    HTTP 200, is or turns into an HTML page, breaks off, or takes longer than the call's total. The consumer's
+    own time between slices does not count.
+    """
+
+    def __init__(self, provider: HttpProvider, body: bytes) -> None:
+        """Ask nothing yet."""
+        self._provider = provider
+        self._slices = self._read(body)
+
+    def __next__(self) -> bytes:
+        """The next slice."""
+        return next(self._slices)
+
+    def __enter__(self) -> Self:
+        """Close the connection at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connection if the answer was not read to its end."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection if the answer was not read to its end."""
+        self._slices.close()
+
+    def _read(self, body: bytes) -> Generator[bytes]:
+        provider = self._provider
+        call = Call(provider._timeout)
+        failure: AnswerError
+        try:
+            response = provider._client.exchange(STATUS, body, call)
+            if response.status_code != 200:
+                answers.require_answer(response.status_code, read_body(response, SMALL_ANSWER))
+            with closing(read_chunks(response, SLICE)) as chunks:
+                for slice_ in line_slices(chunks, framed=is_framed(response)):
+                    paused = now()
+                    yield slice_
+                    call.deadline.extend(now() - paused)
+            return
+        except (Exception, Stopped) as error:
+            failure = provider._question_failure(error, call)
+        raise failure

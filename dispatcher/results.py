@@ -1,0 +1,281 @@
+"""Results: the provider's lines settle their messages, whatever the chunk's state.
+
+A batch is settled in one transaction: families locked in ascending order, first results by key look-ups, the
+per-chunk counters with exactly the rows that changed, then the few lines that say something else.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import polars as pl
+from sqlalchemy import Connection, Engine, text
+
+from dispatcher import idinterno
+from dispatcher.database import pin_key_lookups, query, retry_deadlocks
+from dispatcher.window import PROVIDER_ZONE
+
+log = logging.getLogger(__name__)
+
+EARLY_TOLERANCE = timedelta(seconds=30)
+"""A fecha may lie this much before the chunk's first POST: clocks are measured to a second, and may drift."""
+
+_FINAL_GOOD = (0, 1)
+_SEEN_LIMIT = 3_000_000
+_COPY = "COPY settle_line (campaign_id, seq, generation, root_no, code, fecha, text) FROM STDIN (FORMAT csv)"
+
+
+@dataclass(slots=True)
+class Settled:
+    """What a batch of lines did."""
+
+    settled: int = 0
+    changed: int = 0
+    foreign: int = 0
+    early: int = 0
+    latest: datetime | None = None  # the latest fecha among our lines
+    ours: int = 0
+
+    def add(self, other: "Settled") -> None:
+        """Sum up two batches."""
+        self.settled += other.settled
+        self.changed += other.changed
+        self.foreign += other.foreign
+        self.early += other.early
+        self.ours += other.ours
+        self.see(other.latest)
+
+    def see(self, latest: datetime | None) -> None:
+        """Take note of a fecha."""
+        if latest and (self.latest is None or latest > self.latest):
+            self.latest = latest
+
+
+@dataclass
+class Settler:
+    """Settles the lines of one account; remembers, in this process, which lines it has settled before."""
+
+    engine: Engine
+    account_id: int
+    _prefixes: dict[int, str | None] = field(default_factory=dict)
+    _boundaries: dict[int, pl.DataFrame] = field(default_factory=dict)
+    _seen: pl.DataFrame = field(
+        default_factory=lambda: pl.DataFrame(schema={"hash": pl.UInt64, "fecha": pl.Datetime("us")})
+    )
+
+    def settle(
+        self,
+        frame: pl.DataFrame,
+        *,
+        skip_seen: bool = True,
+        refusals_count: bool = False,
+        also: Callable[[Connection, Settled], None] | None = None,
+    ) -> Settled:
+        """Settle lines (columns idinterno, fecha naive provider-local, text, code) in one transaction.
+
+        Args:
+            skip_seen: pass over lines that this process settled before; overlapping polls read them again.
+            refusals_count: a -4 on a resent line counts (its first line's result has been asked for).
+            also: runs in the same transaction, last; the poll moves its cursor there.
+        """
+        outcome = Settled()
+        ours = self._ours(frame, outcome)
+        fresh = ours.with_columns(hash=pl.struct("idinterno", "fecha", "text").hash())
+        if skip_seen:
+            fresh = fresh.join(self._seen, on="hash", how="anti")
+        if fresh.is_empty() and also is None:
+            return outcome
+
+        def transaction() -> Settled:
+            done = replace(outcome)
+            with self.engine.begin() as connection:
+                if not fresh.is_empty():
+                    self._settle(connection, fresh, done, refusals_count)
+                if done.foreign or done.early:
+                    _count_strangers(connection, self.account_id, done)
+                if also:
+                    also(connection, done)
+            return done
+
+        outcome = retry_deadlocks(transaction)
+        self._seen = pl.concat([self._seen, fresh.select("hash", "fecha")]).tail(_SEEN_LIMIT)
+        return outcome
+
+    def forget_before(self, fecha: datetime) -> None:
+        """Drop what is remembered of lines before a moment that no poll asks for any more."""
+        self._seen = self._seen.filter(pl.col("fecha") >= fecha)
+
+    def _ours(self, frame: pl.DataFrame, outcome: Settled) -> pl.DataFrame:
+        """The lines whose idinterno decodes to a message of a campaign of this account, with root_no."""
+        decoded = idinterno.decode_column(frame)
+        known = self._campaigns(decoded["campaign_id"].unique().to_list())
+        prefixes = pl.DataFrame(
+            {"campaign_id": list(known), "own_prefix": list(known.values())},
+            schema={"campaign_id": pl.Int64, "own_prefix": pl.String},
+        )
+        ours = decoded.join(prefixes, on="campaign_id", how="inner").filter(pl.col("prefix") == pl.col("own_prefix"))
+        parts = []
+        for (campaign_id,), lines in ours.group_by("campaign_id"):
+            roots = self._boundaries[int(str(campaign_id))]
+            parts.append(
+                lines.sort("seq")
+                .join_asof(roots, left_on="seq", right_on="first_seq", strategy="backward")
+                .filter(pl.col("seq") <= pl.col("last_seq"))
+            )
+        mapped = pl.concat(parts) if parts else ours.with_columns(root_no=pl.lit(0, pl.Int32))
+        outcome.ours = mapped.height
+        outcome.foreign = frame.height - mapped.height
+        outcome.latest = mapped["fecha"].max() if mapped.height else None  # type: ignore[assignment]  # a datetime column
+        return mapped.select("idinterno", "campaign_id", "generation", "seq", "root_no", "fecha", "text", "code")
+
+    def _campaigns(self, campaign_ids: list[int]) -> dict[int, str]:
+        """Prefix of each of these campaigns that is the account's; their chunk boundaries are fetched once."""
+        missing = [number for number in campaign_ids if number not in self._prefixes]
+        if missing:
+            with self.engine.connect() as connection:
+                rows = connection.execute(
+                    text("SELECT id, prefix FROM campaign WHERE account_id = :account AND id = ANY(:ids)"),
+                    {"account": self.account_id, "ids": missing},
+                ).all()
+                for row in rows:
+                    roots = connection.execute(
+                        text(
+                            "SELECT first_seq, last_seq, chunk_no FROM chunk "
+                            "WHERE campaign_id = :id AND parent_no IS NULL ORDER BY first_seq"
+                        ),
+                        {"id": row.id},
+                    ).all()
+                    self._boundaries[row.id] = pl.DataFrame(
+                        [tuple(root) for root in roots],
+                        schema={"first_seq": pl.Int32, "last_seq": pl.Int32, "root_no": pl.Int32},
+                        orient="row",
+                    )
+            # A campaign opens with all its chunks in one transaction, so what is found never changes;
+            # what is not found may appear later only under the id of a restored database: ask again then.
+            self._prefixes.update({row.id: row.prefix for row in rows})
+        return {n: prefix for n in campaign_ids if (prefix := self._prefixes.get(n)) is not None}
+
+    def _settle(self, connection: Connection, lines: pl.DataFrame, outcome: Settled, refusals_count: bool) -> None:
+        pin_key_lookups(connection)
+        timely = _lock_and_drop_early(connection, lines, outcome)
+        if timely.is_empty():
+            return
+        # One line a message for the bulk update: a good one if there is one, else the earliest.
+        ranked = timely.with_columns(bad=(~pl.col("code").is_in(_FINAL_GOOD)))
+        if ranked.select(pl.struct("campaign_id", "seq").n_unique()).item() < ranked.height:
+            ranked = ranked.sort("bad", "fecha")
+        first = ranked.unique(["campaign_id", "seq"], keep="first", maintain_order=True)
+        rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
+        _stage(connection, first.sort("campaign_id", "seq"), refusals_count)
+        row = connection.execute(query("settle_lines")).one()
+        outcome.settled += row.settled
+        if row.settled < first.height:
+            _handle_others(connection, outcome)
+        if rest.height:
+            connection.exec_driver_sql("DELETE FROM settle_line")
+            _stage(connection, rest, refusals_count)
+            _handle_others(connection, outcome)
+        if row.campaigns:
+            # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
+            connection.execute(query("complete_campaigns"), {"account_id": self.account_id})
+
+
+def _lock_and_drop_early(connection: Connection, lines: pl.DataFrame, outcome: Settled) -> pl.DataFrame:
+    """Lock the families of a batch in ascending order, and drop lines from before their chunk's first POST."""
+    roots = lines.select("campaign_id", "root_no").unique()
+    rows = connection.execute(
+        query("lock_roots"), {"campaigns": roots["campaign_id"].to_list(), "chunks": roots["root_no"].to_list()}
+    ).all()
+    posted = pl.DataFrame(
+        [
+            (
+                row.campaign_id,
+                row.chunk_no,
+                (row.first_post_at.astimezone(PROVIDER_ZONE) - EARLY_TOLERANCE).replace(tzinfo=None)
+                if row.first_post_at
+                else None,
+            )
+            for row in rows
+        ],
+        schema={"campaign_id": pl.Int64, "root_no": pl.Int32, "not_before": pl.Datetime("us")},
+        orient="row",
+    )
+    # A chunk that was never posted has no results of its own: whatever comes for it is early.
+    timely = lines.join(posted, on=["campaign_id", "root_no"], how="inner").filter(
+        pl.col("fecha") >= pl.col("not_before")
+    )
+    outcome.early += lines.height - timely.height
+    return timely.drop("not_before")
+
+
+def _stage(connection: Connection, lines: pl.DataFrame, refusals_count: bool) -> None:
+    """COPY lines into the transaction's own table."""
+    connection.exec_driver_sql(
+        "CREATE TEMP TABLE IF NOT EXISTS settle_line (campaign_id bigint, seq int, generation smallint, "
+        "root_no int, code smallint, fecha timestamptz, text text) ON COMMIT DELETE ROWS"
+    )
+    is_ok = pl.col("text").str.strip_chars().str.to_uppercase() == "OK"
+    data = lines.select(
+        "campaign_id",
+        "seq",
+        "generation",
+        # With no root, a -4 on a resent line counts like any other.
+        pl.lit(None, pl.Int32).alias("root_no") if refusals_count else pl.col("root_no"),
+        "code",
+        pl.col("fecha").dt.strftime("%Y-%m-%d %H:%M:%S-03"),
+        pl.when(~is_ok).then(pl.col("text").str.replace_all("\x00", " ", literal=True)).alias("text"),
+    ).write_csv(include_header=False, quote_style="necessary")
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write(data)
+
+
+def _handle_others(connection: Connection, outcome: Settled) -> None:
+    """Lines that did not settle a message now: keep each distinct one, and let OK overwrite an error."""
+    for row in connection.execute(query("unsettled_lines")).all():
+        line = {
+            "campaign_id": row.campaign_id,
+            "seq": row.seq,
+            "generation": row.generation,
+            "fecha": row.fecha,
+            "code": row.code,
+            "text": row.text,
+        }
+        if row.generation == row.message_generation and row.code in _FINAL_GOOD and row.result_code is not None:
+            changed = connection.execute(
+                query("overwrite_error"), {**line, "text": None if row.text.upper() == "OK" else row.text}
+            ).first()
+            if changed:
+                outcome.changed += 1
+                counter = {"campaign_id": row.campaign_id, "chunk_no": changed.chunk_no}
+                connection.execute(query("move_count"), {**counter, "code": row.result_code, "n": -1})
+                connection.execute(query("move_count"), {**counter, "code": row.code, "n": 1})
+                old = {"fecha": row.processed_at, "code": row.result_code, "text": row.result_text or "OK"}
+                connection.execute(query("keep_line"), {**line, **old})
+                continue
+        connection.execute(query("keep_line"), line)
+
+
+def _count_strangers(connection: Connection, account_id: int, outcome: Settled) -> None:
+    connection.execute(
+        text(
+            "UPDATE account SET foreign_lines = foreign_lines + :foreign, early_lines = early_lines + :early "
+            "WHERE id = :id"
+        ),
+        {"foreign": outcome.foreign, "early": outcome.early, "id": account_id},
+    )
+
+
+def count_unmapped(connection: Connection, sentences: dict[str, int]) -> None:
+    """Keep the sentences that no pattern knows, with how often they came."""
+    for sentence, n in sorted(sentences.items()):
+        connection.execute(
+            text(
+                "INSERT INTO unmapped_sentence AS u (sentence, n) VALUES (:sentence, :n) "
+                "ON CONFLICT (sentence) DO UPDATE SET n = u.n + :n, last_seen = now()"
+            ),
+            {"sentence": sentence.replace("\x00", " ")[:500], "n": n},
+        )
+        log.warning("unmapped_sentence n=%s text=%r", n, sentence[:120])

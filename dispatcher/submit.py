@@ -1,0 +1,100 @@
+"""The pump: claim a chunk, POST it once, write down what came of it, and again."""
+
+import logging
+import time
+from datetime import timedelta
+
+from dispatcher import accounts, chunks
+from dispatcher.brakes import Wait
+from dispatcher.chunks import Claim, NothingToSend
+from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard
+from dispatcher.provider.deadline import now as boot_clock
+from dispatcher.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+BUDGET_SECONDS = 5.0
+BUDGET_CHUNKS = 50
+_FINISH_TRIES = 5
+
+
+def pump(runtime: Runtime, account_id: int) -> bool:
+    """Submit due chunks of an account for a few seconds.
+
+    Returns:
+        Whether more is due right now, so that another pump should follow.
+    """
+    account = _bound(runtime, account_id)
+    if account is None:
+        return False
+    if accounts.ensure_clock_or_none(runtime, account_id) is None:
+        return False
+    ends = time.monotonic() + BUDGET_SECONDS
+    for _ in range(BUDGET_CHUNKS):
+        if time.monotonic() >= ends:
+            return True
+        claim = chunks.claim_next(runtime.engine, runtime.settings, account_id, account.fingerprint)
+        if isinstance(claim, NothingToSend):
+            continue
+        if isinstance(claim, Wait):
+            return False
+        _submit(runtime, claim)
+    return True
+
+
+def _bound(runtime: Runtime, account_id: int) -> accounts.Bound | None:
+    with runtime.engine.connect() as connection:
+        account = accounts.find(connection, runtime.settings)
+    return account if account and account.id == account_id else None
+
+
+def _submit(runtime: Runtime, claim: Claim) -> None:
+    """POST a claimed chunk, once, outside any transaction."""
+    timeout = runtime.settings.provider_timeout
+
+    def guard() -> None:
+        """Right before the first byte: is there lease enough for the whole call, and is the window still open?"""
+        now = boot_clock()
+        if now + timeout > claim.lease_ends:
+            raise SendRefusedByGuard("too little of the lease was left when the connection stood")
+        moment = claim.latest + timedelta(seconds=now - claim.claimed_at)
+        window = runtime.settings.sending_window
+        if not window.always and moment >= window.last_start(claim.latest):
+            raise SendRefusedByGuard("the window closed while connecting")
+        if claim.expires_at and moment >= claim.expires_at:
+            raise SendRefusedByGuard("the deadline passed while connecting")
+
+    try:
+        runtime.provider.send_bulk(claim.bloque, test=claim.test, guard=guard, timeout=timeout)
+    except ProviderError as error:
+        log.warning("post_failed %s reason=%s delivered=%s", claim.label(), error.reason, error.delivered)
+        _record(runtime, claim, error)
+    except Exception as error:
+        # Nothing is known of what left this machine: it must not be taken for undelivered.
+        log.exception("post_crashed %s", claim.label())
+        _record(runtime, claim, InDoubt(f"{type(error).__name__}", reason="crash"))
+    else:
+        log.info("accepted %s lines=%s", claim.label(), claim.lines)
+        _record(runtime, claim, None)
+
+
+def _record(runtime: Runtime, claim: Claim, error: ProviderError | None) -> None:
+    """Write the outcome; when the database will not take it within the lease, the lease's end speaks for it."""
+    for attempt in range(_FINISH_TRIES):
+        try:
+            if error is None:
+                state = chunks.finish_accepted(runtime.engine, claim)
+            elif error.delivered == "no":
+                state = chunks.finish_undelivered(runtime.engine, claim, error)
+            else:
+                state = chunks.finish_in_doubt(runtime.engine, claim, error)
+        except Exception:
+            if attempt == _FINISH_TRIES - 1 or boot_clock() > claim.lease_ends:
+                log.exception("outcome_not_recorded %s", claim.label())
+                raise
+            log.warning("outcome_retry %s", claim.label(), exc_info=True)
+            time.sleep(0.2 * 2**attempt)
+        else:
+            if state is None:
+                log.warning("outcome_too_late %s", claim.label())
+            return

@@ -1,0 +1,138 @@
+"""The text of a message: the provider's alphabet, Spanish written in it, and what needs a company name.
+
+Pure: strings in, strings and numbers out. Guide: "Los caracteres permitidos son", and its IMPORTANTE on
+verification codes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!?#$%()*+,-./:;=@ "
+"""What the provider accepts. `#` is lost in the guide's list for HTTP, and taken all the same."""
+
+MAX_LENGTH = 160
+"""Characters of a rendered text, at most."""
+
+OUTSIDE = r"[^A-Za-z0-9!?#$%()*+,\-./:;=@ ]"
+LEFTOVER = r"\*[0-9]+\*|\{[^{}]*\}"
+"""A placeholder that nobody filled in: the provider's own `*1*`, or one of ours."""
+
+ENCODED_AS_THREE = r"[!?#$%()*+,/:;=@]"
+"""Characters of the alphabet that take three bytes (`%2C`) in a form-encoded body."""
+
+SUSPECT = rf"{LEFTOVER}|{OUTSIDE}"
+"""What a good text does not have."""
+
+_OUTSIDE = re.compile(OUTSIDE)
+_LEFTOVER = re.compile(LEFTOVER)
+_ENCODED_AS_THREE = re.compile(ENCODED_AS_THREE)
+
+SIMPLE = {
+    **dict(zip("áéíóúàèìòùâêîôûäëïöüãõñç", "aeiouaeiouaeiouaeiouaonc", strict=True)),
+    **dict(zip("ÁÉÍÓÚÀÈÌÒÙÂÊÎÔÛÄËÏÖÜÃÕÑÇ", "AEIOUAEIOUAEIOUAEIOUAONC", strict=True)),
+    **dict.fromkeys("\u00a0\u202f\u2007\t\v\f\n\u0085\u2028\u2029", " "),
+    **dict.fromkeys("‐‑‒–—―−", "-"),
+    "º": "o",
+    "ª": "a",
+    "°": "o",
+    "…": "...",
+    "€": "EUR",
+}
+"""Characters with one plain spelling; nothing is lost, so a whole column can be replaced at once."""
+
+# Letters that Unicode does not take apart into a base and an accent.
+_LETTERS = {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L"}
+_DROPPED = frozenset("\"'“”„‟«»‹›‘’‚‛´¿¡")
+
+_BASE = (
+    "\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe\u2600-\u27bf"
+    "\u2934\u2935\u2b05-\u2b07\u2b1b\u2b1c\u2b50\u2b55\u2194-\u2199\u21a9\u21aa\U0001f000-\U0001faff"
+)
+_ONE = f"[{_BASE}][\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]*"
+_EMOJI = re.compile(
+    "[0-9#*]\ufe0f?\u20e3"  # keycaps
+    "|[\U0001f1e6-\U0001f1ff]{1,2}"  # flags
+    "|[©®‼⁉™ℹⓂ〰〽㊗㊙]\ufe0f"  # signs that are emoji only when they say so
+    f"|{_ONE}(?:\u200d{_ONE})*"
+)
+
+VERIFICATION = (
+    r"(?i)\b(?:codigo|cod\.?|clave|token)(?:\s+[a-z]+)?\s+(?:de\s+|para\s+)?(?:tu\s+|su\s+|la\s+)?"
+    r"(?:verificacion|seguridad|acceso|validacion|autenticacion|un\s+solo\s+uso)\b"
+    r"|\botp\b|\bpin\s+(?:de|para)\b"
+    r"|\b(?:verification|security|access|one[- ]time)\s+(?:code|password|pin)\b"
+)
+"""What a verification code is called, in a text without accents; Python and polars read it alike."""
+
+_VERIFICATION = re.compile(VERIFICATION)
+
+
+def transliterate(text: str) -> tuple[str, int]:
+    """Spell `text` in the provider's alphabet; also return how many visible characters were dropped.
+
+    á→a, ñ→n, €→EUR, … and dashes to ASCII, blanks of any kind to a space; quotes, ¿ and ¡ are dropped, and so
+    are emoji, each counted as one however many code points it has. What has no spelling here (`&`, `_`, `[`)
+    stays as it is, since it may be part of an address: `outside_alphabet` then names it.
+    """
+    if not _OUTSIDE.search(text):
+        return text, 0
+    text, dropped = _EMOJI.subn("", text.replace("\r\n", "\n"))
+    spelled = []
+    for char in unicodedata.normalize("NFC", text):
+        if char in _DROPPED:
+            dropped += 1
+        else:
+            spelled.append(_spell(char))
+    return "".join(spelled), dropped
+
+
+def _spell(char: str) -> str:
+    if char in ALPHABET:
+        return char
+    if (simple := SIMPLE.get(char) or _LETTERS.get(char)) is not None:
+        return simple
+    kind = unicodedata.category(char)
+    if char == "\r" or kind == "Zs":
+        return " "
+    if kind in ("Cf", "Mn", "Me"):  # joiners, direction marks, stray accents and variation selectors
+        return ""
+    plain = "".join(part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part))
+    plain = plain.replace("⁄", "/")
+    return plain if plain and not _OUTSIDE.search(plain) else char
+
+
+def outside_alphabet(text: str) -> list[str]:
+    """Return the distinct characters of `text` that the provider does not take, in order of appearance."""
+    return list(dict.fromkeys(_OUTSIDE.findall(text)))
+
+
+def leftover(text: str) -> str | None:
+    """Return the first placeholder that was not filled in (`*1*`, `{x}`), if there is one."""
+    found = _LEFTOVER.search(text)
+    return found[0] if found else None
+
+
+def encoded_length(text: str) -> int:
+    """Return the bytes of `text`, all of it in the alphabet, in a form-encoded body (a space is one, `+`)."""
+    return len(text) + 2 * len(_ENCODED_AS_THREE.findall(text))
+
+
+def is_verification(text: str) -> bool:
+    """Tell whether `text` looks like a verification code, for which the guide demands the company's name."""
+    return _VERIFICATION.search(_plain(text)) is not None
+
+
+def names_company(text: str, company: str) -> bool:
+    """Tell whether `company` stands in `text` as whole words, whatever the case, accents and punctuation."""
+    words = re.findall(r"[a-z0-9]+", _plain(company))
+    if not words:
+        return False
+    spelled = r"[^a-z0-9]*".join(r"[^a-z0-9\s]*".join(word) for word in words)  # S.A. is SA
+    pattern = rf"(?<![a-z0-9]){spelled}(?![a-z0-9])"
+    return re.search(pattern, _plain(text)) is not None
+
+
+def _plain(text: str) -> str:
+    return transliterate(text)[0].casefold()

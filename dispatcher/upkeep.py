@@ -1,0 +1,114 @@
+"""The tick: once a second beat has somebody look at what is due, overdue or over, and hint the tasks for it.
+
+Every step is idempotent, so two beats, a late tick or a lost one change nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import Connection, text
+
+from dispatcher import accounts, brakes, chunks, intake
+from dispatcher.database import query
+from dispatcher.provider.deadline import now as boot_clock
+from dispatcher.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+_TICK_LOCK = 0x71C
+_CLOCK_REFRESH = timedelta(minutes=1)
+
+
+@dataclass
+class Hints:
+    """Tasks worth running now; losing them is harmless, the next tick finds the same."""
+
+    submits: int = 0
+    poll: bool = False
+    probe: bool = False
+    clock: bool = False
+    account_id: int | None = None
+    requests: list[str] = field(default_factory=list)
+
+
+def tick(runtime: Runtime) -> Hints:
+    """Look after the configured account: leases, deadlines, horizons, completions. Returns what should run."""
+    hints = Hints()
+    with runtime.engine.begin() as connection:
+        beat(connection, "tick")
+        account = accounts.find(connection, runtime.settings)
+    hints.requests = intake.pending(runtime.engine)
+    if account is None:
+        return hints
+    hints.account_id = account.id
+    with runtime.engine.begin() as connection:
+        locked = connection.execute(
+            text("SELECT pg_try_advisory_xact_lock(:a, :b)"), {"a": _TICK_LOCK, "b": account.id}
+        )
+        if not locked.scalar():
+            return hints
+        chunks.rescue(connection, account.id)
+    _each(runtime, account.id, _retire, _give_up, _complete)
+    _fill(runtime, hints, account.id)
+    return hints
+
+
+def _each(runtime: Runtime, account_id: int, *steps: Callable[[Connection, Runtime, int], None]) -> None:
+    """Each step in a transaction of its own: locks are short, and never of chunks and campaigns together."""
+    for step in steps:
+        with runtime.engine.begin() as connection:
+            step(connection, runtime, account_id)
+
+
+def _retire(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    row = connection.execute(query("read_brakes"), {"account_id": account_id}).one()
+    clock = accounts.clock_of(row)
+    latest = clock.bounds(row.db_now)[1] if clock else row.db_now
+    for gone in connection.execute(query("retire_due"), {"account_id": account_id, "latest": latest}).all():
+        log.info("%s campaign=%s chunk=%s", gone.state, gone.campaign_id, gone.chunk_no)
+
+
+def _give_up(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    parameters = {"account_id": account_id, "horizon": runtime.settings.result_horizon}
+    for gone in connection.execute(query("give_up_on_results"), parameters).all():
+        log.warning("unknown campaign=%s chunk=%s lines=%s", gone.campaign_id, gone.chunk_no, gone.unknown)
+
+
+def _complete(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    for done in connection.execute(query("complete_campaigns"), {"account_id": account_id}).all():
+        log.info("completed campaign=%s", done.id)
+
+
+def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
+    """What is due now, and can make progress."""
+    with runtime.engine.connect() as connection:
+        row = connection.execute(query("read_brakes"), {"account_id": account_id}).one()
+        clock = accounts.clock_of(row)
+        good_clock = clock is not None and clock.trustworthy(row.db_now, accounts.host_id(), boot_clock())
+        due = chunks.due_exists(connection, account_id)
+        work = connection.execute(query("work_waiting"), {"account_id": account_id}).one()
+        if clock is not None and good_clock and due and not _closed(runtime, row, clock):
+            earliest, _ = clock.bounds(row.db_now)
+            startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
+            hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
+    hints.clock = not good_clock or row.db_now - row.clock_measured_at > _CLOCK_REFRESH
+    poller_idle = row.poll_lease_until is None or row.poll_lease_until < row.db_now
+    hints.poll = bool((work.awaited or work.late) and row.poll_at <= row.db_now and poller_idle)
+    hints.probe = bool(work.probes and (row.probe_free_at is None or row.probe_free_at <= row.db_now))
+
+
+def _closed(runtime: Runtime, row: object, clock: brakes.ProviderClock) -> bool:
+    """Whether the brakes say wait, so that a pump would come back empty."""
+    settings = runtime.settings
+    decision = brakes.decide(brakes.of_row(row, clock, settings))
+    return isinstance(decision, brakes.Wait)
+
+
+def beat(connection: Connection, name: str) -> None:
+    """Leave a sign of life."""
+    connection.execute(
+        text("INSERT INTO heartbeat (name) VALUES (:name) ON CONFLICT (name) DO UPDATE SET at = clock_timestamp()"),
+        {"name": name},
+    )

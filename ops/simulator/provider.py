@@ -1,0 +1,136 @@
+"""The simulated provider without its wire: options, clock, accounts, ledger and faults in one place."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ops.simulator import clock
+from ops.simulator.account import Account
+from ops.simulator.bloque import Ignored
+from ops.simulator.faults import Faults
+from ops.simulator.ledger import Ledger
+from ops.simulator.options import Options
+from ops.simulator.rules import Rules
+
+
+class Provider:
+    """What survives a connection. Not thread-safe: one event loop owns it."""
+
+    def __init__(
+        self, options: Options, *, ledger: Path | None = None, offset: float = 0.0, speed: float = 1.0
+    ) -> None:
+        self.options = options
+        self.clock = clock.ProviderClock(offset=offset, speed=speed)
+        self.ledger = Ledger(ledger)
+        self.faults = Faults()
+        self.accounts: dict[str, Account] = {}
+        self.life = 0  # grows with every reset, so that a call in flight knows it belongs to the past
+        self.calls: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()
+        self.most_in_flight: Counter[str] = Counter()
+        self.recent: deque[dict[str, Any]] = deque(maxlen=200_000)
+        self.rules = Rules(options)
+        self._replay()
+
+    def account(self, name: str) -> Account:
+        if name not in self.accounts:
+            self.accounts[name] = Account(name, self.rules, self.ledger)
+        return self.accounts[name]
+
+    def change(self, changes: dict[str, Any]) -> None:
+        """Change options now; pydantic.ValidationError on a bad one, and nothing is changed."""
+        self.options = Options.model_validate({**self.options.model_dump(), **changes})
+        self.rules = Rules(self.options)
+        for account in self.accounts.values():
+            account.rules = self.rules
+
+    def process(self, *, batches: int | None = None) -> bool:
+        """Give results to what is due; True when a bounded run left some."""
+        now = self.clock.now()
+        left = [account.process(now, batches=batches) for account in self.accounts.values()]
+        return any(left)
+
+    def count(self, endpoint: str, detail: str, fault: str | None) -> None:
+        """Note one call, for rates and storms."""
+        self.calls[endpoint] += 1
+        self.recent.append(
+            {
+                "at": self.clock.now(),
+                "real": time.time(),
+                "endpoint": endpoint,
+                "detail": detail,
+                "fault": fault,
+            }
+        )
+
+    @contextmanager
+    def flight(self, endpoint: str) -> Iterator[None]:
+        """Count a call as in flight while it lasts, for limits of concurrency."""
+        self.in_flight[endpoint] += 1
+        self.most_in_flight[endpoint] = max(self.most_in_flight[endpoint], self.in_flight[endpoint])
+        try:
+            yield
+        finally:
+            self.in_flight[endpoint] -= 1
+
+    def reset(self) -> None:
+        """Forget every line, result, call and fault; options and clock stay. Calls in flight come to nothing."""
+        self.life += 1
+        self.accounts.clear()
+        self.calls.clear()
+        self.most_in_flight.clear()
+        self.recent.clear()
+        self.faults.clear()
+        self.ledger.clear()
+
+    def stats(self) -> dict[str, Any]:
+        self.process()
+        posts = self.ledger.posts
+        return {
+            "now": clock.iso(self.clock.now()),
+            "posts": len(posts),
+            "taken": sum(post.taken for post in posts),
+            "ignored": sum(len(post.ignored) for post in posts),
+            "outside_window": sum(post.taken for post in posts if not post.in_window),
+            "waiting": sum(account.waiting for account in self.accounts.values()),
+            "rows": sum(account.book.rows for account in self.accounts.values()),
+            "sent": sum(account.used for account in self.accounts.values()),
+            "calls": dict(self.calls),
+            "in_flight": dict(self.in_flight),
+            "most_in_flight": dict(self.most_in_flight),
+            "faults": [
+                {"kind": switch.fault.kind, "endpoint": switch.fault.endpoint, "hits": switch.hits}
+                for switch in self.faults.switches
+            ],
+        }
+
+    def _replay(self) -> None:
+        """Become what the ledger's file remembers. Read flags and the clock are not in it."""
+        for event in self.ledger.open():
+            kind = event["event"]
+            if kind == "post":
+                self.ledger.post(event["account"], event["received"], event["bytes"])
+            elif kind == "inject":
+                rows = [(row[0], row[1], row[2]) for row in event["rows"]]
+                self.account(event["account"]).inject(rows, remember=False)
+            elif kind == "done":
+                batch = self.ledger.batches[event["batch"]]
+                self.account(batch.post.account).replay_done(batch, event)
+            else:
+                self._replay_of_post(event)
+        for account in self.accounts.values():
+            account.replay_ends()
+
+    def _replay_of_post(self, event: dict[str, Any]) -> None:
+        post = self.ledger.posts[event["post"] - 1]
+        if event["event"] == "answered":
+            post.answered, post.fault = event["answered"], event["fault"]
+            return
+        post.offered, post.in_window, post.test = event["offered"], event["in_window"], event["test"]
+        post.ignored = [Ignored(raw.encode("utf-8"), reason) for raw, reason in event["ignored"]]
+        self.account(post.account).replay_taken(post, event)

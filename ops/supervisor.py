@@ -1,0 +1,175 @@
+"""`dispatcher up`: the workers, beat and Flower as child processes of one foreground process.
+
+A child that dies is started again, later each time it dies young. SIGTERM or Ctrl-C stops all: Celery finishes the
+call that is under way; what does not stop in time is killed, and its lease brings the chunk back.
+"""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dispatcher.config import Settings
+
+KILL_EXTRA = 45.0
+"""Seconds beyond one provider call after which a child that should stop is killed."""
+_YOUNG = 10.0
+_MAX_BACKOFF = 30.0
+
+
+@dataclass
+class Child:
+    """A process that should run."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    start_at: float = 0.0
+
+
+def celery(*arguments: str) -> list[str]:
+    """A Celery command for our app, with this interpreter."""
+    return [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments]
+
+
+def children(settings: Settings) -> list[Child]:
+    """What `up` runs; the compose file runs the same commands in containers."""
+    # Beside the POSTs in flight: a poll, and the control tasks.
+    slots = settings.concurrency + 2
+    return [
+        Child("bulk", celery("worker", "-Q", "submit,poll,control", "-n", "bulk@%h", "-c", str(slots))),
+        Child("urgent", celery("worker", "-Q", "urgent", "-n", "urgent@%h", "-c", "1")),
+        Child("beat", celery("beat")),
+        Child("flower", _flower(settings), {"FLOWER_BASIC_AUTH": flower_auth(settings)}),
+    ]
+
+
+def _flower(settings: Settings) -> list[str]:
+    return celery(
+        "flower",
+        "--address=127.0.0.1",
+        f"--port={settings.flower_port}",
+        "--persistent=True",
+        f"--db={settings.home / 'run' / 'flower'}",
+        "--max_tasks=10000",
+    )
+
+
+def flower_auth(settings: Settings) -> str:
+    """user:password of Flower: as configured, else drawn once and kept in HOME, readable by its owner alone."""
+    if settings.flower_auth is not None:
+        return settings.flower_auth.get_secret_value()
+    path = settings.home / "run" / "flower.auth"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            stream.write(f"dispatcher:{secrets.token_urlsafe(12)}")
+    return path.read_text(encoding="utf-8").strip()
+
+
+class Supervisor:
+    """Keeps children running until told to stop."""
+
+    def __init__(self, wanted: list[Child], environment: dict[str, str], grace: float, log: Callable[[str], None]) -> None:
+        """Take the children; nothing is started."""
+        self.children = wanted
+        self._environment = environment
+        self._grace = grace
+        self._log = log
+        self._stopping = threading.Event()
+
+    def stop(self, *_: object) -> None:
+        """Ask for the end; may be a signal's handler."""
+        self._stopping.set()
+
+    def run(self) -> int:
+        """Run until stopped. Returns the exit code: 0 after a clean stop."""
+        try:
+            while not self._stopping.is_set():
+                for child in self.children:
+                    self._look_after(child)
+                self._stopping.wait(0.2)
+        finally:
+            clean = self._stop_all()
+        return 0 if clean else 1
+
+    def _look_after(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.process is not None and child.process.poll() is not None:
+            young = now - child.started < _YOUNG
+            child.deaths = child.deaths + 1 if young else 1
+            wait = min(_MAX_BACKOFF, 2.0 ** (child.deaths - 1))
+            self._log(f"{child.name} ended with {child.process.returncode}; starting it again in {wait:.0f} s")
+            child.process, child.start_at = None, now + wait
+        if child.process is None and now >= child.start_at:
+            # A group of its own: a terminal's Ctrl-C reaches the supervisor alone, which then stops the rest in order.
+            child.process = subprocess.Popen(
+                child.command, env={**self._environment, **child.environment}, stdin=subprocess.DEVNULL, process_group=0
+            )
+            child.started = now
+
+    def _stop_all(self) -> bool:
+        """Beat first, so that nothing new is hinted; then everything at once. Whether nobody had to be killed."""
+        running = [child.process for child in self.children if child.process is not None]
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+        ends = time.monotonic() + self._grace
+        clean = True
+        for process in running:
+            try:
+                process.wait(max(0.1, ends - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                clean = False
+            _kill_group(process)
+        return clean
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Whatever is left of a child's group: a pool process that outlived its worker."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The children's environment: the same settings, with the addresses of the servers spelled out."""
+    root = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "POLARS_MAX_THREADS": os.environ.get("POLARS_MAX_THREADS", "1"),
+        "DISPATCHER_HOME": str(settings.home),
+        "DISPATCHER_DATABASE_URL": settings.sqlalchemy_url.replace("postgresql+psycopg://", "postgresql://", 1),
+        "DISPATCHER_BROKER_URL": settings.celery_broker_url,
+    }
+
+
+def run(settings: Settings, say: Callable[[str], None]) -> int:
+    """Supervise until SIGTERM or Ctrl-C."""
+    supervisor = Supervisor(
+        children(settings), environment(settings), settings.provider_timeout + KILL_EXTRA, say
+    )
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, supervisor.stop)
+    user, _, _ = flower_auth(settings).partition(":")
+    say(f"Database and broker: {'embedded in ' + str(settings.home) if settings.database_url is None else 'configured'}")
+    say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {settings.home / 'run' / 'flower.auth'})")
+    if settings.apikey is None:
+        say("DISPATCHER_APIKEY is not set: nothing will be sent until it is.")
+    say("Running. Ctrl-C stops.")
+    code = supervisor.run()
+    say("Stopped." if code == 0 else "Stopped; something had to be killed.")
+    return code

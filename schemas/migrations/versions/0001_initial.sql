@@ -1,0 +1,280 @@
+-- One row: the random prefix of this database's idinternos.
+CREATE TABLE installation (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    prefix text NOT NULL CHECK (prefix ~ '^[0-9A-F]{10}$'),
+    drawn_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO installation (prefix) VALUES (upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 10)));
+
+-- idinterno = 'M', prefix (10 hex), campaign (hex), generation (one letter G..V), seq (hex), check character.
+CREATE FUNCTION encode_idinterno(prefix text, campaign_id bigint, generation smallint, seq int) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT 'M' || prefix || upper(to_hex(campaign_id)) || chr(71 + generation) || upper(to_hex(seq))
+        || substr('0123456789ABCDEFGHJKLMNPRTUVWXY',
+                  (((('x' || prefix)::bit(40)::bigint + 2 * campaign_id + 3 * generation + seq) % 31)::int + 1), 1)
+$$;
+
+-- (campaign_id, seq) of one of our idinternos, in any case; nulls for anything else.
+CREATE FUNCTION decode_idinterno(idinterno text, OUT campaign_id bigint, OUT seq int)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    part text[] := regexp_match(upper(idinterno),
+        '^M([0-9A-F]{10})([1-9A-F][0-9A-F]{0,14})([G-V])([1-9A-F][0-9A-F]{0,7})[0-9A-HJ-NPRT-Y]$');
+    c bigint;
+    s bigint;
+BEGIN
+    IF part IS NULL THEN RETURN; END IF;
+    c := ('x' || lpad(part[2], 16, '0'))::bit(64)::bigint;
+    s := ('x' || lpad(part[4], 16, '0'))::bit(64)::bigint;
+    IF s > 2147483647 THEN RETURN; END IF;
+    IF encode_idinterno(part[1], c, (ascii(part[3]) - 71)::smallint, s::int) = upper(idinterno) THEN
+        campaign_id := c;
+        seq := s::int;
+    END IF;
+END
+$$;
+
+CREATE TABLE account (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    provider_url text NOT NULL UNIQUE,
+    fingerprint text NOT NULL CHECK (fingerprint ~ '^[0-9a-f]{16}$'),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    -- the provider's clock less the database's is somewhere in [low, high]
+    clock_low_ms bigint,
+    clock_high_ms bigint,
+    clock_measured_at timestamptz,
+    clock_host text,                    -- boot id of the measuring machine
+    clock_anchor_ms bigint,             -- its database clock less its boot clock: a step of the clock shows here
+    -- brakes
+    blocked_at timestamptz,
+    blocked_words text,
+    failures int NOT NULL DEFAULT 0 CHECK (failures >= 0),
+    retry_at timestamptz,               -- nothing is claimed before
+    rate_free_at timestamptz,           -- the limiter: when the next chunk may go
+    turn bigint NOT NULL DEFAULT 0,     -- claims so far: the priority wheel's position
+    -- polling
+    reading text CHECK (reading IN ('since', 'second', 'day')),
+    reading_found_at timestamptz,
+    cursors timestamptz[] NOT NULL DEFAULT '{}',
+    poll_at timestamptz NOT NULL DEFAULT now(),
+    poll_lease_until timestamptz,
+    poll_turn bigint NOT NULL DEFAULT 0,
+    poll_misses int NOT NULL DEFAULT 0,
+    poll_failures int NOT NULL DEFAULT 0,
+    poll_words text,                    -- why the last poll failed
+    polled_at timestamptz,              -- begin of the last poll that worked
+    observed_ms bigint NOT NULL DEFAULT 0,  -- open-window time covered by polls that worked: the doubts' clock
+    probe_free_at timestamptz,
+    foreign_lines bigint NOT NULL DEFAULT 0,
+    malformed_lines bigint NOT NULL DEFAULT 0,
+    early_lines bigint NOT NULL DEFAULT 0,
+    CHECK ((blocked_at IS NULL) = (blocked_words IS NULL)),
+    CHECK (clock_low_ms <= clock_high_ms)
+);
+
+CREATE TABLE campaign (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES account,
+    prefix text NOT NULL,
+    name text NOT NULL,
+    template text NOT NULL,
+    state text NOT NULL DEFAULT 'loading'
+        CHECK (state IN ('loading', 'scheduled', 'running', 'paused', 'completed', 'cancelled')),
+    reason text,
+    priority text NOT NULL DEFAULT 'normal' CHECK (priority IN ('high', 'normal', 'low')),
+    on_doubt text NOT NULL DEFAULT 'resend' CHECK (on_doubt IN ('resend', 'hold')),
+    test boolean NOT NULL DEFAULT false,
+    start_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    rows int NOT NULL DEFAULT 0,
+    messages int NOT NULL DEFAULT 0,
+    rejected int NOT NULL DEFAULT 0,
+    turn bigint NOT NULL DEFAULT 0,     -- the account's turn at its last claim: round robin
+    created_at timestamptz NOT NULL DEFAULT now(),
+    started_at timestamptz,
+    completed_at timestamptz,
+    CHECK (rows = messages + rejected),
+    CHECK ((state = 'completed') <= (completed_at IS NOT NULL)),
+    CHECK (expires_at > start_at)
+) WITH (fillfactor = 50);
+CREATE INDEX campaign_open ON campaign (account_id) WHERE state IN ('scheduled', 'running');
+
+CREATE TABLE chunk (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    campaign_id bigint NOT NULL REFERENCES campaign,
+    account_id bigint NOT NULL REFERENCES account,
+    chunk_no int NOT NULL CHECK (chunk_no > 0),
+    root_no int NOT NULL,               -- the chunk that the lines were loaded in: locking it locks the family
+    parent_no int,
+    first_seq int NOT NULL,
+    last_seq int NOT NULL,
+    messages int NOT NULL CHECK (messages >= 0),
+    resulted int NOT NULL DEFAULT 0,
+    suppressed int NOT NULL DEFAULT 0,
+    state text NOT NULL DEFAULT 'due' CHECK (state IN
+        ('due', 'sending', 'accepted', 'in_doubt', 'held', 'split', 'settled', 'cancelled', 'expired')),
+    attempt int NOT NULL DEFAULT 0,
+    resends smallint NOT NULL DEFAULT 0,
+    lease_until timestamptz,
+    first_post_at timestamptz,          -- provider's clock, lower bound: a result before it is not ours
+    posted_at timestamptz,              -- database's clock, last attempt
+    accepted_at timestamptz,
+    doubt_since timestamptz,
+    doubt_reason text,
+    doubt_observed_ms bigint,           -- account.observed_ms when the doubt began
+    probe_at timestamptz,
+    probes int NOT NULL DEFAULT 0,
+    settled_at timestamptz,
+    UNIQUE (campaign_id, chunk_no),
+    CHECK (last_seq >= first_seq),
+    CHECK (resulted >= 0 AND suppressed >= 0 AND resulted + suppressed <= messages),
+    CHECK ((state = 'sending') = (lease_until IS NOT NULL)),
+    CHECK (state NOT IN ('in_doubt', 'held') OR doubt_since IS NOT NULL),
+    CHECK ((state = 'settled') <= (settled_at IS NOT NULL)),
+    CHECK (state <> 'split' OR resulted + suppressed = messages),
+    CHECK ((parent_no IS NULL) = (root_no = chunk_no))
+) WITH (fillfactor = 50);
+CREATE INDEX chunk_to_claim ON chunk (campaign_id, chunk_no) WHERE state = 'due';
+CREATE INDEX chunk_in_flight_or_doubt ON chunk (account_id, state) WHERE state IN ('sending', 'in_doubt');
+CREATE INDEX chunk_awaiting_results ON chunk (account_id, posted_at)
+    WHERE state IN ('sending', 'accepted', 'in_doubt', 'held');
+CREATE INDEX chunk_with_unknown ON chunk (account_id, settled_at) WHERE state = 'settled' AND resulted + suppressed < messages;
+CREATE INDEX chunk_unfinished ON chunk (campaign_id) WHERE state NOT IN ('settled', 'split', 'cancelled', 'expired');
+
+CREATE TABLE message (
+    campaign_id bigint NOT NULL,
+    seq int NOT NULL CHECK (seq > 0),
+    chunk_no int NOT NULL,
+    line bigint NOT NULL,
+    generation smallint NOT NULL DEFAULT 0 CHECK (generation BETWEEN 0 AND 15),
+    result_code smallint CHECK (result_code BETWEEN -14 AND 1 OR result_code = -99),
+    processed_at timestamptz,
+    destino text NOT NULL,
+    texto text NOT NULL CHECK (length(texto) BETWEEN 1 AND 160),
+    external_id text,
+    result_text text,                   -- the provider's words; null = OK
+    suppressed text CHECK (suppressed IN ('optout_at_load', 'optout_at_claim')),
+    PRIMARY KEY (campaign_id, seq),
+    CHECK ((result_code IS NULL) = (processed_at IS NULL))
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.4);
+
+CREATE TABLE reject (
+    campaign_id bigint NOT NULL REFERENCES campaign,
+    line bigint NOT NULL,
+    raw text NOT NULL,
+    code smallint,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    PRIMARY KEY (campaign_id, line)
+);
+
+-- Results per code, kept in the settling transaction: progress never counts messages.
+CREATE TABLE chunk_result (
+    campaign_id bigint NOT NULL,
+    chunk_no int NOT NULL,
+    code smallint NOT NULL,
+    n int NOT NULL CHECK (n >= 0),
+    PRIMARY KEY (campaign_id, chunk_no, code)
+) WITH (fillfactor = 50);
+
+-- Every POST that was ever begun, and what came of it.
+CREATE TABLE attempt (
+    chunk_id bigint NOT NULL REFERENCES chunk,
+    attempt int NOT NULL,
+    messages int NOT NULL,
+    claimed_at timestamptz NOT NULL DEFAULT now(),
+    provider_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    outcome text CHECK (outcome IN ('accepted', 'not_delivered', 'not_started', 'refused', 'in_doubt', 'lost')),
+    detail text,
+    PRIMARY KEY (chunk_id, attempt),
+    CHECK ((outcome IS NULL) = (finished_at IS NULL))
+) WITH (fillfactor = 70);
+
+-- Result lines beyond the one that stands in `message`: each distinct (idinterno, fecha, text) once.
+CREATE TABLE result_line (
+    campaign_id bigint NOT NULL,
+    seq int NOT NULL,
+    generation smallint NOT NULL,
+    fecha timestamptz NOT NULL,
+    text text NOT NULL,
+    code smallint NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (campaign_id, seq, generation, fecha, text)
+);
+
+-- Lines of a doubtful chunk that the provider, asked by idinterno after the horizon, did not know.
+CREATE TABLE absence (
+    campaign_id bigint NOT NULL,
+    seq int NOT NULL,
+    chunk_no int NOT NULL,
+    probed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (campaign_id, chunk_no, seq)
+);
+
+CREATE TABLE optout (
+    destino text PRIMARY KEY,
+    source text NOT NULL,
+    reason text,
+    since timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE campaign_request (
+    idempotency_key text PRIMARY KEY CHECK (length(idempotency_key) BETWEEN 1 AND 200),
+    payload_hash text NOT NULL,
+    payload jsonb,                      -- until it is loaded: what a restarted worker loads from
+    campaign_id bigint REFERENCES campaign,
+    state text NOT NULL CHECK (state IN ('received', 'created', 'refused', 'failed')),
+    error text,
+    tries int NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((state = 'created') = (campaign_id IS NOT NULL)),
+    CHECK ((state = 'received') <= (payload IS NOT NULL))
+);
+
+-- Answers whose sentence no pattern knew: kept visible.
+CREATE TABLE unmapped_sentence (
+    sentence text PRIMARY KEY,
+    n bigint NOT NULL,
+    first_seen timestamptz NOT NULL DEFAULT now(),
+    last_seen timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE heartbeat (
+    name text PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE VIEW message_status AS
+SELECT m.campaign_id,
+       m.seq,
+       m.external_id,
+       m.destino,
+       m.texto,
+       encode_idinterno(p.prefix, m.campaign_id, m.generation, m.seq) AS idinterno,
+       CASE
+           WHEN m.result_code = 0 THEN 'ok'
+           WHEN m.result_code = 1 THEN 'simulated'
+           WHEN m.result_code IS NOT NULL THEN 'rejected'
+           WHEN m.suppressed IS NOT NULL THEN 'suppressed'
+           ELSE CASE k.state
+               WHEN 'due' THEN 'pending'
+               WHEN 'sending' THEN 'submitted'
+               WHEN 'accepted' THEN 'submitted'
+               WHEN 'in_doubt' THEN 'in_doubt'
+               WHEN 'held' THEN 'held'
+               WHEN 'cancelled' THEN 'cancelled'
+               WHEN 'expired' THEN 'expired'
+               ELSE 'unknown'
+           END
+       END AS status,
+       m.result_code::int AS result_code,
+       CASE WHEN m.result_code = 0 THEN coalesce(m.result_text, 'OK') ELSE m.result_text END AS result_text,
+       m.chunk_no,
+       CASE WHEN m.suppressed IS NULL AND (k.state NOT IN ('due', 'cancelled', 'expired') OR m.result_code IS NOT NULL)
+            THEN k.posted_at END AS submitted_at,
+       m.processed_at
+FROM message m
+JOIN chunk k ON k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no
+JOIN campaign p ON p.id = m.campaign_id;

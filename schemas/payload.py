@@ -1,0 +1,44 @@
+"""The shape of a campaign as it is handed in, by the CLI and by `dispatcher.create_campaign` alike."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+MAX_INLINE_RECIPIENTS = 10_000
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+
+
+class CampaignSpec(BaseModel):
+    """What a campaign says and when, without its recipients. Dates are text: `dispatcher.window` reads them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    template: Text
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
+    to_column: str | None = None
+    id_column: str | None = None
+    start: str | None = None
+    expires: str | None = None
+    priority: Literal["high", "normal", "low"] = "normal"
+    on_doubt: Literal["resend", "hold"] = "resend"
+    strict_text: bool = False
+    test: bool = False
+
+
+class CampaignPayload(CampaignSpec):
+    """The argument of the task `dispatcher.create_campaign`: a spec with its recipients inline, or in a file."""
+
+    idempotency_key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    recipients: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_INLINE_RECIPIENTS)] | None = None
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.recipients is None) == (self.file is None):
+            raise ValueError("give either recipients or file")
+        return self
+
+    def spec(self) -> CampaignSpec:
+        """The same without key and recipients."""
+        return CampaignSpec.model_validate(self.model_dump(include=set(CampaignSpec.model_fields)))

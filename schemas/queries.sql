@@ -1,0 +1,484 @@
+-- The statements on which correctness under concurrency rests. Each has a name and says what it guarantees.
+-- Times: `clock_timestamp()` is the database's clock; :earliest and :latest bound the provider's clock now.
+
+-- name: lock_account
+-- One claimer per account at a time; no row when the configured credential is not the account's.
+SELECT id FROM account WHERE id = :account_id AND fingerprint = :fingerprint FOR NO KEY UPDATE;
+
+-- name: read_brakes
+-- Runs after lock_account, in a snapshot of its own, so that the counts are those of this moment.
+SELECT a.*,
+       clock_timestamp() AS db_now,
+       coalesce(n.in_flight, 0) AS in_flight,
+       coalesce(n.doubts, 0) AS doubts
+FROM account a
+LEFT JOIN (
+    SELECT account_id,
+           count(*) FILTER (WHERE state = 'sending') AS in_flight,
+           count(*) FILTER (WHERE state = 'in_doubt') AS doubts
+    FROM chunk WHERE account_id = :account_id AND state IN ('sending', 'in_doubt') GROUP BY account_id
+) n ON n.account_id = a.id
+WHERE a.id = :account_id;
+
+-- name: next_campaign
+-- The campaign whose turn it is, locked: pause and cancel wait for this transaction, or it sees them.
+SELECT c.id, c.prefix, c.test, c.priority, c.expires_at
+FROM campaign c
+WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
+  AND c.start_at <= :earliest AND (c.expires_at IS NULL OR c.expires_at > :latest)
+  AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
+ORDER BY array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
+LIMIT 1
+FOR NO KEY UPDATE OF c;
+
+-- name: claim_chunk
+-- due -> sending with a new attempt and a lease; two claimers never get the same chunk.
+WITH claimed AS (
+    UPDATE chunk SET state = 'sending', attempt = attempt + 1,
+           lease_until = clock_timestamp() + make_interval(secs => :lease),
+           first_post_at = coalesce(first_post_at, :earliest), posted_at = clock_timestamp()
+    WHERE id = (
+        SELECT id FROM chunk WHERE campaign_id = :campaign_id AND state = 'due'
+        ORDER BY chunk_no LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    )
+    RETURNING id, chunk_no, first_seq, last_seq, attempt, messages
+), taken AS (
+    UPDATE campaign SET turn = :turn, state = 'running', started_at = coalesce(started_at, clock_timestamp())
+    WHERE id = :campaign_id AND EXISTS (SELECT 1 FROM claimed)
+)
+SELECT * FROM claimed;
+
+-- name: chunk_lines
+-- What is still to send of a chunk, read in the claiming transaction: no line with a result, no opted-out number.
+SELECT string_agg(encode_idinterno(:prefix, m.campaign_id, m.generation, m.seq)
+                  || chr(9) || m.destino || chr(9) || m.texto, chr(13) || chr(10) ORDER BY m.seq)
+           FILTER (WHERE o.destino IS NULL) AS bloque,
+       count(*) FILTER (WHERE o.destino IS NULL) AS lines,
+       array_agg(m.seq) FILTER (WHERE o.destino IS NOT NULL) AS opted_out
+FROM message m LEFT JOIN optout o ON o.destino = m.destino
+WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
+  AND m.result_code IS NULL AND m.suppressed IS NULL;
+
+-- name: suppress_lines
+-- An opt-out beats the queue: these lines of the claimed chunk will not be sent.
+WITH marked AS (
+    UPDATE message SET suppressed = 'optout_at_claim'
+    WHERE campaign_id = :campaign_id AND seq = ANY(:seqs) AND result_code IS NULL AND suppressed IS NULL
+    RETURNING 1
+)
+UPDATE chunk SET suppressed = suppressed + (SELECT count(*) FROM marked) WHERE id = :chunk_id;
+
+-- name: settle_empty_claim
+-- A claimed chunk with nothing left to send ends here, in the claiming transaction, without a POST.
+UPDATE chunk SET state = 'settled', settled_at = clock_timestamp(), lease_until = NULL
+WHERE id = :chunk_id AND state = 'sending' AND attempt = :attempt;
+
+-- name: begin_attempt
+-- The record of a POST that is about to begin; it commits with the claim.
+INSERT INTO attempt (chunk_id, attempt, messages, provider_at) VALUES (:chunk_id, :attempt, :messages, :earliest);
+
+-- name: turn_account
+-- Moves the priority wheel and the rate limiter on with the claim; in a trial, nothing more before :retry_at.
+UPDATE account SET turn = :turn, rate_free_at = :rate_free_at, retry_at = :retry_at WHERE id = :account_id;
+
+-- name: finish_accepted
+-- OK counts for its own attempt alone, also when the lease ran out meanwhile.
+UPDATE chunk SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'accepted' END,
+       settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
+       accepted_at = clock_timestamp(), lease_until = NULL, doubt_since = NULL, doubt_reason = NULL,
+       probe_at = clock_timestamp() + interval '60 seconds', probes = 0
+WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
+RETURNING state, campaign_id;
+
+-- name: finish_undelivered
+-- Back to due on proof that the provider took nothing of this attempt.
+UPDATE chunk SET state = 'due', lease_until = NULL, doubt_since = NULL, doubt_reason = NULL
+WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
+RETURNING state, campaign_id;
+
+-- name: finish_in_doubt
+-- The outcome is unknown: never due again without evidence.
+UPDATE chunk k SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'in_doubt' END,
+       settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
+       lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = :reason,
+       doubt_observed_ms = a.observed_ms
+           + coalesce(extract(epoch FROM clock_timestamp() - a.polled_at) * 1000, 0)::bigint,
+       probe_at = clock_timestamp(), probes = 0
+FROM account a
+WHERE k.id = :chunk_id AND a.id = k.account_id AND k.state = 'sending' AND k.attempt = :attempt
+RETURNING k.state, k.campaign_id;
+
+-- name: end_attempt
+-- The outcome of a POST; a late answer may correct a lost attempt.
+UPDATE attempt SET finished_at = clock_timestamp(), outcome = :outcome, detail = :detail
+WHERE chunk_id = :chunk_id AND attempt = :attempt AND (outcome IS NULL OR outcome = 'lost');
+
+-- name: account_succeeded
+-- An accepted POST ends backoff and block, and wakes the poll; touches the row only when that changes something.
+UPDATE account SET failures = 0, blocked_at = NULL, blocked_words = NULL, poll_misses = 0,
+       retry_at = CASE WHEN :trial THEN clock_timestamp() + interval '1 second' END,
+       poll_at = least(poll_at, clock_timestamp() + interval '1 second')
+WHERE id = :account_id
+  AND (failures > 0 OR blocked_at IS NOT NULL OR poll_misses > 0 OR retry_at IS NOT NULL
+       OR poll_at > clock_timestamp() + interval '1 second');
+
+-- name: account_failed
+-- One step of the account's backoff; POSTs that failed together count as one step.
+UPDATE account SET failures = failures + 1,
+       retry_at = clock_timestamp() + make_interval(secs => least(300, power(2, least(failures, 9)))),
+       poll_at = least(poll_at, clock_timestamp() + interval '1 second'), poll_misses = 0
+WHERE id = :account_id AND (retry_at IS NULL OR retry_at <= clock_timestamp());
+
+-- name: account_doubted
+-- A doubt alone does not stop the account (three do, at the claim), but it lengthens the next step.
+UPDATE account SET failures = failures + 1,
+       poll_at = least(poll_at, clock_timestamp() + interval '1 second'), poll_misses = 0
+WHERE id = :account_id AND failures < 12;
+
+-- name: account_blocked
+-- The provider refuses the account: its chunks stay due; one trial a backoff step until it is accepted again.
+UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked_words = :words,
+       failures = failures + 1,
+       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
+WHERE id = :account_id
+RETURNING failures;
+
+-- name: rescue_leases
+-- A lease that ran out means that nobody knows: in doubt, or settled when every result is in.
+WITH late AS (
+    SELECT id FROM chunk WHERE account_id = :account_id AND state = 'sending' AND lease_until < clock_timestamp()
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE chunk k SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'in_doubt' END,
+           settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
+           lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'lease_expired',
+           doubt_observed_ms = a.observed_ms
+               + coalesce(extract(epoch FROM clock_timestamp() - a.polled_at) * 1000, 0)::bigint,
+           probe_at = clock_timestamp(), probes = 0
+    FROM late, account a
+    WHERE k.id = late.id AND a.id = k.account_id
+    RETURNING k.id, k.attempt, k.campaign_id, k.chunk_no
+), recorded AS (
+    UPDATE attempt t SET finished_at = clock_timestamp(), outcome = 'lost', detail = 'lease_expired'
+    FROM moved WHERE t.chunk_id = moved.id AND t.attempt = moved.attempt AND t.outcome IS NULL
+)
+SELECT campaign_id, chunk_no, attempt FROM moved;
+
+-- name: lock_roots
+-- Locks the families that a settling batch touches, in ascending order; answers when their lines first left.
+SELECT k.campaign_id, k.chunk_no, k.first_post_at
+FROM chunk k JOIN unnest(CAST(:campaigns AS bigint[]), CAST(:chunks AS int[])) AS b (campaign_id, chunk_no)
+     ON k.campaign_id = b.campaign_id AND k.chunk_no = b.chunk_no
+ORDER BY k.id
+FOR NO KEY UPDATE OF k;
+
+-- name: settle_lines
+-- First results only: a message that has one is not touched. Counters move with exactly the rows that changed.
+-- A -4 on a line that moved to a child chunk does not count here: the first line's result decides.
+WITH settled AS (
+    UPDATE message m SET result_code = t.code, result_text = t.text, processed_at = t.fecha
+    FROM settle_line t
+    WHERE m.campaign_id = t.campaign_id AND m.seq = t.seq AND m.generation = t.generation
+      AND m.result_code IS NULL AND m.suppressed IS NULL
+      AND (t.code <> -4 OR t.root_no IS NULL OR m.chunk_no = t.root_no)
+    RETURNING m.campaign_id, m.chunk_no, m.result_code
+), per_code AS (
+    SELECT campaign_id, chunk_no, result_code AS code, count(*)::int AS n FROM settled GROUP BY 1, 2, 3
+), per_chunk AS (
+    SELECT campaign_id, chunk_no, sum(n)::int AS n FROM per_code GROUP BY 1, 2
+), counted AS (
+    INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n)
+    SELECT campaign_id, chunk_no, code, n FROM per_code ORDER BY 1, 2, 3
+    ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + excluded.n
+), moved AS (
+    UPDATE chunk k SET resulted = k.resulted + p.n,
+           state = CASE WHEN k.state IN ('accepted', 'in_doubt', 'held')
+                             AND k.resulted + p.n + k.suppressed = k.messages
+                        THEN 'settled' ELSE k.state END,
+           settled_at = CASE WHEN k.state IN ('accepted', 'in_doubt', 'held')
+                                  AND k.resulted + p.n + k.suppressed = k.messages
+                             THEN clock_timestamp() ELSE k.settled_at END,
+           probe_at = CASE WHEN k.state = 'accepted' THEN clock_timestamp() + interval '60 seconds'
+                           ELSE k.probe_at END
+    FROM per_chunk p
+    WHERE k.campaign_id = p.campaign_id AND k.chunk_no = p.chunk_no
+    RETURNING k.campaign_id, k.state, p.n
+)
+SELECT coalesce(sum(n), 0)::int AS settled,
+       array_agg(DISTINCT campaign_id) FILTER (WHERE state = 'settled') AS campaigns
+FROM moved;
+
+-- name: unsettled_lines
+-- The lines of the batch that differ from what stands in the message: candidates for result_line or an overwrite.
+SELECT t.campaign_id, t.seq, t.generation, t.fecha, t.code, coalesce(t.text, 'OK') AS text,
+       m.chunk_no, m.generation AS message_generation, m.result_code, m.result_text, m.processed_at
+FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
+WHERE m.processed_at IS DISTINCT FROM t.fecha OR m.result_text IS DISTINCT FROM t.text
+   OR m.result_code IS DISTINCT FROM t.code OR m.generation <> t.generation;
+
+-- name: keep_line
+-- Each distinct (idinterno, fecha, text) once.
+INSERT INTO result_line (campaign_id, seq, generation, fecha, text, code)
+VALUES (:campaign_id, :seq, :generation, :fecha, :text, :code) ON CONFLICT DO NOTHING;
+
+-- name: overwrite_error
+-- OK overwrites an error, never the reverse.
+UPDATE message SET result_code = :code, result_text = :text, processed_at = :fecha
+WHERE campaign_id = :campaign_id AND seq = :seq AND generation = :generation
+  AND result_code NOT IN (0, 1) AND :code IN (0, 1)
+RETURNING chunk_no;
+
+-- name: move_count
+-- Keeps the per-code counters true when a result changes.
+INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n) VALUES (:campaign_id, :chunk_no, :code, :n)
+ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + :n;
+
+-- name: complete_campaigns
+-- Completed = every chunk final. Locks only campaigns; two settlers of the last chunks are caught by the next tick.
+UPDATE campaign c SET state = 'completed', completed_at = clock_timestamp(), reason = NULL
+WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused')
+  AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id
+                  AND k.state NOT IN ('settled', 'split', 'cancelled', 'expired'))
+RETURNING c.id;
+
+-- name: retire_due
+-- Due chunks of cancelled campaigns, and of campaigns past their deadline by the provider's clock, will not be sent.
+UPDATE chunk k SET state = CASE WHEN c.state = 'cancelled' THEN 'cancelled' ELSE 'expired' END
+FROM campaign c
+WHERE k.id IN (
+    SELECT d.id FROM chunk d JOIN campaign g ON g.id = d.campaign_id
+    WHERE g.account_id = :account_id AND d.state = 'due'
+      AND (g.state = 'cancelled' OR (g.state <> 'completed' AND g.expires_at <= :latest))
+    ORDER BY d.id FOR NO KEY UPDATE OF d SKIP LOCKED
+) AND c.id = k.campaign_id
+RETURNING k.campaign_id, k.chunk_no, k.state;
+
+-- name: begin_poll
+-- One poller per account; a dead poller's lease runs out.
+UPDATE account SET poll_lease_until = clock_timestamp() + make_interval(secs => :lease), poll_turn = poll_turn + 1
+WHERE id = :account_id AND fingerprint = :fingerprint
+  AND (poll_lease_until IS NULL OR poll_lease_until < clock_timestamp())
+RETURNING poll_turn;
+
+-- name: poll_worked
+-- Cursor and observed time move only with the commit that settled the rows, and only by the holder of the lease.
+-- Observed time is the open-window time between two polls that worked, :cap_ms at most.
+UPDATE account SET cursors = :cursors, poll_failures = 0, poll_words = NULL,
+       observed_ms = observed_ms + CASE WHEN :counts THEN
+           least(:cap_ms, greatest(0, extract(epoch FROM CAST(:begun_at AS timestamptz) - coalesce(polled_at, :begun_at)) * 1000))::bigint
+           ELSE 0 END,
+       polled_at = CASE WHEN :counts THEN CAST(:begun_at AS timestamptz) END,
+       poll_lease_until = clock_timestamp() + make_interval(secs => :lease)
+WHERE id = :account_id AND poll_turn = :poll_turn;
+
+-- name: poll_failed
+-- A poll that failed moves no cursor, and the time until the next that works does not count as observed.
+UPDATE account SET poll_failures = poll_failures + 1, poll_words = :words, polled_at = NULL
+WHERE id = :account_id AND poll_turn = :poll_turn;
+
+-- name: end_poll
+-- Gives the lease back and says when to poll next.
+-- A POST accepted meanwhile has reset the misses: then soon.
+UPDATE account SET poll_lease_until = NULL, poll_misses = :misses,
+       poll_at = clock_timestamp() + make_interval(secs => CASE WHEN poll_misses < :misses - 1 THEN 1 ELSE :wait END)
+WHERE id = :account_id AND poll_turn = :poll_turn;
+
+-- name: poll_state
+-- What a poll plan is made from.
+SELECT reading, cursors, poll_misses, poll_failures, clock_timestamp() AS db_now,
+       EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id
+               AND state IN ('sending', 'accepted', 'in_doubt', 'held')) AS awaited
+FROM account WHERE id = :account_id;
+
+-- name: count_malformed
+-- Lines of poll answers that were no result lines.
+UPDATE account SET malformed_lines = malformed_lines + :n WHERE id = :account_id;
+
+-- name: known_result
+-- A settled line of this account with its fecha, the latest: what the reading of fecha is found with.
+SELECT m.campaign_id, m.seq, m.generation, m.processed_at, c.prefix
+FROM chunk k JOIN campaign c ON c.id = k.campaign_id
+JOIN message m ON m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq AND m.chunk_no = k.chunk_no
+WHERE k.account_id = :account_id AND k.resulted > 0 AND m.result_code IS NOT NULL
+ORDER BY k.id DESC LIMIT 1;
+
+-- name: oldest_accepted
+-- One open line of each of the oldest accepted or doubtful chunks.
+SELECT k.campaign_id, c.prefix, l.seq, l.generation
+FROM chunk k JOIN campaign c ON c.id = k.campaign_id
+CROSS JOIN LATERAL (
+    SELECT m.seq, m.generation FROM message m
+    WHERE m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq AND m.chunk_no = k.chunk_no
+      AND m.result_code IS NULL AND m.suppressed IS NULL
+    ORDER BY m.seq LIMIT 1
+) l
+WHERE k.account_id = :account_id AND k.state IN ('accepted', 'in_doubt')
+ORDER BY k.posted_at LIMIT :limit;
+
+-- name: set_reading
+-- What a fecha question brings, as found by probing.
+UPDATE account SET reading = :reading, reading_found_at = clock_timestamp(), cursors = '{}' WHERE id = :account_id;
+
+-- name: awaiting_results
+-- What polls wait for: since when (provider's clock), and how recent the youngest POST is.
+SELECT min(first_post_at) AS since, count(*) AS chunks, max(posted_at) AS youngest
+FROM chunk WHERE account_id = :account_id AND state IN ('sending', 'accepted', 'in_doubt', 'held');
+
+-- name: awaiting_late_results
+-- Messages written off as unknown within two days: a late result still settles them.
+SELECT min(first_post_at) AS since, count(*) AS chunks FROM chunk
+WHERE account_id = :account_id AND state = 'settled' AND resulted + suppressed < messages
+  AND settled_at > clock_timestamp() - interval '2 days';
+
+-- name: give_up_on_results
+-- Accepted, no result within the horizon, and a poll that worked since: unknown, unless it still arrives.
+UPDATE chunk k SET state = 'settled', settled_at = clock_timestamp()
+FROM account a
+WHERE k.id IN (
+    SELECT id FROM chunk WHERE account_id = :account_id AND state = 'accepted'
+      AND posted_at < clock_timestamp() - make_interval(secs => :horizon)
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+) AND a.id = k.account_id AND a.polled_at > k.posted_at + make_interval(secs => :horizon)
+RETURNING k.campaign_id, k.chunk_no, k.messages - k.resulted - k.suppressed AS unknown;
+
+-- name: doubts_to_resolve
+-- Doubtful chunks past the horizon. When later chunks were posted, one of them must have results.
+SELECT k.id, k.campaign_id, k.chunk_no, k.root_no, k.attempt, k.resends, k.first_seq, k.last_seq, c.prefix, c.on_doubt
+FROM chunk k JOIN campaign c ON c.id = k.campaign_id JOIN account a ON a.id = k.account_id
+WHERE k.account_id = :account_id AND k.state = 'in_doubt' AND k.probe_at <= clock_timestamp()
+  AND a.observed_ms - k.doubt_observed_ms >= :horizon_ms
+  AND (NOT EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
+                   AND l.state <> 'sending')
+       OR EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
+                  AND l.resulted > 0))
+ORDER BY k.id
+LIMIT 20;
+
+-- name: lines_to_probe
+-- Lines of a doubtful chunk without a trace that were not yet found absent.
+SELECT m.seq, m.generation FROM message m
+WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
+  AND m.result_code IS NULL AND m.suppressed IS NULL
+  AND NOT EXISTS (SELECT 1 FROM result_line r WHERE r.campaign_id = m.campaign_id AND r.seq = m.seq
+                  AND r.generation = m.generation)
+  AND NOT EXISTS (SELECT 1 FROM absence p WHERE p.campaign_id = m.campaign_id AND p.chunk_no = m.chunk_no
+                  AND p.seq = m.seq)
+ORDER BY m.seq LIMIT :limit;
+
+-- name: record_absence
+-- The provider, asked after the horizon, did not know this line.
+INSERT INTO absence (campaign_id, seq, chunk_no) VALUES (:campaign_id, :seq, :chunk_no) ON CONFLICT DO NOTHING;
+
+-- name: take_probe_slots
+-- One bounded rate of idinterno questions per account over all workers.
+UPDATE account SET probe_free_at = greatest(probe_free_at, clock_timestamp()) + make_interval(secs => :n / CAST(:rate AS float))
+WHERE id = :account_id AND coalesce(probe_free_at, clock_timestamp()) <= clock_timestamp()
+RETURNING id;
+
+-- name: lock_for_split
+-- The family's lock first, then the doubtful chunk itself, still in the same attempt.
+SELECT k.id FROM chunk k
+WHERE k.campaign_id = :campaign_id AND k.chunk_no IN (:root_no, :chunk_no)
+ORDER BY k.id FOR NO KEY UPDATE;
+
+-- name: split_absent
+-- The lines proven absent, and only they, move to one child chunk; the parent keeps what left a trace.
+-- Holds only when every traceless line was found absent; otherwise nothing moves.
+WITH parent AS (
+    SELECT k.* FROM chunk k
+    WHERE k.id = :chunk_id AND k.state IN ('in_doubt', 'held') AND k.attempt = :attempt
+), open_lines AS (
+    SELECT m.seq,
+           EXISTS (SELECT 1 FROM absence p WHERE p.campaign_id = m.campaign_id AND p.chunk_no = m.chunk_no
+                   AND p.seq = m.seq)
+           AND NOT EXISTS (SELECT 1 FROM result_line r WHERE r.campaign_id = m.campaign_id AND r.seq = m.seq
+                           AND r.generation = m.generation) AS absent
+    FROM parent k JOIN message m ON m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq
+         AND m.chunk_no = k.chunk_no
+    WHERE m.result_code IS NULL AND m.suppressed IS NULL
+), proof AS (
+    SELECT count(*)::int AS n FROM open_lines HAVING count(*) > 0 AND bool_and(absent)
+), child AS (
+    INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, parent_no, first_seq, last_seq, messages, state,
+                       resends, first_post_at)
+    SELECT k.campaign_id, k.account_id,
+           (SELECT max(chunk_no) + 1 FROM chunk WHERE campaign_id = k.campaign_id), k.root_no, k.chunk_no,
+           k.first_seq, k.last_seq, proof.n, 'due', k.resends + 1, k.first_post_at
+    FROM parent k, proof
+    RETURNING campaign_id, chunk_no
+), moved AS (
+    UPDATE message m SET chunk_no = child.chunk_no
+    FROM child, open_lines o WHERE m.campaign_id = child.campaign_id AND m.seq = o.seq
+    RETURNING 1
+), ended AS (
+    UPDATE chunk k SET state = 'split', messages = k.messages - proof.n, settled_at = clock_timestamp()
+    FROM proof WHERE k.id = :chunk_id AND EXISTS (SELECT 1 FROM child)
+)
+SELECT child.chunk_no, proof.n AS messages FROM child, proof;
+
+-- name: hold_chunk
+-- For the operator to decide: no resend is allowed, or none is left.
+UPDATE chunk SET state = 'held', doubt_reason = doubt_reason || :why
+WHERE id = :chunk_id AND state = 'in_doubt' AND attempt = :attempt
+RETURNING chunk_no;
+
+-- name: stragglers
+-- Accepted chunks that have waited long for results: one line of each is asked for by idinterno.
+SELECT k.id, k.campaign_id, k.chunk_no, k.first_seq, k.last_seq, k.probes, c.prefix
+FROM chunk k JOIN campaign c ON c.id = k.campaign_id
+WHERE k.account_id = :account_id AND k.state = 'accepted' AND k.probe_at <= clock_timestamp()
+ORDER BY k.probe_at LIMIT :limit;
+
+-- name: back_off_probe
+-- Asked and nothing new: ask this chunk again later, twice as late each time, an hour at most.
+UPDATE chunk SET probes = probes + 1,
+       probe_at = clock_timestamp() + make_interval(secs => least(3600, :base * power(2, least(probes, 10))))
+WHERE id = :chunk_id;
+
+-- name: lines_without_result
+-- Open lines of an accepted chunk, a few, spread by a moving start.
+SELECT m.seq, m.generation FROM message m
+WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
+  AND m.result_code IS NULL AND m.suppressed IS NULL
+ORDER BY m.seq LIMIT :limit;
+
+-- name: pause_campaign
+-- Waits for claims in progress (they hold the row); none begins after this commits.
+UPDATE campaign SET state = 'paused', reason = :reason WHERE id = :campaign_id AND state IN ('scheduled', 'running')
+RETURNING id;
+
+-- name: resume_campaign
+UPDATE campaign SET state = CASE WHEN started_at IS NULL THEN 'scheduled' ELSE 'running' END, reason = NULL
+WHERE id = :campaign_id AND state = 'paused'
+RETURNING id;
+
+-- name: cancel_campaign
+-- As pause; what is due is retired afterwards, what is in flight still gets its results.
+UPDATE campaign SET state = 'cancelled', reason = :reason
+WHERE id = :campaign_id AND state IN ('scheduled', 'running', 'paused')
+RETURNING id;
+
+-- name: refused_lines
+-- Resent lines whose only trace is the provider's -4 guard.
+SELECT m.seq, m.generation FROM message m
+WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
+  AND m.result_code IS NULL AND m.suppressed IS NULL
+  AND EXISTS (SELECT 1 FROM result_line r WHERE r.campaign_id = m.campaign_id AND r.seq = m.seq
+              AND r.generation = m.generation)
+ORDER BY m.seq LIMIT :limit;
+
+-- name: startable
+-- Whether a campaign whose start has come has something due.
+SELECT 1 FROM campaign c WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
+  AND c.start_at <= :earliest AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
+LIMIT 1;
+
+-- name: work_waiting
+-- Whether polls or probes have something to ask for.
+SELECT EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id
+               AND state IN ('sending', 'accepted', 'in_doubt', 'held')) AS awaited,
+       EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id AND state = 'settled'
+               AND resulted + suppressed < messages
+               AND settled_at > clock_timestamp() - interval '2 days') AS late,
+       EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id AND state IN ('sending', 'accepted', 'in_doubt', 'held')
+               AND state IN ('accepted', 'in_doubt') AND probe_at <= clock_timestamp()) AS probes;

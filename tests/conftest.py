@@ -1,0 +1,134 @@
+"""Real servers for the tests: one embedded Postgres and Valkey a run, one database a test, cloned from a template."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from dispatcher import config
+from dispatcher.config import Settings
+from dispatcher.runtime import Runtime
+from ops.demo import isolated
+from ops.embedded import Addresses, Embedded
+from ops.simulator.process import SimulatorProcess
+from tests.processes import Cluster
+
+APIKEY = "SIMULADOR"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_configured_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever key, URL or database is configured here, no test sees it."""
+    with isolated(tmp_path_factory.mktemp("home")):
+        yield
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    """The embedded servers of this run; the database `dispatcher` in them is migrated, and only a template."""
+    with Embedded(tmp_path_factory.mktemp("servers")).using() as addresses:
+        yield addresses
+
+
+@pytest.fixture
+def database_url(servers: Addresses, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A migrated database of the test's own."""
+    assert servers.database_url
+    name = f"t{abs(hash(request.node.nodeid)) % 10**12}"
+    admin = servers.database_url.replace("/dispatcher?", "/postgres?")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE dispatcher").format(sql.Identifier(name)))
+    yield servers.database_url.replace("/dispatcher?", f"/{name}?")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def broker_url(servers: Addresses) -> str:
+    """An empty broker."""
+    assert servers.broker_url
+    client = redis.Redis(unix_socket_path=servers.broker_url.removeprefix("redis+socket://"))
+    client.flushall()
+    client.close()
+    return servers.broker_url
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorProcess]:
+    """A provider that is always open, and answers at once; a test changes what it needs."""
+    with SimulatorProcess() as process:
+        process.start(apikey=[APIKEY], window="00:00-24:00")
+        yield process
+
+
+@pytest.fixture
+def environment(tmp_path: Path, database_url: str, broker_url: str, simulator: SimulatorProcess) -> dict[str, str]:
+    """The settings of a test's dispatcher: quick polls, short horizons, always open."""
+    return {
+        "DISPATCHER_HOME": str(tmp_path / "home"),
+        "DISPATCHER_NO_DOTENV": "1",
+        "DISPATCHER_DATABASE_URL": database_url,
+        "DISPATCHER_BROKER_URL": broker_url,
+        "DISPATCHER_PROVIDER_URL": simulator.url,
+        "DISPATCHER_APIKEY": APIKEY,
+        "DISPATCHER_WINDOW": "00:00-24:00",
+        "DISPATCHER_POLL_INTERVAL": "1",
+        "DISPATCHER_PROVIDER_TIMEOUT": "5",
+        "DISPATCHER_IN_DOUBT_HORIZON": "3",
+        "DISPATCHER_PROBE_RATE": "200",
+    }
+
+
+@pytest.fixture
+def make_settings(environment: dict[str, str], tmp_path: Path) -> Callable[..., Settings]:
+    """Settings of the test's environment, with changes: `make_settings(chunk_size=10)`."""
+
+    def make(**changes: Any) -> Settings:
+        values = {**environment, **{f"DISPATCHER_{name.upper()}": str(value) for name, value in changes.items()}}
+        with isolated(tmp_path / "home", **values):
+            return config.load()
+
+    return make
+
+
+@pytest.fixture
+def make_runtime(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Runtime]]:
+    """Runtimes of the test's settings; closed at its end."""
+    made: list[Runtime] = []
+
+    def make(**changes: Any) -> Runtime:
+        made.append(Runtime(make_settings(**changes)))
+        return made[-1]
+
+    yield make
+    for runtime in made:
+        runtime.close()
+
+
+@pytest.fixture
+def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
+    """A runtime of the test's settings."""
+    return make_runtime()
+
+
+@pytest.fixture
+def cluster(environment: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
+    """Real workers and beat, as process groups that a test may kill."""
+    with Cluster({**os.environ, **environment}, tmp_path) as running:
+        yield running
+
+
+def wait_until(predicate: Callable[[], Any], deadline: float = 30.0, what: str = "") -> Any:
+    """The predicate's first true value; fails after `deadline` seconds."""
+    ends = time.monotonic() + deadline
+    while time.monotonic() < ends:
+        if value := predicate():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"not within {deadline} s: {what or predicate}")

@@ -1,0 +1,1 @@
+"""Labelled cases over real sockets."""

@@ -1,0 +1,109 @@
+"""The same over TLS: the certificate is checked, and the deadline holds inside the tunnel too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dispatcher.errors import InDoubt, SendRefusedByGuard, UsageError
+from dispatcher.provider.http import HttpProvider
+from tests.contract.wire import Peer, answering, http, wire
+
+KEY = "S3CR3TKEY0001"
+BLOQUE = b"XXX\t1161880001\tHola"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    path: Path
+    context: ssl.SSLContext
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        if os.environ.get("CI"):
+            pytest.fail("openssl is needed to make a certificate")
+        pytest.skip("openssl is needed to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    key, pem = folder / "key.pem", folder / "cert.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(pem)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    return Certificate(pem, context)
+
+
+def test_a_post_over_tls_is_accepted(certificate: Certificate) -> None:
+    with wire(answering(http(body=b"OK")), certificate.context) as server:
+        HttpProvider(server.url, KEY, timeout=5, ca_bundle=str(certificate.path)).send_bulk(BLOQUE)
+    assert b"XXX%091161880001%09Hola" in server.received
+
+
+def test_a_certificate_that_nobody_signed_lets_no_byte_leave(certificate: Certificate) -> None:
+    with wire(answering(http(body=b"OK")), certificate.context) as server:
+        with pytest.raises(InDoubt) as caught:
+            HttpProvider(server.url, KEY, timeout=5).send_bulk(BLOQUE)
+        assert server.received == b""
+    assert caught.value.reason == "tls"
+
+
+def test_the_guard_over_tls_runs_before_any_byte_of_the_request(certificate: Certificate) -> None:
+    def guard() -> None:
+        raise SendRefusedByGuard
+
+    with wire(answering(http(body=b"OK")), certificate.context) as server:
+        provider = HttpProvider(server.url, KEY, timeout=5, ca_bundle=str(certificate.path))
+        with pytest.raises(SendRefusedByGuard):
+            provider.send_bulk(BLOQUE, guard=guard)
+    assert server.received == b""
+
+
+def drip_body(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(http(length=1000))
+    peer.drip(b" " * 1000, 0.05)
+
+
+def never_read(peer: Peer) -> None:
+    peer.hold()
+
+
+@pytest.mark.parametrize(("script", "size"), [(drip_body, 20), (never_read, 30_000_000)])
+def test_the_deadline_holds_over_tls(certificate: Certificate, script: object, size: int) -> None:
+    with wire(script, certificate.context) as server:  # type: ignore[arg-type]
+        provider = HttpProvider(server.url, KEY, timeout=0.8, ca_bundle=str(certificate.path))
+        began = time.monotonic()
+        with pytest.raises(InDoubt) as caught:
+            provider.send_bulk(b"x" * size)
+        assert time.monotonic() - began < 2.5
+    assert caught.value.reason == "read_timeout"
+
+
+def test_a_handshake_that_never_ends_meets_the_deadline() -> None:
+    with wire(lambda peer: peer.hold()) as server:
+        provider = HttpProvider(server.url.replace("http:", "https:"), KEY, timeout=0.6)
+        began = time.monotonic()
+        with pytest.raises(InDoubt):
+            provider.send_bulk(BLOQUE)
+        assert time.monotonic() - began < 2
+    assert b"XXX" not in server.received
+
+
+def test_a_ca_bundle_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no certificate")
+    for path in (tmp_path / "missing.pem", junk):
+        with pytest.raises(UsageError):
+            HttpProvider("https://127.0.0.1", KEY, ca_bundle=str(path))

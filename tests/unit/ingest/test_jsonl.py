@@ -1,0 +1,73 @@
+"""JSONL: one object a line, and a bad line costs itself alone."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dispatcher.errors import UsageError
+from tests.unit.ingest.lists import batches, outcomes
+
+HOLA = "Hola {nombre}"
+
+
+def test_every_line_is_an_object_or_a_reject() -> None:
+    lines = [
+        '{"telefono": 1144445555, "nombre": "Inés"}',
+        '{"telefono": "1144445556", "nombre": ',
+        "",
+        '{"telefono": 1144445557.0, "nombre": ["a"]}',
+        "[1, 2]",
+        '{"telefono": "1144445558", "nombre": "a\\u0000"}',
+        '{"telefono": "1144445559", "nombre": "\\ud83d"}',
+        '{"telefono": "1144445560"}',
+        '{"nombre": "b", "telefono": 1.144445561E9, "extra": {"x": 1}}',
+    ]
+    assert outcomes("\ufeff" + "\n".join(lines), HOLA) == {
+        1: ("message", "1144445555", "Hola Ines"),
+        2: ("reject", None, "bad_json"),
+        4: ("reject", None, "value_nested"),
+        5: ("reject", None, "bad_json"),
+        6: ("reject", None, "nul_byte"),
+        7: ("reject", None, "nul_byte"),
+        8: ("reject", -99, "field_empty"),
+        9: ("message", "1144445561", "Hola b"),
+    }
+
+
+def test_a_line_without_end_is_cut() -> None:
+    text = '{"telefono": "1144445555", "nombre": "a"}\n{"x": "' + "y" * 200_000 + '"}\n'
+    assert outcomes(text, HOLA)[2] == ("reject", None, "row_too_long")
+
+
+keys = st.sampled_from(["telefono", "nombre", "x"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.dictionaries(keys, values) | st.text('{}[]":,0a\x00', max_size=8).map(str), max_size=10))
+def test_no_line_is_lost(rows: list[object]) -> None:
+    lines = ['{"telefono": "", "nombre": ""}'] + [
+        row if isinstance(row, str) else json.dumps(row) for row in rows
+    ]
+    found = batches("\n".join(lines), HOLA)
+    wanted = [number for number, line in enumerate(lines, 1) if line.strip()]
+    starts = [line for batch in found for frame in (batch.messages, batch.rejects) for line in frame["line"]]
+    assert sorted(starts) == wanted
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=100))
+def test_any_bytes_are_lines_or_a_usage_error(data: bytes) -> None:
+    hint: str | None = "it is a list"
+    try:
+        batches(b'{"telefono": 1, "nombre": 2}\n' + data, HOLA)
+    except UsageError as error:
+        hint = error.hint
+    assert hint

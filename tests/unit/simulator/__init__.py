@@ -1,0 +1,1 @@
+"""The simulator: its pure parts, and the running server over TCP."""

@@ -1,0 +1,92 @@
+"""The Celery app, `workers.app:app`. Each setting that differs from Celery's default guards against a known trap."""
+
+import logging
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init
+from kombu.entity import Queue
+
+from dispatcher import config, runtime
+from workers.schedule import SCHEDULE
+
+QUEUES = ("urgent", "submit", "poll", "control")
+
+SOFT_SHUTDOWN_EXTRA = 15.0
+"""Seconds beyond one provider call that a stopping worker gets."""
+
+
+def _transport(broker_url: str) -> dict[str, Any]:
+    """Options and queues that belong to the broker."""
+    if broker_url.startswith("amqp"):
+        # task_default_queue_type would leave named queues classic.
+        quorum = {"x-queue-type": "quorum"}
+        return {
+            "task_queues": [Queue(name, queue_arguments=quorum) for name in QUEUES],
+            "broker_transport_options": {"confirm_publish": True},
+        }
+    return {
+        "task_queues": [Queue(name) for name in QUEUES],
+        "worker_disable_prefetch": True,
+        "broker_transport_options": {
+            "visibility_timeout": 3600,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": not broker_url.startswith("redis+socket"),
+            "health_check_interval": 25,
+        },
+    }
+
+
+def make_app() -> Celery:
+    """The app as the settings say."""
+    settings = config.settings()
+    broker_url = settings.celery_broker_url
+    celery = Celery("dispatcher", broker=broker_url, include=["workers.tasks"])
+    celery.conf.update(
+        task_acks_late=False,
+        task_reject_on_worker_lost=False,
+        task_retry_on_worker_lost=False,
+        worker_prefetch_multiplier=1,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_soft_shutdown_timeout=settings.provider_timeout + SOFT_SHUTDOWN_EXTRA,
+        task_publish_retry=False,
+        task_ignore_result=True,
+        worker_send_task_events=True,
+        worker_max_tasks_per_child=1000,
+        task_serializer="json",
+        accept_content=["json"],
+        result_backend=None,
+        task_default_queue="control",
+        task_create_missing_queues=False,
+        task_routes={
+            "dispatcher.submit": {"queue": "submit"},
+            "dispatcher.poll": {"queue": "poll"},
+            "dispatcher.probe": {"queue": "poll"},
+            "dispatcher.*": {"queue": "control"},
+        },
+        beat_schedule=SCHEDULE,
+        beat_scheduler="celery.beat:Scheduler",  # in memory: a shelve file can corrupt, and the schedule is fixed
+        timezone="UTC",
+        enable_utc=True,
+        worker_hijack_root_logger=False,
+        **_transport(broker_url),
+    )
+    return celery
+
+
+@setup_logging.connect
+def _one_log_format(loglevel: int | str | None = None, **_: Any) -> None:
+    logging.basicConfig(level=loglevel or logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@worker_process_init.connect
+def _own_connections(**_: Any) -> None:
+    """A forked child never uses its parent's sockets."""
+    runtime.current()
+
+
+app = make_app()

@@ -1,0 +1,103 @@
+"""The tasks: each takes an id, calls `dispatcher`, and hints what should follow. None holds logic or SQL.
+
+A task is a hint: losing it, or running it twice, changes nothing. `create_campaign` alone carries a payload, so it
+alone acknowledges late.
+"""
+
+import logging
+from typing import Any
+
+from kombu.exceptions import OperationalError
+
+from dispatcher import accounts, intake, runtime, submit, upkeep
+from dispatcher.doubts import Prober
+from dispatcher.polling import Poller
+from workers.app import app
+
+log = logging.getLogger(__name__)
+
+_pollers: dict[int, Poller] = {}
+
+
+def _hint(name: str, *arguments: Any) -> None:
+    """Send a task; when the broker is away, the next tick finds the same work."""
+    try:
+        app.send_task(name, args=arguments, retry=False, expires=30)
+    except OperationalError:
+        log.warning("hint_lost task=%s", name)
+
+
+@app.task(name="dispatcher.tick")
+def tick() -> None:
+    """Look after everything that is due, overdue or over."""
+    hints = upkeep.tick(runtime.current())
+    for key in hints.requests:
+        _hint("dispatcher.load_request", key)
+    if hints.account_id is None:
+        return
+    if hints.clock:
+        _hint("dispatcher.measure_clock", hints.account_id)
+    for _ in range(hints.submits):
+        _hint("dispatcher.submit", hints.account_id)
+    if hints.poll:
+        _hint("dispatcher.poll", hints.account_id)
+    if hints.probe:
+        _hint("dispatcher.probe", hints.account_id)
+
+
+@app.task(name="dispatcher.submit")
+def submit_due(account_id: int) -> None:
+    """Submit due chunks for a few seconds, and go on with a task of its own when there is more."""
+    if submit.pump(runtime.current(), account_id):
+        _hint("dispatcher.submit", account_id)
+
+
+@app.task(name="dispatcher.poll")
+def poll(account_id: int) -> None:
+    """Poll for results while they come."""
+    poller = _poller(account_id)
+    if poller and poller.run():
+        _hint("dispatcher.poll", account_id)
+
+
+@app.task(name="dispatcher.probe")
+def probe(account_id: int) -> None:
+    """Ask one round of questions by idinterno."""
+    poller = _poller(account_id)
+    if poller:
+        Prober(poller.runtime, account_id, poller.settler).round()
+
+
+@app.task(name="dispatcher.measure_clock")
+def measure_clock(account_id: int) -> None:
+    """Take the provider's clock."""
+    current = runtime.current()
+    if _poller(account_id):
+        accounts.measure_clock_or_none(current, account_id)
+
+
+@app.task(name="dispatcher.load_request")
+def load_request(key: str) -> None:
+    """Load a payload whose worker died."""
+    current = runtime.current()
+    intake.load_request(current.engine, current.settings, key)
+
+
+@app.task(name="dispatcher.create_campaign", acks_late=True, reject_on_worker_lost=True)
+def create_campaign(payload: dict[str, Any]) -> int | None:
+    """Take a campaign in and load it; see `schemas.payload.CampaignPayload`."""
+    current = runtime.current()
+    return intake.receive(current.engine, current.settings, payload)
+
+
+def _poller(account_id: int) -> Poller | None:
+    """This process's poller of the configured account; None when the id is not that account's."""
+    current = runtime.current()
+    with current.engine.connect() as connection:
+        account = accounts.find(connection, current.settings)
+    if account is None or account.id != account_id:
+        return None
+    known = _pollers.get(account_id)
+    if known is None or known.runtime is not current:
+        known = _pollers[account_id] = Poller(current, account)
+    return known
