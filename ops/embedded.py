@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import redis
 from psycopg import sql
 
 from dispatcher import database
@@ -198,32 +199,24 @@ def socket_path(wanted: Path) -> Path:
 
 
 def _spawn_valkey(path: Path, data: Path) -> int:
+    """Start the server as a daemon of its own. Returns its pid."""
     path.unlink(missing_ok=True)
+    pid_file = data / "valkey.pid"
+    pid_file.unlink(missing_ok=True)
     command = [
         *(valkey_binary(), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"),
-        *("--dir", str(data), "--appendonly", "yes", "--appendfsync", "everysec"),
-        *("--maxmemory-policy", "noeviction", "--save", "", "--logfile", str(data / "log")),
+        *("--dir", str(data), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
+        *("--maxmemory-policy", "noeviction", "--logfile", str(data / "log")),
+        *("--daemonize", "yes", "--pidfile", str(pid_file)),
     ]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-    def ready() -> bool:
-        if process.poll() is not None:
-            raise DispatcherError("The embedded Valkey did not start.", hint=f"Its log is {data / 'log'}.")
-        return _answers(path)
-
-    _wait_until(ready, 20, "the embedded Valkey does not answer")
-    return process.pid
+    started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    if started.returncode:
+        raise DispatcherError("The embedded Valkey did not start.", hint=f"Its log is {data / 'log'}.")
+    _wait_until(lambda: pid_file.exists() and _answers(path), 20, f"the embedded Valkey does not answer ({data / 'log'})")
+    return int(pid_file.read_text(encoding="ascii"))
 
 
 def _answers(path: Path) -> bool:
-    import redis
-
     client = redis.Redis(unix_socket_path=str(path), socket_timeout=2)
     try:
         return bool(client.ping())
@@ -234,9 +227,7 @@ def _answers(path: Path) -> bool:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie of our own does not."""
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    """Whether a process runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

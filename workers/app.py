@@ -81,6 +81,8 @@ def _one_log_format(loglevel: int | str | None = None, **_: Any) -> None:
     logging.basicConfig(level=loglevel or logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # At DEBUG it writes whole URLs, and a question's URL holds the key.
+    logging.getLogger("urllib3").setLevel(logging.INFO)
 
 
 @worker_process_init.connect

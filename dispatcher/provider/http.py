@@ -51,8 +51,8 @@ class HttpProvider:
 
     Every call has a total deadline in seconds, which also holds against a peer that drips. No redirects, no
     proxies, no retries, nothing from the environment. May be shared by threads and inherited over a fork:
-    connections belong to one thread of one process. The API key travels in bodies alone, and stands in no
-    error, repr or log.
+    connections belong to one thread of one process. Questions are GET, as the guide writes them; the API key
+    stands in no error, repr or log.
     """
 
     def __init__(self, base_url: str, apikey: str, *, timeout: float = 60.0, ca_bundle: str | None = None) -> None:
@@ -179,7 +179,7 @@ class HttpProvider:
         call = Call(self._timeout)
         failure: AnswerError
         try:
-            response = self._client.exchange(path, body, call)
+            response = self._client.exchange(_question(path, body), None, call)
             answer = read_body(response, cap)
             answers.require_answer(response.status_code, answer)
             return read(answer), call
@@ -197,6 +197,11 @@ class HttpProvider:
             return error
         assert isinstance(error, Exception)
         return question_failure(error, call)
+
+
+def _question(path: str, parameters: bytes | None) -> str:
+    """A question as the guide writes it: GET, with the parameters in the query."""
+    return path if parameters is None else f"{path}?{parameters.decode('ascii')}"
 
 
 class StatusStream(Iterator[bytes]):
@@ -233,7 +238,7 @@ class StatusStream(Iterator[bytes]):
         call = Call(provider._timeout)
         failure: AnswerError
         try:
-            response = provider._client.exchange(STATUS, body, call)
+            response = provider._client.exchange(_question(STATUS, body), None, call)
             if response.status_code != 200:
                 answers.require_answer(response.status_code, read_body(response, SMALL_ANSWER))
             with closing(read_chunks(response, SLICE)) as chunks:

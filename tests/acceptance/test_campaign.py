@@ -38,7 +38,8 @@ def assert_ledger_agrees(simulator: SimulatorProcess, runtime: Runtime, campaign
     for line in taken:
         message = ours[line["idinterno"].upper()]
         assert (message.destino, message.texto) == (line["destino"], line["texto"])
-        assert message.result_text == line["result"]
+        expected = line["verdict"] if line["verdict"] == "OK" else f"{line['destino']}: {line['verdict']}"
+        assert message.result_text == expected
     assert simulator.sent()["taken_twice"] == {}
 
 

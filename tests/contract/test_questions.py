@@ -156,14 +156,15 @@ def test_the_guide_s_example_is_read_to_the_letter() -> None:
     )  # fmt: skip
 
 
-def test_flags_are_sent_only_when_set_and_the_key_stays_out_of_the_url() -> None:
+def test_questions_are_asked_as_the_guide_writes_them_with_flags_only_when_set() -> None:
     with wire(serving(http(body=b"PENDIENTE"))) as server:
         provider = provider_at(server)
         provider.status_by_idinterno("A1")
         list(provider.status_by_fecha(datetime(2010, 12, 31, 17, 50, 15), only_unread=True, mark_read=True))
-    first, second = server.received.split(b"POST /obtener_respuestaapi_bloque.asp HTTP/1.1\r\n")[1:]
-    assert first.endswith(b"\r\n\r\napikey=" + KEY.encode() + b"&idinterno=A1")
-    assert second.endswith(b"&fecha=20101231175015&solonoleidos=1&marcarcomoleidos=1")
+    first, second = [line for line in server.received.split(b"\r\n") if line.startswith(b"GET ")]
+    page = b"GET /obtener_respuestaapi_bloque.asp?apikey=" + KEY.encode()
+    assert first == page + b"&idinterno=A1 HTTP/1.1"
+    assert second == page + b"&fecha=20101231175015&solonoleidos=1&marcarcomoleidos=1 HTTP/1.1"
 
 
 def test_questions_of_one_thread_share_a_connection_and_threads_do_not() -> None:

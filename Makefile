@@ -1,0 +1,59 @@
+# What a developer types daily; `make help` lists it. Only Python >= 3.11 and make are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SCENARIO ?= all
+SEED ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench up lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.runtime: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Setting up $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
+	@echo "Adding the development tools ..."
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.runtime ## a campaign of 10,000 messages against the simulated provider
+	@$(BIN)/dispatcher demo
+
+up: $(VENV)/.runtime ## worker, beat and Flower in the foreground
+	@$(BIN)/dispatcher up
+
+test: $(VENV)/.dev ## every test
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## ruff and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff put the code in form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
+	@$(BIN)/python -m ops.bench
+
+lock: ## pin requirements.txt and requirements-dev.txt anew
+	@$(PYTHON) -m venv .lock && .lock/bin/pip --quiet install pip-tools
+	@.lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--no-emit-options --strip-extras --allow-unsafe --no-header --extra dev -o requirements-dev.txt pyproject.toml
+	@.lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--no-emit-options --strip-extras --allow-unsafe --no-header -c requirements-dev.txt -o requirements.txt pyproject.toml
+	@rm -rf .lock
+
+clean: ## what git ignores
+	@git clean -fdX
