@@ -41,8 +41,8 @@ lint: $(VENV)/.dev ## ruff and mypy --strict
 	@$(BIN)/mypy
 
 format: $(VENV)/.dev ## let ruff put the code in form
-	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
 	@$(BIN)/python -m ops.bench

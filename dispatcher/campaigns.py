@@ -89,7 +89,8 @@ def _summary(connection: Connection, row: Any) -> Summary:
     ).all()
     codes = connection.execute(
         text(
-            "SELECT code, sum(n)::bigint AS n FROM chunk_result WHERE campaign_id = :id GROUP BY code ORDER BY code DESC"
+            "SELECT code, sum(n)::bigint AS n FROM chunk_result WHERE campaign_id = :id "
+            "GROUP BY code ORDER BY code DESC"
         ),
         {"id": row.id},
     ).all()

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from celery import Celery
-from kombu import Connection as Broker
 from sqlalchemy import text
 
 from dispatcher import accounts, database
@@ -99,7 +98,7 @@ def _account(runtime: Runtime) -> str:
 
 
 def _broker(settings: Settings) -> str:
-    with Broker(settings.celery_broker_url, connect_timeout=5) as broker:
+    with Celery("doctor", broker=settings.celery_broker_url) as client, client.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, timeout=5)
         kind = broker.transport.driver_type
     return f"{kind} ({'embedded' if settings.broker_url is None else 'configured'})"
@@ -168,6 +167,6 @@ def _due(runtime: Runtime) -> str:
             ),
             {"id": account.id if account else 0},
         ).one()
-    return f"{row.n} chunks due" + (f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else "")
-
-
+    return f"{row.n} chunks due" + (
+        f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else ""
+    )

@@ -168,9 +168,7 @@ def _argentine(digits: str) -> str | PhoneProblem:
     if len(core) == 10:
         return core if _has_area(core) else _unknown_area(core)
     if len(core) == 12:
-        readings = {
-            core[:n] + core[n + 2 :] for n in (2, 3, 4) if core[:n] in AREA_CODES and core[n : n + 2] == "15"
-        }
+        readings = {core[:n] + core[n + 2 :] for n in (2, 3, 4) if core[:n] in AREA_CODES and core[n : n + 2] == "15"}
         if len(readings) == 1:
             return readings.pop()
         if readings:
@@ -185,20 +183,14 @@ def _has_area(core: str) -> bool:
 
 def _unknown_area(core: str) -> PhoneProblem:
     if core.startswith("15"):
-        return PhoneProblem(
-            -9, "number_area", f"{core} has a 15 and no area code: write area code and number"
-        )
-    return PhoneProblem(
-        -9, "number_area", f"no area code of Argentina begins {core}: write area code and number"
-    )
+        return PhoneProblem(-9, "number_area", f"{core} has a 15 and no area code: write area code and number")
+    return PhoneProblem(-9, "number_area", f"no area code of Argentina begins {core}: write area code and number")
 
 
 def _no_argentine_number(digits: str) -> PhoneProblem:
     bare = re.sub(r"^(?:0?54)?9?0?", "", digits) if len(digits) > 10 else digits.lstrip("0")
     if len(bare) == 10:
-        return PhoneProblem(
-            -12, "number_prefix", f"{bare} must begin with 1, 2 or 3: write the area code first"
-        )
+        return PhoneProblem(-12, "number_prefix", f"{bare} must begin with 1, 2 or 3: write the area code first")
     return _wrong_length(bare, "AR")
 
 

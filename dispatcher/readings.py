@@ -1,4 +1,4 @@
-"""Which rows a `fecha` question brings is not in the guide: this finds out, with one settled line and three questions."""
+"""Which rows a `fecha` question brings is not in the guide: one settled line and three questions tell."""
 
 import logging
 from dataclasses import dataclass

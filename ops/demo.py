@@ -79,7 +79,11 @@ def write_list(path: Path, rows: int) -> None:
             form = pick.choice(("11{}", "11{}", "+54 9 11 {}", "011 15 {}"))
             saldo = f"{pick.randrange(500, 90_000) / 100:.2f}".replace(".", ",")
             writer.writerow([f"C{number + 1:06d}", form.format(subscriber), pick.choice(_NAMES), saldo])
-        for bad in (["C-1", "15 2345-6789", "Sin Área", "1"], ["C-2", "1120000000", "Repetida", "1"], ["C-3", "", "", ""]):
+        for bad in (
+            ["C-1", "15 2345-6789", "Sin Área", "1"],
+            ["C-2", "1120000000", "Repetida", "1"],
+            ["C-3", "", "", ""],
+        ):
             writer.writerow(bad)
 
 
@@ -98,7 +102,8 @@ def run(messages: int, output: Output) -> dict[str, Any]:
         addresses = stack.enter_context(servers.using())
         simulator = stack.enter_context(SimulatorProcess())
         simulator.start(apikey=[APIKEY], window="00:00-24:00", mix=_MIX, delay_min=1, delay_max=4, latency=0.05)
-        assert addresses.database_url and addresses.broker_url
+        assert addresses.database_url
+        assert addresses.broker_url
         stack.enter_context(
             isolated(
                 where,
@@ -168,8 +173,13 @@ def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict
     done = _watch(output, runtime, loaded.campaign_id)
     seconds = time.monotonic() - start
     say_codes(output, done.result_codes)
-    output.say(f"From the file to {done.final:,} result codes in {seconds:.1f} s, {time.monotonic() - began:.1f} s with set-up.")
-    output.say("Next: put DISPATCHER_APIKEY in .env, then `dispatcher doctor`, `dispatcher up`, and in another terminal")
+    output.say(
+        f"From the file to {done.final:,} result codes in {seconds:.1f} s,"
+        f" {time.monotonic() - began:.1f} s with set-up."
+    )
+    output.say(
+        "Next: put DISPATCHER_APIKEY in .env, then `dispatcher doctor`, `dispatcher up`, and in another terminal"
+    )
     output.say("      dispatcher campaign create clientes.csv --template 'Hola {nombre}' --dry-run")
     return {
         "campaign_id": done.campaign_id,
@@ -197,5 +207,3 @@ def _watch(output: Output, runtime: Runtime, campaign_id: int) -> Summary:
                     hint=f"The workers' log is {runtime.settings.home / 'workers.log'}.",
                 )
             time.sleep(0.2)
-
-

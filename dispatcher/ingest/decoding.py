@@ -11,8 +11,7 @@ _PASTED = re.compile(rb"(?:[\xc2\xc3][\x80-\xbf]|[\xe2-\xef][\x80-\xbf]{2}|[\xf0
 
 # Windows-1252 leaves five bytes undefined; they become the control characters that latin-1 has there.
 _CP1252 = "".join(
-    bytes([byte]).decode("cp1252") if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else chr(byte)
-    for byte in range(256)
+    bytes([byte]).decode("cp1252") if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else chr(byte) for byte in range(256)
 )
 
 

@@ -136,9 +136,7 @@ def _zipped(stream: BinaryIO, name: str) -> Format:
                 return "xlsx"
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UsageError(f"{name} is a damaged ZIP or XLSX file", hint="save or copy it again") from error
-    raise UsageError(
-        f"{name} is a ZIP file, and no XLSX workbook", hint="unpack it, or save the list as XLSX"
-    )
+    raise UsageError(f"{name} is a ZIP file, and no XLSX workbook", hint="unpack it, or save the list as XLSX")
 
 
 _OPENERS: dict[str, Callable[[BinaryIO, str], Table]] = {

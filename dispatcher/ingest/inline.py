@@ -34,9 +34,7 @@ class Collector:
             try:
                 text = shown_value(value)
             except (TypeError, ValueError) as error:
-                return self.reject(
-                    line, raw, "value_nested", f"column {name!r}: {error}: write a text or a number"
-                )
+                return self.reject(line, raw, "value_nested", f"column {name!r}: {error}: write a text or a number")
             if text is not None and not storable(text):
                 detail = f"column {name!r} holds a NUL or half a character: write the value again"
                 return self.reject(line, raw, "nul_byte", detail)

@@ -28,9 +28,7 @@ class JsonlTable:
         lines = decoding.decode(sample[self._start :], utf8=self._utf8).split("\n")
         self.columns = keys_of(map(_parsed, lines))
         if not self.columns:
-            raise UsageError(
-                f"{name} holds no JSON object", hint='write one object a line: {"telefono": "11..."}'
-            )
+            raise UsageError(f"{name} holds no JSON object", hint='write one object a line: {"telefono": "11..."}')
 
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
         """Yield the objects; see `Table`."""

@@ -23,8 +23,7 @@ def _national(country: str) -> str:
 
 _ARGENTINE_15 = r"^(?:\+?54)?9?0?(?:" + (
     "|".join(
-        f"({'|'.join(sorted(code for code in AREA_CODES if len(code) == n))})15([0-9]{{{10 - n}}})"
-        for n in (2, 3, 4)
+        f"({'|'.join(sorted(code for code in AREA_CODES if len(code) == n))})15([0-9]{{{10 - n}}})" for n in (2, 3, 4)
     )
     + ")$"
 )
@@ -60,9 +59,7 @@ def destinos(written: pl.Series, country: str) -> tuple[pl.Series, dict[str, Pho
         schema={"written": pl.String, "found": pl.String},
     )
     joined = column.join(table, on="written", how="left", maintain_order="left")
-    return joined.select(pl.when("clean").then("written").otherwise("found").alias("destino"))[
-        "destino"
-    ], problems
+    return joined.select(pl.when("clean").then("written").otherwise("found").alias("destino"))["destino"], problems
 
 
 def _quick(distinct: pl.Series, country: str) -> pl.DataFrame:

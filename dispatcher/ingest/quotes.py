@@ -45,9 +45,7 @@ def split(text: str, separator: str, *, strict: bool = False) -> list[str] | Bro
         at = end + 1
 
 
-def assemble(
-    lines: Sequence[str], start: int, separator: str, width: int
-) -> tuple[list[str], int] | Broken | None:
+def assemble(lines: Sequence[str], start: int, separator: str, width: int) -> tuple[list[str], int] | Broken | None:
     """Return the row that opens a quote in `lines[start]` and closes it below, and how many lines it takes.
 
     The row must be well formed and have `width` fields: a quote left open by mistake is usually "closed" by

@@ -159,9 +159,7 @@ class Splitter:
 
     def _damaged(self, odd: _Odd, at: int, raw: str) -> None:
         if "\x00" in raw:
-            detail = (
-                "the row holds a NUL byte (shown as \\x00): the file is damaged there, write the row again"
-            )
+            detail = "the row holds a NUL byte (shown as \\x00): the file is damaged there, write the row again"
             return self._reject(odd, at, raw, "nul_byte", detail)
         detail = f"the row is longer than {MAX_LINE} bytes: is a line break missing?"
         return self._reject(odd, at, raw, "row_too_long", detail)

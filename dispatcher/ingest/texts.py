@@ -42,9 +42,7 @@ class Renderer:
         if not outside.any():
             return frame
         spelled = _transliterated(frame["texto"].filter(outside).unique())
-        odd = (
-            frame.filter(outside).drop("texto").with_columns(frame["texto"].filter(outside).alias("written"))
-        )
+        odd = frame.filter(outside).drop("texto").with_columns(frame["texto"].filter(outside).alias("written"))
         odd = odd.join(spelled, on="written", how="left", maintain_order="left").with_columns(
             dropped=pl.col("dropped") + pl.col("dropped_here"),
             changed=pl.col("changed") | (pl.col("texto") != pl.col("written")),
@@ -95,9 +93,6 @@ class CompanyRule:
             return suspects
         company = self._company
         return pl.Series(
-            [
-                hit and not text.names_company(value, company)
-                for hit, value in zip(suspects, textos, strict=True)
-            ],
+            [hit and not text.names_company(value, company) for hit, value in zip(suspects, textos, strict=True)],
             dtype=pl.Boolean,
         )

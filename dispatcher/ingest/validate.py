@@ -74,18 +74,14 @@ class Checker:
     def __init__(self, columns: Sequence[str], options: IngestOptions) -> None:
         """Find the columns; UsageError when the template or the options do not fit them."""
         if options.country not in COUNTRIES:
-            raise UsageError(
-                f"unknown country {options.country!r}", hint=f"use one of {', '.join(COUNTRIES)}"
-            )
+            raise UsageError(f"unknown country {options.country!r}", hint=f"use one of {', '.join(COUNTRIES)}")
         template = templates.parse(options.template)
         self._country = options.country
         self._company = CompanyRule(template, options.company)
         self._number = headings.number_column(columns, options.to_column)
         self._heading = columns[self._number]
         self._id = (
-            None
-            if options.id_column is None
-            else headings.require(options.id_column, columns, "the column of the id")
+            None if options.id_column is None else headings.require(options.id_column, columns, "the column of the id")
         )
         self._fields = template.columns(columns)
         self._renderer = Renderer(template, self._fields, strict=options.strict_text)
@@ -106,12 +102,8 @@ class Checker:
         frame = self._renderer.render(frame)
         frame = self._without_bad_texts(frame, rejects)
         rejects.sort()
-        external_id = (
-            pl.lit(None, pl.String) if self._id is None else pl.col(column(self._id)).str.strip_chars()
-        )
-        encoded = pl.col("texto").str.len_bytes() + 2 * pl.col("texto").str.count_matches(
-            text.ENCODED_AS_THREE
-        )
+        external_id = pl.lit(None, pl.String) if self._id is None else pl.col(column(self._id)).str.strip_chars()
+        encoded = pl.col("texto").str.len_bytes() + 2 * pl.col("texto").str.count_matches(text.ENCODED_AS_THREE)
         return Batch(
             messages=frame.select(
                 "line",
@@ -190,24 +182,18 @@ class Checker:
 def _text_problem(line: int, raw: str, texto: str) -> Reject:
     """Say what is wrong with a rendered text, the first thing in the order of the checks."""
     if (placeholder := text.leftover(texto)) is not None:
-        detail = (
-            f"the text has a placeholder that nothing fills in, {placeholder[:40]}: remove it or fill it in"
-        )
+        detail = f"the text has a placeholder that nothing fills in, {placeholder[:40]}: remove it or fill it in"
         return Reject(line, shown(raw), -99, "placeholder_left", detail)
     if odd := text.outside_alphabet(texto):
         named = " ".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in odd[:10])
         detail = f"the provider does not take {named} in a text: write it otherwise"
         return Reject(line, shown(raw), -11, "text_characters", detail)
     if len(texto) > text.MAX_LENGTH:
-        detail = (
-            f"the text has {len(texto)} characters, {text.MAX_LENGTH} fit: shorten the template or the value"
-        )
+        detail = f"the text has {len(texto)} characters, {text.MAX_LENGTH} fit: shorten the template or the value"
         return Reject(line, shown(raw), -6, "text_too_long", detail)
     if not texto.strip(" "):
         return Reject(line, shown(raw), None, "text_empty", "nothing is left of the text: write one")
-    detail = (
-        "a verification code must carry the company's name: add the name in DISPATCHER_COMPANY to the text"
-    )
+    detail = "a verification code must carry the company's name: add the name in DISPATCHER_COMPANY to the text"
     return Reject(line, shown(raw), -99, "verification_without_company", detail)
 
 
@@ -219,6 +205,4 @@ def batches(blocks: Iterator[Block], checker: Checker, name: str) -> Iterator[Ba
         rows += batch.rows
         yield batch
     if not rows:
-        raise UsageError(
-            f"{name} has headings and no rows", hint="add at least one recipient below the headings"
-        )
+        raise UsageError(f"{name} has headings and no rows", hint="add at least one recipient below the headings")

@@ -68,9 +68,7 @@ class XlsxTable:
         if len(collector):
             yield collector.flush(self._size)
 
-    def _take(
-        self, collector: Collector, number: int, values: Sequence[object], wanted: Sequence[int]
-    ) -> None:
+    def _take(self, collector: Collector, number: int, values: Sequence[object], wanted: Sequence[int]) -> None:
         picked = [values[at] if at < len(values) else None for at in wanted]
         raw = "; ".join(map(_text, values))
         for at, value in zip(wanted, picked, strict=True):

@@ -78,9 +78,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 @click.command(context_settings={"max_content_width": 110})
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=0, show_default=True, help="0 = a free one")
-@click.option(
-    "--ledger", type=click.Path(path_type=Path, dir_okay=False), help="file that survives a restart"
-)
+@click.option("--ledger", type=click.Path(path_type=Path, dir_okay=False), help="file that survives a restart")
 @click.option("--clock-offset", default=0.0, help="seconds that the provider's clock is ahead of ours")
 @click.option("--clock-at", metavar='"YYYY-MM-DD HH:MM:SS"', help="start at this provider-local time")
 @click.option("--clock-speed", default=1.0, show_default=True, help="provider seconds per real second")

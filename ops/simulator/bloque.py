@@ -53,9 +53,7 @@ def parse(lines: list[bytes], separator: bytes) -> Lines:
 
 
 def _all_ids_good(ids: list[bytes]) -> bool:
-    return not ids or (
-        b"".join(ids).isalnum() and min(map(len, ids)) > 0 and max(map(len, ids)) <= MAX_IDINTERNO
-    )
+    return not ids or (b"".join(ids).isalnum() and min(map(len, ids)) > 0 and max(map(len, ids)) <= MAX_IDINTERNO)
 
 
 def _has_both_fields(rest: bytes, separator: bytes) -> bool:

@@ -88,9 +88,7 @@ class Control:
         page = self._pages.get((request.method, name))
         if page is None:
             known = sorted(" ".join(key) for key in self._pages)
-            return web.json_response(
-                {"error": f"no page {request.method} {name}", "pages": known}, status=404
-            )
+            return web.json_response({"error": f"no page {request.method} {name}", "pages": known}, status=404)
         try:
             return await page(request)
         except ValidationError as error:

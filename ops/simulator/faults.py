@@ -54,17 +54,13 @@ class Fault(BaseModel):
     probability: float = Field(default=1.0, ge=0, le=1)
     seed: int = 0
     take: Take | None = None
-    when: Literal["before", "after"] = Field(
-        default="after", description="slow, hold: before or after taking"
-    )
+    when: Literal["before", "after"] = Field(default="after", description="slow, hold: before or after taking")
     seconds: float | None = Field(
         default=None, ge=0, description="slow, hang, refused, blackhole: real; late: provider's"
     )
     interval: float = Field(default=0.2, ge=0, description="drip: real seconds per byte")
     status: int = Field(default=0, description="error: 500; redirect: 301")
-    location: str = Field(
-        default="/aviso.asp", description="redirect: where to; the default answers OK to a GET"
-    )
+    location: str = Field(default="/aviso.asp", description="redirect: where to; the default answers OK to a GET")
     text: str = Field(
         default="",
         description="sentence: the words, or bad_key, bad_user, ip, credit, contract; html: the page",

@@ -134,9 +134,7 @@ class Ledger:
             "ok": ids_ok.total(),
             "taken_twice": _more_than_once(ids),
             "sent_twice": _more_than_once(ids_ok),
-            "pairs_sent_twice": [
-                [*pair.split("\t", 1), times] for pair, times in _more_than_once(pairs_ok).items()
-            ],
+            "pairs_sent_twice": [[*pair.split("\t", 1), times] for pair, times in _more_than_once(pairs_ok).items()],
         }
 
 

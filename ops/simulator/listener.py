@@ -39,9 +39,7 @@ class Listener:
         for filler in self._swallowing:
             filler.close()
         self._swallowing.clear()
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._server, sock=self._socket(), backlog=512
-        )
+        self._listening = await asyncio.get_running_loop().create_server(self._server, sock=self._socket(), backlog=512)
         self.port = self._listening.sockets[0].getsockname()[1]
 
     def _socket(self) -> socket.socket:

@@ -17,21 +17,13 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
-    apikey: list[str] = Field(
-        default=["SIMULADOR"], description="accepted key, or KEY:ACCOUNT; several allowed"
-    )
-    user: list[str] = Field(
-        default=[], description="accepted legacy usuario:clave, of account main; several allowed"
-    )
+    apikey: list[str] = Field(default=["SIMULADOR"], description="accepted key, or KEY:ACCOUNT; several allowed")
+    user: list[str] = Field(default=[], description="accepted legacy usuario:clave, of account main; several allowed")
     allow_ip: list[str] = Field(default=[], description="only these addresses may call; none = all")
-    country: Literal["AR", "GT", "MX", "PE", "UY"] = Field(
-        default="AR", description="whose number rules hold"
-    )
+    country: Literal["AR", "GT", "MX", "PE", "UY"] = Field(default="AR", description="whose number rules hold")
     invalid_prefix: list[str] = Field(default=[], description="characteristics that do not exist (-9)")
 
-    window: str = Field(
-        default="08:00-22:00", description="hours that send, provider-local; 00:00-24:00 = always"
-    )
+    window: str = Field(default="08:00-22:00", description="hours that send, provider-local; 00:00-24:00 = always")
     outside_window: Literal["hold", "refuse"] = Field(
         default="hold", description="what comes outside is kept or refused"
     )
@@ -46,34 +38,22 @@ class Options(BaseModel):
     contract_expires: date | None = Field(default=None, description="last day of the contract; none = never")
     baja: list[str] = Field(default=[], description="numbers that sent BAJA (-3)")
     no_call: list[str] = Field(default=[], description='numbers of the registry "No Llame" (-14)')
-    mix: dict[str, float] = Field(
-        default={}, description="guide code or sentence -> share of lines; the rest are OK"
-    )
+    mix: dict[str, float] = Field(default={}, description="guide code or sentence -> share of lines; the rest are OK")
     seed: int = Field(default=0, ge=0, description="of the mix, delays and ignored lines")
 
-    delay_min: float = Field(
-        default=0, ge=0, description="provider seconds from taking a line to its result, least"
-    )
+    delay_min: float = Field(default=0, ge=0, description="provider seconds from taking a line to its result, least")
     delay_max: float = Field(default=0, ge=0, description="and most (below delay_min: the same)")
-    fecha_lag: float = Field(
-        default=0, ge=0, description="a row may show up to so many seconds after its own fecha"
-    )
+    fecha_lag: float = Field(default=0, ge=0, description="a row may show up to so many seconds after its own fecha")
     fecha_reading: Reading = Field(default="since", description="what a question by fecha means")
-    results: Results = Field(
-        default="both", description="one idinterno with two results shows both, or one of them"
-    )
+    results: Results = Field(default="both", description="one idinterno with two results shows both, or one of them")
     shuffle_rows: bool = Field(default=False, description="rows of an answer come in random order")
 
     ok_answer: str = Field(default="OK", description="how bulk says OK (any case, padded)")
     trailing_crlf: bool = Field(default=False, description="answers end in CRLF")
     latency: float = Field(default=0, ge=0, description="real seconds before each answer")
     max_body: int = Field(default=200 * 1024, ge=0, description="bytes of a request body, 0 = unlimited")
-    max_field: int = Field(
-        default=100 * 1024, ge=0, description="encoded bytes of one form field, 0 = unlimited"
-    )
-    max_answer: int = Field(
-        default=4 * 1024 * 1024, ge=0, description="bytes of a status answer, 0 = unlimited"
-    )
+    max_field: int = Field(default=100 * 1024, ge=0, description="encoded bytes of one form field, 0 = unlimited")
+    max_answer: int = Field(default=4 * 1024 * 1024, ge=0, description="bytes of a status answer, 0 = unlimited")
 
     @field_validator("window")
     @classmethod

@@ -66,9 +66,7 @@ class Server:
         replacement = call.hits.first(ANSWERS)
         if replacement is not None:
             options = self.provider.options
-            answer = answers.faulty(
-                replacement, ip=call.ip, credit=options.credit, expires=options.contract_expires
-            )
+            answer = answers.faulty(replacement, ip=call.ip, credit=options.credit, expires=options.contract_expires)
         broken = call.hits.first(WIRES)
         self._note(call, f"{broken.kind} of {answer.summary}" if broken else answer.summary)
         return await wire.send(request, answer, broken)

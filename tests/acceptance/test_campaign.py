@@ -47,7 +47,9 @@ def assert_ledger_agrees(simulator: SimulatorProcess, runtime: Runtime, campaign
 def test_ledger_and_message_status_agree_under_each_reading_of_fecha(
     reading: str, simulator: SimulatorProcess, cluster: Cluster, make_runtime: Callable[..., Runtime], tmp_path: Path
 ) -> None:
-    simulator.set_option(fecha_reading=reading, delay_min=0.5, delay_max=3, mix={"-1": 0.1, "-10": 0.1}, trailing_crlf=True)
+    simulator.set_option(
+        fecha_reading=reading, delay_min=0.5, delay_max=3, mix={"-1": 0.1, "-10": 0.1}, trailing_crlf=True
+    )
     runtime = make_runtime()
     cluster.environment["DISPATCHER_CHUNK_SIZE"] = "100"
     created = cluster.cli("campaign", "create", str(write_list(tmp_path / "a.csv", 1000)), "--template", TEMPLATE)

@@ -74,9 +74,7 @@ def test_characters_of_addresses_are_never_altered(text: str) -> None:
 
 
 @settings(deadline=None)
-@given(
-    st.lists(st.text(st.one_of(st.sampled_from("áñÜ€º…– \u00a0\n\r“¿👍🏽&aB1"), st.characters())), max_size=8)
-)
+@given(st.lists(st.text(st.one_of(st.sampled_from("áñÜ€º…– \u00a0\n\r“¿👍🏽&aB1"), st.characters())), max_size=8))
 def test_a_column_of_texts_is_spelled_as_each_of_them_alone(texts: list[str]) -> None:
     texts = [text for text in texts if not any("\ud800" <= char <= "\udfff" for char in text)]
     frame = pl.DataFrame({"line": range(len(texts)), "c0": texts}, schema={"line": pl.Int64, "c0": pl.String})
@@ -95,9 +93,7 @@ def test_strict_text_is_not_touched() -> None:
     assert rendered["texto"].str.contains(OUTSIDE).all()
 
 
-@pytest.mark.parametrize(
-    ("text", "found"), [("a *1* b", "*1*"), ("{x}", "{x}"), ("2*3*4", "*3*"), ("* {", None)]
-)
+@pytest.mark.parametrize(("text", "found"), [("a *1* b", "*1*"), ("{x}", "{x}"), ("2*3*4", "*3*"), ("* {", None)])
 def test_a_placeholder_left_over_is_found(text: str, found: str | None) -> None:
     assert leftover(text) == found
 

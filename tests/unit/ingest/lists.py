@@ -26,12 +26,8 @@ def outcomes(data: bytes | str | Source, template: str = SALDO, **options: Any) 
     found: dict[int, tuple[Any, ...]] = {}
     for batch in batches(data, template, **options):
         assert batch.rows == batch.messages.height + batch.rejects.height
-        rows = [
-            (line, "message", *rest) for line, *rest in batch.messages["line", "destino", "texto"].iter_rows()
-        ]
-        rows += [
-            (line, "reject", *rest) for line, *rest in batch.rejects["line", "code", "reason"].iter_rows()
-        ]
+        rows = [(line, "message", *rest) for line, *rest in batch.messages["line", "destino", "texto"].iter_rows()]
+        rows += [(line, "reject", *rest) for line, *rest in batch.rejects["line", "code", "reason"].iter_rows()]
         for line, *outcome in rows:
             assert line not in found
             found[line] = tuple(outcome)

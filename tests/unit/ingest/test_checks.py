@@ -33,9 +33,7 @@ def test_the_sentence_of_a_reject_names_the_column() -> None:
 
 
 def test_a_duplicate_comes_before_the_text_and_names_the_first_line() -> None:
-    rows = from_recipients(
-        [{"telefono": "1144445555", "nombre": "a"}, {"telefono": "011 15 44445555", "nombre": ""}]
-    )
+    rows = from_recipients([{"telefono": "1144445555", "nombre": "a"}, {"telefono": "011 15 44445555", "nombre": ""}])
     (batch,) = batches(rows, "{nombre}")
     assert batch.rejects["reason"].to_list() == ["duplicate"]
     assert "line 1" in batch.rejects["detail"][0]
@@ -49,9 +47,7 @@ def test_a_duplicate_is_found_across_batches() -> None:
 
 @pytest.mark.parametrize("value", [None, "", "  ", "\u00a0"])
 def test_an_empty_field_is_told_by_its_name(value: str | None) -> None:
-    (batch,) = batches(
-        from_recipients([{"telefono": "1144445555", "nombre": value}, {"nombre": "x"}]), "{nombre}"
-    )
+    (batch,) = batches(from_recipients([{"telefono": "1144445555", "nombre": value}, {"nombre": "x"}]), "{nombre}")
     assert batch.rejects["code"].to_list() == [-99, -7]
     assert "'nombre'" in batch.rejects["detail"][0]
 
@@ -143,9 +139,7 @@ rows = st.lists(st.dictionaries(st.sampled_from(["telefono", "nombre", "saldo"])
 
 @settings(deadline=None)
 @given(rows, st.integers(1, 20), st.booleans())
-def test_every_row_ends_in_exactly_one_place(
-    rows: list[dict[str, object]], batch_rows: int, strict: bool
-) -> None:
+def test_every_row_ends_in_exactly_one_place(rows: list[dict[str, object]], batch_rows: int, strict: bool) -> None:
     rows = [{"telefono": "", "nombre": "", "saldo": ""}, *rows]
     found = outcomes(from_recipients(rows), SALDO, batch_rows=batch_rows, strict_text=strict)
     assert sorted(found) == list(range(1, len(rows) + 1))

@@ -53,9 +53,7 @@ values = st.recursive(
 @settings(deadline=None)
 @given(st.lists(st.dictionaries(keys, values) | st.text('{}[]":,0a\x00', max_size=8).map(str), max_size=10))
 def test_no_line_is_lost(rows: list[object]) -> None:
-    lines = ['{"telefono": "", "nombre": ""}'] + [
-        row if isinstance(row, str) else json.dumps(row) for row in rows
-    ]
+    lines = ['{"telefono": "", "nombre": ""}'] + [row if isinstance(row, str) else json.dumps(row) for row in rows]
     found = batches("\n".join(lines), HOLA)
     wanted = [number for number, line in enumerate(lines, 1) if line.strip()]
     starts = [line for batch in found for frame in (batch.messages, batch.rejects) for line in frame["line"]]

@@ -34,9 +34,7 @@ def test_every_row_of_the_messy_list_ends_where_it_should(batch_rows: int) -> No
     wanted = expected()
     found = outcomes(open_source(DATA / "messy.csv"), batch_rows=batch_rows)
     assert len(wanted) == 200
-    assert {
-        line: (found.get(line), outcome) for line, outcome in wanted.items() if found.get(line) != outcome
-    } == {}
+    assert {line: (found.get(line), outcome) for line, outcome in wanted.items() if found.get(line) != outcome} == {}
     assert found.keys() == wanted.keys()
 
 

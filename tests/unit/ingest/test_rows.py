@@ -69,9 +69,7 @@ def test_an_open_quote_in_the_last_row_is_told() -> None:
 
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 64])
 def test_where_a_block_of_bytes_ends_makes_no_difference(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (
-        HEAD + f'{number(1)},"a\r\nñ"\r\n{number(2)},"x\n{number(3)},ü\n{number(4)},"q""r"\n\n{number(5)},z'
-    )
+    text = HEAD + f'{number(1)},"a\r\nñ"\r\n{number(2)},"x\n{number(3)},ü\n{number(4)},"q""r"\n\n{number(5)},z'
     whole = outcomes(text, HOLA)
     assert len(whole) == 5
     source = open_source(io.BytesIO(text.encode()))
@@ -88,9 +86,7 @@ def test_an_endless_line_is_cut_and_the_next_one_goes_on() -> None:
 
 def test_a_later_row_that_is_not_utf8_is_read_as_windows_1252() -> None:
     rows = "".join(f"{number(n)},Inés\n" for n in range(60_000)).encode()
-    found = outcomes(
-        HEAD.encode() + rows + f"{number(70_000)},Raúl\n".encode("latin-1") + b"\xff\x81\n", HOLA
-    )
+    found = outcomes(HEAD.encode() + rows + f"{number(70_000)},Raúl\n".encode("latin-1") + b"\xff\x81\n", HOLA)
     assert found[60_002] == ("message", number(70_000), "Hola Raul")
     assert found[60_003] == ("reject", None, "fields_missing")
     assert found[60_001][2] == "Hola Ines"
@@ -154,11 +150,7 @@ def test_every_row_that_the_csv_module_writes_comes_back(
 
 
 @settings(deadline=None)
-@given(
-    st.lists(
-        st.one_of(st.binary(max_size=30), st.sampled_from([b'"', b"\n", b",", b'1144445555,"a\n', b"\x00"]))
-    )
-)
+@given(st.lists(st.one_of(st.binary(max_size=30), st.sampled_from([b'"', b"\n", b",", b'1144445555,"a\n', b"\x00"]))))
 def test_no_bytes_lose_a_row_or_raise_anything_else(pieces: list[bytes]) -> None:
     data = HEAD.encode() + b"".join(pieces)
     try:

@@ -47,9 +47,7 @@ def test_a_value_is_written_as_people_see_it(value: object, seen: str) -> None:
 
 
 def test_rows_are_numbered_as_the_sheet_numbers_them() -> None:
-    data = workbook(
-        [], ["Teléfono", None, "valor"], [], [1144445555, None, "a"], [None, None, None], ["x", 1, "b"]
-    )
+    data = workbook([], ["Teléfono", None, "valor"], [], [1144445555, None, "a"], [None, None, None], ["x", 1, "b"])
     assert outcomes(data, VALUE) == {
         4: ("message", "1144445555", "a"),
         6: ("reject", -8, "number_characters"),

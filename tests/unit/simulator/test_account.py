@@ -69,9 +69,7 @@ def test_every_line_offered_has_one_end(posts, settings):
     assert verdicts[sentences.OK] == account.used == ledger.sent()["ok"]
     assert settings["credit"] is None or account.used <= settings["credit"]
     shown = b"".join(rows_of(batch) for batch in ledger.batches)
-    assert Counter(shown.split(b"\r\n")) == Counter(
-        b"".join(row for row in account.book.all_rows()).split(b"\r\n")
-    )
+    assert Counter(shown.split(b"\r\n")) == Counter(b"".join(row for row in account.book.all_rows()).split(b"\r\n"))
 
 
 @given(POSTS, SETTINGS)

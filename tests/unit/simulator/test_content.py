@@ -74,9 +74,7 @@ def test_a_block_that_passes_at_once_has_no_line_that_is_refused(rests):
         assert [verdicts.judge(*rest.split(b"\t", 1), "AR") for rest in rests] == [None] * len(rests)
 
 
-@given(
-    st.lists(st.from_regex(rb"[123][0-9]{9}\t[a-zA-Z ,.$]{1,160}", fullmatch=True), min_size=1, max_size=3)
-)
+@given(st.lists(st.from_regex(rb"[123][0-9]{9}\t[a-zA-Z ,.$]{1,160}", fullmatch=True), min_size=1, max_size=3))
 def test_ordinary_lines_take_the_fast_path(rests):
     assert verdicts.all_plain(rests, "AR")
 

@@ -190,9 +190,7 @@ def test_a_fault_of_one_endpoint_leaves_the_others_alone(simulator, client):
 
 def test_a_probability_is_seeded(simulator, client):
     def outcomes() -> list[int]:
-        simulator.set_faults(
-            {"kind": "error", "probability": 0.5, "seed": 4, "endpoint": "date"}, replace=True
-        )
+        simulator.set_faults({"kind": "error", "probability": 0.5, "seed": 4, "endpoint": "date"}, replace=True)
         return [client.call("/get_fecha.asp")[0] for _ in range(30)]
 
     first = outcomes()

@@ -119,8 +119,7 @@ CASES = [
     (
         "1161880001",
         "Hola *1*",
-        "1161880001: el texto del mensaje contiene un campo personalizable que no ha sido completado "
-        "(ejemplo: *1*)",
+        "1161880001: el texto del mensaje contiene un campo personalizable que no ha sido completado (ejemplo: *1*)",
     ),
     ("1155", "Hola", "1155: el número de celular es muy corto"),
     ("116188000", "Hola", "116188000: el número de celular es muy corto"),
@@ -137,9 +136,7 @@ CASES = [
 @pytest.mark.parametrize("separator", ["coma", "tab"])
 def test_content_earns_the_sentence_of_the_guide(client, destino, texto, answer, separator):
     mark = "," if separator == "coma" else "\t"
-    client.bulk(
-        f"GOOD{mark}2214567890{mark}bien\r\nA1{mark}{destino}{mark}{texto}", separadorcampos=separator
-    )
+    client.bulk(f"GOOD{mark}2214567890{mark}bien\r\nA1{mark}{destino}{mark}{texto}", separadorcampos=separator)
     assert client.result("A1") == answer
     assert client.result("GOOD") == "OK"
 
@@ -258,9 +255,7 @@ def test_the_mix_is_drawn_from_content_whatever_the_order(client, simulator):
     for part in (numbers[:200], numbers[200:]):
         client.bulk("\n".join(f"A{number},{number},Hola" for number in reversed(part)))
     assert {row.split("\t")[0]: row.split("\t")[2] for row in client.rows()} == first
-    shares = [
-        sum(words in text for text in first.values()) / 600 for words in ("fijo", "telefónica", "nuevo")
-    ]
+    shares = [sum(words in text for text in first.values()) / 600 for words in ("fijo", "telefónica", "nuevo")]
     assert shares == pytest.approx([0.3, 0.2, 0.1], abs=0.07)
 
 

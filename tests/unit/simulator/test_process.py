@@ -39,9 +39,7 @@ def test_what_was_taken_and_said_survives_a_kill(durable):
     client = Client(durable)
     client.bulk("\r\n".join(f"A{n},11{n:08d},Hola" for n in range(50)) + "\r\nmala")
     client.bulk("Ñ,1161880001,Hola\r\nT1,1161880001,mañana", test=1)
-    durable.set_faults(
-        {"kind": "repeat", "copies": 2, "times": 1}, {"kind": "late", "seconds": 60, "after": 1}
-    )
+    durable.set_faults({"kind": "repeat", "copies": 2, "times": 1}, {"kind": "late", "seconds": 60, "after": 1})
     client.bulk("R1,1161880003,Hola")
     client.bulk("L1,1161880004,Hola")
     durable.inject({"idinterno": "AJENO", "text": "OK"})
@@ -96,9 +94,7 @@ def test_it_ends_when_the_process_that_started_it_does():
         "import os; from ops.simulator.process import SimulatorProcess\n"
         "s = SimulatorProcess().start(); print(s.pid, flush=True); os.kill(os.getpid(), 9)"
     )
-    parent = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    parent = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     child = int(parent.stdout)
     wait_until(lambda: not _alive(child))
 
@@ -170,10 +166,7 @@ def test_a_bad_option_at_run_time_is_refused_and_changes_nothing(simulator):
         simulator.set_option(credit=5, window="nunca")
     with pytest.raises(ControlError):
         simulator.set_option(nope=1)
-    assert (
-        Client(simulator).call("/obtener_saldo.asp?apikey=SIMULADOR")[1]
-        == b"El usuario no posee un plan prepago."
-    )
+    assert Client(simulator).call("/obtener_saldo.asp?apikey=SIMULADOR")[1] == b"El usuario no posee un plan prepago."
 
 
 def test_a_long_ledger_comes_whole(simulator):

@@ -17,9 +17,7 @@ def ids(rows: list[str]) -> list[str]:
 @pytest.fixture
 def spread(client, simulator):
     """One result each on the day before, and at 12:00:00, 12:00:01 and 12:00:02."""
-    for number, at in enumerate(
-        ["2026-03-09 12:00:00", *(f"2026-03-10 12:00:0{second}" for second in range(3))]
-    ):
+    for number, at in enumerate(["2026-03-09 12:00:00", *(f"2026-03-10 12:00:0{second}" for second in range(3))]):
         simulator.set_clock(at=at)
         client.bulk(f"A{number},116188000{number},Hola")
     return client
@@ -43,9 +41,7 @@ def test_a_question_by_fecha_has_three_readings(spread, simulator, reading, fech
     assert ids(spread.rows(fecha)) == found
 
 
-@pytest.mark.parametrize(
-    "fecha", ["2026-03-10 12:00", "20260230120000", "hoy", "", "2026031012000", "20260310250000"]
-)
+@pytest.mark.parametrize("fecha", ["2026-03-10 12:00", "20260230120000", "hoy", "", "2026031012000", "20260310250000"])
 def test_a_malformed_fecha_is_pendiente(spread, fecha):
     assert spread.status(fecha=fecha) == b"PENDIENTE"
 

@@ -1,0 +1,22 @@
+"""What the failure tests share."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dispatcher.runtime import Runtime
+from ops.simulator.process import SimulatorProcess
+from tests.acceptance.stage import Stage
+from tests.processes import Cluster
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    """Shorter still: a call that nobody answers fails after 2 s, a doubt is looked into after 1 s of polls."""
+    return {**environment, "DISPATCHER_PROVIDER_TIMEOUT": "2", "DISPATCHER_IN_DOUBT_HORIZON": "1"}
+
+
+@pytest.fixture
+def stage(simulator: SimulatorProcess, cluster: Cluster, make_runtime: Callable[..., Runtime]) -> Stage:
+    """A stage with nothing running yet but the provider."""
+    return Stage(simulator, cluster, make_runtime(), make_runtime)
