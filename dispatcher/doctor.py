@@ -10,6 +10,7 @@ from sqlalchemy import text
 from dispatcher import accounts, database
 from dispatcher.config import Settings
 from dispatcher.errors import DispatcherError
+from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
 from dispatcher.window import PROVIDER_ZONE, provider_local
 
@@ -104,8 +105,13 @@ def _broker(settings: Settings) -> str:
     return f"{kind} ({'embedded' if settings.broker_url is None else 'configured'})"
 
 
+def _anonymous(settings: Settings) -> HttpProvider:
+    """The provider without a key: its date needs none."""
+    return HttpProvider(settings.provider_url, "", timeout=min(10.0, settings.provider_timeout))
+
+
 def _provider(runtime: Runtime) -> str:
-    date = runtime.provider.server_date()
+    date = _anonymous(runtime.settings).server_date()
     return f"answers; its clock shows {date.fecha}"
 
 
@@ -117,7 +123,7 @@ def _key(runtime: Runtime) -> str:
 
 def _clock(runtime: Runtime) -> str:
     before = datetime.now(UTC)
-    fecha = runtime.provider.server_date().fecha.replace(tzinfo=PROVIDER_ZONE)
+    fecha = _anonymous(runtime.settings).server_date().fecha.replace(tzinfo=PROVIDER_ZONE)
     offset = (fecha - before).total_seconds()
     remark = "" if abs(offset) < _OFFSET_WORTH_A_WORD else "; the window is kept by the provider's clock"
     return f"provider is {offset:+.0f} s against this machine{remark}"

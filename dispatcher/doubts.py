@@ -155,6 +155,7 @@ class Prober:
             asked, settled, missed = self._ask_for(chunk, max(1, left // len(chunks)))
             left -= asked
             if missed:
+                self._count_late(settled)
                 self._distrust_reading()
             if settled == 0:
                 with self.runtime.engine.begin() as connection:
@@ -188,6 +189,13 @@ class Prober:
             settled += max(now, 1)
             missed = True
         return asked, settled, missed
+
+    def _count_late(self, lines: int) -> None:
+        with self.runtime.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE account SET late_lines = late_lines + :n WHERE id = :id"),
+                {"n": lines, "id": self.account_id},
+            )
 
     def _distrust_reading(self) -> None:
         """A line that only its idinterno brought makes the reading of fecha doubtful: find it anew."""

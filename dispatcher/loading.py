@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import Connection, text
 
-from dispatcher import accounts
+from dispatcher import accounts, canary
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
@@ -94,9 +94,9 @@ def load(
     times = schedule(spec, now)
     campaign = connection.execute(
         text(
-            "INSERT INTO campaign (account_id, prefix, name, template, priority, on_doubt, test, start_at, expires_at) "
-            "SELECT :account, prefix, :name, :template, :priority, :on_doubt, :test, :start, :expires "
-            "FROM installation RETURNING id"
+            "INSERT INTO campaign (account_id, prefix, name, template, priority, on_doubt, test, max_reject_rate, "
+            "start_at, expires_at) SELECT :account, prefix, :name, :template, :priority, :on_doubt, :test, "
+            ":max_reject_rate, :start, :expires FROM installation RETURNING id"
         ),
         {
             "account": account.id,
@@ -105,13 +105,14 @@ def load(
             "priority": spec.priority,
             "on_doubt": spec.on_doubt,
             "test": spec.test,
+            "max_reject_rate": canary.reject_limit(spec),
             "start": times.start_at,
             "expires": times.expires_at,
         },
     ).scalar_one()
     loaded = Loaded(campaign)
     optouts = opted_out(connection)
-    plan = ChunkPlan(campaign, settings.effective_chunk_size(), settings.chunk_bytes)
+    plan = ChunkPlan(campaign, settings.effective_chunk_size(), settings.chunk_bytes, canary=spec.canary or 0)
     for batch in ingest(source, options_of(spec, settings)):
         _copy_batch(connection, loaded, plan, batch, optouts)
         if progress:
@@ -119,7 +120,7 @@ def load(
     if not loaded.rows:
         raise UsageError(f"{source.name} has no rows below its header.", hint="Check that this is the right file.")
     _copy(connection, _CHUNK_COPY, plan.chunks(account.id))
-    _open(connection, loaded)
+    _open(connection, loaded, plan.canary_chunks if spec.canary else None)
     log.info("loaded campaign=%s messages=%s rejected=%s", campaign, loaded.messages, loaded.rejected)
     return loaded
 
@@ -190,19 +191,21 @@ def _copy_batch(connection: Connection, loaded: Loaded, plan: "ChunkPlan", batch
     loaded.transliterated += batch.transliterated
 
 
-def _open(connection: Connection, loaded: Loaded) -> None:
+def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> None:
     """The one step after which the campaign may run; with no message at all it is complete."""
     connection.execute(
         text(
             "UPDATE campaign SET state = CASE WHEN :messages = 0 THEN 'completed' ELSE 'scheduled' END, "
             "completed_at = CASE WHEN :messages = 0 THEN now() END, "
-            "rows = :rows, messages = :messages, rejected = :rejected WHERE id = :id AND state = 'loading'"
+            "rows = :rows, messages = :messages, rejected = :rejected, "
+            "canary_chunks = :canary_chunks WHERE id = :id AND state = 'loading'"
         ),
         {
             "id": loaded.campaign_id,
             "rows": loaded.rows,
             "messages": loaded.messages,
             "rejected": loaded.rejected,
+            "canary_chunks": canary_chunks or None,
         },
     )
 
@@ -210,8 +213,9 @@ def _open(connection: Connection, loaded: Loaded) -> None:
 class ChunkPlan:
     """Cuts the rows, as they come, into chunks of at most `size` messages and `limit` bytes of encoded body."""
 
-    def __init__(self, campaign_id: int, size: int, limit: int) -> None:
-        """Start with chunk 1 and seq 1."""
+    def __init__(self, campaign_id: int, size: int, limit: int, canary: int = 0) -> None:
+        """Start with chunk 1 and seq 1; the first `canary` messages get chunks of their own."""
+        self._canary = canary
         self.campaign_id = campaign_id
         self._size = size
         self._limit = max(1, limit - _FORM_RESERVE)
@@ -229,7 +233,7 @@ class ChunkPlan:
         position, before, gone_before = 0, 0, 0
         while position < len(ends):
             by_bytes = int(ends.search_sorted(before + self._limit - self._bytes, side="right"))
-            end = min(position + self._size - self._count, by_bytes, len(ends))
+            end = min(position + self._room(), by_bytes, len(ends))
             if end == position and self._count == 0:
                 end = position + 1  # a line longer than the limit still has to go
             if end == position:
@@ -241,6 +245,17 @@ class ChunkPlan:
             self._suppressed += int(gone[end - 1]) - gone_before
             before, gone_before, position = int(ends[end - 1]), int(gone[end - 1]), end
         return pl.concat(numbers) if numbers else pl.Series(dtype=pl.Int32)
+
+    def _room(self) -> int:
+        """Messages that the open chunk still takes."""
+        before_canary_ends = self._canary - (self._first + self._count - 1)
+        room = self._size - self._count
+        return min(room, before_canary_ends) if self._first <= self._canary else room
+
+    @property
+    def canary_chunks(self) -> int:
+        """How many chunks the canary took."""
+        return sum(1 for first, *_ in self._done if first <= self._canary)
 
     def _close(self) -> None:
         last = self._first + self._count - 1

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dispatcher import idinterno
 from dispatcher.database import pin_key_lookups, query, retry_deadlocks
+from dispatcher.provider.codes import account_scope
 from dispatcher.window import PROVIDER_ZONE
 
 log = logging.getLogger(__name__)
@@ -170,6 +171,8 @@ class Settler:
         _stage(connection, first.sort("campaign_id", "seq"), refusals_count)
         row = connection.execute(query("settle_lines")).one()
         outcome.settled += row.settled
+        if row.settled:
+            _heed_account_words(connection, self.account_id, first)
         if row.settled < first.height:
             _handle_others(connection, outcome)
         if rest.height:
@@ -256,6 +259,20 @@ def _handle_others(connection: Connection, outcome: Settled) -> None:
                 connection.execute(query("keep_line"), {**line, **old})
                 continue
         connection.execute(query("keep_line"), line)
+
+
+def _heed_account_words(connection: Connection, account_id: int, lines: pl.DataFrame) -> None:
+    """Results that speak of the account (no credit, contract over) stop it: what is due would fare no better."""
+    others = lines.filter(pl.col("code") == -99)
+    if others.is_empty():
+        return
+    latest = others.group_by("text").agg(pl.col("fecha").max()).sort("fecha", descending=True)
+    for words, fecha in latest.iter_rows():
+        if account_scope(words) in ("credit", "contract"):
+            parameters = {"account_id": account_id, "words": words, "fecha": fecha.replace(tzinfo=PROVIDER_ZONE)}
+            if connection.execute(query("block_by_result"), parameters).first():
+                log.error("account_blocked account=%s words=%r", account_id, words[:200])
+            return
 
 
 def _count_strangers(connection: Connection, account_id: int, outcome: Settled) -> None:

@@ -6,11 +6,12 @@ Every step is idempotent, so two beats, a late tick or a lost one change nothing
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, text
 
-from dispatcher import accounts, brakes, chunks, intake
+from dispatcher import accounts, brakes, canary, chunks, intake
 from dispatcher.database import query
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _TICK_LOCK = 0x71C
 _CLOCK_REFRESH = timedelta(minutes=1)
+_BALANCE_REFRESH = timedelta(minutes=5)
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Hints:
     poll: bool = False
     probe: bool = False
     clock: bool = False
+    balance: bool = False
     account_id: int | None = None
     requests: list[str] = field(default_factory=list)
 
@@ -50,7 +53,7 @@ def tick(runtime: Runtime) -> Hints:
         if not locked.scalar():
             return hints
         chunks.rescue(connection, account.id)
-    _each(runtime, account.id, _retire, _give_up, _complete)
+    _each(runtime, account.id, _retire, _give_up, _watch, _complete)
     _fill(runtime, hints, account.id)
     return hints
 
@@ -76,6 +79,10 @@ def _give_up(connection: Connection, runtime: Runtime, account_id: int) -> None:
         log.warning("unknown campaign=%s chunk=%s lines=%s", gone.campaign_id, gone.chunk_no, gone.unknown)
 
 
+def _watch(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    canary.watch(connection, account_id)
+
+
 def _complete(connection: Connection, runtime: Runtime, account_id: int) -> None:
     for done in connection.execute(query("complete_campaigns"), {"account_id": account_id}).all():
         log.info("completed campaign=%s", done.id)
@@ -94,9 +101,17 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
             startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
             hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
     hints.clock = not good_clock or row.db_now - row.clock_measured_at > _CLOCK_REFRESH
+    hints.balance = bool((due or work.awaited) and _balance_is_old(row, work.doubt_since))
     poller_idle = row.poll_lease_until is None or row.poll_lease_until < row.db_now
     hints.poll = bool((work.awaited or work.late) and row.poll_at <= row.db_now and poller_idle)
     hints.probe = bool(work.probes and (row.probe_free_at is None or row.probe_free_at <= row.db_now))
+
+
+def _balance_is_old(row: Any, doubt_since: datetime | None) -> bool:
+    """Whether saldo and envíos should be read: every few minutes of work, and after a new doubt."""
+    if row.balance_at is None or row.db_now - row.balance_at > _BALANCE_REFRESH:
+        return True
+    return doubt_since is not None and doubt_since > row.balance_at
 
 
 def _closed(runtime: Runtime, row: object, clock: brakes.ProviderClock) -> bool:

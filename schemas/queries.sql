@@ -26,7 +26,8 @@ SELECT c.id, c.prefix, c.test, c.priority, c.expires_at
 FROM campaign c
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND c.start_at <= :earliest AND (c.expires_at IS NULL OR c.expires_at > :latest)
-  AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
+  AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+              AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))
 ORDER BY array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
 LIMIT 1
 FOR NO KEY UPDATE OF c;
@@ -39,6 +40,7 @@ WITH claimed AS (
            first_post_at = coalesce(first_post_at, :earliest), posted_at = clock_timestamp()
     WHERE id = (
         SELECT id FROM chunk WHERE campaign_id = :campaign_id AND state = 'due'
+          AND root_no <= coalesce((SELECT canary_chunks FROM campaign WHERE id = :campaign_id), root_no)
         ORDER BY chunk_no LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
     )
     RETURNING id, chunk_no, first_seq, last_seq, attempt, messages
@@ -470,7 +472,8 @@ ORDER BY m.seq LIMIT :limit;
 -- name: startable
 -- Whether a campaign whose start has come has something due.
 SELECT 1 FROM campaign c WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
-  AND c.start_at <= :earliest AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
+  AND c.start_at <= :earliest AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+                                          AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))
 LIMIT 1;
 
 -- name: work_waiting
@@ -481,4 +484,117 @@ SELECT EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id
                AND resulted + suppressed < messages
                AND settled_at > clock_timestamp() - interval '2 days') AS late,
        EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id AND state IN ('sending', 'accepted', 'in_doubt', 'held')
-               AND state IN ('accepted', 'in_doubt') AND probe_at <= clock_timestamp()) AS probes;
+               AND state IN ('accepted', 'in_doubt') AND probe_at <= clock_timestamp()) AS probes,
+       (SELECT max(doubt_since) FROM chunk WHERE account_id = :account_id AND state = 'in_doubt') AS doubt_since;
+
+-- name: canaries_done
+-- Campaigns whose canary chunks, and what was split from them, all have their results.
+SELECT c.id, c.max_reject_rate,
+       coalesce(sum(r.n) FILTER (WHERE r.code < 0), 0)::int AS bad, coalesce(sum(r.n), 0)::int AS results
+FROM campaign c
+LEFT JOIN chunk k ON k.campaign_id = c.id AND k.root_no <= c.canary_chunks
+LEFT JOIN chunk_result r ON r.campaign_id = c.id AND r.chunk_no = k.chunk_no
+WHERE c.account_id = :account_id AND c.canary_chunks IS NOT NULL AND c.state IN ('scheduled', 'running')
+  AND NOT EXISTS (SELECT 1 FROM chunk o WHERE o.campaign_id = c.id AND o.root_no <= c.canary_chunks
+                  AND o.state NOT IN ('settled', 'split', 'cancelled', 'expired'))
+GROUP BY c.id, c.max_reject_rate;
+
+-- name: pass_canary
+-- The rest of the campaign may be claimed.
+UPDATE campaign SET canary_chunks = NULL WHERE id = :campaign_id AND state IN ('scheduled', 'running');
+
+-- name: recent_results
+-- Results of the chunks that were posted last, of each running campaign with a limit on rejects.
+SELECT c.id, c.max_reject_rate,
+       coalesce(sum(r.n) FILTER (WHERE r.code < 0), 0)::int AS bad, coalesce(sum(r.n), 0)::int AS results
+FROM campaign c
+CROSS JOIN LATERAL (
+    SELECT k.chunk_no FROM chunk k WHERE k.campaign_id = c.id AND k.resulted > 0 ORDER BY k.posted_at DESC LIMIT :chunks
+) k
+JOIN chunk_result r ON r.campaign_id = c.id AND r.chunk_no = k.chunk_no
+WHERE c.account_id = :account_id AND c.max_reject_rate IS NOT NULL AND c.canary_chunks IS NULL AND c.state = 'running'
+GROUP BY c.id, c.max_reject_rate;
+
+-- name: resolve_sent
+-- The operator says that the provider took it: accepted, and results or their horizon decide.
+UPDATE chunk SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'accepted' END,
+       settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
+       accepted_at = clock_timestamp(), probe_at = clock_timestamp(), probes = 0
+WHERE id = :chunk_id AND state IN ('in_doubt', 'held') AND attempt = :attempt
+RETURNING state;
+
+-- name: absent_by_word
+-- The operator says that the provider took none of the lines without a trace.
+INSERT INTO absence (campaign_id, seq, chunk_no)
+SELECT m.campaign_id, m.seq, m.chunk_no FROM message m
+WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
+  AND m.result_code IS NULL AND m.suppressed IS NULL
+  AND NOT EXISTS (SELECT 1 FROM result_line r WHERE r.campaign_id = m.campaign_id AND r.seq = m.seq
+                  AND r.generation = m.generation)
+ON CONFLICT DO NOTHING;
+
+-- name: release_unposted
+-- A held chunk that was never posted (held after a restore): due again when the operator says unsent.
+UPDATE chunk SET state = 'due', doubt_since = NULL, doubt_reason = NULL
+WHERE id = :chunk_id AND state = 'held' AND attempt = 0
+RETURNING messages - resulted - suppressed AS messages;
+
+-- name: retry_lines
+-- Rejected lines of one chunk start over in a child chunk, each under the next generation of its idinterno.
+-- The old result is kept in result_line; every counter moves with exactly these lines.
+WITH parent AS (
+    SELECT k.* FROM chunk k WHERE k.id = :chunk_id
+), old AS (
+    SELECT m.campaign_id, m.seq, m.generation, m.processed_at, m.result_text, m.result_code
+    FROM parent k JOIN message m ON m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq
+         AND m.chunk_no = k.chunk_no
+    WHERE m.result_code < 0 AND m.result_code NOT IN (-3, -14) AND m.generation < 15
+      AND (CAST(:code AS int) IS NULL OR m.result_code = :code)
+      AND (CAST(:words AS text) IS NULL OR position(lower(:words) IN lower(m.result_text)) > 0)
+      AND NOT EXISTS (SELECT 1 FROM optout o WHERE o.destino = m.destino)
+), size AS (
+    SELECT count(*)::int AS n FROM old HAVING count(*) > 0
+), kept AS (
+    INSERT INTO result_line (campaign_id, seq, generation, fecha, text, code)
+    SELECT campaign_id, seq, generation, processed_at, coalesce(result_text, ''), result_code FROM old
+    ON CONFLICT DO NOTHING
+), child AS (
+    INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, parent_no, first_seq, last_seq, messages, state)
+    SELECT k.campaign_id, k.account_id,
+           (SELECT max(chunk_no) + 1 FROM chunk WHERE campaign_id = k.campaign_id), k.root_no, k.chunk_no,
+           k.first_seq, k.last_seq, size.n, 'due'
+    FROM parent k, size
+    RETURNING campaign_id, chunk_no
+), moved AS (
+    UPDATE message m SET chunk_no = child.chunk_no, generation = m.generation + 1,
+           result_code = NULL, result_text = NULL, processed_at = NULL
+    FROM child, old WHERE m.campaign_id = child.campaign_id AND m.seq = old.seq
+), recounted AS (
+    UPDATE chunk_result r SET n = r.n - c.n
+    FROM (SELECT o.campaign_id, o.result_code, count(*)::int AS n FROM old o GROUP BY 1, 2) c, parent k
+    WHERE r.campaign_id = c.campaign_id AND r.chunk_no = k.chunk_no AND r.code = c.result_code
+), shrunk AS (
+    UPDATE chunk k SET messages = k.messages - size.n, resulted = k.resulted - size.n FROM size WHERE k.id = :chunk_id
+)
+SELECT size.n FROM size, child;
+
+-- name: reopen_campaign
+-- A campaign with retried lines goes on.
+UPDATE campaign SET state = CASE WHEN state = 'completed' THEN 'running' ELSE state END,
+       completed_at = CASE WHEN state = 'completed' THEN NULL ELSE completed_at END
+WHERE id = :campaign_id AND state IN ('scheduled', 'running', 'paused', 'completed')
+RETURNING state;
+
+-- name: hold_unfinished
+-- After a restore nobody knows what the database's former life sent since the dump: the operator decides.
+UPDATE chunk SET state = 'held', lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'restored'
+WHERE state IN ('due', 'sending', 'in_doubt')
+RETURNING campaign_id;
+
+-- name: block_by_result
+-- A result line says that credit or contract is over: block, once for each new such line.
+UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked_words = :words,
+       failures = failures + 1, account_words_at = :fecha,
+       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
+WHERE id = :account_id AND (account_words_at IS NULL OR account_words_at < :fecha)
+RETURNING id;

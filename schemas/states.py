@@ -66,6 +66,7 @@ CAMPAIGN_TRANSITIONS = (
     Transition("scheduled", "completed", "every message is final"),
     Transition("running", "completed", "every message is final"),
     Transition("paused", "completed", "every message is final"),
+    Transition("completed", "running", "the operator retries rejected messages"),
 )
 
 CHUNK_TRANSITIONS = (
@@ -84,6 +85,10 @@ CHUNK_TRANSITIONS = (
     Transition("held", "settled", "every line has its result after all"),
     Transition("held", "split", "the operator says: unsent"),
     Transition("held", "accepted", "the operator says: sent"),
+    Transition("held", "due", "held after a restore and never posted; the operator says: unsent"),
+    Transition("in_doubt", "due", "late proof that nothing was delivered"),
+    Transition("due", "held", "the database was restored"),
+    Transition("sending", "held", "the database was restored"),
     Transition("accepted", "settled", "every line has its result, or the result horizon passed"),
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from dispatcher import accounts, intake, runtime, submit, upkeep
+from dispatcher import accounts, balance, intake, runtime, submit, upkeep
 from dispatcher.doubts import Prober
 from dispatcher.polling import Poller
 from workers.app import app
@@ -37,6 +37,8 @@ def tick() -> None:
         return
     if hints.clock:
         _hint("dispatcher.measure_clock", hints.account_id)
+    if hints.balance:
+        _hint("dispatcher.read_balance", hints.account_id)
     for _ in range(hints.submits):
         _hint("dispatcher.submit", hints.account_id)
     if hints.poll:
@@ -74,6 +76,13 @@ def measure_clock(account_id: int) -> None:
     current = runtime.current()
     if _poller(account_id):
         accounts.measure_clock_or_none(current, account_id)
+
+
+@app.task(name="dispatcher.read_balance")
+def read_balance(account_id: int) -> None:
+    """Record saldo and envíos."""
+    if _poller(account_id):
+        balance.read(runtime.current(), account_id)
 
 
 @app.task(name="dispatcher.load_request")

@@ -5,6 +5,7 @@ import os
 
 import click
 
+from dispatcher.cli import steering
 from dispatcher.cli.account import account
 from dispatcher.cli.campaign import campaign
 from dispatcher.cli.system import db, demo, doctor, up
@@ -27,6 +28,7 @@ def cli() -> None:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
 
 
+assert steering  # its commands belong to `campaign`
 for command in (account, campaign, db, demo, doctor, up):
     cli.add_command(command)
 

@@ -43,6 +43,12 @@ def campaign() -> None:
 )
 @click.option("--strict-text", is_flag=True, help="Reject texts with accents and the like, instead of adapting them.")
 @click.option("--test", is_flag=True, help="The provider validates and sends nothing (TEST=1).")
+@click.option("--canary", type=int, help="Send the first N alone; go on only if few of them are rejected.")
+@click.option(
+    "--max-reject-rate",
+    type=float,
+    help="Pause when more than this share (0.2 = 20 %) of recent results are rejects; 0.2 with --canary.",
+)
 @click.option("--dry-run", is_flag=True, help="Validate, show samples, rejects and an estimate; change nothing.")
 @command
 def create(output: Output, file: str, dry_run: bool, **fields: Any) -> None:
@@ -287,53 +293,6 @@ def describe(found: Summary) -> str:
     state = "BLOCKED" if found.blocked else found.state
     waiting = " ".join(f"{status} {n:,}" for status, n in found.counts.items())
     return f"{state}: {waiting}"
-
-
-_WAIT = click.option(
-    "--wait",
-    type=click.FloatRange(min=0),
-    help="Seconds to wait for POSTs in flight; one call's time-out otherwise.",
-)
-
-
-@campaign.command()
-@click.argument("campaign_id", type=int)
-@_WAIT
-@command
-def pause(output: Output, campaign_id: int, wait: float | None) -> None:
-    """Stop sending; returns once earlier POSTs have finished, or says how many are in flight."""
-    with session() as runtime:
-        seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
-        _say_halted(output, campaigns.pause(runtime.engine, campaign_id, wait=seconds, reason="paused by the operator"))
-
-
-@campaign.command()
-@click.argument("campaign_id", type=int)
-@command
-def resume(output: Output, campaign_id: int) -> None:
-    """Go on after a pause."""
-    with session() as runtime:
-        _say_halted(output, campaigns.resume(runtime.engine, campaign_id))
-
-
-@campaign.command()
-@click.argument("campaign_id", type=int)
-@_WAIT
-@command
-def cancel(output: Output, campaign_id: int, wait: float | None) -> None:
-    """Send nothing more, for good; what was sent keeps getting its results."""
-    with session() as runtime:
-        seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
-        _say_halted(
-            output, campaigns.cancel(runtime.engine, campaign_id, wait=seconds, reason="cancelled by the operator")
-        )
-
-
-def _say_halted(output: Output, halted: campaigns.Halted) -> None:
-    output.answer({"campaign_id": halted.campaign_id, "state": halted.state, "in_flight": halted.in_flight})
-    output.say(f"Campaign {halted.campaign_id} is {halted.state}.")
-    if halted.in_flight:
-        output.say(f"{halted.in_flight} POSTs were already on their way; their outcome is not in yet.")
 
 
 @campaign.command()

@@ -4,9 +4,9 @@ import sys
 
 import click
 
-from dispatcher import config, database, door
+from dispatcher import config, database, decisions, door
 from dispatcher import doctor as examination
-from dispatcher.cli.output import FAILED, Output, command
+from dispatcher.cli.output import FAILED, Output, command, session
 from dispatcher.runtime import Runtime
 
 
@@ -30,6 +30,22 @@ def upgrade(output: Output) -> None:
     output.say(
         f"The database is at {after}." if before == after else f"Upgraded from {before or 'nothing'} to {after}."
     )
+
+
+@db.command()
+@command
+def restored(output: Output) -> None:
+    """After restoring a dump: draw a new idinterno prefix, and hold what was unfinished.
+
+    What the dump shows as due may have been sent since it was made. Decide with `dispatcher campaign doubts` and
+    `dispatcher campaign resolve`.
+    """
+    with session() as runtime:
+        answer = decisions.restored(runtime.engine)
+    output.answer(answer)
+    output.say(f"New prefix {answer['prefix']}; {answer['held_chunks']} chunks held.")
+    for campaign_id in answer["campaigns"]:
+        output.say(f"Decide: dispatcher campaign resolve {campaign_id} --all --as sent|unsent")
 
 
 @click.command()

@@ -55,6 +55,27 @@ class Account:
             self._wait(batch)
         self._ledger.write(_taken_event(post, batches))
 
+    def take_one(self, post: Post, idinterno: bytes, rest: bytes, due: float) -> str | None:
+        """Take a unit message that goes out at `due`; the sentence that refuses it now, or None.
+
+        One that goes out later is judged once more when its time has come.
+        """
+        options, now = self.rules.options, post.received
+        self.process(now)
+        post.in_window = self.rules.window.contains(due)
+        if options.outside_window == "hold":
+            due = self.rules.window.next_opening(due)
+        plain = verdicts.all_plain([rest], options.country)
+        batch = Batch(post=post, ids=[idinterno], rests=[rest], due=max(due, now), plain=plain)
+        verdict = self._judge(batch, int(now))[0]
+        if verdict is not None:
+            batch.due = now
+        post.taken = 1
+        self._wait(batch)
+        self._ledger.write(_taken_event(post, [batch]))
+        self.process(now)
+        return verdict
+
     def _deal(self, post: Post, parsed: bloque.Lines, late: float, copies: int) -> list[Batch]:
         if not parsed.ids:
             return []
@@ -168,6 +189,8 @@ class Account:
         self._sent.update(dict.fromkeys(good, fecha))
         self.used += len(good)
         self._by_month[clock.first_of_month(fecha)] += len(good)
+        if batch.post.transport != "bulk" and not (self.rules.options.unit_status and batch.ids[0]):
+            return
         rows = rows_of(batch)
         self.book.add(fecha, rows * batch.copies, len(batch.ids) * batch.copies)
 
@@ -254,17 +277,20 @@ def _lose(parsed: bloque.Lines, share: float, seed: int) -> None:
 
 
 def _taken_event(post: Post, batches: list[Batch]) -> dict[str, Any]:
+    bulk = post.transport == "bulk"
     return {
         "event": "taken",
         "post": post.number,
         "offered": post.offered,
         "in_window": post.in_window,
         "test": post.test,
+        "extras": post.extras,
         "ignored": [[_text(line.raw), line.reason] for line in post.ignored],
         "batches": [
             {
                 "ids": _text(b"\n".join(batch.ids)),
-                "rests": _text(b"\n".join(batch.rests)),
+                # A line of a bloque has no line end in it, a unit message may.
+                "rests": _text(b"\n".join(batch.rests)) if bulk else [_text(rest) for rest in batch.rests],
                 "due": batch.due,
                 "plain": batch.plain,
                 "copies": batch.copies,
@@ -278,5 +304,7 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8")
 
 
-def _unpack(column: str) -> list[bytes]:
+def _unpack(column: str | list[str]) -> list[bytes]:
+    if isinstance(column, list):
+        return [value.encode("utf-8") for value in column]
     return column.encode("utf-8").split(b"\n")

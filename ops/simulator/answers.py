@@ -33,6 +33,11 @@ class Answer:
         return f"{self.status} ({len(self.body)} bytes)"
 
 
+def page(words: str) -> str:
+    """A sentence as a whole HTML page, which is what pages say when no plain text was asked for."""
+    return f"<html>\r\n<body>{words}</body>\r\n</html>\r\n"
+
+
 def text(words: str) -> Answer:
     return Answer(200, words.encode("latin-1", "replace"))
 
@@ -73,8 +78,8 @@ METHOD_REFUSED = Answer(
 )
 
 
-def faulty(fault: Fault, *, ip: str, credit: int | None, expires: date | None) -> Answer:
-    """The answer that a fault puts in the place of the real one."""
+def faulty(fault: Fault) -> Answer:
+    """The answer that a fault puts in the place of the real one; `sentence` has the words of that kind."""
     if fault.kind == "error":
         return Answer(fault.status or 500, SCRIPT_FAILED.body)
     if fault.kind == "html":
@@ -84,8 +89,11 @@ def faulty(fault: Fault, *, ip: str, credit: int | None, expires: date | None) -
         return Answer(fault.status or 301, page, {"Content-Type": "text/html", "Location": fault.location})
     if fault.kind == "garbage":
         return Answer(200, random.Random(fault.seed).randbytes(fault.size))
-    if fault.kind == "huge":
-        return Answer(200, b"0123456789" * (fault.size // 10))
+    return Answer(200, b"0123456789" * (fault.size // 10))
+
+
+def sentence(fault: Fault, *, ip: str, credit: int | None, expires: date | None) -> str:
+    """The words of a sentence fault: its own, or those that its text names."""
     named = {
         "bad_key": sentences.BAD_KEY,
         "bad_user": sentences.BAD_CREDENTIALS,
@@ -93,4 +101,4 @@ def faulty(fault: Fault, *, ip: str, credit: int | None, expires: date | None) -
         "credit": sentences.exhausted(1000 if credit is None else credit),
         "contract": sentences.expired(expires or date(2013, 12, 9)),
     }
-    return text(named.get(fault.text, fault.text))
+    return named.get(fault.text, fault.text)

@@ -3,49 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from ops.simulator import answers, bloque, clock, sentences
-from ops.simulator.account import Account
+from ops.simulator import answers, bloque, clock, inbox, sentences, unit
 from ops.simulator.answers import Answer
-from ops.simulator.faults import Hits
+from ops.simulator.calls import Call, Endpoint, account_of
 from ops.simulator.forms import Parameters
-from ops.simulator.ledger import Post
 from ops.simulator.provider import Provider
 from ops.simulator.status import TooLarge
-
-
-@dataclass
-class Call:
-    """One call of one endpoint, as far as the guide knows it."""
-
-    endpoint: str
-    parameters: Parameters
-    ip: str
-    body_bytes: int
-    hits: Hits = field(default_factory=Hits)
-    post: Post | None = None
-
-
-def refusal_of_caller(provider: Provider, call: Call) -> str | None:
-    """The sentence for a call that may not come in, or None (guide: APIKEY, "Filtrado por IP")."""
-    options, parameters = provider.options, call.parameters
-    if options.allow_ip and call.ip not in options.allow_ip:
-        return sentences.IP_NOT_ALLOWED.format(ip=call.ip)
-    key = parameters.text("apikey")
-    if key:
-        return None if options.account_of_key(key) else sentences.BAD_KEY
-    user = parameters.text("usuario")
-    if not user:
-        return sentences.MISSING_KEY
-    known = f"{user}:{parameters.text('clave')}" in options.user
-    return None if known else sentences.BAD_CREDENTIALS
-
-
-def account_of(provider: Provider, call: Call) -> Account:
-    """The account that the call's credential opens; `main` for usuario and clave."""
-    return provider.account(provider.options.account_of_key(call.parameters.text("apikey")) or "main")
 
 
 def bulk(provider: Provider, call: Call) -> Answer:
@@ -138,18 +102,11 @@ def notice(provider: Provider, call: Call) -> Answer:
     return answers.text(sentences.OK)
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """One page of the provider: its handler, and whether it asks who calls."""
-
-    name: str
-    handle: Callable[[Provider, Call], Answer]
-    credentials: bool = True
-
-
-# By file name, in lower case: IIS does not care about case.
+# By file name, in lower case: IIS does not care about case. `soap` has the pages below /ws.
 ENDPOINTS: dict[str, Endpoint] = {
-    "enviar_sms_bloque.asp": Endpoint("bulk", bulk),
+    "enviar_sms_bloque.asp": Endpoint("bulk", bulk, posts="bulk"),
+    "enviar_sms.asp": Endpoint("unit", unit.send, posts="http"),
+    "obtener_sms_entrada.asp": Endpoint("inbox", inbox.pull),
     "obtener_respuestaapi_bloque.asp": Endpoint("status", status),
     "get_fecha.asp": Endpoint("date", date, credentials=False),
     "obtener_saldo.asp": Endpoint("saldo", saldo),

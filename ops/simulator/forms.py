@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 # Escapes that may be replaced one kind after the other. A percent sign or a hex digit may not: what it
@@ -54,6 +55,13 @@ class Fields:
             key = to_utf8(decode(name)).decode("utf-8").strip().lower()
             plain = to_utf8(decode(value))
             self._values[key] = self._values[key] + b", " + plain if key in self._values else plain
+
+    @classmethod
+    def of(cls, values: Mapping[str, str]) -> Fields:
+        """Fields that did not come urlencoded; names in any case."""
+        fields = cls(b"")
+        fields._values = {name.lower(): value.encode("utf-8") for name, value in values.items()}
+        return fields
 
     def raw(self, name: str) -> bytes | None:
         return self._values.get(name)

@@ -18,7 +18,8 @@ from ops.simulator.bloque import Ignored
 
 @dataclass(slots=True)
 class Post:
-    """One bulk call. Times are provider unix seconds; `answered` is None while (or when never) answered."""
+    """One call that brings messages. Times are provider unix seconds; `answered` is None while (or when never)
+    answered. `transport` is bulk, http, soap or smtp; `extras` what came beside a unit message."""
 
     number: int
     account: str
@@ -30,6 +31,8 @@ class Post:
     in_window: bool = True
     fault: str | None = None
     answered: str | None = None
+    transport: str = "bulk"
+    extras: dict[str, str] = field(default_factory=dict)
     ignored: list[Ignored] = field(default_factory=list)
 
 
@@ -98,10 +101,15 @@ class Ledger:
         if self._file is not None:
             self._file.truncate(0)
 
-    def post(self, account: str, received: float, body_bytes: int) -> Post:
-        post = Post(len(self.posts) + 1, account, received, body_bytes)
+    def post(self, account: str, received: float, body_bytes: int, transport: str = "bulk") -> Post:
+        post = Post(len(self.posts) + 1, account, received, body_bytes, transport=transport)
         self.posts.append(post)
         return post
+
+    def note(self, post: Post, answered: str) -> None:
+        """Remember what a call was answered."""
+        post.answered = answered
+        self.write({"event": "answered", "post": post.number, "answered": answered, "fault": post.fault})
 
     def keep(self, batch: Batch) -> None:
         batch.number = len(self.batches)
@@ -114,6 +122,16 @@ class Ledger:
         for post in list(self.posts):
             for ignored in post.ignored:
                 yield {**_of_post(post), "raw": _text(ignored.raw), "ignored": ignored.reason}
+
+    def last_idinterno(self, account: str, destino: str) -> str:
+        """The idinterno of the latest line taken for a number; "" when there is none."""
+        wanted = destino.encode() + b"\t"
+        for batch in reversed(self.batches):
+            if batch.post.account == account:
+                for idinterno, rest in zip(reversed(batch.ids), reversed(batch.rests), strict=True):
+                    if rest.startswith(wanted):
+                        return _text(idinterno)
+        return ""
 
     def sent(self) -> dict[str, Any]:
         """What was taken or sent more than once, by idinterno and by (destino, texto)."""
@@ -128,10 +146,13 @@ class Ledger:
             good = [at for at in range(len(upper)) if batch.verdict(at) == sentences.OK]
             ids_ok.update(upper[at] for at in good)
             pairs_ok.update(batch.rests[at] for at in good)
+        lines, ok = ids.total(), ids_ok.total()
+        for counter in (ids, ids_ok):
+            counter.pop(b"", None)  # a unit message may have no idinterno
         return {
-            "lines": ids.total(),
+            "lines": lines,
             "idinternos": len(ids),
-            "ok": ids_ok.total(),
+            "ok": ok,
             "taken_twice": _more_than_once(ids),
             "sent_twice": _more_than_once(ids_ok),
             "pairs_sent_twice": [[*pair.split("\t", 1), times] for pair, times in _more_than_once(pairs_ok).items()],
@@ -157,6 +178,7 @@ def lines_of(batch: Batch) -> Iterator[dict[str, Any]]:
 def describe(post: Post) -> dict[str, Any]:
     return {
         **_of_post(post),
+        **post.extras,
         "bytes": post.body_bytes,
         "offered": post.offered,
         "taken": post.taken,
@@ -174,6 +196,7 @@ def _of_post(post: Post) -> dict[str, Any]:
         "received": post.received,
         "in_window": post.in_window,
         "test": post.test,
+        "transport": post.transport,
     }
 
 

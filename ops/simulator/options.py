@@ -41,6 +41,16 @@ class Options(BaseModel):
     mix: dict[str, float] = Field(default={}, description="guide code or sentence -> share of lines; the rest are OK")
     seed: int = Field(default=0, ge=0, description="of the mix, delays and ignored lines")
 
+    unit_status: bool = Field(default=False, description="the bulk status pages show unit messages too")
+    raw_replies: bool = Field(default=False, description="tabs and line ends of a reply stay in the inbox's answer")
+    push_url: str | None = Field(default=None, description="where each reply is pushed to at once; none = nowhere")
+    push_method: Literal["GET", "POST"] = Field(default="GET", description="how")
+    push_encoding: Literal["latin-1", "utf-8"] = Field(default="latin-1", description="of a pushed reply's TEXTO")
+    push_tries: int = Field(default=1, ge=1, description="pushes of one reply until one is answered 2xx")
+    wsdl_address: str | None = Field(
+        default=None, description="the address that the WSDL names; none = the one that it was asked at"
+    )
+
     delay_min: float = Field(default=0, ge=0, description="provider seconds from taking a line to its result, least")
     delay_max: float = Field(default=0, ge=0, description="and most (below delay_min: the same)")
     fecha_lag: float = Field(default=0, ge=0, description="a row may show up to so many seconds after its own fecha")

@@ -13,8 +13,9 @@ from ops.simulator import clock
 from ops.simulator.account import Account
 from ops.simulator.bloque import Ignored
 from ops.simulator.faults import Faults
-from ops.simulator.ledger import Ledger
+from ops.simulator.ledger import Ledger, Post
 from ops.simulator.options import Options
+from ops.simulator.replies import FIRST_NUMBER, Inbox, Reply
 from ops.simulator.rules import Rules
 
 
@@ -29,6 +30,10 @@ class Provider:
         self.ledger = Ledger(ledger)
         self.faults = Faults()
         self.accounts: dict[str, Account] = {}
+        self.inboxes: dict[str, Inbox] = {}
+        self.pushes: deque[dict[str, Any]] = deque(maxlen=10_000)
+        self._replies = 0
+        self._opted_out: set[str] = set()
         self.life = 0  # grows with every reset, so that a call in flight knows it belongs to the past
         self.calls: Counter[str] = Counter()
         self.in_flight: Counter[str] = Counter()
@@ -42,10 +47,46 @@ class Provider:
             self.accounts[name] = Account(name, self.rules, self.ledger)
         return self.accounts[name]
 
+    def open_post(self, account: str, body_bytes: int, transport: str) -> Post:
+        """A ledger entry for a call that brings messages, before it is known what becomes of them."""
+        now = self.clock.now()
+        event = {"event": "post", "account": account, "received": now, "bytes": body_bytes, "transport": transport}
+        self.ledger.write(event)
+        return self.ledger.post(account, now, body_bytes, transport)
+
+    def inbox(self, account: str) -> Inbox:
+        return self.inboxes.setdefault(account, Inbox())
+
+    def reply(
+        self, origen: str, texto: str, *, idinterno: str | None, received: float, account: str = "main"
+    ) -> Reply:
+        """Take what a person answered. Without an idinterno it gets that of the last message to the number.
+
+        The word BAJA alone closes the number from now on (-3).
+        """
+        self.process()  # what is due was judged before
+        if idinterno is None:
+            idinterno = self.ledger.last_idinterno(account, origen)
+        event = {"origen": origen, "texto": texto, "idinterno": idinterno, "received": received, "account": account}
+        self.ledger.write({"event": "reply", **event})
+        return self._keep_reply(**event)
+
+    def _keep_reply(self, *, origen: str, texto: str, idinterno: str, received: float, account: str) -> Reply:
+        self._replies += 1
+        reply = Reply(FIRST_NUMBER + self._replies - 1, origen, texto, received, idinterno)
+        self.inbox(account).add(reply)
+        if texto.strip().upper() == "BAJA":
+            self._opted_out.add(origen)
+            self._apply_rules()
+        return reply
+
     def change(self, changes: dict[str, Any]) -> None:
         """Change options now; pydantic.ValidationError on a bad one, and nothing is changed."""
         self.options = Options.model_validate({**self.options.model_dump(), **changes})
-        self.rules = Rules(self.options)
+        self._apply_rules()
+
+    def _apply_rules(self) -> None:
+        self.rules = Rules(self.options, self._opted_out)
         for account in self.accounts.values():
             account.rules = self.rules
 
@@ -85,6 +126,11 @@ class Provider:
         self.calls.clear()
         self.most_in_flight.clear()
         self.recent.clear()
+        self.inboxes.clear()
+        self.pushes.clear()
+        self._replies = 0
+        self._opted_out.clear()
+        self._apply_rules()
         self.faults.clear()
         self.ledger.clear()
 
@@ -114,10 +160,12 @@ class Provider:
         for event in self.ledger.open():
             kind = event["event"]
             if kind == "post":
-                self.ledger.post(event["account"], event["received"], event["bytes"])
+                self.ledger.post(event["account"], event["received"], event["bytes"], event.get("transport", "bulk"))
             elif kind == "inject":
                 rows = [(row[0], row[1], row[2]) for row in event["rows"]]
                 self.account(event["account"]).inject(rows, remember=False)
+            elif kind == "reply":
+                self._keep_reply(**{name: value for name, value in event.items() if name != "event"})
             elif kind == "done":
                 batch = self.ledger.batches[event["batch"]]
                 self.account(batch.post.account).replay_done(batch, event)
@@ -132,5 +180,6 @@ class Provider:
             post.answered, post.fault = event["answered"], event["fault"]
             return
         post.offered, post.in_window, post.test = event["offered"], event["in_window"], event["test"]
+        post.extras = event.get("extras", {})
         post.ignored = [Ignored(raw.encode("utf-8"), reason) for raw, reason in event["ignored"]]
         self.account(post.account).replay_taken(post, event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ops.simulator import clock, sentences, verdicts
 from ops.simulator.options import Options
 
@@ -9,7 +11,8 @@ from ops.simulator.options import Options
 class Rules:
     """Immutable; a changed option makes a new one."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, opted_out: Collection[str] = ()) -> None:
+        """`opted_out` are the numbers that sent BAJA since the start, beside those of the options."""
         self.options = options
         self.window = clock.Window(options.window)
         self.mix = verdicts.Mix.of(options.mix, options.seed)
@@ -17,7 +20,7 @@ class Rules:
         self.contract_ends = clock.end_of(options.contract_expires) if options.contract_expires else None
         self._barred = {
             **dict.fromkeys((number.encode() for number in options.no_call), sentences.NO_CALL),
-            **dict.fromkeys((number.encode() for number in options.baja), sentences.OPTED_OUT),
+            **dict.fromkeys((number.encode() for number in (*options.baja, *opted_out)), sentences.OPTED_OUT),
         }
         self._invalid_prefixes = tuple(prefix.encode() for prefix in options.invalid_prefix)
         # Whether content alone decides, so that a plain batch needs no look at its lines.

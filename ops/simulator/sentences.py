@@ -44,13 +44,26 @@ BAD_KEY = "La apikey es incorrecta."
 IP_NOT_ALLOWED = "Acceso denegado: la IP {ip} no se encuentra habilitada."
 MISSING_KEY = "Falta el parámetro APIKEY."
 MISSING_BLOCK = "Falta el parámetro BLOQUE."
+MISSING_API = "Falta el parámetro API."
+MISSING_TOS = "Falta el parámetro TOS."
+MISSING_TEXT = "Falta el parámetro TEXTO."
+BAD_IDINTERNO = "el parámetro IDINTERNO debe ser alfanumérico, de 50 caracteres como máximo"
 MISSING_QUESTION = "Falta el parámetro IDINTERNO o FECHA."
 NO_PREPAID = "El usuario no posee un plan prepago."
+
+_CODES = {**{sentence: code for code, sentence in BY_CODE.items()}, NUMBER_LONG: -7}
 
 MONTHS = (
     *("enero", "febrero", "marzo", "abril", "mayo", "junio"),
     *("julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"),
 )
+
+
+def code_of(sentence: str) -> int:
+    """The guide's code of a sentence (RESPUESTANUMERICA); -99 for what has none of its own."""
+    if sentence.startswith("el número recibió un mensaje idéntico"):
+        return -4
+    return _CODES.get(sentence, -99)
 
 
 def identical(hours: float) -> str:

@@ -7,9 +7,9 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from ops.simulator import answers, endpoints, wire
+from ops.simulator import answers, endpoints, soap, wire
 from ops.simulator.answers import Answer
-from ops.simulator.endpoints import Call, Endpoint
+from ops.simulator.calls import Call, Endpoint, account_of, refusal_of_caller
 from ops.simulator.faults import ANSWERS, WIRES, Fault
 from ops.simulator.forms import Fields, Parameters
 from ops.simulator.hold import Holds
@@ -32,7 +32,7 @@ class Server:
         path, _, query = request.raw_path.partition("?")
         page = unquote(path).rpartition("/")[2].lower()
         endpoint = endpoints.ENDPOINTS.get(page)
-        if endpoint is None:
+        if endpoint is None and not soap.serves(path):
             await _read(request)
             return wire.whole(answers.NOT_FOUND)
         if request.method not in ("GET", "POST"):
@@ -44,6 +44,9 @@ class Server:
             return wire.whole(answers.SCRIPT_FAILED)
         form = Fields(body) if request.content_type == FORM else NO_FIELDS
         parameters = Parameters(Fields(query.encode("latin-1", "replace")), form)
+        if endpoint is None:
+            asked = soap.Request(path, request.method, parameters, request.host, request.content_type, body)
+            endpoint, parameters = soap.find(asked)
         call = Call(endpoints.name_of(endpoint, parameters), parameters, request.remote or "", len(body))
         too_large = self._size_refusal(len(body), form)
         with self.provider.flight(call.endpoint):
@@ -66,33 +69,31 @@ class Server:
         replacement = call.hits.first(ANSWERS)
         if replacement is not None:
             options = self.provider.options
-            answer = answers.faulty(replacement, ip=call.ip, credit=options.credit, expires=options.contract_expires)
+            about = {"ip": call.ip, "credit": options.credit, "expires": options.contract_expires}
+            if replacement.kind == "sentence":
+                answer = endpoint.refuse(answers.sentence(replacement, **about))
+            else:
+                answer = answers.faulty(replacement)
         broken = call.hits.first(WIRES)
         self._note(call, f"{broken.kind} of {answer.summary}" if broken else answer.summary)
         return await wire.send(request, answer, broken)
 
     def _ask(self, endpoint: Endpoint, call: Call, too_large: Answer | None) -> Answer:
         provider = self.provider
-        refusal = endpoints.refusal_of_caller(provider, call) if endpoint.credentials else None
-        if endpoint.name == "bulk":
-            self._open_post(call, None if refusal else endpoints.account_of(provider, call).name)
+        refusal = refusal_of_caller(provider, call) if endpoint.credentials else None
+        if endpoint.posts:
+            self._open_post(call, None if refusal else account_of(provider, call).name, endpoint.posts)
         if too_large is not None:
             return too_large
-        return endpoint.handle(provider, call) if refusal is None else answers.text(refusal)
+        return endpoint.handle(provider, call) if refusal is None else endpoint.refuse(refusal)
 
-    def _open_post(self, call: Call, account: str | None) -> None:
-        ledger, now = self.provider.ledger, self.provider.clock.now()
-        call.post = ledger.post(account or "", now, call.body_bytes)
+    def _open_post(self, call: Call, account: str | None, transport: str) -> None:
+        call.post = self.provider.open_post(account or "", call.body_bytes, transport)
         call.post.fault = call.hits.label
-        ledger.write({"event": "post", "account": account or "", "received": now, "bytes": call.body_bytes})
 
     def _note(self, call: Call, summary: str) -> None:
-        if call.post is None:
-            return
-        call.post.answered = summary
-        self.provider.ledger.write(
-            {"event": "answered", "post": call.post.number, "answered": summary, "fault": call.post.fault}
-        )
+        if call.post is not None:
+            self.provider.ledger.note(call.post, summary)
 
     async def _wait(self, call: Call, when: str) -> None:
         for fault in call.hits.of(("slow", "hold")):

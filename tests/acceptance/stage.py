@@ -80,8 +80,9 @@ class Stage:
         self.simulator.release()
 
     def let_leases_expire(self) -> None:
-        """What the clock would do in time: every claim in flight is past its lease."""
+        """What the clock does in time: every claim, and the poll of a process that died, are past their lease."""
         self.sql("UPDATE chunk SET lease_until = clock_timestamp() - interval '1 second' WHERE state = 'sending'")
+        self.sql("UPDATE account SET poll_lease_until = NULL")
 
     def attempts(self, campaign_id: int) -> list[tuple[int, int, str | None]]:
         """(chunk_no, attempt, outcome) of every POST that was begun, in order."""

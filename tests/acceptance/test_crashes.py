@@ -60,20 +60,20 @@ def test_kill_9_of_a_pool_child_in_a_post_is_a_doubt_and_not_a_redelivery(stage:
     assert len(stage.attempts(campaign)) == 3
 
 
-def test_without_a_word_from_the_database_a_lease_alone_brings_a_killed_worker_s_chunk_back(stage: Stage) -> None:
-    """No hand moves the lease: it is the timeout and the margin, less what is already gone."""
+def test_a_lease_outlives_the_longest_call_and_brings_a_killed_worker_s_chunk_back_by_itself(stage: Stage) -> None:
     campaign = stage.load(10)
     stage.hold("none", "before", times=1)
-    stage.cluster.worker()
-    stage.cluster.beat()
+    stage.cluster.start()
     stage.wait_held()
     stage.cluster.kill("worker")
     stage.let_go()
-    left = stage.value("SELECT extract(epoch FROM lease_until - clock_timestamp()) FROM chunk")
-    assert 20 < left <= 32
+    assert 2 < stage.value("SELECT extract(epoch FROM lease_until - clock_timestamp()) FROM chunk") <= 32
     stage.cluster.worker()
-    stage.sql("UPDATE chunk SET lease_until = clock_timestamp() + interval '2 seconds' WHERE state = 'sending'")
-    stage.wait_for(lambda: stage.value("SELECT state FROM chunk WHERE chunk_no = 1") != "sending", 10)
+    # Most of the time passes by hand, the rest by itself.
+    stage.sql("UPDATE account SET poll_lease_until = NULL")
+    stage.sql("UPDATE chunk SET lease_until = clock_timestamp() + interval '3 seconds'")
+    stage.wait_for(lambda: stage.value("SELECT state FROM chunk WHERE chunk_no = 1") != "sending", 15)
+    assert stage.attempts(campaign) == [(1, 1, "lost")]
     stage.finish(campaign)
     stage.assert_every_line_once(campaign)
 
@@ -175,8 +175,6 @@ def test_kill_9_in_the_middle_of_settling_settles_each_line_once(stage: Stage, t
     stage.wait_held()
     stage.cluster.kill("worker")
     stage.let_go()
-    # The dead poller's lease of the poll is over.
-    stage.sql("UPDATE account SET poll_lease_until = clock_timestamp()")
     stage.let_leases_expire()
     stage.cluster.worker()
     stage.finish(campaign)

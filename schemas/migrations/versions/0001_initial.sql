@@ -68,6 +68,9 @@ CREATE TABLE account (
     foreign_lines bigint NOT NULL DEFAULT 0,
     malformed_lines bigint NOT NULL DEFAULT 0,
     early_lines bigint NOT NULL DEFAULT 0,
+    late_lines bigint NOT NULL DEFAULT 0,   -- results that only a question by idinterno brought
+    balance_at timestamptz,
+    account_words_at timestamptz,       -- latest fecha of a result that spoke of the account (credit, contract)
     CHECK ((blocked_at IS NULL) = (blocked_words IS NULL)),
     CHECK (clock_low_ms <= clock_high_ms)
 );
@@ -84,6 +87,8 @@ CREATE TABLE campaign (
     priority text NOT NULL DEFAULT 'normal' CHECK (priority IN ('high', 'normal', 'low')),
     on_doubt text NOT NULL DEFAULT 'resend' CHECK (on_doubt IN ('resend', 'hold')),
     test boolean NOT NULL DEFAULT false,
+    canary_chunks int CHECK (canary_chunks > 0),    -- only these roots may be claimed until the canary has passed
+    max_reject_rate real CHECK (max_reject_rate BETWEEN 0 AND 1),
     start_at timestamptz NOT NULL,
     expires_at timestamptz,
     rows int NOT NULL DEFAULT 0,
@@ -217,6 +222,27 @@ CREATE TABLE optout (
     source text NOT NULL,
     reason text,
     since timestamptz NOT NULL DEFAULT now()
+);
+
+-- What an operator decided where evidence could not.
+CREATE TABLE operator_action (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    actor text NOT NULL,
+    action text NOT NULL CHECK (action IN ('resolve', 'retry', 'restored', 'rekey', 'unblock')),
+    campaign_id bigint REFERENCES campaign,
+    chunk_no int,
+    detail jsonb NOT NULL DEFAULT '{}'
+);
+
+-- Readings of saldo and envios: corroborating evidence, never proof alone, for others may share the account.
+CREATE TABLE balance (
+    account_id bigint NOT NULL REFERENCES account,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    saldo bigint,
+    envios bigint,
+    PRIMARY KEY (account_id, at),
+    CHECK (saldo IS NOT NULL OR envios IS NOT NULL)
 );
 
 CREATE TABLE campaign_request (

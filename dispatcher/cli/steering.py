@@ -1,0 +1,163 @@
+"""`dispatcher campaign …`, the operator's side: pause, resume, cancel, doubts, resolve, retry, audit."""
+
+import sys
+from dataclasses import asdict
+from typing import Literal
+
+import click
+
+from dispatcher import audit as ledger
+from dispatcher import campaigns, decisions
+from dispatcher.cli.campaign import campaign
+from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.errors import UsageError
+from dispatcher.window import provider_local
+
+_WAIT = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    help="Seconds to wait for POSTs in flight; one call's time-out otherwise.",
+)
+
+
+@campaign.command()
+@click.argument("campaign_id", type=int)
+@_WAIT
+@command
+def pause(output: Output, campaign_id: int, wait: float | None) -> None:
+    """Stop sending; returns once earlier POSTs have finished, or says how many are in flight."""
+    with session() as runtime:
+        seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
+        _say_halted(output, campaigns.pause(runtime.engine, campaign_id, wait=seconds, reason="paused by the operator"))
+
+
+@campaign.command()
+@click.argument("campaign_id", type=int)
+@command
+def resume(output: Output, campaign_id: int) -> None:
+    """Go on after a pause."""
+    with session() as runtime:
+        _say_halted(output, campaigns.resume(runtime.engine, campaign_id))
+
+
+@campaign.command()
+@click.argument("campaign_id", type=int)
+@_WAIT
+@command
+def cancel(output: Output, campaign_id: int, wait: float | None) -> None:
+    """Send nothing more, for good; what was sent keeps getting its results."""
+    with session() as runtime:
+        seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
+        _say_halted(
+            output, campaigns.cancel(runtime.engine, campaign_id, wait=seconds, reason="cancelled by the operator")
+        )
+
+
+def _say_halted(output: Output, halted: campaigns.Halted) -> None:
+    output.answer({"campaign_id": halted.campaign_id, "state": halted.state, "in_flight": halted.in_flight})
+    output.say(f"Campaign {halted.campaign_id} is {halted.state}.")
+    if halted.in_flight:
+        output.say(f"{halted.in_flight} POSTs were already on their way; their outcome is not in yet.")
+
+
+@campaign.command()
+@click.argument("campaign_id", type=int)
+@command
+def doubts(output: Output, campaign_id: int) -> None:
+    """Chunks whose outcome nobody knows, each with the evidence so far."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        campaigns.show(connection, campaign_id)
+        found = decisions.doubts(connection, campaign_id)
+    output.answer({"campaign_id": campaign_id, "doubts": [asdict(doubt) for doubt in found]})
+    output.table(
+        "Doubts",
+        ["chunk", "state", "since", "reason", "messages", "found", "absent", "held", "saldo before", "after"],
+        [
+            [
+                d.chunk_no,
+                d.state,
+                f"{provider_local(d.since):%Y-%m-%d %H:%M:%S}",
+                d.reason,
+                d.messages,
+                d.found,
+                d.absent,
+                d.held,
+                d.balance_before,
+                d.balance_after,
+            ]
+            for d in found
+        ],
+        right=("chunk", "messages", "found", "absent", "held", "saldo before", "after"),
+    )
+    if not found:
+        output.say("No doubts.")
+    elif any(d.held for d in found):
+        output.say(f"Decide held ones: dispatcher campaign resolve {campaign_id} --chunk N --as sent|unsent")
+
+
+@campaign.command()
+@click.argument("campaign_id", type=int)
+@click.option("--chunk", "chunk_no", type=int, help="One chunk; see `campaign doubts`.")
+@click.option("--all", "every", is_flag=True, help="Every held chunk of the campaign.")
+@click.option(
+    "--as",
+    "verdict",
+    type=click.Choice(["sent", "unsent"]),
+    required=True,
+    help="sent: the provider has it, wait for results. unsent: it has not, send the lines without a trace again.",
+)
+@command
+def resolve(
+    output: Output, campaign_id: int, chunk_no: int | None, every: bool, verdict: Literal["sent", "unsent"]
+) -> None:
+    """Decide what evidence could not; it is recorded with your name."""
+    if (chunk_no is None) != every:
+        raise UsageError("Give either --chunk N or --all.")
+    with session() as runtime:
+        with runtime.engine.connect() as connection:
+            campaigns.show(connection, campaign_id)
+            held = [d.chunk_no for d in decisions.doubts(connection, campaign_id) if d.state == "held"]
+        wanted = held if every else [int(chunk_no or 0)]
+        done = [{"chunk_no": no, **decisions.resolve(runtime.engine, campaign_id, no, verdict)} for no in wanted]
+    output.answer({"campaign_id": campaign_id, "resolved": done})
+    output.say(f"{len(done)} chunks resolved as {verdict}.")
+
+
+@campaign.command()
+@click.argument("campaign_id", type=int)
+@click.option("--code", type=int, help="Rejected with this result code, -99 for instance.")
+@click.option("--reason", "words", help="Rejected with these words in the provider's text: 'se han agotado'.")
+@command
+def retry(output: Output, campaign_id: int, code: int | None, words: str | None) -> None:
+    """Send rejected messages again, each under a new idinterno; opted-out people stay out."""
+    if (code is None) == (words is None):
+        raise UsageError("Give either --code or --reason.", hint="`dispatcher campaign show` lists the codes.")
+    with session() as runtime:
+        retried = decisions.retry(runtime.engine, campaign_id, code=code, words=words)
+    output.answer({"campaign_id": campaign_id, "retried": retried})
+    output.say(f"{retried:,} messages will be sent again.")
+
+
+@campaign.command()
+@click.argument("campaign_id", type=int)
+@command
+def audit(output: Output, campaign_id: int) -> None:
+    """Prove the sums from the messages themselves; exit 0 only when every one holds."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        found = ledger.audit(connection, campaign_id)
+    output.answer(found.as_json())
+    output.say(
+        f"Campaign {campaign_id}: {found.rows:,} rows = {found.messages:,} messages + {found.rejected:,} rejected."
+    )
+    output.table(
+        "Statuses", ["status", "messages"], [[k, f"{n:,}"] for k, n in found.statuses.items()], right=("messages",)
+    )
+    output.table("POSTs", ["outcome", "count"], [[k, f"{n:,}"] for k, n in found.attempts.items()], right=("count",))
+    sent = f"{found.sent_min:,}" if found.sent_min == found.sent_max else f"{found.sent_min:,}-{found.sent_max:,}"
+    output.say(f"Sent: {sent}. Operators' decisions: {found.decisions}.")
+    for complaint in found.complaints:
+        output.say(f"DOES NOT HOLD: {complaint}")
+    if found.balanced:
+        output.say("Every sum holds.")
+    else:
+        sys.exit(FAILED)

@@ -1,0 +1,170 @@
+"""What operators decide, and the audit that proves the sums afterwards."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dispatcher import audit, decisions
+from dispatcher.errors import UsageError
+from dispatcher.runtime import Runtime
+from ops.simulator.process import SimulatorProcess
+from tests.integration.desk import Desk
+
+
+@pytest.fixture
+def desk(make_runtime: Callable[..., Runtime]) -> Desk:
+    return Desk(make_runtime(chunk_size=10, provider_timeout=1, in_doubt_horizon=0))
+
+
+def audited(desk: Desk, campaign_id: int) -> audit.Audit:
+    with desk.runtime.engine.connect() as connection:
+        return audit.audit(connection, campaign_id)
+
+
+def test_a_complete_campaign_balances(desk: Desk) -> None:
+    campaign = desk.load(25)
+    assert desk.finish(campaign).counts == {"ok": 25}
+    found = audited(desk, campaign)
+    assert found.balanced, found.complaints
+    assert (found.rows, found.messages, found.sent_min, found.sent_max) == (25, 25, 25, 25)
+    assert found.attempts == {"accepted": 3}
+
+
+def test_the_audit_names_a_counter_that_lies(desk: Desk) -> None:
+    campaign = desk.load(5)
+    desk.finish(campaign)
+    desk.sql("UPDATE chunk_result SET n = 4")
+    found = audited(desk, campaign)
+    assert not found.balanced
+    assert any("counters" in words for words in found.complaints)
+
+
+def test_a_lost_answer_is_an_honest_range_until_evidence_comes(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(delay_min=3600, delay_max=3600)
+    simulator.set_faults({"kind": "close", "endpoint": "bulk", "take": "all", "times": 1})
+    campaign = desk.load(10)
+    desk.submit()
+    with desk.runtime.engine.connect() as connection:
+        (doubt,) = decisions.doubts(connection, campaign)
+    assert (doubt.chunk_no, doubt.state, doubt.messages, doubt.found) == (1, "in_doubt", 10, 0)
+    found = audited(desk, campaign)
+    assert (found.sent_min, found.sent_max, found.balanced) == (0, 10, True)
+
+
+def test_what_is_held_goes_again_only_by_the_operators_word_and_once(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_faults({"kind": "close", "endpoint": "bulk", "take": "none", "times": 1})
+    campaign = desk.load(10, on_doubt="hold")
+    desk.load(10, first=100)  # a later chunk with results
+    desk.submit()
+    for _ in range(3):
+        desk.sql("UPDATE account SET poll_at = now()")
+        desk.poll()
+        desk.probe()
+    assert desk.show(campaign).held == 10
+    answer = decisions.resolve(desk.runtime.engine, campaign, 1, "unsent")
+    assert (answer["state"], answer["messages"]) == ("split", 10)
+    with pytest.raises(UsageError):
+        decisions.resolve(desk.runtime.engine, campaign, 1, "unsent")
+    assert desk.finish(campaign).counts == {"ok": 10}
+    assert simulator.sent()["taken_twice"] == {}
+    assert audited(desk, campaign).decisions == 1
+
+
+def test_held_as_sent_waits_for_its_results(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(delay_min=3600, delay_max=3600)
+    simulator.set_faults({"kind": "close", "endpoint": "bulk", "take": "all", "times": 1})
+    campaign = desk.load(4)
+    desk.submit()
+    assert decisions.resolve(desk.runtime.engine, campaign, 1, "sent")["state"] == "accepted"
+    assert desk.show(campaign).counts == {"submitted": 4}
+    simulator.set_clock(advance=7200)
+    desk.sql("UPDATE account SET clock_measured_at = NULL, clock_low_ms = NULL, clock_high_ms = NULL")
+    assert desk.finish(campaign).counts == {"ok": 4}
+    assert simulator.stats()["posts"] == 1
+
+
+def test_credit_that_runs_out_blocks_and_its_messages_are_retried_under_new_ids(
+    desk: Desk, simulator: SimulatorProcess
+) -> None:
+    simulator.set_option(credit=15)
+    campaign = desk.load(30)
+    desk.submit()
+    desk.poll()
+    shown = desk.show(campaign)
+    assert shown.result_codes[0] == 15
+    assert shown.blocked is not None
+    assert "agotado" in shown.blocked
+    simulator.set_option(credit=1000)
+    desk.sql("UPDATE account SET retry_at = now()")
+    desk.finish(campaign)
+    retried = decisions.retry(desk.runtime.engine, campaign, code=None, words="se han agotado")
+    assert retried == 15
+    assert desk.finish(campaign).counts == {"ok": 30}
+    sent = simulator.sent()
+    assert sent["taken_twice"] == {}
+    assert sent["pairs_sent_twice"] == {}
+    assert audited(desk, campaign).balanced
+    assert len(desk.sql("SELECT DISTINCT destino FROM message_status WHERE status = 'ok'")) == 30
+
+
+def test_people_who_opted_out_are_not_retried(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(baja=["1120000001"])
+    campaign = desk.load(3)
+    assert desk.finish(campaign).result_codes == {0: 2, -3: 1}
+    with pytest.raises(UsageError):
+        decisions.retry(desk.runtime.engine, campaign, code=-3, words=None)
+    assert decisions.retry(desk.runtime.engine, campaign, code=None, words="BAJA") == 0
+
+
+def test_after_a_restore_nothing_unfinished_goes_out_by_itself(desk: Desk, simulator: SimulatorProcess) -> None:
+    campaign = desk.load(10)
+    (before,) = desk.sql("SELECT prefix FROM installation")
+    answer = decisions.restored(desk.runtime.engine)
+    assert answer["prefix"] != before.prefix
+    desk.submit()
+    desk.tick()
+    assert simulator.stats()["posts"] == 0
+    assert desk.show(campaign).counts == {"held": 10}
+    decisions.resolve(desk.runtime.engine, campaign, 1, "unsent")
+    assert desk.finish(campaign).counts == {"ok": 10}
+
+
+def test_a_bad_canary_pauses_the_rest(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(mix={"-1": 1.0})
+    campaign = desk.load(60, canary=15, max_reject_rate=0.3)
+    for _ in range(4):
+        desk.submit()
+        desk.sql("UPDATE account SET poll_at = now()")
+        desk.poll()
+        desk.tick()
+    shown = desk.show(campaign)
+    assert shown.state == "paused"
+    assert shown.reason is not None
+    assert "canary" in shown.reason
+    assert simulator.stats()["lines"] == 15
+    assert shown.counts == {"rejected": 15, "pending": 45}
+
+
+def test_a_good_canary_lets_the_rest_follow(desk: Desk, simulator: SimulatorProcess) -> None:
+    campaign = desk.load(60, canary=15)
+    desk.submit()
+    assert simulator.stats()["lines"] == 15
+    assert desk.finish(campaign).counts == {"ok": 60}
+
+
+def test_a_jump_of_rejects_pauses_a_running_campaign(make_runtime: Callable[..., Runtime], simulator: SimulatorProcess) -> None:
+    desk = Desk(make_runtime(chunk_size=20, rate=0))
+    campaign = desk.load(200, max_reject_rate=0.5)
+    simulator.set_option(mix={"-10": 1.0})
+    account = desk.account
+    assert account
+    from dispatcher import accounts, chunks, submit
+
+    accounts.ensure_clock(desk.runtime, account.id)
+    for _ in range(5):
+        claim = chunks.claim_next(desk.runtime.engine, desk.runtime.settings, account.id, account.fingerprint)
+        assert isinstance(claim, chunks.Claim)
+        submit._submit(desk.runtime, claim)
+    desk.poll()
+    desk.tick()
+    assert desk.show(campaign).state == "paused"
