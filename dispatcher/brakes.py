@@ -96,7 +96,7 @@ class Wait:
 
 def backoff(failures: int) -> timedelta:
     """The step after this many failures in a row: 1 s, 2 s, 4 s … 5 min."""
-    return timedelta(seconds=min(300, 2 ** max(0, min(failures, 9) - 1)))
+    return timedelta(seconds=min(300, 2 ** max(0, min(failures, 10) - 1)))
 
 
 def decide(brakes: Brakes) -> Go | Wait:

@@ -28,7 +28,7 @@ class Summary:
     result_codes: dict[int, int]
     priority: str
     test: bool
-    start_at: datetime
+    start_at: datetime | None  # None = at once
     expires_at: datetime | None
     created_at: datetime
     started_at: datetime | None

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import platformdirs
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -37,12 +37,15 @@ class _SecretFiles(PydanticBaseSettingsSource):
         if not path:
             return None, field_name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except OSError as error:
+            secret = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
             raise UsageError(
-                f"{name} points to {path}, which cannot be read: {error.strerror}",
+                f"{name} points to {path}, which cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}",
                 hint="Give the path of a readable file, or unset it.",
-            ) from error
+            ) from None
+        if not secret:
+            raise UsageError(f"{name} points to {path}, which is empty.", hint="Write the secret there, or unset it.")
+        return secret, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -67,7 +70,7 @@ class Settings(BaseSettings):
     country: Literal["AR", "GT", "MX", "PE", "UY"] = "AR"
     company: str | None = None
     window: str = "08:00-22:00"
-    window_guard: int = Field(60, ge=0, le=3600)
+    window_guard: int = Field(60, ge=0, le=3600, validate_default=True)
     chunk_size: int = Field(1000, ge=1, le=10_000)
     chunk_bytes: int = Field(90_000, ge=1_000, le=200_000)
     concurrency: int = Field(2, ge=1, le=64)
@@ -76,8 +79,8 @@ class Settings(BaseSettings):
     poll_interval: float = Field(15.0, gt=0, le=3600)
     probe_rate: float = Field(5.0, gt=0, le=1000)
     fecha_reading: Literal["auto", "since", "second", "day"] = "auto"
-    in_doubt_horizon: float = Field(900.0, ge=0)
-    result_horizon: float = Field(86_400.0, ge=0)
+    in_doubt_horizon: float = Field(900.0, ge=0, allow_inf_nan=False)
+    result_horizon: float = Field(86_400.0, ge=0, allow_inf_nan=False)
     max_resends: int = Field(3, ge=0, le=100)
     flower_port: int = Field(5555, ge=0, le=65_535)
     flower_auth: SecretStr | None = None
@@ -121,6 +124,14 @@ class Settings(BaseSettings):
     @classmethod
     def _valid_window(cls, value: str) -> str:
         Window.parse(value)
+        return value
+
+    @field_validator("window_guard")
+    @classmethod
+    def _leaves_some_window(cls, value: int, info: ValidationInfo) -> int:
+        window = Window.parse(info.data.get("window", "00:00-24:00"))
+        if not window.always and value >= (window.closes - window.opens) * 60:
+            raise ValueError("is as long as DISPATCHER_WINDOW itself, so nothing could ever be sent")
         return value
 
     @field_validator("home")

@@ -169,7 +169,7 @@ def _due(runtime: Runtime) -> str:
             text(
                 "SELECT count(*) AS n, min(greatest(c.start_at, c.created_at)) AS since FROM campaign c "
                 "JOIN chunk k ON k.campaign_id = c.id WHERE c.account_id = :id AND k.state = 'due' "
-                "AND c.state IN ('scheduled', 'running') AND c.start_at <= now()"
+                "AND c.state IN ('scheduled', 'running') AND coalesce(c.start_at, c.created_at) <= now()"
             ),
             {"id": account.id if account else 0},
         ).one()

@@ -47,7 +47,7 @@ class Loaded:
 class Schedule:
     """When a campaign may begin and must have ended, in UTC."""
 
-    start_at: datetime
+    start_at: datetime | None  # None = at once
     expires_at: datetime | None
 
 
@@ -57,9 +57,9 @@ def schedule(spec: CampaignSpec, now: datetime) -> Schedule:
     Raises:
         UsageError: a date in another form, a deadline before the start, or in the past.
     """
-    start = parse_moment(spec.start, "start") if spec.start else now
+    start = parse_moment(spec.start, "start") if spec.start else None
     expires = parse_moment(spec.expires, "expires") if spec.expires else None
-    if expires and expires <= max(start, now):
+    if expires and expires <= max(start or now, now):
         raise UsageError("expires lies before the start, so nothing could be sent.", hint="Give a later --expires.")
     return Schedule(start, expires)
 

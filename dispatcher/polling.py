@@ -153,6 +153,11 @@ class Poller:
             detection = detect(self.runtime, self.account.id, self.settler)
             reading, settled = detection.reading, detection.settled
             if reading is None:
+                if detection.nothing_yet:
+                    # A poll that worked: else an account whose very first POST is in doubt would observe no time,
+                    # and the doubt's horizon would never pass.
+                    with self.runtime.engine.begin() as connection:
+                        self._move(connection, cycle, cycle.cursors)
                 return settled
         plan = {"since": self._since, "second": self._second, "day": self._day}[reading]
         return settled + plan(cycle)

@@ -68,7 +68,7 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
     optouts, remarks = _opted_out(settings)
     loaded = Loaded(None)
     plan = loading.ChunkPlan(1, settings.effective_chunk_size(), settings.chunk_bytes)
-    found = Preview(loaded, times.start_at, times.start_at, "", remarks=remarks)
+    found = Preview(loaded, now, now, "", remarks=remarks)
     for batch in ingest(source, loading.options_of(spec, settings)):
         gone = batch.messages["destino"].is_in(optouts)
         plan.assign(batch.messages["encoded_bytes"], gone)
@@ -85,7 +85,7 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
     if not loaded.rows:
         raise UsageError(f"{source.name} has no rows below its header.", hint="Check that this is the right file.")
     posts = plan.chunks(0).height
-    _estimate(found, settings, max(times.start_at, now), posts)
+    _estimate(found, settings, max(times.start_at or now, now), posts)
     if times.expires_at and found.ends > times.expires_at:
         found.remarks.append("That is after --expires: what is not sent by then would expire.")
     if settings.apikey is None:

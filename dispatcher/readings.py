@@ -21,10 +21,14 @@ _LINES_TO_TRY = 3
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """The reading, if it could be found, and how many messages were settled on the way."""
+    """The reading, if it could be found, and how many messages were settled on the way.
+
+    `nothing_yet`: the provider answered, and has no result for any line that was asked for.
+    """
 
     reading: str | None
     settled: int
+    nothing_yet: bool = False
 
 
 def frame_of(lines: list[ResultLine]) -> pl.DataFrame:
@@ -60,7 +64,7 @@ def detect(runtime: Runtime, account_id: int, settler: Settler) -> Detection:
                 fecha = answer[0].fecha.replace(tzinfo=PROVIDER_ZONE)
                 break
         else:
-            return Detection(None, settled)
+            return Detection(None, settled, nothing_yet=bool(waiting))
     reading = _reading(runtime, reference, fecha)
     if reading is not None:
         log.info("fecha_reading account=%s reading=%s", account_id, reading)

@@ -13,7 +13,7 @@ from dispatcher.errors import UsageError
 PROVIDER_ZONE = timezone(timedelta(hours=-3))
 """The provider's zone; Argentina keeps -03 all year since 2009."""
 
-_WINDOW = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)")
+_WINDOW = re.compile(r"(\d\d):(\d\d)-(\d\d):(\d\d)", re.ASCII)
 _MINUTES_A_DAY = 24 * 60
 
 
@@ -84,8 +84,8 @@ class Window:
         return (moment + left).astimezone(UTC)
 
 
-_GUIDE_FORM = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
-_ISO_WITH_OFFSET = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)")
+_GUIDE_FORM = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
+_ISO_WITH_OFFSET = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 
 
 def parse_moment(text: str, what: str = "start") -> datetime:

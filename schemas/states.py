@@ -56,10 +56,12 @@ class Transition:
 
 CAMPAIGN_TRANSITIONS = (
     Transition("loading", "scheduled", "the whole file is in; opened in one step"),
+    Transition("loading", "completed", "no row of the file was good"),
     Transition("scheduled", "running", "its first chunk is claimed"),
     Transition("scheduled", "paused", "pause"),
     Transition("running", "paused", "pause"),
     Transition("paused", "running", "resume"),
+    Transition("paused", "scheduled", "resume, before anything was claimed"),
     Transition("scheduled", "cancelled", "cancel"),
     Transition("running", "cancelled", "cancel"),
     Transition("paused", "cancelled", "cancel"),

@@ -186,7 +186,7 @@ def say_summary(output: Output, found: Summary) -> None:
     if found.reason:
         output.say(f"Reason: {found.reason}")
     window = f", until {_when(found.expires_at)}" if found.expires_at else ""
-    output.say(f"From {_when(found.start_at)}{window}; priority {found.priority}.")
+    output.say(f"From {_when(found.start_at or found.created_at)}{window}; priority {found.priority}.")
     output.say(f"{found.messages:,} messages ({found.final:,} final), {found.rejected:,} rows rejected.")
     output.table(
         "Statuses", ["status", "messages"], [[s, f"{n:,}"] for s, n in found.counts.items()], right=("messages",)
@@ -228,7 +228,7 @@ def list_(output: Output, limit: int) -> None:
                 f"{c.final:,}",
                 f"{c.rejected:,}",
                 c.held,
-                _when(c.start_at),
+                _when(c.start_at or c.created_at),
             ]
             for c in found
         ],

@@ -20,9 +20,9 @@ from ops.simulator.options import Options
 from ops.simulator.provider import Provider
 
 
-async def serve(provider: Provider, host: str, port: int, *, until_eof: bool) -> None:
+async def serve(provider: Provider, host: str, port: int, smtp_port: int, *, until_eof: bool) -> None:
     """Run until SIGTERM or SIGINT (or the end of stdin), after one JSON line that says where."""
-    application = Application(provider, host=host, port=port)
+    application = Application(provider, host=host, port=port, smtp_port=smtp_port)
     await application.start()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -35,7 +35,12 @@ async def serve(provider: Provider, host: str, port: int, *, until_eof: bool) ->
 
     if until_eof:
         loop.add_reader(sys.stdin.fileno(), stdin_moved)
-    ready = {"url": application.url, "pid": os.getpid(), "control_url": application.control_url}
+    ready = {
+        "url": application.url,
+        "smtp_url": application.smtp_url,
+        "control_url": application.control_url,
+        "pid": os.getpid(),
+    }
     click.echo(json.dumps(ready))
     await stop.wait()
     await application.stop()
@@ -78,6 +83,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 @click.command(context_settings={"max_content_width": 110})
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=0, show_default=True, help="0 = a free one")
+@click.option("--smtp-port", default=0, show_default=True, help="of the mail server; 0 = a free one")
 @click.option("--ledger", type=click.Path(path_type=Path, dir_okay=False), help="file that survives a restart")
 @click.option("--clock-offset", default=0.0, help="seconds that the provider's clock is ahead of ours")
 @click.option("--clock-at", metavar='"YYYY-MM-DD HH:MM:SS"', help="start at this provider-local time")
@@ -88,6 +94,7 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 def main(
     host: str,
     port: int,
+    smtp_port: int,
     ledger: Path | None,
     clock_offset: float,
     clock_at: str | None,
@@ -96,10 +103,10 @@ def main(
     until_eof: bool,
     **values: Any,
 ) -> None:
-    """The SMS Masivos simulator: bulk, status and account pages of the guide on one port.
+    """The SMS Masivos simulator: every page of the guide and the Web Service on one port, the mailbox on another.
 
-    Prints one JSON line with its url, its control_url (pages under /_sim/) and its pid, then serves until it
-    is stopped.
+    Prints one JSON line with its url, its smtp_url, its control_url (pages under /_sim/) and its pid, then serves
+    until it is stopped.
     """
     try:
         options = Options.model_validate({**json.loads(more or "{}"), **_given(values)})
@@ -111,7 +118,7 @@ def main(
         raise click.UsageError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    asyncio.run(serve(provider, host, port, until_eof=until_eof))
+    asyncio.run(serve(provider, host, port, smtp_port, until_eof=until_eof))
 
 
 if __name__ == "__main__":

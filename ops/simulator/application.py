@@ -1,4 +1,4 @@
-"""A simulator that runs: two listeners (the provider's, and one for control alone) and a slow heartbeat."""
+"""A simulator that runs: its listeners (the provider's, its mail server's, one for control alone), a heartbeat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from aiohttp import web
 from ops.simulator.control import PREFIX, Control
 from ops.simulator.hold import Holds
 from ops.simulator.listener import Listener
+from ops.simulator.mail import Mailbox
 from ops.simulator.provider import Provider
+from ops.simulator.push import Pusher
 from ops.simulator.server import Server
 
 TICK_SECONDS = 0.02
@@ -18,15 +20,17 @@ BATCHES_PER_TICK = 8
 
 
 class Application:
-    """Start, `url`, `control_url`, stop."""
+    """Start, `url`, `smtp_url`, `control_url`, stop."""
 
-    def __init__(self, provider: Provider, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, provider: Provider, *, host: str = "127.0.0.1", port: int = 0, smtp_port: int = 0) -> None:
         holds = Holds()
         self.provider = provider
         self._server = Server(provider, holds)
         self._listener = Listener(self._route, host, port)
         self._control_listener = Listener(self._route, host, 0)
-        self._control = Control(provider, holds, self._listener)
+        self._mailbox = Mailbox(provider, holds, host, smtp_port)
+        self._pusher = Pusher(provider)
+        self._control = Control(provider, holds, self._listener, self._pusher)
         self._beat: asyncio.Task[None] | None = None
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -39,12 +43,17 @@ class Application:
         return f"http://{self._listener.host}:{self._listener.port}"
 
     @property
+    def smtp_url(self) -> str:
+        return f"smtp://{self._mailbox.host}:{self._mailbox.port}"
+
+    @property
     def control_url(self) -> str:
         return f"http://{self._control_listener.host}:{self._control_listener.port}"
 
     async def start(self) -> None:
         await self._listener.open()
         await self._control_listener.open()
+        await self._mailbox.open()
         self._beat = asyncio.create_task(self._tick())
 
     async def stop(self) -> None:
@@ -52,6 +61,8 @@ class Application:
             self._beat.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._beat
+        await self._pusher.close()
+        await self._mailbox.close()
         await self._listener.close()
         await self._control_listener.close()
         self.provider.ledger.close()

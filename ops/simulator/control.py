@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ops.simulator import clock
 from ops.simulator.faults import NETWORK, Fault
@@ -18,6 +18,8 @@ from ops.simulator.hold import Holds
 from ops.simulator.ledger import describe
 from ops.simulator.listener import Listener
 from ops.simulator.provider import Provider
+from ops.simulator.push import Pusher
+from ops.simulator.replies import Reply
 
 PREFIX = "/_sim/"
 LINES_PER_WRITE = 2000
@@ -56,6 +58,18 @@ class Inject(Strict):
     account: str = "main"
 
 
+class NewReply(Strict):
+    """What a person answers. Without `idinterno` it is that of the last message to the number; without `fecha`
+    (`YYYY-MM-DD HH:MM:SS`) it comes now; without `push` nobody is told."""
+
+    origen: str = Field(pattern=r"^[0-9]{1,18}$")
+    texto: str
+    idinterno: str | None = None
+    fecha: str | None = None
+    push: bool = True
+    account: str = "main"
+
+
 class Release(Strict):
     count: int | None = None
 
@@ -63,8 +77,8 @@ class Release(Strict):
 class Control:
     """Pages by name; one that changes something wants POST or DELETE."""
 
-    def __init__(self, provider: Provider, holds: Holds, listener: Listener) -> None:
-        self.provider, self.holds, self.listener = provider, holds, listener
+    def __init__(self, provider: Provider, holds: Holds, listener: Listener, pusher: Pusher) -> None:
+        self.provider, self.holds, self.listener, self.pusher = provider, holds, listener, pusher
         self._pages: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
             ("GET", "ledger"): self._ledger,
             ("GET", "posts"): self._posts,
@@ -72,6 +86,8 @@ class Control:
             ("GET", "sent"): self._sent,
             ("GET", "stats"): self._stats,
             ("GET", "held"): self._held,
+            ("GET", "replies"): self._replies,
+            ("GET", "pushes"): self._pushes,
             ("GET", "options"): self._options,
             ("GET", "faults"): self._faults,
             ("POST", "options"): self._set_options,
@@ -79,6 +95,7 @@ class Control:
             ("DELETE", "faults"): self._clear_faults,
             ("POST", "clock"): self._clock,
             ("POST", "inject"): self._inject,
+            ("POST", "reply"): self._reply,
             ("POST", "release"): self._release,
             ("POST", "reset"): self._reset,
         }
@@ -118,6 +135,15 @@ class Control:
     async def _held(self, request: web.BaseRequest) -> web.StreamResponse:
         count, timeout = int(request.query.get("count", 0)), float(request.query.get("timeout", 0))
         return web.json_response({"held": await self.holds.wait(count, timeout)})
+
+    async def _replies(self, request: web.BaseRequest) -> web.StreamResponse:
+        boxes = self.provider.inboxes.items()
+        return await _stream(
+            request, [{"account": account, **_shown(reply)} for account, box in boxes for reply in box.replies]
+        )
+
+    async def _pushes(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await _stream(request, list(self.provider.pushes))
 
     async def _options(self, request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response(self.provider.options.model_dump(mode="json"))
@@ -170,6 +196,16 @@ class Control:
         self.provider.account(wanted.account).inject(rows)
         return web.json_response({"rows": len(rows)})
 
+    async def _reply(self, request: web.BaseRequest) -> web.StreamResponse:
+        wanted = NewReply.model_validate(await request.json())
+        received = self.provider.clock.now() if wanted.fecha is None else float(clock.parse_iso(wanted.fecha))
+        reply = self.provider.reply(
+            wanted.origen, wanted.texto, idinterno=wanted.idinterno, received=received, account=wanted.account
+        )
+        if wanted.push:
+            self.pusher.push(reply)
+        return web.json_response(_shown(reply))
+
     async def _release(self, request: web.BaseRequest) -> web.StreamResponse:
         raw = await request.read()
         wanted = Release.model_validate_json(raw or b"{}")
@@ -180,6 +216,17 @@ class Control:
         self.holds.release()
         await self.listener.restore()
         return web.json_response({})
+
+
+def _shown(reply: Reply) -> dict[str, Any]:
+    return {
+        "id": reply.number,
+        "origen": reply.origen,
+        "texto": reply.texto,
+        "fecha": clock.iso(reply.received),
+        "idinterno": reply.idinterno,
+        "read": reply.read,
+    }
 
 
 async def _stream(request: web.BaseRequest, objects: Iterable[dict[str, Any]]) -> web.StreamResponse:

@@ -32,7 +32,9 @@ class Fault(BaseModel):
               (bytes that are no HTTP): the answer breaks on its way.
               late, repeat, ignore: the results of the lines taken. shuffle: the rows of a status answer.
               refused (nobody listens), blackhole (connections are not answered): at once, for `seconds`.
-    endpoint  bulk, status (status_fecha, status_idinterno), date, saldo, envios, vencimiento, or * for all
+    endpoint  bulk, unit, inbox, status (status_fecha, status_idinterno), date, saldo, envios, vencimiento,
+              soap (soap_enviar, soap_recibir), wsdl, smtp (the mail server: waits, error, sentence, reset, close,
+              hang, noise), or * for all
     after     leave the first K calls of that endpoint alone
     times     hit that many calls, then no more; None = no end
     probability, seed   hit that share of calls

@@ -32,6 +32,7 @@ class SimulatorProcess:
 
     def __init__(self) -> None:
         self.url = ""
+        self.smtp_url = ""
         self.control_url = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._arguments: list[str] = []
@@ -43,6 +44,7 @@ class SimulatorProcess:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        smtp_port: int = 0,
         ledger: Path | None = None,
         clock_offset: float = 0.0,
         clock_at: str | None = None,
@@ -63,20 +65,21 @@ class SimulatorProcess:
             self._arguments += ["--ledger", str(ledger)]
         if clock_at is not None:
             self._arguments += ["--clock-at", clock_at]
-        self._run(port)
+        self._run(port, smtp_port)
         return self
 
     def restart(self) -> None:
-        """Start again after `kill` or `stop`, on the same port with the same arguments."""
+        """Start again after `kill` or `stop`, on the same ports with the same arguments."""
         self.stop()
-        self._run(int(self.url.rpartition(":")[2]))
+        self._run(_port(self.url), _port(self.smtp_url))
 
-    def _run(self, port: int) -> None:
+    def _run(self, port: int, smtp_port: int) -> None:
         if self._process is not None:
             raise RuntimeError("the simulator runs already")
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        ports = ["--port", str(port), "--smtp-port", str(smtp_port)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ops.simulator", "--until-eof", "--port", str(port), *self._arguments],
+            [sys.executable, "-m", "ops.simulator", "--until-eof", *ports, *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},
@@ -88,7 +91,7 @@ class SimulatorProcess:
             self._forget()
             raise RuntimeError(f"the simulator did not start (exit {code}); its stderr says why")
         ready = json.loads(line)
-        self.url, self.control_url = ready["url"], ready["control_url"]
+        self.url, self.smtp_url, self.control_url = ready["url"], ready["smtp_url"], ready["control_url"]
 
     @property
     def pid(self) -> int:
@@ -148,7 +151,8 @@ class SimulatorProcess:
         return self._lines("ledger")
 
     def posts(self) -> Iterator[dict[str, Any]]:
-        """Every bulk POST: when, bytes, lines offered and taken, the fault that hit it, what was answered."""
+        """Every call that brought messages, by whatever `transport` (bulk, http, soap, smtp): when, bytes, lines
+        offered and taken, the fault that hit it, what was answered."""
         return self._lines("posts")
 
     def calls(self) -> Iterator[dict[str, Any]]:
@@ -161,6 +165,14 @@ class SimulatorProcess:
 
     def stats(self) -> dict[str, Any]:
         return self._object("GET", "stats")
+
+    def replies(self) -> Iterator[dict[str, Any]]:
+        """Every reply in the inboxes, with its read flag."""
+        return self._lines("replies")
+
+    def pushes(self) -> Iterator[dict[str, Any]]:
+        """Every try to push a reply: its id, the status that came back or the error."""
+        return self._lines("pushes")
 
     def held(self, count: int = 0, timeout: float = 10.0) -> list[dict[str, Any]]:
         """The calls being held, once there are `count` or after `timeout` seconds."""
@@ -197,6 +209,10 @@ class SimulatorProcess:
         """Add result rows `{idinterno, text, fecha}` that no POST brought."""
         self._call("POST", "inject", {"rows": list(rows), "account": account})
 
+    def reply(self, origen: str, texto: str, **more: Any) -> dict[str, Any]:
+        """A person answers: the fields of `ops.simulator.control.NewReply`. Returns the reply with its id."""
+        return self._object("POST", "reply", {"origen": origen, "texto": texto, **more})
+
     def release(self, count: int | None = None) -> int:
         return int(self._object("POST", "release", {"count": count})["released"])
 
@@ -227,3 +243,7 @@ class SimulatorProcess:
         with self._open("GET", page) as answer:
             for line in answer:
                 yield json.loads(line)
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])

@@ -57,9 +57,7 @@ class Provider:
     def inbox(self, account: str) -> Inbox:
         return self.inboxes.setdefault(account, Inbox())
 
-    def reply(
-        self, origen: str, texto: str, *, idinterno: str | None, received: float, account: str = "main"
-    ) -> Reply:
+    def reply(self, origen: str, texto: str, *, idinterno: str | None, received: float, account: str = "main") -> Reply:
         """Take what a person answered. Without an idinterno it gets that of the last message to the number.
 
         The word BAJA alone closes the number from now on (-3).
@@ -67,16 +65,17 @@ class Provider:
         self.process()  # what is due was judged before
         if idinterno is None:
             idinterno = self.ledger.last_idinterno(account, origen)
-        event = {"origen": origen, "texto": texto, "idinterno": idinterno, "received": received, "account": account}
-        self.ledger.write({"event": "reply", **event})
-        return self._keep_reply(**event)
+        row = {"origen": origen, "texto": texto, "idinterno": idinterno, "received": received, "account": account}
+        self.ledger.write({"event": "reply", "reply": row})
+        return self._keep_reply(row)
 
-    def _keep_reply(self, *, origen: str, texto: str, idinterno: str, received: float, account: str) -> Reply:
+    def _keep_reply(self, row: dict[str, Any]) -> Reply:
+        number = FIRST_NUMBER + self._replies
         self._replies += 1
-        reply = Reply(FIRST_NUMBER + self._replies - 1, origen, texto, received, idinterno)
-        self.inbox(account).add(reply)
-        if texto.strip().upper() == "BAJA":
-            self._opted_out.add(origen)
+        reply = Reply(number, row["origen"], row["texto"], row["received"], row["idinterno"])
+        self.inbox(row["account"]).add(reply)
+        if reply.texto.strip().upper() == "BAJA":
+            self._opted_out.add(reply.origen)
             self._apply_rules()
         return reply
 
@@ -165,7 +164,7 @@ class Provider:
                 rows = [(row[0], row[1], row[2]) for row in event["rows"]]
                 self.account(event["account"]).inject(rows, remember=False)
             elif kind == "reply":
-                self._keep_reply(**{name: value for name, value in event.items() if name != "event"})
+                self._keep_reply(event["reply"])
             elif kind == "done":
                 batch = self.ledger.batches[event["batch"]]
                 self.account(batch.post.account).replay_done(batch, event)

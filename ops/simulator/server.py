@@ -45,7 +45,7 @@ class Server:
         form = Fields(body) if request.content_type == FORM else NO_FIELDS
         parameters = Parameters(Fields(query.encode("latin-1", "replace")), form)
         if endpoint is None:
-            asked = soap.Request(path, request.method, parameters, request.host, request.content_type, body)
+            asked = soap.Request(path, request.method, parameters, request.host, body)
             endpoint, parameters = soap.find(asked)
         call = Call(endpoints.name_of(endpoint, parameters), parameters, request.remote or "", len(body))
         too_large = self._size_refusal(len(body), form)
@@ -68,15 +68,17 @@ class Server:
             return await wire.send(request, answers.SCRIPT_FAILED, FORGOTTEN)
         replacement = call.hits.first(ANSWERS)
         if replacement is not None:
-            options = self.provider.options
-            about = {"ip": call.ip, "credit": options.credit, "expires": options.contract_expires}
-            if replacement.kind == "sentence":
-                answer = endpoint.refuse(answers.sentence(replacement, **about))
-            else:
-                answer = answers.faulty(replacement)
+            answer = self._replaced(replacement, endpoint, call)
         broken = call.hits.first(WIRES)
         self._note(call, f"{broken.kind} of {answer.summary}" if broken else answer.summary)
         return await wire.send(request, answer, broken)
+
+    def _replaced(self, fault: Fault, endpoint: Endpoint, call: Call) -> Answer:
+        if fault.kind != "sentence":
+            return answers.faulty(fault)
+        options = self.provider.options
+        words = answers.sentence(fault, ip=call.ip, credit=options.credit, expires=options.contract_expires)
+        return endpoint.refuse(words)
 
     def _ask(self, endpoint: Endpoint, call: Call, too_large: Answer | None) -> Answer:
         provider = self.provider

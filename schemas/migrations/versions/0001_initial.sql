@@ -89,7 +89,7 @@ CREATE TABLE campaign (
     test boolean NOT NULL DEFAULT false,
     canary_chunks int CHECK (canary_chunks > 0),    -- only these roots may be claimed until the canary has passed
     max_reject_rate real CHECK (max_reject_rate BETWEEN 0 AND 1),
-    start_at timestamptz NOT NULL,
+    start_at timestamptz,               -- FECHADESDE, by the provider's clock; null = at once
     expires_at timestamptz,
     rows int NOT NULL DEFAULT 0,
     messages int NOT NULL DEFAULT 0,

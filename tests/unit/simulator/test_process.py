@@ -156,7 +156,7 @@ def test_it_says_where_it_listens_in_one_line_and_stops_on_sigterm():
         assert process.stdout is not None
         ready = json.loads(process.stdout.readline())
         assert ready["pid"] == process.pid
-        assert set(ready) == {"url", "pid", "control_url"}
+        assert set(ready) == {"url", "smtp_url", "control_url", "pid"}
         process.terminate()
         assert process.wait(10) == 0
 

@@ -1,0 +1,176 @@
+"""Settings: a bad value names itself and says why; environment, secret files and .env in that order."""
+
+from pathlib import Path
+
+import pytest
+
+from dispatcher import config
+from dispatcher.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DISPATCHER_NO_DOTENV", raising=False)
+
+
+def test_the_defaults_are_those_that_the_readme_promises() -> None:
+    settings = config.load()
+    assert settings.provider_url == "https://servicio.smsmasivos.com.ar"
+    assert settings.apikey is None
+    assert (settings.country, settings.company) == ("AR", None)
+    assert (settings.window, settings.window_guard) == ("08:00-22:00", 60)
+    assert (settings.chunk_size, settings.chunk_bytes, settings.concurrency, settings.rate) == (1000, 90_000, 2, 0)
+    assert (settings.provider_timeout, settings.poll_interval, settings.probe_rate) == (60, 15, 5)
+    assert (settings.fecha_reading, settings.max_resends) == ("auto", 3)
+    assert (settings.in_doubt_horizon, settings.result_horizon) == (900, 86_400)
+
+
+BAD = [
+    ("DATABASE_URL", "mysql://localhost/x"),
+    ("BROKER_URL", "kafka://localhost"),
+    ("PROVIDER_URL", "servicio.smsmasivos.com.ar"),
+    ("PROVIDER_URL", "ftp://host"),
+    ("PROVIDER_URL", "http://user:pass@host"),
+    ("PROVIDER_URL", "http://host/?x=1"),
+    ("PROVIDER_URL", "http://[::1"),
+    ("COUNTRY", "BR"),
+    ("WINDOW", "8-22"),
+    ("WINDOW", "08:00-08:00"),
+    ("WINDOW", "22:00-26:00"),
+    ("WINDOW_GUARD", "-1"),
+    ("CHUNK_SIZE", "0"),
+    ("CHUNK_SIZE", "many"),
+    ("CHUNK_BYTES", "10"),
+    ("CONCURRENCY", "0"),
+    ("RATE", "-1"),
+    ("PROVIDER_TIMEOUT", "0"),
+    ("PROVIDER_TIMEOUT", "nan"),
+    ("POLL_INTERVAL", "0"),
+    ("PROBE_RATE", "0"),
+    ("FECHA_READING", "week"),
+    ("IN_DOUBT_HORIZON", "-1"),
+    ("IN_DOUBT_HORIZON", "inf"),
+    ("RESULT_HORIZON", "inf"),
+    ("RESULT_HORIZON", "nan"),
+    ("MAX_RESENDS", "-1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_bad_value_stops_the_start_with_its_name(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"DISPATCHER_{name}", value)
+    with pytest.raises(UsageError, match=f"DISPATCHER_{name}: .") as caught:
+        config.load()
+    assert caught.value.hint
+
+
+def test_every_bad_value_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_CHUNK_SIZE", "0")
+    monkeypatch.setenv("DISPATCHER_WINDOW", "always")
+    with pytest.raises(UsageError) as caught:
+        config.load()
+    assert "DISPATCHER_CHUNK_SIZE" in str(caught.value)
+    assert "DISPATCHER_WINDOW" in str(caught.value)
+
+
+def test_a_window_that_its_own_guard_swallows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_WINDOW", "08:00-08:30")
+    monkeypatch.setenv("DISPATCHER_WINDOW_GUARD", "1800")
+    with pytest.raises(UsageError, match="DISPATCHER_WINDOW"):
+        config.load()
+
+
+def test_a_bad_secret_does_not_show_in_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_DATABASE_URL", "mysql://user:hunter2@host/x")
+    with pytest.raises(UsageError) as caught:
+        config.load()
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_secrets_do_not_show_in_a_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_APIKEY", "hunter2")
+    monkeypatch.setenv("DISPATCHER_DATABASE_URL", "postgresql://u:hunter2@h/x")
+    assert "hunter2" not in repr(config.load())
+
+
+def test_a_file_gives_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("CLAVE\n")
+    monkeypatch.setenv("DISPATCHER_APIKEY_FILE", str(tmp_path / "key"))
+    assert config.load().require_apikey() == "CLAVE"
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe\x00"])
+def test_a_secret_file_without_a_secret_is_named(content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    monkeypatch.setenv("DISPATCHER_APIKEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(UsageError, match="DISPATCHER_APIKEY"):
+        config.load().require_apikey()
+
+
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DISPATCHER_RATE=120\nDISPATCHER_COMPANY='Empresa SA'\nOTHER=1\n")
+    settings = config.load()
+    assert (settings.rate, settings.company) == (120, "Empresa SA")
+
+
+def test_a_dotenv_file_may_name_a_secret_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("CLAVE")
+    (tmp_path / ".env").write_text("DISPATCHER_APIKEY_FILE=key\n")
+    assert config.load().require_apikey() == "CLAVE"
+
+
+def test_the_environment_beats_a_secret_file_and_that_beats_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DISPATCHER_APIKEY=dotenv\n")
+    assert config.load().require_apikey() == "dotenv"
+    (tmp_path / "key").write_text("file")
+    monkeypatch.setenv("DISPATCHER_APIKEY_FILE", str(tmp_path / "key"))
+    assert config.load().require_apikey() == "file"
+    monkeypatch.setenv("DISPATCHER_APIKEY", "environment")
+    assert config.load().require_apikey() == "environment"
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_RATE", "")
+    monkeypatch.setenv("DISPATCHER_APIKEY", "")
+    settings = config.load()
+    assert (settings.rate, settings.apikey) == (0, None)
+
+
+def test_an_isolated_process_reads_no_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DISPATCHER_APIKEY=real\n")
+    monkeypatch.setenv("DISPATCHER_NO_DOTENV", "1")
+    assert config.load().apikey is None
+
+
+@pytest.mark.parametrize("url", ["http://HOST:8080/", "http://host:8080", " http://host:8080/ "])
+def test_one_provider_has_one_written_form(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_PROVIDER_URL", url)
+    assert config.load().provider_url == "http://host:8080"
+
+
+def test_the_fingerprint_tells_keys_apart_and_gives_none_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = set()
+    for key in ("one", "two"):
+        monkeypatch.setenv("DISPATCHER_APIKEY", key)
+        mark = config.load().fingerprint
+        assert mark is not None
+        assert len(mark) == 16
+        assert key not in mark
+        marks.add(mark)
+    assert len(marks) == 2
+
+
+@pytest.mark.parametrize(("rate", "size", "effective"), [("0", "1000", 1000), ("60", "1000", 60), ("5000", "1000", 1000)])
+def test_a_rate_also_caps_the_chunk(rate: str, size: str, effective: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_RATE", rate)
+    monkeypatch.setenv("DISPATCHER_CHUNK_SIZE", size)
+    assert config.load().effective_chunk_size() == effective
+
+
+def test_a_missing_database_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DISPATCHER_HOME", str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match="DISPATCHER_DATABASE_URL") as caught:
+        _ = config.load().sqlalchemy_url
+    assert "dispatcher up" in (caught.value.hint or "")
