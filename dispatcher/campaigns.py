@@ -80,21 +80,19 @@ def listing(connection: Connection, limit: int = 50) -> list[Summary]:
 
 
 def _summary(connection: Connection, row: Any) -> Summary:
-    by_state = connection.execute(
+    # One statement, so one moment: else what settles between two would be counted twice.
+    counters = connection.execute(
         text(
-            "SELECT state, count(*) AS chunks, sum(messages)::bigint AS messages, sum(resulted)::bigint AS resulted, "
-            "sum(suppressed)::bigint AS suppressed FROM chunk WHERE campaign_id = :id GROUP BY state"
-        ),
-        {"id": row.id},
-    ).all()
-    codes = connection.execute(
-        text(
-            "SELECT code, sum(n)::bigint AS n FROM chunk_result WHERE campaign_id = :id "
+            "SELECT state, NULL::int AS code, count(*) AS chunks, sum(messages)::bigint AS messages, "
+            "sum(resulted)::bigint AS resulted, sum(suppressed)::bigint AS suppressed "
+            "FROM chunk WHERE campaign_id = :id GROUP BY state "
+            "UNION ALL SELECT NULL, code, 0, 0, sum(n)::bigint, 0 FROM chunk_result WHERE campaign_id = :id "
             "GROUP BY code ORDER BY code DESC"
         ),
         {"id": row.id},
     ).all()
-    result_codes = {int(r.code): int(r.n) for r in codes if r.n}
+    by_state = [counter for counter in counters if counter.state is not None]
+    result_codes = {int(c.code): int(c.resulted) for c in counters if c.code is not None and c.resulted}
     counts: dict[str, int] = dict.fromkeys(MessageStatus, 0)
     counts[MessageStatus.OK] = result_codes.get(0, 0)
     counts[MessageStatus.SIMULATED] = result_codes.get(1, 0)

@@ -37,6 +37,7 @@ class Claim:
     expires_at: datetime | None
     claimed_at: float  # boot clock, read before the claim began
     lease_ends: float
+    poll_gap_cap_ms: int  # see Settings
 
     def label(self) -> str:
         """The one shape of a log line's subject."""
@@ -141,6 +142,7 @@ def _claim(
         expires_at=campaign.expires_at,
         claimed_at=claimed_at,
         lease_ends=claimed_at + lease,
+        poll_gap_cap_ms=settings.poll_gap_cap_ms,
     )
 
 
@@ -171,7 +173,15 @@ def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> st
 def finish_in_doubt(engine: Engine, claim: Claim, error: ProviderError) -> str | None:
     """Nobody knows: in doubt until evidence. Words about credit or contract also block the account."""
     with engine.begin() as connection:
-        row = _finish(connection, "finish_in_doubt", claim, "in_doubt", str(error), reason=error.reason)
+        row = _finish(
+            connection,
+            "finish_in_doubt",
+            claim,
+            "in_doubt",
+            str(error),
+            reason=error.reason,
+            cap_ms=claim.poll_gap_cap_ms,
+        )
         if error.scope == "account" and error.words:
             connection.execute(query("account_blocked"), {"account_id": claim.account_id, "words": error.words})
         else:
@@ -190,9 +200,11 @@ def _finish(
     return str(row.state) if row else None
 
 
-def rescue(connection: Connection, account_id: int) -> int:
+def rescue(connection: Connection, settings: Settings, account_id: int) -> int:
     """Move chunks whose lease ran out into doubt. Returns how many."""
-    rows = connection.execute(query("rescue_leases"), {"account_id": account_id}).all()
+    rows = connection.execute(
+        query("rescue_leases"), {"account_id": account_id, "cap_ms": settings.poll_gap_cap_ms}
+    ).all()
     for row in rows:
         log.warning("lease_expired campaign=%s chunk=%s attempt=%s", row.campaign_id, row.chunk_no, row.attempt)
     return len(rows)

@@ -192,6 +192,11 @@ class Settings(BaseSettings):
         """The broker's address as Celery takes it."""
         return self._address(self.broker_url, "broker_url", PREFIX + "BROKER_URL")
 
+    @property
+    def poll_gap_cap_ms(self) -> int:
+        """The most that the time between two polls that worked counts as observed, milliseconds."""
+        return round((2 * self.poll_interval + 30) * 1000)
+
     def effective_chunk_size(self) -> int:
         """Messages per POST: a rate limit also caps the chunk, so that a burst is at most one minute's worth."""
         return min(self.chunk_size, self.rate) if self.rate else self.chunk_size

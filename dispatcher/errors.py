@@ -59,7 +59,8 @@ class ProviderError(DispatcherError):
         """Take the class's defaults for whatever is not given."""
         super().__init__(message, hint=hint)
         self.reason: str = reason or self.default_reason
-        self.words: str | None = None if words is None else words[:WORDS_LIMIT]
+        # No NUL: a text field of Postgres takes none, and then the outcome of a POST could not be written down.
+        self.words: str | None = None if words is None else words[:WORDS_LIMIT].replace("\x00", " ")
         self.delivered: Delivered = delivered or self.default_delivered
         self.scope: Scope = scope or self.default_scope
         self.retryable: bool = self.default_retryable if retryable is None else retryable

@@ -266,7 +266,7 @@ class Poller:
                 "poll_turn": self.turn,
                 "cursors": cursors,
                 "counts": self.runtime.settings.sending_window.allows(cycle.earliest),
-                "cap_ms": round((2 * self.runtime.settings.poll_interval + 30) * 1000),
+                "cap_ms": self.runtime.settings.poll_gap_cap_ms,
                 "begun_at": cycle.db_now,
                 "lease": self._lease,
             },

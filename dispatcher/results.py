@@ -162,11 +162,13 @@ class Settler:
         timely = _lock_and_drop_early(connection, lines, outcome)
         if timely.is_empty():
             return
-        # One line a message for the bulk update: a good one if there is one, else the earliest.
-        ranked = timely.with_columns(bad=(~pl.col("code").is_in(_FINAL_GOOD)))
-        if ranked.select(pl.struct("campaign_id", "seq").n_unique()).item() < ranked.height:
-            ranked = ranked.sort("bad", "fecha")
-        first = ranked.unique(["campaign_id", "seq"], keep="first", maintain_order=True)
+        # One line an idinterno for the bulk update: a good one if there is one, else the earliest; -4 last, since on
+        # a resent line it does not count, and must not stand before one that does.
+        ranked = timely.with_columns(bad=~pl.col("code").is_in(_FINAL_GOOD), identical=pl.col("code") == -4)
+        key = ["campaign_id", "seq", "generation"]
+        if ranked.select(pl.struct(key).n_unique()).item() < ranked.height:
+            ranked = ranked.sort("bad", "identical", "fecha")
+        first = ranked.unique(key, keep="first", maintain_order=True)
         rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
         _stage(connection, first.sort("campaign_id", "seq"), refusals_count)
         row = connection.execute(query("settle_lines")).one()
@@ -253,8 +255,7 @@ def _handle_others(connection: Connection, outcome: Settled) -> None:
             if changed:
                 outcome.changed += 1
                 counter = {"campaign_id": row.campaign_id, "chunk_no": changed.chunk_no}
-                connection.execute(query("move_count"), {**counter, "code": row.result_code, "n": -1})
-                connection.execute(query("move_count"), {**counter, "code": row.code, "n": 1})
+                connection.execute(query("move_count"), {**counter, "old": row.result_code, "new": row.code})
                 old = {"fecha": row.processed_at, "code": row.result_code, "text": row.result_text or "OK"}
                 connection.execute(query("keep_line"), {**line, **old})
                 continue

@@ -52,7 +52,7 @@ def tick(runtime: Runtime) -> Hints:
         )
         if not locked.scalar():
             return hints
-        chunks.rescue(connection, account.id)
+        chunks.rescue(connection, runtime.settings, account.id)
     _each(runtime, account.id, _retire, _give_up, _watch, _complete)
     _fill(runtime, hints, account.id)
     return hints

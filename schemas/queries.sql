@@ -104,7 +104,7 @@ UPDATE chunk k SET state = CASE WHEN resulted + suppressed = messages THEN 'sett
        settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
        lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = :reason,
        doubt_observed_ms = a.observed_ms
-           + coalesce(extract(epoch FROM clock_timestamp() - a.polled_at) * 1000, 0)::bigint,
+           + least(:cap_ms, coalesce(extract(epoch FROM clock_timestamp() - a.polled_at) * 1000, 0)::bigint),
        probe_at = clock_timestamp(), probes = 0
 FROM account a
 WHERE k.id = :chunk_id AND a.id = k.account_id AND k.state = 'sending' AND k.attempt = :attempt
@@ -155,7 +155,7 @@ WITH late AS (
            settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
            lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'lease_expired',
            doubt_observed_ms = a.observed_ms
-               + coalesce(extract(epoch FROM clock_timestamp() - a.polled_at) * 1000, 0)::bigint,
+               + least(:cap_ms, coalesce(extract(epoch FROM clock_timestamp() - a.polled_at) * 1000, 0)::bigint),
            probe_at = clock_timestamp(), probes = 0
     FROM late, account a
     WHERE k.id = late.id AND a.id = k.account_id
@@ -234,8 +234,11 @@ RETURNING chunk_no;
 
 -- name: move_count
 -- Keeps the per-code counters true when a result changes.
-INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n) VALUES (:campaign_id, :chunk_no, :code, :n)
-ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + :n;
+WITH taken AS (
+    UPDATE chunk_result SET n = n - 1 WHERE campaign_id = :campaign_id AND chunk_no = :chunk_no AND code = :old
+)
+INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n) VALUES (:campaign_id, :chunk_no, :new, 1)
+ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + 1;
 
 -- name: complete_campaigns
 -- Completed = every chunk final. Locks only campaigns; two settlers of the last chunks are caught by the next tick.
@@ -307,7 +310,7 @@ WHERE k.account_id = :account_id AND k.resulted > 0 AND m.result_code IS NOT NUL
 ORDER BY k.id DESC LIMIT 1;
 
 -- name: oldest_accepted
--- One open line of each of the oldest accepted or doubtful chunks.
+-- One open line of each of the oldest accepted chunks, then of doubtful ones: those may have no result ever.
 SELECT k.campaign_id, c.prefix, l.seq, l.generation
 FROM chunk k JOIN campaign c ON c.id = k.campaign_id
 CROSS JOIN LATERAL (
@@ -317,7 +320,7 @@ CROSS JOIN LATERAL (
     ORDER BY m.seq LIMIT 1
 ) l
 WHERE k.account_id = :account_id AND k.state IN ('accepted', 'in_doubt')
-ORDER BY k.posted_at LIMIT :limit;
+ORDER BY k.state <> 'accepted', k.posted_at LIMIT :limit;
 
 -- name: set_reading
 -- What a fecha question brings, as found by probing.

@@ -13,6 +13,7 @@ from dispatcher import accounts, balance, intake, runtime, submit, upkeep
 from dispatcher.doubts import Prober
 from dispatcher.polling import Poller
 from workers.app import app
+from workers.schedule import EXPIRY
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ _pollers: dict[int, Poller] = {}
 def _hint(name: str, *arguments: Any) -> None:
     """Send a task; when the broker is away, the next tick finds the same work."""
     try:
-        app.send_task(name, args=arguments, retry=False, expires=30)
+        app.send_task(name, args=arguments, retry=False, expires=EXPIRY)
     except OperationalError:
         log.warning("hint_lost task=%s", name)
 

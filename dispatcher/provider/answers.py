@@ -27,7 +27,7 @@ CREDENTIALS_HINT = "Check DISPATCHER_APIKEY against the panel, Mi cuenta -> Segu
 IP_HINT = "Allow this machine's public IP in the panel, Mi cuenta -> Seguridad."
 URL_HINT = "Check DISPATCHER_PROVIDER_URL."
 
-_HINTS: dict[AccountScope, str] = {
+HINTS: dict[AccountScope, str] = {
     "credentials": CREDENTIALS_HINT,
     "ip": IP_HINT,
     "credit": "Buy more messages, then resume the account.",
@@ -89,21 +89,27 @@ def read_bulk_answer(status: int, content_type: str | None, body: bytes) -> None
     Raises `CredentialsRefused` (proven not taken), `AccountBlocked` (part may have been taken), `InDoubt` for
     anything else. Guide "Envío de mensajes vía http (en bloque, POST)". `content_type` proves nothing here.
     """
-    words = words_of(body)
-    if status != 200:
-        raise InDoubt(reason=_status_reason(status), words=words, hint=URL_HINT if status < 500 else None)
-    if body.strip().lower() == b"ok":
+    if require_words(status, body).lower() == "ok":
         return
+    words = words_of(body)
+    scope = _account_sentence(body)
+    if scope in ("credentials", "ip"):
+        raise CredentialsRefused(reason=scope, words=words, hint=HINTS[scope])
+    if scope is not None:
+        raise AccountBlocked(reason=scope, words=words, hint=HINTS[scope])
+    raise InDoubt(reason=garbage_or_sentence(body), words=words)
+
+
+def require_words(status: int, body: bytes) -> str:
+    """The text of the answer to a post; `InDoubt` unless it is HTTP 200, some bytes, and no HTML page."""
+    if status != 200:
+        hint = URL_HINT if status < 500 else None
+        raise InDoubt(reason=_status_reason(status), words=words_of(body), hint=hint)
     if not body.strip():
         raise InDoubt(reason="empty")
     if is_html(body):
-        raise InDoubt(reason="html", words=words)
-    scope = _account_sentence(body)
-    if scope in ("credentials", "ip"):
-        raise CredentialsRefused(reason=scope, words=words, hint=_HINTS[scope])
-    if scope is not None:
-        raise AccountBlocked(reason=scope, words=words, hint=_HINTS[scope])
-    raise InDoubt(reason=_garbage_or_sentence(body), words=words)
+        raise InDoubt(reason="html", words=words_of(body))
+    return decode(body).strip()
 
 
 def require_answer(status: int, body: bytes) -> None:
@@ -120,8 +126,8 @@ def no_result_line(body: bytes) -> AnswerError:
     """The error for an answer without the result that was due, with the account's reason if it names one."""
     scope = _account_sentence(body)
     if scope is not None:
-        return AnswerError(reason=scope, words=words_of(body), retryable=False, hint=_HINTS[scope])
-    return AnswerError(reason=_garbage_or_sentence(body), words=words_of(body))
+        return AnswerError(reason=scope, words=words_of(body), retryable=False, hint=HINTS[scope])
+    return AnswerError(reason=garbage_or_sentence(body), words=words_of(body))
 
 
 def parse_status(body: bytes) -> StatusLines:
@@ -181,7 +187,8 @@ def _account_sentence(body: bytes) -> AccountScope | None:
     return account_scope(text)
 
 
-def _garbage_or_sentence(body: bytes) -> str:
+def garbage_or_sentence(body: bytes) -> str:
+    """The reason for words that nobody expected: whether they are words at all."""
     text = words_of(body)
     printable = sum(c.isprintable() or c.isspace() for c in text)
     return "sentence" if printable == len(text) else "garbage"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import ssl
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
 import requests
 
 from dispatcher.errors import UsageError
+from dispatcher.provider.answers import CREDENTIALS_HINT
 from dispatcher.provider.transport import Adapter, Call, tls_context
 
 _HEADERS = {"User-Agent": "sms-dispatcher", "Accept": "*/*", "Accept-Encoding": "identity"}
@@ -31,12 +34,21 @@ class Client:
         self._context = _context(ca_bundle) if self.base.startswith("https:") else None
         self._local = threading.local()
 
-    def exchange(self, path: str, body: bytes | None, call: Call, *, fresh: bool = False) -> requests.Response:
+    def exchange(
+        self,
+        path: str,
+        body: bytes | None,
+        call: Call,
+        *,
+        fresh: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
         """Send one request, a POST when there is a body, and return with the answer's body still unread.
 
-        `fresh` opens a connection for this call alone. Raises what `Adapter.exchange` raises.
+        `fresh` opens a connection for this call alone. A body is a form, unless `headers` say something else. Raises
+        what `Adapter.exchange` raises.
         """
-        headers = dict(_HEADERS) if body is None else _HEADERS | _FORM
+        headers = dict(_HEADERS) if body is None else {**_HEADERS, **(headers or _FORM)}
         if fresh:
             headers["Connection"] = "close"
         method = "GET" if body is None else "POST"
@@ -61,6 +73,30 @@ class Client:
             self._local.pid, self._local.adapters = os.getpid(), {}
         adapters: dict[bool, Adapter] = self._local.adapters
         return adapters
+
+
+@dataclass(frozen=True)
+class Access:
+    """How one account is reached: where, with which key, and how many seconds one call may take in total."""
+
+    client: Client
+    apikey: str
+    timeout: float
+
+    @classmethod
+    def of(cls, base_url: str, apikey: str, *, timeout: float, ca_bundle: str | None) -> Self:
+        """Check the settings without connecting; `UsageError` when they cannot work."""
+        checked_timeout(timeout)
+        if not apikey.isascii() or not apikey.isprintable():
+            raise UsageError("The API key has characters that no API key has.", hint=CREDENTIALS_HINT)
+        return cls(Client(base_url, ca_bundle), apikey, timeout)
+
+
+def checked_timeout(timeout: float) -> float:
+    """`timeout` itself; `UsageError` when nothing could be done in it."""
+    if timeout <= 0:
+        raise UsageError("The provider's timeout must be more than 0 seconds.")
+    return timeout
 
 
 def read_chunks(response: requests.Response, size: int = _READ) -> Generator[bytes]:

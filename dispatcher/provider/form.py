@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import quote_plus
 
+from dispatcher.provider.message import Message
+
 _SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
 _FECHA_DIGITS = 14
 
@@ -44,6 +46,36 @@ def status_form(apikey: str, by: str, value: str, *, only_unread: bool, mark_rea
     if mark_read:
         body += b"&marcarcomoleidos=1"
     return body
+
+
+def unit_form(apikey: str, message: Message) -> bytes:
+    """The body of a unit POST, guide "Envío de mensajes vía http (en tiempo real)"; API=1 stands in the address.
+
+    HTML is written with character references where latin-1 ends.
+    """
+    fields = [("apikey", apikey), ("tos", message.numero), ("texto", message.texto), ("respuestanumerica", "1")]
+    if message.idinterno:
+        fields.append(("idinterno", message.idinterno))
+    if message.fechadesde_text:
+        fields.append(("fechadesde", message.fechadesde_text))
+    if message.test:
+        fields.append(("test", "1"))
+    if message.html is not None:
+        fields.append(("html", message.html.encode("latin-1", "xmlcharrefreplace").decode("latin-1")))
+    return b"&".join(name.encode() + b"=" + quote(value) for name, value in fields)
+
+
+def inbox_form(
+    apikey: str, origen: str | None, *, excel: bool, only_unread: bool, mark_read: bool, with_idinterno: bool
+) -> bytes:
+    """The query of a pull of replies, guide "Recepción de mensajes vía HTTP (PULL)"."""
+    body = b"apikey=" + quote(apikey)
+    if origen:
+        body += b"&origen=" + quote(origen)
+    if excel:
+        body += b"&formato=excel"
+    flags = {b"solonoleidos": only_unread, b"marcarcomoleidos": mark_read, b"traeridinterno": with_idinterno}
+    return body + b"".join(b"&%s=1" % name for name, on in flags.items() if on)
 
 
 def account_form(apikey: str) -> bytes:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, Self, TypeVar
 
-from dispatcher.errors import AnswerError, InDoubt, ProviderError, UsageError
+from dispatcher.errors import AnswerError
 from dispatcher.provider import answers, form
 from dispatcher.provider.answers import ResultLine, StatusLines
-from dispatcher.provider.client import Client, TooLarge, is_framed, read_body, read_chunks
+from dispatcher.provider.client import Access, is_framed, read_body, read_chunks
 from dispatcher.provider.deadline import now
-from dispatcher.provider.failures import post_failure, question_failure
+from dispatcher.provider.exchange import ask, post_once, question_error
 from dispatcher.provider.slices import line_slices
 from dispatcher.provider.transport import Call, Stopped
 
@@ -60,13 +60,8 @@ class HttpProvider:
 
         `base_url` may have a path and a trailing slash. `ca_bundle` is a file or folder of CA certificates.
         """
-        if timeout <= 0:
-            raise UsageError("The provider's timeout must be more than 0 seconds.")
-        if not apikey.isascii() or not apikey.isprintable():
-            raise UsageError("The API key has characters that no API key has.", hint=answers.CREDENTIALS_HINT)
-        self._client = Client(base_url, ca_bundle)
-        self._apikey = apikey
-        self._timeout = timeout
+        access = Access.of(base_url, apikey, timeout=timeout, ca_bundle=ca_bundle)
+        self._client, self._apikey, self._timeout = access.client, access.apikey, access.timeout
 
     def __repr__(self) -> str:
         """Name the provider and never the key."""
@@ -95,26 +90,13 @@ class HttpProvider:
             raise ValueError("a bloque has at least one line")
         body = form.bulk_form(self._apikey, bloque, separator, test)
         call = Call(self._timeout if timeout is None else timeout, guard)
-        failure: BaseException
-        try:
+
+        def post() -> None:
             response = self._client.exchange(BULK, body, call, fresh=True)
             answer = read_body(response, SMALL_ANSWER)
             answers.read_bulk_answer(response.status_code, response.headers.get("Content-Type"), answer)
-            if call.sent:
-                return
-            failure = InDoubt("The provider answered before it had the whole post.", reason="cut_while_sending")
-        except TooLarge as error:
-            words = answers.words_of(error.args[0])
-            failure = answers.scrubbed(InDoubt(reason="too_large", words=words), self._apikey)
-        except Stopped:
-            assert call.stopped is not None
-            failure = call.stopped
-        except ProviderError as error:
-            failure = answers.scrubbed(error, self._apikey)
-        except Exception as error:
-            failure = post_failure(error, call)
-        # Raised out here, so that no library error comes along as its context: those hold the request.
-        raise failure
+
+        post_once(call, post, self._apikey)
 
     def status_by_idinterno(self, idinterno: str, *, only_unread: bool = False, mark_read: bool = False) -> StatusLines:
         """The results of one message, a list of `ResultLine`; empty when the provider says PENDIENTE.
@@ -177,26 +159,14 @@ class HttpProvider:
         self, path: str, body: bytes | None, read: Callable[[bytes], T], *, cap: int = SMALL_ANSWER
     ) -> tuple[T, Call]:
         call = Call(self._timeout)
-        failure: AnswerError
-        try:
+
+        def question() -> T:
             response = self._client.exchange(_question(path, body), None, call)
             answer = read_body(response, cap)
             answers.require_answer(response.status_code, answer)
-            return read(answer), call
-        except (Exception, Stopped) as error:
-            failure = self._question_failure(error, call)
-        raise failure
+            return read(answer)
 
-    def _question_failure(self, error: BaseException, call: Call) -> AnswerError:
-        if isinstance(error, Stopped):  # questions have no guard: their time was over
-            return AnswerError(reason="deadline")
-        if isinstance(error, TooLarge):
-            error = AnswerError(reason="too_large", words=answers.words_of(error.args[0]))
-        if isinstance(error, AnswerError):
-            answers.scrubbed(error, self._apikey)
-            return error
-        assert isinstance(error, Exception)
-        return question_failure(error, call)
+        return ask(call, question, self._apikey), call
 
 
 def _question(path: str, parameters: bytes | None) -> str:
@@ -248,5 +218,5 @@ class StatusStream(Iterator[bytes]):
                     call.deadline.extend(now() - paused)
             return
         except (Exception, Stopped) as error:
-            failure = provider._question_failure(error, call)
+            failure = question_error(error, call, provider._apikey)
         raise failure

@@ -65,7 +65,7 @@ class _Handler:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        mail = bytes(envelope.content or b"")
+        mail = envelope.content if isinstance(envelope.content, bytes) else b""
         peer = session.peer[0] if session.peer else ""
         call = Call("smtp", _parameters(mail), str(peer), len(mail))
         provider = self._provider

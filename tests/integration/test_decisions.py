@@ -101,7 +101,7 @@ def test_credit_that_runs_out_blocks_and_its_messages_are_retried_under_new_ids(
     assert desk.finish(campaign).counts == {"ok": 30}
     sent = simulator.sent()
     assert sent["taken_twice"] == {}
-    assert sent["pairs_sent_twice"] == {}
+    assert sent["pairs_sent_twice"] == []
     assert audited(desk, campaign).balanced
     assert len(desk.sql("SELECT DISTINCT destino FROM message_status WHERE status = 'ok'")) == 30
 

@@ -1,0 +1,46 @@
+"""What the integration tests share: one simulator for all of them, set back between two, and a bench to work on."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dispatcher.runtime import Runtime
+from ops.simulator.options import Options
+from ops.simulator.process import SimulatorProcess
+from tests.conftest import APIKEY
+from tests.integration.bench import Bench
+
+
+@pytest.fixture(scope="session")
+def shared_simulator() -> Iterator[SimulatorProcess]:
+    """A process of its own costs half a second a test."""
+    with SimulatorProcess() as process:
+        process.start(apikey=[APIKEY], window="00:00-24:00")
+        yield process
+
+
+@pytest.fixture
+def simulator(shared_simulator: SimulatorProcess) -> SimulatorProcess:
+    """A provider that is always open, answers at once, and remembers nothing of the test before."""
+    shared_simulator.reset()
+    shared_simulator.set_option(**Options(apikey=[APIKEY], window="00:00-24:00").model_dump(mode="json"))
+    shared_simulator.set_clock(offset=0, speed=1)
+    return shared_simulator
+
+
+@pytest.fixture
+def make_bench(make_runtime: Callable[..., Runtime]) -> Callable[..., Bench]:
+    """A bench with settings of its own: `make_bench(chunk_size=10)`."""
+
+    def make(**changes: object) -> Bench:
+        return Bench(make_runtime(**changes))
+
+    return make
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench]) -> Bench:
+    """A bench whose chunks have ten messages; every move of a state is held against the list of allowed ones."""
+    made = make_bench(chunk_size=10)
+    made.watch_moves()
+    return made
