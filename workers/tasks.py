@@ -28,7 +28,8 @@ def _hint(name: str, *arguments: Any) -> None:
         log.warning("hint_lost task=%s", name)
 
 
-@app.task(name="dispatcher.tick")
+# Once a second: its events would drown everything else in Flower.
+@app.task(name="dispatcher.tick", send_events=False)
 def tick() -> None:
     """Look after everything that is due, overdue or over."""
     hints = upkeep.tick(runtime.current())

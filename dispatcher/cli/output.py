@@ -25,9 +25,9 @@ class Output:
     """Where a command's answer goes."""
 
     def __init__(self, as_json: bool) -> None:
-        """Tables to stdout, or one JSON object; everything else to stderr."""
+        """Tables to stdout, or one JSON object instead; notes to stderr."""
         self.as_json = as_json
-        self.console = Console(stderr=as_json, highlight=False)
+        self.console = Console(quiet=as_json, highlight=False)
         self.notes = Console(stderr=True, highlight=False)
 
     def answer(self, value: dict[str, Any]) -> None:

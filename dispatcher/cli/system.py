@@ -71,6 +71,11 @@ def up(output: Output) -> None:
     """
     settings = config.load()
     with door.embedded(settings, broker=True):
+        runtime = Runtime(settings)
+        try:
+            database.require_schema(runtime.engine)
+        finally:
+            runtime.close()
         sys.exit(door.supervise(settings, output.note))
 
 

@@ -109,7 +109,7 @@ def require_words(status: int, body: bytes) -> str:
         raise InDoubt(reason="empty")
     if is_html(body):
         raise InDoubt(reason="html", words=words_of(body))
-    return decode(body).strip()
+    return decode(body.strip())  # of bytes: latin-1 has blanks of its own, which prove nothing
 
 
 def require_answer(status: int, body: bytes) -> None:

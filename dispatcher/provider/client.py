@@ -31,7 +31,7 @@ class Client:
     def __init__(self, base_url: str, ca_bundle: str | None = None) -> None:
         """Check the address and the CA bundle without connecting; `UsageError` when they cannot work."""
         self.base = _checked_base(base_url)
-        self._context = _context(ca_bundle) if self.base.startswith("https:") else None
+        self._context = tls_context_of(ca_bundle) if self.base.startswith("https:") else None
         self._local = threading.local()
 
     def exchange(
@@ -142,7 +142,8 @@ def _checked_base(base_url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def _context(ca_bundle: str | None) -> ssl.SSLContext:
+def tls_context_of(ca_bundle: str | None) -> ssl.SSLContext:
+    """A verifying context; `UsageError` for a CA bundle that cannot be used."""
     try:
         return tls_context(ca_bundle)
     except OSError as error:  # ssl.SSLError, for a file that is no certificate, is one too

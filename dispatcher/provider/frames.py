@@ -53,9 +53,12 @@ def parse_slice(body: bytes) -> StatusFrame:
 
 
 def _lines(body: bytes) -> pl.Series:
-    text = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").decode("latin-1")
+    if b"\r" in body:
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not body.isascii():
+        body = body.decode("latin-1").encode()
     # As bytes: handing over a str with accents costs twice the time.
-    whole = pl.Series([text.encode()], dtype=pl.Binary).cast(pl.String)
+    whole = pl.Series([body], dtype=pl.Binary).cast(pl.String)
     lines = whole.str.split("\n").explode()
     return lines.filter(lines != "")
 

@@ -17,6 +17,11 @@ from dispatcher.window import provider_local
 LINK_MARK = "http://1rck.in/-000000"
 """Where the link to the HTML content goes in a text (guide, HTML)."""
 
+
+class NotOffered(UsageError):
+    """The transport has no way to say what the message asks for, and leaves nothing out in silence."""
+
+
 Status = Literal["accepted", "simulated", "rejected", "unknown", "handed_over"]
 
 _IDINTERNO = re.compile(r"[0-9A-Za-z]{1,50}")

@@ -29,7 +29,7 @@ def read_words(words: str) -> SendResult:
     Raises `CredentialsRefused` and `AccountBlocked` (one message, so it was not taken), and `InDoubt` for words that
     are no verdict.
     """
-    text = words.strip()
+    text = words.strip(" \t\r\n")
     if not text:
         raise InDoubt(reason="empty")
     found = _NUMERIC.fullmatch(text)

@@ -1,0 +1,175 @@
+"""Replies as the inbox hands them out: text, "xls compatible", rows of the Web Service. Pure.
+
+Guide "Recepción de mensajes vía HTTP (PULL)". What people wrote is in here, so nothing in a text may end the reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html.parser import HTMLParser
+from typing import Any
+
+from dispatcher.errors import AnswerError
+from dispatcher.provider import answers
+from dispatcher.window import provider_local
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply: `id` is the ID SMS MASIVOS, `fecha` naive provider time (GMT-3), `idinterno` that of the message it
+    answers, None when there is none or nobody asked."""
+
+    id: int
+    origen: str
+    texto: str
+    fecha: datetime
+    idinterno: str | None = None
+
+
+class Replies(list[Reply]):
+    """The replies of one answer, as the provider orders them: the newest first. `malformed` counts what was none."""
+
+    malformed: int
+
+    def __init__(self, replies: Iterable[Reply] = (), malformed: int = 0) -> None:
+        """Hold `replies` in the order in which the provider gave them."""
+        super().__init__(replies)
+        self.malformed = malformed
+
+
+_END = r"(?:\r\n|\n|\r)"
+_FECHA = r"\d{4}-\d\d-\d\d\s+\d\d:\d\d:\d\d"
+# A text may have tabs and line ends of its own, but no line in it begins like another reply.
+_RECORD = re.compile(
+    rf"(?P<origen>\+?\d{{1,20}})\t(?P<texto>(?:(?!{_END}\+?\d{{4,20}}\t).)*?)\t(?P<fecha>{_FECHA})\t(?P<id>\d{{1,18}})"
+    rf"(?:\t(?P<idinterno>[^\t\r\n]*))?[ ]*(?:{_END}|\Z)",
+    re.DOTALL | re.ASCII,
+)
+_LINE = re.compile(rf"[^\r\n]*(?:{_END}|\Z)")
+_ORIGEN = re.compile(r"\+?\d{1,20}", re.ASCII)
+_ID = re.compile(r"\d{1,18}", re.ASCII)
+
+
+def parse_text(body: bytes, *, framed: bool) -> Replies:
+    """Lines `NUMERO TAB TEXTO TAB FECHA TAB ID [TAB ID INTERNO]`; an empty body is an empty inbox.
+
+    `framed` says whether the transport proves that the body is whole: without that, an empty one proves nothing, and
+    neither does a last line without an end. Raises `AnswerError` for those, for a page, and for a sentence.
+    """
+    if not framed and not body.endswith((b"\n", b"\r")):
+        raise AnswerError("The answer may have been cut.", reason="cut" if body.strip() else "empty")
+    replies, strangers = _records(answers.decode(body))
+    # Looked for outside the replies only: a person may well write "<html>".
+    rest = "\n".join(strangers).encode("latin-1")
+    if rest and answers.is_html(rest):
+        raise AnswerError(reason="html", words=answers.words_of(rest))
+    if rest and not replies:
+        raise answers.no_result_line(rest)
+    return replies
+
+
+def parse_excel(body: bytes, *, framed: bool) -> Replies:
+    """The same as an HTML table with the columns in the guide's order, or as tab-separated text by another name.
+
+    Raises `AnswerError` for a page without such a table, and for a table that breaks off.
+    """
+    text = answers.decode(body)
+    if "<table" not in text.lower():
+        return parse_text(body, framed=framed)
+    table = _Table()
+    table.feed(text)
+    table.close()
+    if not table.ended:
+        raise AnswerError("The table breaks off.", reason="cut", words=answers.words_of(body))
+    titles = [row for row in table.rows if row[0].strip().upper() == "NUMERO"]
+    rows = [row for row in table.rows if row not in titles and any(cell.strip() for cell in row)]
+    replies = [reply for reply in map(_of_cells, rows) if reply is not None]
+    if not replies and not titles:
+        raise AnswerError(reason="html", words=answers.words_of(body))
+    return Replies(replies, malformed=len(rows) - len(replies))
+
+
+def of_rows(rows: Iterable[Any]) -> Replies:
+    """The `clsRespuesta` rows of the Web Service (guide "Recepción de mensajes vía Web Service (PULL)")."""
+    given = [row for row in rows if row is not None]
+    replies = [reply for reply in map(_of_row, given) if reply is not None]
+    return Replies(replies, malformed=len(given) - len(replies))
+
+
+def _records(text: str) -> tuple[Replies, list[str]]:
+    """Every reply in `text`, and the lines that belong to none."""
+    replies, strangers, at = Replies(), [], 0
+    while at < len(text):
+        found = _RECORD.match(text, at)
+        reply = found and _reply(**found.groupdict())
+        if found is None or reply is None:
+            found = _LINE.match(text, at)
+            assert found is not None
+            if line := found[0].strip():
+                strangers.append(line)
+        else:
+            replies.append(reply)
+        at = found.end()
+    replies.malformed = len(strangers)
+    return replies, strangers
+
+
+def _of_cells(cells: Sequence[str]) -> Reply | None:
+    if len(cells) not in (4, 5):
+        return None
+    origen, texto, fecha, number, *idinterno = cells
+    origen, fecha, number = origen.strip(), fecha.strip(), number.strip()
+    if not _ORIGEN.fullmatch(origen) or not _ID.fullmatch(number) or not re.fullmatch(_FECHA, fecha, re.ASCII):
+        return None
+    return _reply(origen=origen, texto=texto, fecha=fecha, id=number, idinterno=next(iter(idinterno), None))
+
+
+def _of_row(row: Any) -> Reply | None:
+    numero, number, fecha = (getattr(row, name, None) for name in ("numero", "idsms", "fecha"))
+    if numero is None or number is None or not isinstance(fecha, datetime):
+        return None
+    local = fecha if fecha.tzinfo is None else provider_local(fecha).replace(tzinfo=None)
+    idinterno = getattr(row, "idinterno", None)
+    texto = getattr(row, "texto", None) or ""
+    return Reply(int(number), str(numero), texto, local.replace(microsecond=0), idinterno or None)
+
+
+def _reply(*, origen: str, texto: str, fecha: str, id: str, idinterno: str | None) -> Reply | None:
+    try:
+        moment = datetime.fromisoformat(" ".join(fecha.split()))
+    except ValueError:
+        return None
+    return Reply(int(id), origen, texto, moment, (idinterno or "").strip() or None)
+
+
+class _Table(HTMLParser):
+    """The rows of a table, each a list of its cells' texts; `ended` once its end tag came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.ended = False
+        self._in_cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            if not self.rows:
+                self.rows.append([])
+            self.rows[-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th", "tr"):
+            self._in_cell = False
+        elif tag == "table":
+            self.ended = True
+            self.rows = [row for row in self.rows if row]
+
+    def handle_data(self, data: str) -> None:
+        if self._in_cell:
+            self.rows[-1][-1] += data

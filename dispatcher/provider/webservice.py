@@ -1,0 +1,175 @@
+"""The provider's Web Service as zeep sees it, over our own wire: one deadline, one post, no redirects, no retries.
+
+zeep writes the envelopes and reads them; what the WSDL at the configured URL offers is what is called, and calls go
+to that URL whatever address the WSDL names (guide "Envío de mensajes vía Web Service").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import zeep
+import zeep.exceptions
+from zeep.wsdl.bindings import Soap11Binding
+
+from dispatcher.errors import AnswerError, UsageError
+from dispatcher.provider.answers import require_answer
+from dispatcher.provider.client import Client, checked_timeout, read_body
+from dispatcher.provider.deadline import Deadline
+from dispatcher.provider.exchange import ask
+from dispatcher.provider.message import NotOffered
+from dispatcher.provider.transport import Call
+
+LARGEST_WSDL = 4 * 1024 * 1024
+LARGEST_ANSWER = 16 * 1024 * 1024
+URL_HINT = "Check DISPATCHER_SOAP_URL: https://host/ws/SMSMasivosAPI.asmx."
+_ENVELOPE = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<(?:[\w-]+:)?Envelope\b", re.ASCII)
+
+# zeep says that it is typed, and is not.
+_ZEEP: Any = zeep.Client
+_SOAP11: Any = Soap11Binding
+
+Fields = Mapping[str, str | bool | None]
+
+
+class NoEnvelope(Exception):
+    """The answer is no SOAP at all: `args` are its HTTP status and its body."""
+
+
+class WebService:
+    """One Web Service under one user. Nothing is asked before the first call; threads may share it."""
+
+    def __init__(self, url: str, usuario: str, clave: str, *, timeout: float, ca_bundle: str | None) -> None:
+        """Check the settings without connecting; `UsageError` when they cannot work."""
+        checked_timeout(timeout)
+        base, leaf = _split(url)
+        self.url, self.usuario, self.clave, self.timeout = f"{base}/{leaf}", usuario, clave, timeout
+        self.client = Client(base, ca_bundle)
+        self._wire = _Wire(self.client, leaf, timeout)
+        self._lock = threading.Lock()
+        self._zeep: tuple[Any, Any] | None = None
+
+    def ready(self, deadline: Deadline) -> None:
+        """Read the WSDL within `deadline`, unless that was done; `AnswerError` when there is none to use."""
+        with self._lock:
+            if self._zeep is None:
+                call = Call(max(deadline.remaining(), 0.001))
+                self._zeep = ask(call, lambda: self._load(call), self.clave)
+
+    def call(self, operation: str, wanted: Fields, call: Call, *, fresh: bool) -> Any:
+        """The result of one operation, by one POST.
+
+        `wanted` are the parameters by the guide's names in lower case; those that are None or False may be missing in
+        the WSDL, for another one `NotOffered` is raised. `UsageError` for a value that XML cannot write. Raises what
+        the exchange raises, `NoEnvelope`, and `zeep.exceptions.Error` for an envelope that says something else.
+        """
+        assert self._zeep is not None, "ready() comes first"
+        binding, service = self._zeep
+        arguments = _arguments(binding.get(operation), {**wanted, "usuario": self.usuario, "clave": self.clave})
+        with self._wire.during(call, fresh=fresh):
+            try:
+                return service[operation](**arguments)
+            except (zeep.exceptions.ValidationError, ValueError, TypeError) as error:
+                if self._wire.posted:
+                    raise
+                raise UsageError(f"The message cannot be written for the Web Service: {error}") from None
+
+    def close(self) -> None:
+        """Close the calling thread's connections; the next call opens new ones."""
+        self.client.close()
+
+    def _load(self, call: Call) -> tuple[Any, Any]:
+        settings = zeep.Settings(forbid_external=True, forbid_dtd=True)
+        try:
+            with self._wire.during(call, fresh=False):
+                client: Any = _ZEEP(f"{self.url}?WSDL", transport=self._wire, settings=settings)
+            for name, binding in client.wsdl.bindings.items():
+                if isinstance(binding, _SOAP11) and "EnviarSMS" in binding.all():
+                    return binding, client.create_service(name, self.url)
+        except (zeep.exceptions.Error, LookupError, TypeError, AttributeError) as error:
+            raise _unusable(type(error).__name__) from None
+        raise _unusable("no SOAP binding with EnviarSMS")
+
+
+class _Wire(zeep.Transport):
+    """zeep's transport over `Client`: everything happens inside the deadline of the call at hand."""
+
+    def __init__(self, client: Client, leaf: str, timeout: float) -> None:
+        set_timeouts: Any = super().__init__
+        set_timeouts(timeout=timeout, operation_timeout=timeout)
+        self._client, self._leaf = client, leaf
+        self._local = threading.local()
+
+    @contextlib.contextmanager
+    def during(self, call: Call, *, fresh: bool) -> Iterator[None]:
+        """Use `call` for what this thread exchanges in the block."""
+        self._local.call, self._local.fresh, self._local.posted = call, fresh, False
+        try:
+            yield
+        finally:
+            self._local.call = None
+
+    @property
+    def posted(self) -> bool:
+        """Whether this thread's block came as far as handing an envelope over."""
+        return bool(self._local.posted)
+
+    def post(self, address: str, message: Any, headers: Any) -> requests.Response:
+        """Post an envelope to the configured URL, the only `address` that there is."""
+        self._local.posted = True
+        response = self._client.exchange(
+            self._leaf, message, self._local.call, fresh=self._local.fresh, headers=headers
+        )
+        body = read_body(response, LARGEST_ANSWER)
+        if not _ENVELOPE.match(body):
+            raise NoEnvelope(response.status_code, body)
+        response._content = body
+        return response
+
+    def load(self, url: str) -> bytes:
+        """Get the WSDL; it may be in pieces, but only at its own address."""
+        if url.partition("?")[0].partition("#")[0] != f"{self._client.base}/{self._leaf}":
+            raise _unusable("it refers to another address")
+        query = url.partition("?")[2]
+        response = self._client.exchange(f"{self._leaf}?{query}", None, self._local.call)
+        body = read_body(response, LARGEST_WSDL)
+        if response.status_code != 200 or body.lstrip()[:1] != b"<":
+            require_answer(response.status_code, body)
+            raise _unusable("it is no XML")
+        return body
+
+
+def _split(url: str) -> tuple[str, str]:
+    """The folder and the page of the Web Service's URL, with or without its `?WSDL`."""
+    plain = re.sub(r"\?wsdl$", "", url.strip(), flags=re.IGNORECASE)
+    base, _, leaf = plain.rpartition("/")
+    if not leaf or "?" in plain or "#" in plain or not urlsplit(base).netloc:
+        raise UsageError("The Web Service's URL must name its page.", hint=URL_HINT)
+    return base, leaf
+
+
+def _arguments(operation: Any, wanted: Fields) -> dict[str, str | bool]:
+    """What of `wanted` the operation takes, by the WSDL's spelling; required flags that nobody wanted are off."""
+    offered = dict(operation.input.body.type.elements)
+    by_name = {name.lower(): name for name in offered}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    missing = [name for name, value in given.items() if value is not False and name not in by_name]
+    if missing:
+        raise NotOffered(
+            f"The Web Service takes no {', '.join(sorted(missing))}.", hint="Send this message over http instead."
+        )
+    arguments = {by_name[name]: value for name, value in given.items() if name in by_name}
+    for name, element in offered.items():
+        if name not in arguments and not element.is_optional:
+            arguments[name] = False if isinstance(element.type, zeep.xsd.Boolean) else ""
+    return arguments
+
+
+def _unusable(why: str) -> AnswerError:
+    return AnswerError(f"The Web Service's WSDL cannot be used: {why}.", reason="wsdl", retryable=False, hint=URL_HINT)

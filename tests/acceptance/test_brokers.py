@@ -1,0 +1,85 @@
+"""The broker holds only hints: losing it, emptying it or hearing everything twice changes nothing."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from celery import Celery
+
+from ops.embedded import Embedded
+from tests.acceptance.stage import Stage
+from tests.conftest import wait_until
+
+QUEUES = ("submit", "poll", "control", "urgent")
+
+
+@pytest.fixture
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """A broker that a test may kill, without a database."""
+    home = Embedded(tmp_path_factory.mktemp("broker"))
+    with home.using(database=False):
+        yield home
+
+
+def kill_broker(home: Embedded) -> None:
+    """SIGKILL, and forget all that it had on disk."""
+    pid = home._state()["valkey_pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2], 10)
+    for path in sorted((home.home / "valkey").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_a_broker_killed_and_restarted_empty_in_the_middle_loses_nothing(own_broker: Embedded, stage: Stage) -> None:
+    address = own_broker.start(database=False, broker=True).broker_url
+    assert address
+    stage.cluster.environment["DISPATCHER_BROKER_URL"] = address
+    stage.simulator.set_option(latency=0.1)
+    stage.cluster.start()
+    campaign = stage.load(400, chunk_size=10)
+    for taken in (50, 150, 250):
+        stage.wait_for(lambda taken=taken: stage.simulator.stats()["taken"] >= taken, 30, f"{taken} lines taken")
+        kill_broker(own_broker)
+        own_broker.start(database=False, broker=True)
+    stage.finish(campaign, 60)
+    stage.assert_every_line_once(campaign)
+
+
+def test_queues_flushed_all_the_while_lose_nothing(stage: Stage, broker_url: str) -> None:
+    client = redis.Redis(unix_socket_path=broker_url.removeprefix("redis+socket://"))
+    stage.simulator.set_option(latency=0.05)
+    campaign = stage.load(300, chunk_size=10)
+    stage.cluster.start()
+
+    def flush() -> bool:
+        client.delete(*QUEUES)
+        return stage.show(campaign).state == "completed"
+
+    stage.wait_for(flush, 60, "completed")
+    client.close()
+    stage.assert_every_line_once(campaign)
+
+
+def test_every_task_published_many_times_to_two_workers_with_two_beats_sends_each_line_once(
+    stage: Stage, broker_url: str
+) -> None:
+    stage.simulator.set_option(latency=0.05)
+    campaign = stage.load(300, chunk_size=10)
+    with Celery("flood", broker=broker_url) as flood:
+        for _ in range(30):
+            for name, queue in (("submit", "submit"), ("poll", "poll"), ("probe", "poll"), ("measure_clock", "control")):
+                flood.send_task(f"dispatcher.{name}", args=[1], queue=queue)
+            flood.send_task("dispatcher.tick", queue="control")
+    stage.cluster.worker("one")
+    stage.cluster.worker("two")
+    stage.cluster.beat("beat")
+    stage.cluster.beat("beat2")
+    stage.finish(campaign)
+    stage.assert_every_line_once(campaign)
+    assert all(outcome == "accepted" for _, _, outcome in stage.attempts(campaign))
+    assert len(stage.attempts(campaign)) == 30
+    # Two workers and a flood of hints never put more POSTs in flight than the account has slots.
+    assert stage.simulator.stats()["most_in_flight"]["bulk"] <= 2

@@ -1,0 +1,58 @@
+"""The database goes away in the middle of a campaign, and comes back: the truth is still whole."""
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+
+from dispatcher.runtime import Runtime
+from ops.embedded import Embedded
+from tests.acceptance.stage import Stage
+
+
+@pytest.fixture
+def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """A Postgres that a test may stop."""
+    home = Embedded(tmp_path_factory.mktemp("own"))
+    with home.using(broker=False):
+        yield home
+
+
+@pytest.fixture
+def own_stage(own_servers: Embedded, stage: Stage, make_runtime: Callable[..., Runtime]) -> Stage:
+    """A stage on that Postgres."""
+    address = own_servers._state()["database_url"]
+    stage.cluster.environment["DISPATCHER_DATABASE_URL"] = address
+    stage.make_runtime = lambda **changes: make_runtime(database_url=address, **changes)
+    stage.runtime = stage.make_runtime()
+    stage.simulator.set_option(latency=0.1)
+    return stage
+
+
+def test_a_postgres_restarted_in_the_middle_ends_with_every_line_once(own_servers: Embedded, own_stage: Stage) -> None:
+    campaign = own_stage.load(300, chunk_size=10)
+    own_stage.cluster.start()
+    for taken in (50, 150):
+        own_stage.wait_for(lambda taken=taken: own_stage.simulator.stats()["taken"] >= taken, 30, f"{taken} taken")
+        own_servers.stop()
+        own_servers.start(database=True, broker=False)
+        own_stage.let_leases_expire()
+    own_stage.finish(campaign, 60)
+    own_stage.assert_every_line_once(campaign)
+
+
+def test_connections_terminated_all_the_while_end_with_every_line_once(stage: Stage, database_url: str) -> None:
+    stage.simulator.set_option(latency=0.1)
+    campaign = stage.load(200, chunk_size=10)
+    stage.cluster.start()
+    stage.wait_for(lambda: stage.simulator.stats()["taken"] >= 30, 30, "the campaign runs")
+    with psycopg.connect(database_url, autocommit=True) as operator:
+        for taken in range(40, 200, 20):
+            stage.wait_for(lambda taken=taken: stage.simulator.stats()["taken"] >= taken, 30, f"{taken} taken")
+            operator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+    stage.let_leases_expire()
+    stage.finish(campaign, 60)
+    stage.assert_every_line_once(campaign)

@@ -1,0 +1,106 @@
+"""The provider fails in every way it can: nothing is lost, nothing is sent twice, and its ledger says so."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from ops.simulator import sentences
+from tests.acceptance.stage import Stage
+from tests.conftest import APIKEY
+
+BROKEN_ANSWERS: tuple[tuple[dict[str, Any], ...], ...] = (
+    ({"kind": "reset"}, {"kind": "error"}, {"kind": "html"}, {"kind": "redirect"}),
+    ({"kind": "close"}, {"kind": "garbage"}, {"kind": "hang"}, {"kind": "truncate"}),
+)
+
+
+@pytest.mark.parametrize("take", ["all", "half", "none"])
+def test_a_post_whose_answer_was_lost_is_in_doubt_and_ends_with_every_line_once_when_the_provider_took(
+    take: str, stage: Stage
+) -> None:
+    stage.cluster.start()
+    for faults in BROKEN_ANSWERS:
+        posts = stage.simulator.stats()["posts"]
+        stage.simulator.set_faults(
+            *({**fault, "take": take, "after": n, "times": 1} for n, fault in enumerate(faults)), replace=True
+        )
+        campaign = stage.load(40, chunk_size=10)
+        stage.finish(campaign)
+        stage.assert_every_line_once(campaign)
+        first = [outcome for _, attempt, outcome in stage.attempts(campaign)][:4]
+        assert first == ["in_doubt"] * 4, stage.describe()
+        resent = {"all": 0, "half": 4, "none": 4}[take]
+        assert stage.simulator.stats()["posts"] == posts + 4 + resent
+    assert stage.simulator.sent()["taken_twice"] == {}
+
+
+def test_a_refused_connection_proves_that_nothing_was_taken_and_the_account_backs_off(stage: Stage) -> None:
+    stage.cluster.start()
+    stage.finish(stage.load(1))
+    stage.simulator.set_faults({"kind": "refused"})
+    campaign = stage.load(40, chunk_size=10)
+    stage.wait_for(lambda: stage.value("SELECT failures FROM account") >= 3, 20, "three steps of backoff")
+    assert stage.show(campaign).doubts == 0
+    stage.simulator.clear_faults()
+    stage.finish(campaign)
+    stage.assert_every_line_once(campaign)
+    attempts = stage.sql(
+        "SELECT extract(epoch FROM claimed_at) AS begun, extract(epoch FROM finished_at) AS ended, outcome "
+        "FROM attempt WHERE outcome = 'not_delivered' ORDER BY claimed_at"
+    )
+    # POSTs that failed together are one step; the next begins a step later, and each is twice as long.
+    waits = [b.begun - a.ended for a, b in pairwise(attempts) if b.begun > a.ended + type(a.ended)("0.5")]
+    assert [round(float(wait)) >= expected for wait, expected in zip(waits, (1, 2, 4), strict=False)] == [True] * len(waits)
+    assert len(waits) >= 2
+    assert stage.value("SELECT failures FROM account") == 0
+
+
+def test_a_refused_key_blocks_the_account_in_the_provider_s_words_and_ends_by_itself(stage: Stage) -> None:
+    stage.simulator.set_option(apikey=["ANOTHER"])
+    campaign = stage.load(40, chunk_size=10)
+    stage.cluster.start()
+    blocked = stage.wait_for(lambda: stage.show(campaign).blocked, 20, "the account is blocked")
+    assert blocked == sentences.BAD_KEY
+    found = stage.cluster.cli("campaign", "show", str(campaign))
+    assert (found["blocked"], found["counts"]) == (sentences.BAD_KEY, {"pending": 40})
+    assert stage.simulator.stats()["taken"] == 0
+    stage.simulator.set_option(apikey=[APIKEY])
+    stage.finish(campaign)
+    stage.assert_every_line_once(campaign)
+    assert stage.show(campaign).blocked is None
+    assert {outcome for _, _, outcome in stage.attempts(campaign)} == {"refused", "accepted"}
+
+
+def test_a_sentence_about_credit_leaves_its_chunk_in_doubt_and_the_others_due(stage: Stage) -> None:
+    stage.simulator.set_faults({"kind": "sentence", "text": "credit", "take": "half", "times": 1})
+    campaign = stage.load(40, chunk_size=10)
+    stage.cluster.environment["DISPATCHER_CONCURRENCY"] = "1"
+    stage.cluster.start()
+    assert "agotado" in stage.wait_for(lambda: stage.show(campaign).blocked, 20, "the account is blocked")
+    assert stage.value("SELECT count(*) FROM chunk WHERE state = 'due'") == 3
+    stage.finish(campaign)
+    stage.assert_every_line_once(campaign)
+
+
+def test_a_provider_that_swallows_connections_is_survived(stage: Stage) -> None:
+    stage.cluster.start()
+    stage.finish(stage.load(1))
+    stage.simulator.set_faults({"kind": "blackhole"})
+    campaign = stage.load(20, chunk_size=10)
+    stage.wait_for(lambda: stage.attempts(campaign), 15, "a POST was begun")
+    stage.wait_for(lambda: all(outcome for _, _, outcome in stage.attempts(campaign)), 15, "it ended")
+    stage.simulator.clear_faults()
+    stage.finish(campaign)
+    stage.assert_every_line_once(campaign)
+
+
+def test_results_late_repeated_shuffled_and_of_other_systems_settle_each_line_once(stage: Stage) -> None:
+    stage.simulator.set_option(delay_min=0.5, delay_max=3, fecha_lag=1, shuffle_rows=True)
+    stage.simulator.set_faults({"kind": "repeat", "copies": 3}, {"kind": "error", "endpoint": "status", "times": 2})
+    stage.simulator.inject({"idinterno": "M0000000000AG1X"}, {"idinterno": "1144445555", "text": "algo raro"})
+    campaign = stage.load(200, chunk_size=20)
+    stage.cluster.start()
+    stage.finish(campaign)
+    stage.assert_every_line_once(campaign)
+    assert stage.value("SELECT sum(n) FROM chunk_result") == 200

@@ -1,0 +1,231 @@
+"""What came of a POST: late answers, stale attempts, proof of non-delivery, refused credentials."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from dispatcher import chunks, submit, upkeep
+from dispatcher.errors import AccountBlocked, CredentialsRefused, InDoubt, NotDelivered, ProviderError, SendRefusedByGuard
+from ops.simulator.process import SimulatorProcess
+from tests.integration.bench import Bench
+
+
+def test_a_late_ok_counts_after_the_lease_ran_out(bench: Bench) -> None:
+    campaign = bench.load(3)
+    claim = bench.claim()
+    bench.expire_lease(claim)
+    assert bench.statuses(campaign) == {"in_doubt": 3}
+    assert chunks.finish_accepted(bench.engine, claim) == "accepted"
+    chunk = bench.chunk(claim)
+    assert (chunk.lease_until, chunk.doubt_since, chunk.doubt_reason) == (None, None, None)
+    assert bench.one("SELECT outcome FROM attempt") == "accepted"
+
+
+def test_a_stale_attempt_changes_nothing(bench: Bench) -> None:
+    campaign = bench.load(3)
+    first = bench.claim()
+    chunks.finish_undelivered(bench.engine, first, NotDelivered())
+    bench.do("UPDATE account SET retry_at = NULL")
+    second = bench.claim()
+    assert second.attempt == first.attempt + 1
+    before = bench.chunk(second)
+    assert chunks.finish_accepted(bench.engine, first) is None
+    assert chunks.finish_undelivered(bench.engine, first, NotDelivered()) is None
+    assert chunks.finish_in_doubt(bench.engine, first, InDoubt()) is None
+    assert bench.chunk(second) == before
+    assert bench.statuses(campaign) == {"submitted": 3}
+    assert chunks.finish_accepted(bench.engine, second) == "accepted"
+
+
+def test_an_answer_is_counted_once(bench: Bench) -> None:
+    bench.load(3)
+    claim = bench.send()
+    assert chunks.finish_accepted(bench.engine, claim) is None
+    assert chunks.finish_undelivered(bench.engine, claim, NotDelivered()) is None
+    assert bench.chunk(claim).state == "accepted"
+
+
+def test_a_live_lease_is_left_alone(bench: Bench) -> None:
+    bench.load(3)
+    claim = bench.claim()
+    with bench.engine.begin() as connection:
+        assert bench.rescue(connection) == 0
+    assert bench.chunk(claim).state == "sending"
+
+
+def test_what_was_not_delivered_is_due_again_and_the_account_backs_off(bench: Bench) -> None:
+    campaign = bench.load(3)
+    steps = []
+    for _ in range(12):
+        claim = bench.claim()
+        assert chunks.finish_undelivered(bench.engine, claim, NotDelivered()) == "due"
+        assert isinstance(bench.try_claim(), chunks.Wait)
+        steps.append(bench.one("SELECT retry_at - clock_timestamp() FROM account"))
+        bench.do("UPDATE account SET retry_at = clock_timestamp() - interval '1 millisecond'")
+    seconds = [step.total_seconds() for step in steps]
+    assert seconds[0] <= 1
+    assert seconds[1] > 1
+    assert 256 < seconds[-1] <= 300
+    assert bench.statuses(campaign) == {"pending": 3}
+    assert bench.one("SELECT count(*) FROM attempt WHERE outcome = 'not_delivered'") == 12
+
+
+def test_posts_that_failed_together_are_one_step_of_backoff(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(chunk_size=1, concurrency=4)
+    bench.load(4)
+    for claim in [bench.claim() for _ in range(4)]:
+        chunks.finish_undelivered(bench.engine, claim, NotDelivered())
+    assert bench.account_row().failures == 1
+
+
+def test_success_ends_the_backoff(bench: Bench) -> None:
+    bench.load(20)
+    chunks.finish_undelivered(bench.engine, bench.claim(), NotDelivered())
+    bench.do("UPDATE account SET retry_at = clock_timestamp()")
+    bench.send()
+    assert (bench.account_row().failures, bench.account_row().retry_at) == (0, None)
+
+
+def test_refused_credentials_block_the_account_and_lose_nothing(bench: Bench) -> None:
+    campaign = bench.load(3)
+    words = "Usuario o clave incorrectos"
+    assert chunks.finish_undelivered(bench.engine, bench.claim(), CredentialsRefused(words=words)) == "due"
+    row = bench.account_row()
+    assert (row.blocked_words, row.blocked_at is not None) == (words, True)
+    assert bench.statuses(campaign) == {"pending": 3}
+    waiting = bench.try_claim()
+    assert isinstance(waiting, chunks.Wait)
+    assert waiting.why == "blocked"
+    bench.do("UPDATE account SET retry_at = clock_timestamp()")
+    trial = bench.claim()
+    assert trial.trial
+    chunks.finish_accepted(bench.engine, trial)
+    assert bench.account_row().blocked_at is None
+
+
+def test_words_about_credit_put_the_chunk_in_doubt_and_block(bench: Bench) -> None:
+    """Part of the chunk may have been taken before the credit was gone."""
+    campaign = bench.load(3)
+    assert chunks.finish_in_doubt(bench.engine, bench.claim(), AccountBlocked(words="se han agotado los 100 SMS contratados")) == "in_doubt"
+    assert bench.account_row().blocked_at is not None
+    assert bench.statuses(campaign) == {"in_doubt": 3}
+
+
+def test_our_own_guard_costs_no_backoff(bench: Bench) -> None:
+    bench.load(3)
+    assert chunks.finish_undelivered(bench.engine, bench.claim(), SendRefusedByGuard()) == "due"
+    assert bench.account_row().failures == 0
+    assert bench.one("SELECT outcome FROM attempt") == "not_started"
+    assert isinstance(bench.try_claim(), chunks.Claim)
+
+
+def test_three_doubts_leave_one_trial_a_step(bench: Bench) -> None:
+    bench.load(60)
+    for _ in range(3):
+        chunks.finish_in_doubt(bench.engine, bench.claim(), InDoubt())
+    trial = bench.claim()
+    assert trial.trial
+    assert isinstance(bench.try_claim(), chunks.Wait)
+    chunks.finish_in_doubt(bench.engine, trial, InDoubt())
+    waiting = bench.try_claim()
+    assert isinstance(waiting, chunks.Wait)
+    assert waiting.until is not None
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "outcome"),
+    [
+        ({"kind": "error"}, "in_doubt", "in_doubt"),
+        ({"kind": "error", "take": "all"}, "in_doubt", "in_doubt"),
+        ({"kind": "html"}, "in_doubt", "in_doubt"),
+        ({"kind": "redirect"}, "in_doubt", "in_doubt"),
+        ({"kind": "garbage"}, "in_doubt", "in_doubt"),
+        ({"kind": "reset", "take": "half"}, "in_doubt", "in_doubt"),
+        ({"kind": "truncate"}, "in_doubt", "in_doubt"),
+        ({"kind": "sentence", "text": "bad_key"}, "due", "refused"),
+        ({"kind": "sentence", "text": "ip"}, "due", "refused"),
+        ({"kind": "sentence", "text": "credit"}, "in_doubt", "in_doubt"),
+    ],
+)
+def test_what_the_provider_really_answers_decides(
+    bench: Bench, simulator: SimulatorProcess, fault: dict[str, object], state: str, outcome: str
+) -> None:
+    campaign = bench.load(4)
+    assert bench.account
+    simulator.set_faults({**fault, "endpoint": "bulk", "times": 1})
+    submit.pump(bench.runtime, bench.account.id)
+    assert bench.states(campaign) == [state]
+    assert bench.rows("SELECT outcome FROM attempt ORDER BY attempt")[0].outcome == outcome
+    assert len(list(simulator.posts())) == 1
+
+
+def test_a_provider_that_is_not_there_is_proof_and_nothing_is_lost(bench: Bench, simulator: SimulatorProcess) -> None:
+    campaign = bench.load(4)
+    assert bench.account
+    simulator.set_faults({"kind": "refused", "seconds": 30})
+    submit.pump(bench.runtime, bench.account.id)
+    assert bench.states(campaign) == ["due"]
+    simulator.clear_faults()
+    bench.do("UPDATE account SET retry_at = NULL")
+    submit.pump(bench.runtime, bench.account.id)
+    assert bench.states(campaign) == ["accepted"]
+    assert simulator.sent()["lines"] == 4
+
+
+def test_a_crash_of_our_own_is_a_doubt(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = bench.load(4)
+    assert bench.account
+
+    def crash(*_: object, **__: object) -> None:
+        raise RuntimeError("something of ours")
+
+    monkeypatch.setattr(bench.runtime.provider, "send_bulk", crash)
+    submit.pump(bench.runtime, bench.account.id)
+    assert bench.states(campaign) == ["in_doubt"]
+
+
+def test_too_little_lease_left_posts_nothing(bench: Bench, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that was stopped between its claim and its POST finds its lease used up."""
+    campaign = bench.load(4)
+    assert bench.account
+    real = submit.boot_clock
+    monkeypatch.setattr(submit, "boot_clock", lambda: real() + 40.0)
+    monkeypatch.setattr(submit, "_record", lambda runtime, claim, error: outcomes.append(error))
+    outcomes: list[ProviderError | None] = []
+    submit._submit(bench.runtime, bench.claim())
+    assert isinstance(outcomes[0], SendRefusedByGuard)
+    assert list(simulator.posts()) == []
+    assert bench.states(campaign) == ["sending"]
+
+
+def test_the_tick_finds_leases_that_ran_out(bench: Bench) -> None:
+    campaign = bench.load(4)
+    bench.claim()
+    bench.do("UPDATE chunk SET lease_until = clock_timestamp() - interval '1 second'")
+    upkeep.tick(bench.runtime)
+    assert bench.states(campaign) == ["in_doubt"]
+    assert bench.one("SELECT outcome FROM attempt") == "lost"
+
+
+def test_accepted_without_results_is_unknown_after_the_horizon_and_a_working_poll(bench: Bench) -> None:
+    campaign = bench.load(4)
+    bench.send()
+    bench.do("UPDATE chunk SET posted_at = clock_timestamp() - interval '2 days'")
+    upkeep.tick(bench.runtime)
+    assert bench.states(campaign) == ["accepted"]  # no poll has worked since
+    bench.do("UPDATE account SET polled_at = clock_timestamp()")
+    upkeep.tick(bench.runtime)
+    assert bench.states(campaign) == ["settled"]
+    assert bench.statuses(campaign) == {"unknown": 4}
+    assert bench.state(campaign) == "completed"
+    bench.check_sums(campaign)
+
+
+def test_a_lease_outlives_the_longest_call(bench: Bench) -> None:
+    bench.load(1)
+    claim = bench.claim()
+    timeout = bench.settings.provider_timeout
+    assert claim.lease_ends - claim.claimed_at == pytest.approx(timeout + 30)
+    left = bench.one("SELECT lease_until - clock_timestamp() FROM chunk")
+    assert timedelta(seconds=timeout + 25) < left <= timedelta(seconds=timeout + 30)
