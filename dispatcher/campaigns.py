@@ -26,6 +26,7 @@ class Summary:
     held: int
     counts: dict[str, int]
     result_codes: dict[int, int]
+    left_out: dict[str, int]  # of the suppressed: how many for what
     priority: str
     test: bool
     start_at: datetime | None  # None = at once
@@ -91,6 +92,9 @@ def _summary(connection: Connection, row: Any) -> Summary:
         ),
         {"id": row.id},
     ).all()
+    left_out = connection.execute(
+        text("SELECT reason, n FROM left_out WHERE campaign_id = :id ORDER BY reason"), {"id": row.id}
+    ).all()
     by_state = [counter for counter in counters if counter.state is not None]
     result_codes = {int(c.code): int(c.resulted) for c in counters if c.code is not None and c.resulted}
     counts: dict[str, int] = dict.fromkeys(MessageStatus, 0)
@@ -113,6 +117,7 @@ def _summary(connection: Connection, row: Any) -> Summary:
         held=counts[MessageStatus.HELD],
         counts={str(status): n for status, n in counts.items() if n},
         result_codes=result_codes,
+        left_out={r.reason: int(r.n) for r in left_out},
         priority=row.priority,
         test=row.test,
         start_at=row.start_at,

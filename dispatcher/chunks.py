@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from dispatcher import accounts, brakes
+from dispatcher import accounts, brakes, direct
 from dispatcher.brakes import Wait
 from dispatcher.config import Settings
 from dispatcher.database import query
@@ -57,12 +57,10 @@ def claim_next(engine: Engine, settings: Settings, account_id: int, fingerprint:
     """
     claimed_at = boot_clock()
     with engine.begin() as connection:
-        known = connection.execute(
-            query("lock_account"), {"account_id": account_id, "fingerprint": fingerprint}
-        ).first()
+        known = direct.first(connection, "lock_account", {"account_id": account_id, "fingerprint": fingerprint})
         if known is None:
             return Wait("the configured key is not this account's")
-        account = connection.execute(query("read_brakes"), {"account_id": account_id}).one()
+        account = direct.first(connection, "read_brakes", {"account_id": account_id})
         clock = accounts.clock_of(account)
         if clock is None or not clock.trustworthy(account.db_now, accounts.host_id(), boot_clock()):
             return Wait("the provider's clock is not measured")
@@ -76,22 +74,24 @@ def _claim(
     connection: Connection, settings: Settings, account: Any, go: brakes.Go, claimed_at: float
 ) -> Claim | NothingToSend | Wait:
     lease = settings.provider_timeout + LEASE_MARGIN
-    campaign = connection.execute(
-        query("next_campaign"),
+    campaign = direct.first(
+        connection,
+        "next_campaign",
         {
             "account_id": account.id,
             "earliest": go.earliest,
             "latest": go.latest,
             "wheel": brakes.wheel(account.turn),
         },
-    ).first()
+    )
     if campaign is None:
         return Wait("nothing is due")
     turn = account.turn + 1
-    chunk = connection.execute(
-        query("claim_chunk"),
+    chunk = direct.first(
+        connection,
+        "claim_chunk",
         {"campaign_id": campaign.id, "lease": lease, "earliest": go.earliest, "turn": turn},
-    ).first()
+    )
     if chunk is None:
         return Wait("nothing is due")
     where = {
@@ -100,18 +100,23 @@ def _claim(
         "last_seq": chunk.last_seq,
         "chunk_no": chunk.chunk_no,
     }
-    content = connection.execute(query("chunk_lines"), {"prefix": campaign.prefix, **where}).one()
-    if content.opted_out:
-        connection.execute(
-            query("suppress_lines"),
-            {"campaign_id": campaign.id, "seqs": content.opted_out, "chunk_id": chunk.id},
-        )
-        log.info("suppressed campaign=%s chunk=%s lines=%s", campaign.id, chunk.chunk_no, len(content.opted_out))
+    content = direct.first(connection, "chunk_lines", {"prefix": campaign.prefix, **where})
+    left_out = {"optout_at_claim": content.opted_out, "undeliverable_at_claim": content.undeliverable}
+    for reason, seqs in left_out.items():
+        if seqs:
+            direct.execute(
+                connection,
+                "suppress_lines",
+                {"campaign_id": campaign.id, "seqs": seqs, "chunk_id": chunk.id, "reason": reason},
+            )
+            about = f"campaign={campaign.id} chunk={chunk.chunk_no}"
+            log.info("suppressed %s reason=%s lines=%s", about, reason, len(seqs))
     if not content.lines:
-        connection.execute(query("settle_empty_claim"), {"chunk_id": chunk.id, "attempt": chunk.attempt})
+        direct.execute(connection, "settle_empty_claim", {"chunk_id": chunk.id, "attempt": chunk.attempt})
         return NothingToSend()
-    connection.execute(
-        query("begin_attempt"),
+    direct.execute(
+        connection,
+        "begin_attempt",
         {
             "chunk_id": chunk.id,
             "attempt": chunk.attempt,
@@ -119,8 +124,9 @@ def _claim(
             "earliest": go.earliest,
         },
     )
-    connection.execute(
-        query("turn_account"),
+    direct.execute(
+        connection,
+        "turn_account",
         {
             "account_id": account.id,
             "turn": turn,
@@ -150,7 +156,7 @@ def finish_accepted(engine: Engine, claim: Claim) -> str | None:
     """The provider answered OK. Returns the chunk's new state; None when this attempt no longer counts."""
     with engine.begin() as connection:
         row = _finish(connection, "finish_accepted", claim, "accepted", None)
-        connection.execute(query("account_succeeded"), {"account_id": claim.account_id, "trial": claim.trial})
+        direct.execute(connection, "account_succeeded", {"account_id": claim.account_id, "trial": claim.trial})
         return row
 
 
@@ -164,9 +170,9 @@ def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> st
             outcome = "refused"
         row = _finish(connection, "finish_undelivered", claim, outcome, str(error))
         if outcome == "refused":
-            connection.execute(query("account_blocked"), {"account_id": claim.account_id, "words": error.words})
+            direct.execute(connection, "account_blocked", {"account_id": claim.account_id, "words": error.words})
         elif outcome == "not_delivered":
-            connection.execute(query("account_failed"), {"account_id": claim.account_id})
+            direct.execute(connection, "account_failed", {"account_id": claim.account_id})
         return row
 
 
@@ -183,9 +189,9 @@ def finish_in_doubt(engine: Engine, claim: Claim, error: ProviderError) -> str |
             cap_ms=claim.poll_gap_cap_ms,
         )
         if error.scope == "account" and error.words:
-            connection.execute(query("account_blocked"), {"account_id": claim.account_id, "words": error.words})
+            direct.execute(connection, "account_blocked", {"account_id": claim.account_id, "words": error.words})
         else:
-            connection.execute(query("account_doubted"), {"account_id": claim.account_id})
+            direct.execute(connection, "account_doubted", {"account_id": claim.account_id})
         return row
 
 
@@ -193,9 +199,9 @@ def _finish(
     connection: Connection, name: str, claim: Claim, outcome: str, detail: str | None, **extra: Any
 ) -> str | None:
     parameters = {"chunk_id": claim.chunk_id, "attempt": claim.attempt}
-    row = connection.execute(query(name), {**parameters, **extra}).first()
-    connection.execute(
-        query("end_attempt"), {**parameters, "outcome": outcome, "detail": detail[:500] if detail else None}
+    row = direct.first(connection, name, {**parameters, **extra})
+    direct.execute(
+        connection, "end_attempt", {**parameters, "outcome": outcome, "detail": detail[:500] if detail else None}
     )
     return str(row.state) if row else None
 

@@ -1,6 +1,7 @@
 """The settings, read from the environment or `.env`; nothing else in the project reads either."""
 
 import hashlib
+import ipaddress
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dispatcher.errors import UsageError
+from dispatcher.provider.mailserver import MailServer
 from dispatcher.window import Window
 
 PREFIX = "DISPATCHER_"
@@ -82,6 +84,19 @@ class Settings(BaseSettings):
     in_doubt_horizon: float = Field(900.0, ge=0, allow_inf_nan=False)
     result_horizon: float = Field(86_400.0, ge=0, allow_inf_nan=False)
     max_resends: int = Field(3, ge=0, le=100)
+    usuario: str | None = None
+    clave: SecretStr | None = None
+    soap_url: str | None = None
+    smtp_url: SecretStr | None = None
+    transport: Literal["http", "soap", "smtp"] = "http"
+    optout_words: str = "BAJA"
+    inbox_interval: float = Field(60.0, ge=1, le=86_400)
+    inbox_mark: bool = True
+    push_allow: str = "127.0.0.0/8,::1"
+    push_secret: SecretStr | None = None
+    trusted_hops: int = Field(0, ge=0, le=10)
+    api_host: str = "0.0.0.0"
+    api_port: int = Field(8000, ge=0, le=65_535)
     flower_port: int = Field(5555, ge=0, le=65_535)
     flower_auth: SecretStr | None = None
 
@@ -96,13 +111,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, _SecretFiles(settings_cls), dotenv_settings
 
-    @field_validator("provider_url")
+    @field_validator("provider_url", "soap_url")
     @classmethod
-    def _canonical_url(cls, value: str) -> str:
+    def _canonical_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value.strip())
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("must be http://… or https://… with a host")
-        if parts.username or parts.query or parts.fragment:
+        description = info.field_name == "soap_url" and parts.query.lower() == "wsdl"
+        if parts.username or parts.fragment or (parts.query and not description):
             raise ValueError("must carry no user, query or fragment")
         return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
 
@@ -118,6 +136,41 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not re.match(r"(redis|rediss|redis\+socket|amqp|amqps)://", value.get_secret_value()):
             raise ValueError("must begin with redis://, rediss://, redis+socket:// or amqp://")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                MailServer.of(value.get_secret_value())
+            except UsageError as error:
+                raise ValueError(f"{error} {error.hint}") from None
+        return value
+
+    @field_validator("optout_words")
+    @classmethod
+    def _some_words(cls, value: str) -> str:
+        words = value.split(",")
+        if not all(any(char.isalnum() for char in word) for word in words):
+            raise ValueError("must be words separated by commas, such as BAJA,STOP")
+        return value
+
+    @field_validator("push_allow")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in value.split(","):
+            try:
+                ipaddress.ip_network(part.strip(), strict=False)
+            except ValueError:
+                raise ValueError(f"{part.strip()!r} is no IP address or network; write 200.1.2.3,10.0.0.0/8") from None
+        return value
+
+    @field_validator("push_secret")
+    @classmethod
+    def _one_segment(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[A-Za-z0-9._~-]{8,200}", value.get_secret_value()):
+            raise ValueError("must be 8 to 200 letters, digits or . _ ~ - since it is a part of the URL")
         return value
 
     @field_validator("window")
@@ -164,6 +217,30 @@ class Settings(BaseSettings):
                 "`dispatcher demo` needs none.",
             )
         return self.apikey.get_secret_value()
+
+    @cached_property
+    def push_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """The addresses that may push replies."""
+        return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in self.push_allow.split(","))
+
+    @property
+    def soap_address(self) -> str:
+        """The Web Service's page: as configured, else the provider's own (guide, "vía Web Service")."""
+        return self.soap_url or f"{self.provider_url}/ws/SMSMasivosAPI.asmx"
+
+    def require_user(self, what: str) -> tuple[str, str]:
+        """The user and password of the older account form, which the Web Service and the mailbox ask for.
+
+        Raises:
+            UsageError: one of them is not set.
+        """
+        if self.usuario is None or self.clave is None:
+            missing = "DISPATCHER_USUARIO" if self.usuario is None else "DISPATCHER_CLAVE"
+            raise UsageError(
+                f"{missing} is not set, and {what} asks for user and password.",
+                hint="Set DISPATCHER_USUARIO and DISPATCHER_CLAVE as SMS Masivos gave them, or use --transport http.",
+            )
+        return self.usuario, self.clave.get_secret_value()
 
     @property
     def embedded_file(self) -> Path:

@@ -14,6 +14,7 @@ from dispatcher import idinterno
 from dispatcher.config import Settings
 from dispatcher.database import query, retry_deadlocks
 from dispatcher.errors import ProviderError
+from dispatcher.provider.answers import ResultLine
 from dispatcher.readings import frame_of
 from dispatcher.results import Settler
 from dispatcher.runtime import Runtime
@@ -87,7 +88,7 @@ class Prober:
                         query("record_absence"),
                         {"campaign_id": doubt.campaign_id, "seq": line.seq, "chunk_no": doubt.chunk_no},
                     )
-            elif not self.settler.settle(frame_of(found), skip_seen=False).settled:
+            elif not self._settle_found(found, doubt.campaign_id, line.seq):
                 strange += 1
         if strange:
             # The provider knows the line, yet its answer settles nothing (a fecha from before our POST, say).
@@ -96,6 +97,18 @@ class Prober:
             left = self._settle_refusals(doubt, where, left)
             self._decide(doubt)
         return left
+
+    def _settle_found(self, found: list[ResultLine], campaign_id: int, seq: int) -> bool:
+        """Settle what a probe brought: all that the provider has of the line, so a -4 counts too.
+
+        Returns:
+            Whether the message has a result now, from here or from a poll that was quicker.
+        """
+        if self.settler.settle(frame_of(found), skip_seen=False, refusals_count=True).settled:
+            return True
+        with self.runtime.engine.connect() as connection:
+            message = {"campaign_id": campaign_id, "seq": seq}
+            return connection.execute(query("has_result"), message).first() is not None
 
     def _settle_refusals(self, doubt: Any, where: dict[str, Any], left: int) -> int:
         """-4 on a resent line: ask for the first line's result once more, then let it count."""

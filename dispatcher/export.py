@@ -28,7 +28,19 @@ COLUMNS = (
     "submitted_at",
     "processed_at",
 )
-_FREE_TEXT = frozenset({"external_id", "texto", "result_text", "raw", "detail"})
+INBOX_COLUMNS = (
+    "id",
+    "origen",
+    "texto",
+    "received_at",
+    "idinterno",
+    "campaign_id",
+    "seq",
+    "kind",
+    "source",
+    "provisional",
+)
+_FREE_TEXT = frozenset({"external_id", "texto", "result_text", "raw", "detail", "origen", "idinterno"})
 _XLSX_ROWS = 1_048_575
 # OWASP, CSV injection: what a cell may not begin with.
 _DANGEROUS = "^[=+@\\t\\r\\n-]"
@@ -42,19 +54,32 @@ def _cell(column: str) -> sql.Composable:
     return sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {0} ELSE {0} END AS {0}").format(name, sql.Literal(_DANGEROUS))
 
 
-def _rows(table: str, columns: tuple[str, ...], campaign_id: int, order: str, *, raw: bool) -> sql.Composed:
+def _rows(table: str, columns: tuple[str, ...], campaign_id: int | None, order: str, *, raw: bool) -> sql.Composed:
     selected = [sql.Identifier(c) if raw else _cell(c) for c in columns]
-    return sql.SQL("SELECT {} FROM {} WHERE campaign_id = {} ORDER BY {}").format(
-        sql.SQL(", ").join(selected), sql.Identifier(table), sql.Literal(campaign_id), sql.Identifier(order)
+    which = sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id)) if campaign_id else sql.SQL("true")
+    return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        sql.SQL(", ").join(selected), sql.Identifier(table), which, sql.Identifier(order)
     )
 
 
 def write_results(engine: Engine, campaign_id: int, kind: str, path: Path | None) -> int:
     """Write `message_status` of a campaign as csv, jsonl or xlsx, in seq order. Returns how many rows."""
+    select = _rows("message_status", COLUMNS, campaign_id, "seq", raw=kind == "jsonl")
+    return _write(engine, select, COLUMNS, kind, path, "results")
+
+
+def write_inbox(engine: Engine, kind: str, path: Path | None, campaign_id: int | None = None) -> int:
+    """Write the replies (of one campaign) as csv, jsonl or xlsx, in the order of their coming. Returns how many."""
+    select = _rows("inbox", INBOX_COLUMNS, campaign_id, "received_at", raw=kind == "jsonl")
+    return _write(engine, select, INBOX_COLUMNS, kind, path, "inbox")
+
+
+def _write(
+    engine: Engine, select: sql.Composed, columns: tuple[str, ...], kind: str, path: Path | None, title: str
+) -> int:
     if kind == "xlsx":
         assert path is not None
-        return _write_xlsx(engine, campaign_id, path)
-    select = _rows("message_status", COLUMNS, campaign_id, "seq", raw=kind == "jsonl")
+        return _write_xlsx(engine, select, columns, path, title)
     with _target(path) as stream:
         if kind == "csv":
             return _copy_csv(engine, select, stream)
@@ -91,27 +116,28 @@ def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
             return int(cursor.rowcount)
 
 
-def _write_xlsx(engine: Engine, campaign_id: int, path: Path) -> int:
+def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], path: Path, title: str) -> int:
     """Stream into a write-only workbook; a sheet holds a million rows, so there may be several."""
-    book = openpyxl.Workbook(write_only=True)
-    rows = 0
-    with engine.connect() as connection:
-        raw: Any = connection.connection.driver_connection
-        with raw.cursor(name="results") as cursor:
-            cursor.itersize = 5_000
-            cursor.execute(_rows("message_status", COLUMNS, campaign_id, "seq", raw=False))
-            sheet = None
-            for row in cursor:
-                if rows % _XLSX_ROWS == 0:
-                    sheet = book.create_sheet(f"results {rows // _XLSX_ROWS + 1}" if rows else "results")
-                    sheet.append(COLUMNS)
-                assert sheet is not None
-                # Excel knows no time zones: the provider's local time, as its panel shows it.
-                sheet.append([_plain(cell) for cell in row])
-                rows += 1
-    if not rows:
-        book.create_sheet("results").append(COLUMNS)
+    # The file first: a path that cannot be written is told before the work, not after it.
     with _target(path) as stream:
+        book = openpyxl.Workbook(write_only=True)
+        rows = 0
+        with engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            with raw.cursor(name="export") as cursor:
+                cursor.itersize = 5_000
+                cursor.execute(select)
+                sheet = None
+                for row in cursor:
+                    if rows % _XLSX_ROWS == 0:
+                        sheet = book.create_sheet(f"{title} {rows // _XLSX_ROWS + 1}" if rows else title)
+                        sheet.append(columns)
+                    assert sheet is not None
+                    # Excel knows no time zones: the provider's local time, as its panel shows it.
+                    sheet.append([_plain(cell) for cell in row])
+                    rows += 1
+        if not rows:
+            book.create_sheet(title).append(columns)
         book.save(stream)
     return rows
 

@@ -61,13 +61,13 @@ def decode_column(frame: pl.DataFrame) -> pl.DataFrame:
     lines beyond the first few campaigns of a frame go through the pattern one by one, at five times the cost.
     """
     left = frame.with_columns(pl.col("idinterno").str.to_uppercase().alias("given")).with_row_index("at")
-    left = left.filter(pl.col("given").str.starts_with("M"))
     parts: list[pl.DataFrame] = []
     while left.height and len(parts) < _HEADS and (found := decode(left["given"][0])) is not None:
         head = f"M{found.prefix}{found.campaign_id:X}{chr(_FIRST_GENERATION + found.generation)}"
         alike = left["given"].str.starts_with(head)
-        parts.append(_decode_alike(left.filter(alike), found, len(head)))
-        left = left.filter(~alike)
+        whole = alike.all()
+        parts.append(_decode_alike(left if whole else left.filter(alike), found, len(head)))
+        left = left.clear() if whole else left.filter(~alike)
     if left.height or not parts:
         parts.append(_decode_any(left))
     decoded = parts[0] if len(parts) == 1 else pl.concat(parts).sort("at")
@@ -88,15 +88,16 @@ def _decode_alike(frame: pl.DataFrame, like: Idinterno, head: int) -> pl.DataFra
         check_value=pl.col("given").str.tail(1).replace_strict(_VALUE_OF, default=-1, return_dtype=pl.Int64),
     )
     right = ((pl.col("seq") + total % 31) % 31 == pl.col("check_value")) & (pl.col("seq") <= MAX_SEQ)
-    return numbers.filter(right).drop("check_value").with_columns(pl.col("seq").cast(pl.Int32))
+    ours = numbers["seq"].is_not_null() & numbers.select(right).to_series().fill_null(False)
+    return (numbers if ours.all() else numbers.filter(ours)).select(
+        *frame.columns, "prefix", "campaign_id", "generation", pl.col("seq").cast(pl.Int32)
+    )
 
 
 def _decode_any(frame: pl.DataFrame) -> pl.DataFrame:
     """Decode rows that have nothing in common."""
     parts = (
-        frame.with_columns(
-            pl.col("given").str.extract_groups(_FORM).struct.rename_fields(list(_FIELDS)).alias("part")
-        )
+        frame.with_columns(pl.col("given").str.extract_groups(_FORM).struct.rename_fields(list(_FIELDS)).alias("part"))
         .unnest("part")
         .filter(pl.col("prefix").is_not_null())
     )

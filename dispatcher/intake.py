@@ -31,10 +31,14 @@ def inbox_file(settings: Settings, name: str) -> Path:
         UsageError: it is not there, or points outside.
     """
     inbox = (settings.home / "inbox").resolve()
-    path = (inbox / name).resolve()
+    try:
+        path = (inbox / name).resolve()
+        found = path.is_file()
+    except (OSError, ValueError):  # too long, or with a NUL: no name of any file
+        raise UsageError(f"file {name[:100]!r} cannot be a file's name.", hint="Give the name of a file.") from None
     if not path.is_relative_to(inbox):
         raise UsageError(f"file {name!r} lies outside {inbox}.", hint="Put the file there and give its name.")
-    if not path.is_file():
+    if not found:
         raise UsageError(f"file {name!r} is not in {inbox}.", hint="Copy it there first, then send the task again.")
     return path
 
@@ -56,10 +60,12 @@ def receive(engine: Engine, settings: Settings, raw: dict[str, Any]) -> int | No
         outcome stands in `campaign_request`.
     """
     key = str(raw.get("idempotency_key") or "").strip()[:200] if isinstance(raw, dict) else ""
+    key = key if key.isprintable() else ""
     try:
         payload = CampaignPayload.model_validate(raw)
+        stored = _storable(payload)
         digest = payload_hash(payload, settings)
-    except (ValidationError, UsageError) as error:
+    except (ValueError, UsageError) as error:
         _refuse(engine, key, raw, _words(error))
         return None
     with engine.begin() as connection:
@@ -68,7 +74,7 @@ def receive(engine: Engine, settings: Settings, raw: dict[str, Any]) -> int | No
                 "INSERT INTO campaign_request (idempotency_key, payload_hash, payload, state) "
                 "VALUES (:key, :hash, CAST(:payload AS jsonb), 'received') ON CONFLICT (idempotency_key) DO NOTHING"
             ),
-            {"key": payload.idempotency_key, "hash": digest, "payload": _storable(payload)},
+            {"key": payload.idempotency_key, "hash": digest, "payload": stored},
         )
         known = connection.execute(
             text("SELECT payload_hash, campaign_id, state FROM campaign_request WHERE idempotency_key = :key"),
@@ -86,7 +92,7 @@ def receive(engine: Engine, settings: Settings, raw: dict[str, Any]) -> int | No
                     "state = 'received', error = NULL, tries = 0, updated_at = now() "
                     "WHERE idempotency_key = :key AND state IN ('refused', 'failed')"
                 ),
-                {"key": payload.idempotency_key, "hash": digest, "payload": _storable(payload)},
+                {"key": payload.idempotency_key, "hash": digest, "payload": stored},
             )
     if known.state == "created":
         return int(known.campaign_id)
@@ -212,14 +218,22 @@ def _refuse(engine: Engine, key: str, raw: Any, error: str) -> None:
 
 
 def _storable(payload: CampaignPayload) -> str:
-    """JSON for a jsonb column, which holds no NUL."""
-    return json.dumps(payload.model_dump(), default=str).replace("\\u0000", "\\u2400")
+    """JSON for a jsonb column, which holds no NUL.
+
+    Raises:
+        ValueError: the payload holds NaN, an infinity or half a character, which it cannot hold either.
+    """
+    written = json.dumps(payload.model_dump(), default=str, allow_nan=False, ensure_ascii=False)
+    written.encode()
+    return written.replace("\\u0000", "\\u2400")
 
 
-def _words(error: ValidationError | UsageError) -> str:
+def _words(error: ValueError | UsageError) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
             f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg']}"
             for item in error.errors(include_input=False, include_url=False)
         )[:2000]
-    return f"{error} {error.hint or ''}".strip()
+    if isinstance(error, UsageError):
+        return f"{error} {error.hint or ''}".strip()
+    return f"the payload cannot be stored: {error}"[:2000]

@@ -12,8 +12,10 @@ from sqlalchemy import Connection, text
 
 from dispatcher import accounts, canary
 from dispatcher.config import Settings
+from dispatcher.copying import Copier, copy_frame
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
+from dispatcher.suppression import Lists
 from dispatcher.window import parse_moment
 from schemas.payload import CampaignSpec
 
@@ -33,6 +35,7 @@ class Loaded:
     messages: int = 0
     rejected: int = 0
     suppressed: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)  # of the suppressed: how many for what
     reasons: Counter[str] = field(default_factory=Counter)
     dropped_characters: int = 0
     transliterated: int = 0
@@ -41,6 +44,12 @@ class Loaded:
     def rows(self) -> int:
         """Rows that came in: each became a message or a reject."""
         return self.messages + self.rejected
+
+    def leave_out(self, reasons: pl.Series) -> None:
+        """Count the messages that were left out, by reason; null is none."""
+        if reasons.null_count() < len(reasons):
+            self.left_out.update(reasons.drop_nulls().to_list())
+            self.suppressed = self.left_out.total()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +120,19 @@ def load(
         },
     ).scalar_one()
     loaded = Loaded(campaign)
-    optouts = opted_out(connection)
+    lists = Lists.read(connection)
     plan = ChunkPlan(campaign, settings.effective_chunk_size(), settings.chunk_bytes, canary=spec.canary or 0)
-    for batch in ingest(source, options_of(spec, settings)):
-        _copy_batch(connection, loaded, plan, batch, optouts)
-        if progress:
-            progress(batch)
+    with Copier(connection) as copier:
+        for batch in ingest(source, options_of(spec, settings)):
+            _copy_batch(copier, loaded, plan, batch, lists)
+            if progress:
+                progress(batch)
     if not loaded.rows:
         raise UsageError(f"{source.name} has no rows below its header.", hint="Check that this is the right file.")
-    _copy(connection, _CHUNK_COPY, plan.chunks(account.id))
+    copy_frame(connection, _CHUNK_COPY, plan.chunks(account.id))
     _open(connection, loaded, plan.canary_chunks if spec.canary else None)
     log.info("loaded campaign=%s messages=%s rejected=%s", campaign, loaded.messages, loaded.rejected)
     return loaded
-
-
-def opted_out(connection: Connection) -> pl.Series:
-    """Every number that must not get a message."""
-    raw = connection.connection.driver_connection
-    assert raw is not None
-    with raw.cursor() as cursor, cursor.copy("COPY (SELECT destino FROM optout) TO STDOUT") as copy:
-        data = b"".join(bytes(part) for part in copy)
-    return pl.Series("destino", data.decode().split("\n")[:-1], dtype=pl.String)
 
 
 _MESSAGE_COPY = (
@@ -144,26 +145,10 @@ _CHUNK_COPY = (
 )
 
 
-def _copy(connection: Connection, statement: str, frame: pl.DataFrame) -> None:
-    """COPY a frame; null is an empty field, an empty text is quoted."""
-    if frame.is_empty():
-        return
-    raw = connection.connection.driver_connection
-    assert raw is not None
-    with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(frame.write_csv(include_header=False, quote_style="necessary"))
-
-
-def _copy_batch(connection: Connection, loaded: Loaded, plan: "ChunkPlan", batch: Batch, optouts: pl.Series) -> None:
-    suppressed = (
-        pl.when(pl.col("destino").is_in(optouts.implode())).then(pl.lit("optout_at_load"))
-        if len(optouts)
-        else pl.lit(None, pl.String)
-    )
-    rows = batch.messages.with_columns(suppressed=suppressed)
+def _copy_batch(copier: Copier, loaded: Loaded, plan: "ChunkPlan", batch: Batch, lists: Lists) -> None:
+    rows = batch.messages.with_columns(suppressed=lists.reasons(batch.messages["destino"]))
     numbers = plan.assign(rows["encoded_bytes"], rows["suppressed"].is_not_null())
-    _copy(
-        connection,
+    copier.put(
         _MESSAGE_COPY,
         rows.select(
             pl.lit(loaded.campaign_id).alias("campaign_id"),
@@ -176,15 +161,14 @@ def _copy_batch(connection: Connection, loaded: Loaded, plan: "ChunkPlan", batch
             "suppressed",
         ),
     )
-    _copy(
-        connection,
+    copier.put(
         _REJECT_COPY,
         batch.rejects.select(
             pl.lit(loaded.campaign_id).alias("campaign_id"), "line", "raw", "code", "reason", "detail"
         ),
     )
     loaded.messages += rows.height
-    loaded.suppressed += rows.height - rows["suppressed"].null_count()
+    loaded.leave_out(rows["suppressed"])
     loaded.rejected += batch.rejects.height
     loaded.reasons.update(batch.rejects["reason"].to_list())
     loaded.dropped_characters += batch.dropped_characters
@@ -208,6 +192,11 @@ def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> 
             "canary_chunks": canary_chunks or None,
         },
     )
+    for reason, n in loaded.left_out.items():
+        connection.execute(
+            text("INSERT INTO left_out (campaign_id, reason, n) VALUES (:id, :reason, :n)"),
+            {"id": loaded.campaign_id, "reason": reason, "n": n},
+        )
 
 
 class ChunkPlan:

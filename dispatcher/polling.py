@@ -232,7 +232,7 @@ class Poller:
         """Ask for one fecha and settle the answer as it streams in; the last batch's commit moves the cursor."""
         total, waiting, waiting_lines = Settled(), list[pl.DataFrame](), 0
         unmapped: dict[str, int] = {}
-        malformed = 0
+        malformed = lines = 0
         with self.runtime.provider.status_by_fecha(fecha_digits(fecha)) as slices:
             for piece in slices:
                 parsed = parse_slice(piece)
@@ -241,9 +241,13 @@ class Poller:
                     unmapped[sentence] = unmapped.get(sentence, 0) + n
                 waiting.append(parsed.frame)
                 waiting_lines += parsed.frame.height
+                lines += parsed.frame.height
                 if waiting_lines >= BATCH_LINES:
                     total.add(self.settler.settle(pl.concat(waiting)))
                     waiting, waiting_lines = [], 0
+        if malformed and not lines:
+            # Neither results nor PENDIENTE: somebody else's words, on which no cursor may move.
+            raise AnswerError("The answer to a poll holds no result line.", reason="no_result_line")
 
         def also(connection: Connection, batch: Settled) -> None:
             if cursors:

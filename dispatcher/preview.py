@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import polars as pl
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,6 +14,7 @@ from dispatcher.database import connect
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, Source, ingest
 from dispatcher.loading import Loaded
+from dispatcher.suppression import Lists
 from schemas.payload import CampaignSpec
 
 SAMPLES = 5
@@ -44,6 +44,7 @@ class Preview:
             "rejected": self.loaded.rejected,
             "rejects_file": None,
             "suppressed": self.loaded.suppressed,
+            "left_out": dict(self.loaded.left_out),
             "reasons": dict(self.loaded.reasons),
             "dropped_characters": self.loaded.dropped_characters,
             "transliterated": self.loaded.transliterated,
@@ -65,15 +66,15 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
     settings = config.load()
     now = datetime.now(UTC)
     times = loading.schedule(spec, now)
-    optouts, remarks = _opted_out(settings)
+    lists, remarks = _lists(settings)
     loaded = Loaded(None)
     plan = loading.ChunkPlan(1, settings.effective_chunk_size(), settings.chunk_bytes)
     found = Preview(loaded, now, now, "", remarks=remarks)
     for batch in ingest(source, loading.options_of(spec, settings)):
-        gone = batch.messages["destino"].is_in(optouts)
-        plan.assign(batch.messages["encoded_bytes"], gone)
+        reasons = lists.reasons(batch.messages["destino"])
+        plan.assign(batch.messages["encoded_bytes"], reasons.is_not_null())
         loaded.messages += batch.messages.height
-        loaded.suppressed += int(gone.sum())
+        loaded.leave_out(reasons)
         loaded.rejected += batch.rejects.height
         loaded.reasons.update(batch.rejects["reason"].to_list())
         loaded.dropped_characters += batch.dropped_characters
@@ -107,17 +108,16 @@ def _estimate(found: Preview, settings: Settings, start: datetime, posts: int) -
     found.ends = settings.sending_window.finish(start, needed)
 
 
-def _opted_out(settings: Settings) -> tuple[Any, list[str]]:
-    """The opt-out list, if a database is at hand; a dry run starts none."""
-
+def _lists(settings: Settings) -> tuple[Lists, list[str]]:
+    """The opt-outs and the do-not-send list, if a database is at hand; a dry run starts none."""
     try:
         engine = connect(settings.sqlalchemy_url)
     except UsageError:
-        return pl.Series(dtype=pl.String), []
+        return Lists(), []
     try:
         with engine.connect() as connection:
-            if connection.execute(text("SELECT to_regclass('optout')")).scalar() is None:
-                return pl.Series(dtype=pl.String), []
+            if connection.execute(text("SELECT to_regclass('undeliverable')")).scalar() is None:
+                return Lists(), []
             remarks = []
             if settings.fingerprint and accounts.find(connection, settings) is None:
                 other = connection.execute(
@@ -125,8 +125,8 @@ def _opted_out(settings: Settings) -> tuple[Any, list[str]]:
                 ).first()
                 if other:
                     remarks.append("The database belongs to another API key: creating would be refused.")
-            return loading.opted_out(connection), remarks
+            return Lists.read(connection), remarks
     except SQLAlchemyError:
-        return pl.Series(dtype=pl.String), ["The database does not answer, so opt-outs were not looked up."]
+        return Lists(), ["The database does not answer, so opt-outs were not looked up."]
     finally:
         engine.dispose()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import polars as pl
 from sqlalchemy import Connection, Engine, text
 
-from dispatcher import idinterno
+from dispatcher import idinterno, optouts
 from dispatcher.database import pin_key_lookups, query, retry_deadlocks
 from dispatcher.provider.codes import account_scope
 from dispatcher.window import PROVIDER_ZONE
@@ -81,10 +81,13 @@ class Settler:
             also: runs in the same transaction, last; the poll moves its cursor there.
         """
         outcome = Settled()
-        ours = self._ours(frame, outcome)
-        fresh = ours.with_columns(hash=pl.struct("idinterno", "fecha", "text").hash())
-        if skip_seen:
-            fresh = fresh.join(self._seen, on="hash", how="anti")
+        keyed = frame.with_columns(hash=pl.struct("idinterno", "fecha", "text").hash())
+        if skip_seen and not keyed.is_empty():
+            # Before anything else is done to them; only as far back as these lines reach, or each batch would pay for
+            # all that was ever seen.
+            known = self._seen.filter(pl.col("fecha") >= keyed["fecha"].min())
+            keyed = keyed.join(known, on="hash", how="anti", maintain_order="left")
+        fresh = self._ours(keyed, outcome)
         if fresh.is_empty() and also is None:
             return outcome
 
@@ -128,7 +131,7 @@ class Settler:
         outcome.ours = mapped.height
         outcome.foreign = frame.height - mapped.height
         outcome.latest = mapped["fecha"].max() if mapped.height else None  # type: ignore[assignment]  # a datetime column
-        return mapped.select("idinterno", "campaign_id", "generation", "seq", "root_no", "fecha", "text", "code")
+        return mapped.select("hash", "campaign_id", "generation", "seq", "root_no", "fecha", "text", "code")
 
     def _campaigns(self, campaign_ids: list[int]) -> dict[int, str]:
         """Prefix of each of these campaigns that is the account's; their chunk boundaries are fetched once."""
@@ -175,11 +178,13 @@ class Settler:
         outcome.settled += row.settled
         if row.settled:
             _heed_account_words(connection, self.account_id, first)
+        optouts.heed_staged(connection, set(first["code"].unique()))
         if row.settled < first.height:
             _handle_others(connection, outcome)
         if rest.height:
             connection.exec_driver_sql("DELETE FROM settle_line")
             _stage(connection, rest, refusals_count)
+            optouts.heed_staged(connection, set(rest["code"].unique()))
             _handle_others(connection, outcome)
         if row.campaigns:
             # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.

@@ -4,12 +4,18 @@ import logging
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from dispatcher import config, database
+from dispatcher import config, database, transports
 from dispatcher.config import Settings
 from dispatcher.provider.http import HttpProvider
+from dispatcher.provider.message import Sender
+from dispatcher.transports import Formato, Transport
+
+if TYPE_CHECKING:
+    from dispatcher.provider.inbox import Inbox
 
 log = logging.getLogger("dispatcher")
 
@@ -20,6 +26,8 @@ class Runtime:
 
     settings: Settings
     pid: int = field(default_factory=os.getpid)
+    _senders: dict[Transport, Sender] = field(default_factory=dict)
+    _inboxes: dict[tuple[Transport, Formato], "Inbox"] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> Engine:
@@ -40,8 +48,32 @@ class Runtime:
             ca_bundle=str(self.settings.ca_bundle) if self.settings.ca_bundle else None,
         )
 
+    def sender(self, transport: Transport) -> Sender:
+        """The way out for single messages; kept, since the Web Service's description is read once.
+
+        Raises:
+            UsageError: a setting that this transport needs is missing or cannot work.
+        """
+        if transport not in self._senders:
+            self._senders[transport] = transports.sender(self.settings, transport)
+        return self._senders[transport]
+
+    def inbox(self, transport: Transport, formato: Formato = "text") -> "Inbox":
+        """The way in for replies: the Web Service when that is the transport, else the inbox page.
+
+        Raises:
+            UsageError: a setting that this transport needs is missing or cannot work.
+        """
+        if (transport, formato) not in self._inboxes:
+            self._inboxes[transport, formato] = transports.inbox(self.settings, transport, formato)
+        return self._inboxes[transport, formato]
+
     def close(self) -> None:
         """Give the connections back."""
+        for sender in self._senders.values():
+            sender.close()
+        for inbox in self._inboxes.values():
+            inbox.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
         if "provider" in self.__dict__:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from dispatcher import accounts, brakes, canary, chunks, intake
+from dispatcher import accounts, brakes, canary, chunks, intake, send
 from dispatcher.database import query
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
@@ -32,6 +32,7 @@ class Hints:
     probe: bool = False
     clock: bool = False
     balance: bool = False
+    inbox: bool = False
     account_id: int | None = None
     requests: list[str] = field(default_factory=list)
 
@@ -53,7 +54,7 @@ def tick(runtime: Runtime) -> Hints:
         if not locked.scalar():
             return hints
         chunks.rescue(connection, runtime.settings, account.id)
-    _each(runtime, account.id, _retire, _give_up, _watch, _complete)
+    _each(runtime, account.id, _retire, _give_up, _watch, _complete, _expire_singles)
     _fill(runtime, hints, account.id)
     return hints
 
@@ -88,6 +89,11 @@ def _complete(connection: Connection, runtime: Runtime, account_id: int) -> None
         log.info("completed campaign=%s", done.id)
 
 
+def _expire_singles(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    if gone := send.expire(connection):
+        log.warning("singles_unknown n=%s", gone)
+
+
 def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
     """What is due now, and can make progress."""
     with runtime.engine.connect() as connection:
@@ -102,6 +108,7 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
             hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
     hints.clock = not good_clock or row.db_now - row.clock_measured_at > _CLOCK_REFRESH
     hints.balance = bool((due or work.awaited) and _balance_is_old(row, work.doubt_since))
+    hints.inbox = _inbox_is_old(runtime, row)
     poller_idle = row.poll_lease_until is None or row.poll_lease_until < row.db_now
     hints.poll = bool((work.awaited or work.late) and row.poll_at <= row.db_now and poller_idle)
     hints.probe = bool(work.probes and (row.probe_free_at is None or row.probe_free_at <= row.db_now))
@@ -112,6 +119,11 @@ def _balance_is_old(row: Any, doubt_since: datetime | None) -> bool:
     if row.balance_at is None or row.db_now - row.balance_at > _BALANCE_REFRESH:
         return True
     return doubt_since is not None and doubt_since > row.balance_at
+
+
+def _inbox_is_old(runtime: Runtime, row: Any) -> bool:
+    """Whether replies should be pulled."""
+    return row.inbox_at is None or row.db_now - row.inbox_at > timedelta(seconds=runtime.settings.inbox_interval)
 
 
 def _closed(runtime: Runtime, row: object, clock: brakes.ProviderClock) -> bool:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,24 @@ def isolated(where: Path, **values: str) -> Iterator[None]:
 
 def _empty(where: Path) -> None:
     """End what an interrupted run left, and begin from nothing."""
+    _end_workers(where)
     servers = Embedded(where)
     if servers.state_file.exists():
         servers.stop()
     shutil.rmtree(where, ignore_errors=True)
     where.mkdir(parents=True, exist_ok=True)
+
+
+def _end_workers(where: Path) -> None:
+    """Kill the workers of a run that was killed itself: they hold the lock of the file that names them."""
+    with suppress(FileNotFoundError), (where / "workers.lock").open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            for group in lock.read().split():
+                with suppress(ProcessLookupError):
+                    os.killpg(int(group), signal.SIGKILL)
+            fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def write_list(path: Path, rows: int) -> None:
@@ -138,14 +151,25 @@ def _alone(where: Path) -> Iterator[None]:
 def _workers(settings: Settings) -> Iterator[None]:
     """Worker and beat, as `dispatcher up` runs them, with their logs in the demo's home."""
     log = settings.home / "workers.log"
-    with log.open("ab") as stream:
+    with log.open("ab") as stream, (settings.home / "workers.lock").open("w") as lock:
+        # Inherited by every process below: whoever finds the lock held knows that the groups named in it live.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         processes = [
-            subprocess.Popen(command, env=environment(settings), stdout=stream, stderr=stream, process_group=0)
+            subprocess.Popen(
+                command,
+                env=environment(settings),
+                stdout=stream,
+                stderr=stream,
+                process_group=0,
+                pass_fds=(lock.fileno(),),
+            )
             for command in (
                 celery("worker", "-Q", "submit,poll,control,urgent", "-n", "demo@%h", "-c", "4"),
                 celery("beat"),
             )
         ]
+        lock.write(" ".join(str(process.pid) for process in processes))
+        lock.flush()
         try:
             yield
         finally:

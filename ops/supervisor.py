@@ -1,4 +1,4 @@
-"""`dispatcher up`: the workers, beat and Flower as child processes of one foreground process.
+"""`dispatcher up`: the workers, beat, Flower and the API as child processes of one foreground process.
 
 A child that dies is started again, later each time it dies young. SIGTERM or Ctrl-C stops all: Celery finishes the
 call that is under way; what does not stop in time is killed, and its lease brings the chunk back.
@@ -50,6 +50,7 @@ def children(settings: Settings) -> list[Child]:
         Child("urgent", celery("worker", "-Q", "urgent", "-n", "urgent@%h", "-c", "1")),
         Child("beat", celery("beat")),
         Child("flower", _flower(settings), {"FLOWER_BASIC_AUTH": flower_auth(settings)}),
+        *([Child("api", [sys.executable, "-m", "dispatcher", "api"])] if settings.api_port else []),
     ]
 
 
@@ -168,6 +169,9 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     say("Database: " + (f"embedded in {settings.home}" if settings.database_url is None else "configured"))
     where = "DISPATCHER_FLOWER_AUTH" if settings.flower_auth else settings.home / "run" / "flower.auth"
     say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {where})")
+    if settings.api_port:
+        secret = "/…" if settings.push_secret else ""
+        say(f"Replies are taken at http://{settings.api_host}:{settings.api_port}/push/smsmasivos{secret}")
     if settings.apikey is None:
         say("DISPATCHER_APIKEY is not set: nothing will be sent until it is.")
     say("Running. Ctrl-C stops.")

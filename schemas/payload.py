@@ -31,7 +31,9 @@ class CampaignSpec(BaseModel):
 class CampaignPayload(CampaignSpec):
     """The argument of the task `dispatcher.create_campaign`: a spec with its recipients inline, or in a file."""
 
-    idempotency_key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    idempotency_key: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+    ]
     recipients: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_INLINE_RECIPIENTS)] | None = None
     file: str | None = None
 

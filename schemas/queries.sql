@@ -51,22 +51,31 @@ WITH claimed AS (
 SELECT * FROM claimed;
 
 -- name: chunk_lines
--- What is still to send of a chunk, read in the claiming transaction: no line with a result, no opted-out number.
+-- What is still to send of a chunk, read in the claiming transaction: no line with a result, no opted-out number,
+-- none of the do-not-send list. Both lists are joined by their primary key, so no line can come twice.
 SELECT string_agg(encode_idinterno(:prefix, m.campaign_id, m.generation, m.seq)
                   || chr(9) || m.destino || chr(9) || m.texto, chr(13) || chr(10) ORDER BY m.seq)
-           FILTER (WHERE o.destino IS NULL) AS bloque,
-       count(*) FILTER (WHERE o.destino IS NULL) AS lines,
-       array_agg(m.seq) FILTER (WHERE o.destino IS NOT NULL) AS opted_out
-FROM message m LEFT JOIN optout o ON o.destino = m.destino
+           FILTER (WHERE o.destino IS NULL AND u.destino IS NULL) AS bloque,
+       count(*) FILTER (WHERE o.destino IS NULL AND u.destino IS NULL) AS lines,
+       array_agg(m.seq) FILTER (WHERE o.destino IS NOT NULL) AS opted_out,
+       array_agg(m.seq) FILTER (WHERE o.destino IS NULL AND u.destino IS NOT NULL) AS undeliverable
+FROM message m
+LEFT JOIN optout o ON o.destino = m.destino
+LEFT JOIN undeliverable u ON u.destino = m.destino AND u.expires_at > clock_timestamp()
 WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
   AND m.result_code IS NULL AND m.suppressed IS NULL;
 
 -- name: suppress_lines
--- An opt-out beats the queue: these lines of the claimed chunk will not be sent.
+-- A list beats the queue: these lines of the claimed chunk will not be sent. The claim holds the campaign's row, so
+-- its count of those left out has one writer.
 WITH marked AS (
-    UPDATE message SET suppressed = 'optout_at_claim'
+    UPDATE message SET suppressed = :reason
     WHERE campaign_id = :campaign_id AND seq = ANY(:seqs) AND result_code IS NULL AND suppressed IS NULL
     RETURNING 1
+), counted AS (
+    INSERT INTO left_out AS l (campaign_id, reason, n)
+    SELECT :campaign_id, :reason, count(*)::int FROM marked HAVING count(*) > 0
+    ON CONFLICT (campaign_id, reason) DO UPDATE SET n = l.n + excluded.n
 )
 UPDATE chunk SET suppressed = suppressed + (SELECT count(*) FROM marked) WHERE id = :chunk_id;
 
@@ -93,10 +102,16 @@ WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
 RETURNING state, campaign_id;
 
 -- name: finish_undelivered
--- Back to due on proof that the provider took nothing of this attempt.
-UPDATE chunk SET state = 'due', lease_until = NULL, doubt_since = NULL, doubt_reason = NULL
-WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
-RETURNING state, campaign_id;
+-- Back to due on proof that the provider took nothing of this attempt. Absence found meanwhile proves nothing of the
+-- next one.
+WITH moved AS (
+    UPDATE chunk SET state = 'due', lease_until = NULL, doubt_since = NULL, doubt_reason = NULL
+    WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
+    RETURNING state, campaign_id, chunk_no
+), forgotten AS (
+    DELETE FROM absence p USING moved WHERE p.campaign_id = moved.campaign_id AND p.chunk_no = moved.chunk_no
+)
+SELECT state, campaign_id FROM moved;
 
 -- name: finish_in_doubt
 -- The outcome is unknown: never due again without evidence.
@@ -349,13 +364,15 @@ WHERE k.id IN (
 RETURNING k.campaign_id, k.chunk_no, k.messages - k.resulted - k.suppressed AS unknown;
 
 -- name: doubts_to_resolve
--- Doubtful chunks past the horizon. When later chunks were posted, one of them must have results.
+-- Doubtful chunks past the horizon. When later chunks were posted, one of them must have results; what never left
+-- (proven undelivered, or settled with nothing to send) says nothing.
 SELECT k.id, k.campaign_id, k.chunk_no, k.root_no, k.attempt, k.resends, k.first_seq, k.last_seq, c.prefix, c.on_doubt
 FROM chunk k JOIN campaign c ON c.id = k.campaign_id JOIN account a ON a.id = k.account_id
 WHERE k.account_id = :account_id AND k.state = 'in_doubt' AND k.probe_at <= clock_timestamp()
   AND a.observed_ms - k.doubt_observed_ms >= :horizon_ms
   AND (NOT EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
-                   AND l.state <> 'sending')
+                   AND l.state NOT IN ('sending', 'due', 'cancelled', 'expired')
+                   AND NOT (l.state = 'settled' AND l.resulted = 0 AND l.accepted_at IS NULL))
        OR EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
                   AND l.resulted > 0))
 ORDER BY k.id
@@ -371,6 +388,10 @@ WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AN
   AND NOT EXISTS (SELECT 1 FROM absence p WHERE p.campaign_id = m.campaign_id AND p.chunk_no = m.chunk_no
                   AND p.seq = m.seq)
 ORDER BY m.seq LIMIT :limit;
+
+-- name: has_result
+-- Whether a message is settled.
+SELECT 1 FROM message WHERE campaign_id = :campaign_id AND seq = :seq AND result_code IS NOT NULL;
 
 -- name: record_absence
 -- The provider, asked after the horizon, did not know this line.
@@ -557,6 +578,7 @@ WITH parent AS (
       AND (CAST(:code AS int) IS NULL OR m.result_code = :code)
       AND (CAST(:words AS text) IS NULL OR position(lower(:words) IN lower(m.result_text)) > 0)
       AND NOT EXISTS (SELECT 1 FROM optout o WHERE o.destino = m.destino)
+      AND NOT EXISTS (SELECT 1 FROM undeliverable u WHERE u.destino = m.destino AND u.expires_at > clock_timestamp())
 ), size AS (
     SELECT count(*)::int AS n FROM old HAVING count(*) > 0
 ), kept AS (
@@ -602,4 +624,141 @@ UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked
        failures = failures + 1, account_words_at = :fecha,
        retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
 WHERE id = :account_id AND (account_words_at IS NULL OR account_words_at < :fecha)
+RETURNING id;
+
+-- name: opt_out_refused
+-- Lines of the batch that were refused with -3 or -14 opt their number out, unless the person opted in again later.
+-- Numbers in ascending order, so that two batches cannot wait for each other.
+WITH refused AS (
+    SELECT DISTINCT ON (m.destino) m.destino, t.fecha, t.code || coalesce(' ' || t.text, '') AS reason
+    FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
+    WHERE t.code IN (-3, -14)
+      AND NOT EXISTS (SELECT 1 FROM optout_event e WHERE e.destino = m.destino AND e.action = 'remove'
+                      AND e.at >= t.fecha)
+    ORDER BY m.destino, t.fecha
+), added AS (
+    INSERT INTO optout (destino, source, reason, since)
+    SELECT destino, 'result', reason, fecha FROM refused ORDER BY destino
+    ON CONFLICT (destino) DO NOTHING
+    RETURNING destino, source, reason
+)
+INSERT INTO optout_event (destino, action, source, reason) SELECT destino, 'add', source, reason FROM added;
+
+-- name: list_undeliverable
+-- Lines of the batch with -1 or -2 put their number on the do-not-send list; the same line read again changes nothing.
+INSERT INTO undeliverable AS u (destino, code, since, expires_at)
+SELECT DISTINCT ON (m.destino) m.destino, t.code, t.fecha, t.fecha + make_interval(days => :days)
+FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
+WHERE t.code IN (-1, -2)
+ORDER BY m.destino, t.fecha DESC
+ON CONFLICT (destino) DO UPDATE SET code = excluded.code, since = excluded.since, expires_at = excluded.expires_at
+WHERE excluded.since > u.since;
+
+-- name: opt_out
+-- One number opts out; nothing when it has, or when it opted in again later than :at.
+WITH added AS (
+    INSERT INTO optout (destino, source, reason, since)
+    SELECT CAST(:destino AS text), :source, :reason, coalesce(CAST(:at AS timestamptz), clock_timestamp())
+    WHERE NOT EXISTS (SELECT 1 FROM optout_event e WHERE e.destino = :destino AND e.action = 'remove'
+                      AND e.at >= CAST(:at AS timestamptz))
+    ON CONFLICT (destino) DO NOTHING
+    RETURNING destino, source, reason, since
+), recorded AS (
+    INSERT INTO optout_event (destino, action, source, reason) SELECT destino, 'add', source, reason FROM added
+)
+SELECT * FROM added;
+
+-- name: opt_in
+-- One number opts in again; nothing when it is not on the list.
+WITH removed AS (
+    DELETE FROM optout WHERE destino = :destino RETURNING destino, source, reason, since
+), recorded AS (
+    INSERT INTO optout_event (destino, action, source, reason) SELECT destino, 'remove', :source, :reason FROM removed
+)
+SELECT * FROM removed;
+
+-- name: lock_inbox
+-- Replies of one account are stored by one transaction at a time: equal texts cannot be paired wrongly.
+SELECT pg_advisory_xact_lock(hashtextextended('inbox', :account_id));
+
+-- name: adopt_push
+-- The oldest provisional reply that is this pulled one: same number, text and idinterno within ten minutes.
+UPDATE reply SET provider_id = :provider_id, texto = :texto, received_at = :received_at
+WHERE id = (
+    SELECT id FROM reply
+    WHERE account_id = :account_id AND provider_id IS NULL AND repeated_at IS NULL
+      AND origen = :origen AND plain = :plain AND coalesce(idinterno, '') = coalesce(:idinterno, '')
+      AND received_at BETWEEN CAST(:received_at AS timestamptz) - interval '10 minutes'
+                          AND CAST(:received_at AS timestamptz) + interval '10 minutes'
+    ORDER BY received_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING id;
+
+-- name: store_reply
+-- A reply that nobody had; nothing when its number is known already.
+INSERT INTO reply (account_id, provider_id, origen, texto, plain, received_at, idinterno, campaign_id, seq, source, kind,
+                   pushed_at)
+VALUES (:account_id, :provider_id, :origen, :texto, :plain, coalesce(:received_at, clock_timestamp()), :idinterno,
+        :campaign_id, :seq, :source, :kind, CASE WHEN :source = 'push' THEN clock_timestamp() END)
+ON CONFLICT (account_id, provider_id) DO NOTHING
+RETURNING id;
+
+-- name: meet_pulled
+-- A PUSH that comes after the pull of its reply: the oldest one that no PUSH has met yet.
+UPDATE reply SET pushed_at = clock_timestamp()
+WHERE id = (
+    SELECT id FROM reply
+    WHERE account_id = :account_id AND provider_id IS NOT NULL AND pushed_at IS NULL
+      AND origen = :origen AND plain = :plain AND coalesce(idinterno, '') = coalesce(:idinterno, '')
+      AND received_at BETWEEN CAST(:now AS timestamptz) - interval '10 minutes'
+                          AND CAST(:now AS timestamptz) + interval '10 minutes'
+    ORDER BY received_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING id;
+
+-- name: drop_repeats
+-- After the whole inbox was read: a provisional reply older than ten minutes that no pulled one is left for, while an
+-- equal one is there, was the same PUSH sent again because our answer got lost. Without an equal one it stays.
+UPDATE reply p SET repeated_at = clock_timestamp()
+WHERE p.account_id = :account_id AND p.provider_id IS NULL AND p.repeated_at IS NULL
+  AND p.received_at < CAST(:read_at AS timestamptz) - interval '10 minutes'
+  AND EXISTS (SELECT 1 FROM reply r WHERE r.account_id = p.account_id AND r.provider_id IS NOT NULL
+              AND r.origen = p.origen AND r.plain = p.plain AND coalesce(r.idinterno, '') = coalesce(p.idinterno, '')
+              AND r.received_at BETWEEN p.received_at - interval '3 days' AND p.received_at + interval '10 minutes')
+RETURNING p.id;
+
+-- name: begin_inbox
+-- One pull an interval over all workers; whether it is time to read the whole inbox, not only what is unread.
+UPDATE account SET inbox_at = clock_timestamp()
+WHERE id = :account_id AND (inbox_at IS NULL OR inbox_at <= clock_timestamp() - make_interval(secs => :interval))
+RETURNING inbox_whole_at IS NULL OR inbox_whole_at < clock_timestamp() - make_interval(secs => :whole) AS whole;
+
+-- name: take_single
+-- One message now, recorded before its call; nothing when its idinterno is taken.
+INSERT INTO single_message (account_id, idinterno, destino, texto, transport, test, start_at, html, state, code, text,
+                            lease_until, finished_at)
+VALUES (:account_id, :idinterno, :destino, :texto, :transport, :test, :start_at, :html, :state, :code, :text,
+        CASE WHEN :state = 'sending' THEN clock_timestamp() + make_interval(secs => :lease) END,
+        CASE WHEN :state <> 'sending' THEN clock_timestamp() END)
+ON CONFLICT (account_id, upper(idinterno)) DO NOTHING
+RETURNING id, attempt;
+
+-- name: retake_single
+-- Another call for a message by its caller's word: only from a state that this call may follow.
+UPDATE single_message SET state = 'sending', attempt = attempt + 1, finished_at = NULL, code = NULL, text = NULL,
+       transport = :transport, lease_until = clock_timestamp() + make_interval(secs => :lease)
+WHERE id = :id AND attempt = :attempt AND state = ANY(:states)
+RETURNING id, attempt;
+
+-- name: finish_single
+-- The outcome of a call, of its own attempt alone; a late one still corrects `unknown`.
+UPDATE single_message SET state = :state, code = :code, text = :text, lease_until = NULL, finished_at = clock_timestamp()
+WHERE id = :id AND attempt = :attempt AND state IN ('sending', 'unknown')
+RETURNING id;
+
+-- name: expire_singles
+-- A call whose process died has an outcome that nobody knows.
+UPDATE single_message SET state = 'unknown', lease_until = NULL, finished_at = clock_timestamp(),
+       text = 'the process that sent it ended before the answer was recorded'
+WHERE state = 'sending' AND lease_until < clock_timestamp()
 RETURNING id;

@@ -42,10 +42,10 @@ class Cluster:
         """Start beat."""
         self.spawn(name, celery("beat"), **env)
 
-    def start(self, **env: str) -> None:
+    def start(self) -> None:
         """A worker and beat."""
-        self.worker(**env)
-        self.beat(**env)
+        self.worker()
+        self.beat()
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to a whole group; after SIGKILL it is gone."""

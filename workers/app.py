@@ -64,6 +64,8 @@ def make_app() -> Celery:
             "dispatcher.submit": {"queue": "submit"},
             "dispatcher.poll": {"queue": "poll"},
             "dispatcher.probe": {"queue": "poll"},
+            "dispatcher.pull_inbox": {"queue": "poll"},
+            "dispatcher.send_message": {"queue": "urgent"},
             "dispatcher.*": {"queue": "control"},
         },
         beat_schedule=SCHEDULE,

@@ -1,7 +1,7 @@
 """The tasks: each takes an id, calls `dispatcher`, and hints what should follow. None holds logic or SQL.
 
-A task is a hint: losing it, or running it twice, changes nothing. `create_campaign` alone carries a payload, so it
-alone acknowledges late.
+A task is a hint: losing it, or running it twice, changes nothing. `create_campaign` and `send_message` alone carry a
+payload, so they alone acknowledge late.
 """
 
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from dispatcher import accounts, balance, intake, runtime, submit, upkeep
+from dispatcher import accounts, balance, inbound, intake, runtime, send, submit, upkeep
 from dispatcher.doubts import Prober
 from dispatcher.polling import Poller
 from workers.app import app
@@ -47,6 +47,8 @@ def tick() -> None:
         _hint("dispatcher.poll", hints.account_id)
     if hints.probe:
         _hint("dispatcher.probe", hints.account_id)
+    if hints.inbox:
+        _hint("dispatcher.pull_inbox", hints.account_id)
 
 
 @app.task(name="dispatcher.submit")
@@ -87,6 +89,13 @@ def read_balance(account_id: int) -> None:
         balance.read(runtime.current(), account_id)
 
 
+@app.task(name="dispatcher.pull_inbox")
+def pull_inbox(account_id: int) -> None:
+    """Fetch replies, when it is time."""
+    if _poller(account_id):
+        inbound.pull_due(runtime.current())
+
+
 @app.task(name="dispatcher.load_request")
 def load_request(key: str) -> None:
     """Load a payload whose worker died."""
@@ -99,6 +108,15 @@ def create_campaign(payload: dict[str, Any]) -> int | None:
     """Take a campaign in and load it; see `schemas.payload.CampaignPayload`."""
     current = runtime.current()
     return intake.receive(current.engine, current.settings, payload)
+
+
+@app.task(bind=True, name="dispatcher.send_message", acks_late=True, reject_on_worker_lost=True)
+def send_message(self: Any, payload: dict[str, Any]) -> None:
+    """Send one message now; see `schemas.single.SingleMessage`. Its outcome is a row of `single_message`.
+
+    A task that comes twice is the same message: without an idinterno it gets one from the task's own id.
+    """
+    send.receive(runtime.current(), payload, str(self.request.id or ""))
 
 
 def _poller(account_id: int) -> Poller | None:

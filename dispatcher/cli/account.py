@@ -2,14 +2,43 @@
 
 import click
 
-from dispatcher import accounts
+from dispatcher import accounts, config, figures
 from dispatcher.cli.output import Output, command, session
 from dispatcher.errors import UsageError
+from dispatcher.runtime import Runtime
 
 
-@click.group()
-def account() -> None:
-    """The account at the provider: hand it to a new key, end a block."""
+@click.command()
+@command
+def look(output: Output) -> None:
+    """Saldo, vencimiento, envíos and the provider's clock."""
+    runtime = Runtime(config.load())
+    try:
+        found = figures.read(runtime)
+    finally:
+        runtime.close()
+    output.answer(found.as_json())
+    figures_shown: list[tuple[str, str, object]] = [
+        ("saldo", "messages left", found.saldo),
+        ("vencimiento", "last day of the package", found.vencimiento),
+        ("envios", "sent this month", found.envios),
+        ("fecha", "the provider's clock (-03)", found.fecha),
+        ("offset", "seconds against this machine's", f"{found.offset_seconds:+.1f}"),
+    ]
+    output.table(
+        "Account",
+        ["", "", ""],
+        [[name, what, "not in this plan" if value is None else value] for name, what, value in figures_shown],
+    )
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else there.")
+@click.pass_context
+def account(context: click.Context, as_json: bool) -> None:
+    """The account at the provider: its figures; hand it to a new key, end a block."""
+    if context.invoked_subcommand is None:
+        context.invoke(look, as_json=as_json)
 
 
 @account.command()

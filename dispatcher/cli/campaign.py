@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dispatcher.cli.output import FAILED, Output, command, session
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, Source, open_source
 from dispatcher.provider.codes import MEANING
+from dispatcher.runtime import Runtime
 from dispatcher.window import provider_local
 from schemas.payload import CampaignSpec
 
@@ -78,11 +80,7 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         with runtime.engine.begin() as connection:
             loaded = loading.load(connection, runtime.settings, spec, source, advance)
         assert loaded.campaign_id is not None
-        rejects = (
-            export.write_rejects(runtime.engine, loaded.campaign_id, runtime.settings.home / "rejects")
-            if loaded.rejected
-            else None
-        )
+        rejects = _write_rejects(output, runtime, loaded.campaign_id) if loaded.rejected else None
     output.answer(
         {
             "campaign_id": loaded.campaign_id,
@@ -90,6 +88,7 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
             "rejected": loaded.rejected,
             "rejects_file": str(rejects) if rejects else None,
             "suppressed": loaded.suppressed,
+            "left_out": dict(loaded.left_out),
             "reasons": dict(loaded.reasons),
             "dropped_characters": loaded.dropped_characters,
             "transliterated": loaded.transliterated,
@@ -104,6 +103,15 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
 
 
+def _write_rejects(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:
+    """The file of rejects. The campaign stands already: a full disk must not make anybody create it again."""
+    try:
+        return export.write_rejects(runtime.engine, campaign_id, runtime.settings.home / "rejects")
+    except OSError as error:
+        output.note(f"The rejects are in the database, but not in a file: {error.filename}: {error.strerror}")
+        return None
+
+
 def _say_load(output: Output, loaded: loading.Loaded) -> None:
     output.table(
         "Rejected rows by reason",
@@ -112,7 +120,7 @@ def _say_load(output: Output, loaded: loading.Loaded) -> None:
         right=("rows",),
     )
     if loaded.suppressed:
-        output.say(f"{loaded.suppressed:,} recipients opted out: kept as suppressed, nothing is sent to them.")
+        say_left_out(output, loaded.left_out)
     if loaded.transliterated:
         output.say(
             f"{loaded.transliterated:,} texts were adapted to the SMS alphabet"
@@ -191,7 +199,26 @@ def say_summary(output: Output, found: Summary) -> None:
     output.table(
         "Statuses", ["status", "messages"], [[s, f"{n:,}"] for s, n in found.counts.items()], right=("messages",)
     )
+    say_left_out(output, found.left_out)
     say_codes(output, found.result_codes)
+
+
+_LEFT_OUT = {
+    "optout_at_load": "on the opt-out list when the campaign was loaded",
+    "optout_at_claim": "opted out after that, before their turn came",
+    "undeliverable_at_load": "on the do-not-send list when the campaign was loaded",
+    "undeliverable_at_claim": "put on the do-not-send list after that",
+}
+
+
+def say_left_out(output: Output, left_out: Mapping[str, int]) -> None:
+    """How many were left out, and why."""
+    output.table(
+        "Left out: nothing is sent to them",
+        ["messages", "why"],
+        [[f"{n:,}", _LEFT_OUT.get(reason, reason)] for reason, n in left_out.items()],
+        right=("messages",),
+    )
 
 
 def say_codes(output: Output, codes: dict[int, int]) -> None:

@@ -94,6 +94,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             )
         except SQLAlchemyError as error:
             output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
+        except OSError as error:
+            words = f"{error.filename or 'A file'}: {error.strerror or error}"
+            output.fail(words, "Check the path, its permissions and the space on the disk.", FAILED)
         except (KeyboardInterrupt, click.Abort):
             output.fail("Interrupted.", "Nothing half-done stays behind; run it again when you like.", FAILED)
 

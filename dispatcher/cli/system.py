@@ -65,7 +65,7 @@ def doctor(output: Output) -> None:
 @click.command()
 @command
 def up(output: Output) -> None:
-    """Run worker, beat and Flower in the foreground, with the embedded servers or the configured ones.
+    """Run worker, beat, Flower and the API in the foreground, with the embedded servers or the configured ones.
 
     Ctrl-C or SIGTERM stops it cleanly: a POST that is under way may finish.
     """
@@ -77,6 +77,17 @@ def up(output: Output) -> None:
         finally:
             runtime.close()
         sys.exit(door.supervise(settings, output.note))
+
+
+@click.command()
+@command
+def api(output: Output) -> None:
+    """Run the HTTP API alone, in the foreground (part of `up`): /push/smsmasivos and /healthz."""
+    settings = config.load()
+    with door.embedded(settings, broker=False):
+        from dispatcher import api as web
+
+        web.serve(settings)
 
 
 @click.command()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
-from xml.etree.ElementTree import ParseError
 
 import openpyxl
 
@@ -16,17 +14,6 @@ from dispatcher.ingest.inline import Collector
 from dispatcher.ingest.values import shown_value
 
 _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
-_DAMAGED = (
-    ParseError,
-    zipfile.BadZipFile,
-    KeyError,
-    ValueError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    OSError,
-    EOFError,
-)
 
 
 class XlsxTable:
@@ -84,14 +71,15 @@ class XlsxTable:
                 warnings.simplefilter("ignore")
                 book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             return book.worksheets[0]
-        except _DAMAGED as error:
+        except Exception as error:
+            # A damaged file ends openpyxl, zlib or whichever XML parser is installed in any way there is.
             raise self._damaged(error) from error
 
     def _rows(self) -> Iterator[tuple[int, Sequence[object]]]:
         """Yield (row number as the spreadsheet shows it, values) of the first sheet."""
         try:
             yield from enumerate(self._sheet.iter_rows(values_only=True), 1)
-        except _DAMAGED as error:
+        except Exception as error:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> UsageError:

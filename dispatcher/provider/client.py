@@ -6,7 +6,7 @@ import os
 import ssl
 import threading
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -80,7 +80,7 @@ class Access:
     """How one account is reached: where, with which key, and how many seconds one call may take in total."""
 
     client: Client
-    apikey: str
+    apikey: str = field(repr=False)
     timeout: float
 
     @classmethod

@@ -1,19 +1,24 @@
-"""Replies pulled from the provider: what a pull is, and how HTTP does it (guide "Recepción de mensajes vía HTTP").
+"""Replies pulled from the provider, by HTTP and by the Web Service (guide "Recepción de mensajes … (PULL)").
 
-Marking as read is the provider's flag alone: a marked answer that gets lost on the way does not come back. Whoever
-must not lose one reads, stores, and marks afterwards. The Web Service's pull is `soap.SoapInbox`: what imports zeep
-costs a tenth of a second and 30 MB, which the workers need not pay.
+Marking as read is the provider's flag alone: a marked answer that gets lost on the way is not unread any more. Whoever
+must not lose one reads, stores, and marks afterwards.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+import zeep.exceptions
+
+from dispatcher.errors import AnswerError
 from dispatcher.provider import answers, form, replies
 from dispatcher.provider.client import Access, is_framed, read_body
+from dispatcher.provider.codes import account_scope
+from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.exchange import ask
 from dispatcher.provider.replies import Replies
 from dispatcher.provider.transport import Call
+from dispatcher.provider.webservice import Fields, NoEnvelope, WebService
 
 INBOX = "obtener_sms_entrada.asp"
 LARGEST_ANSWER = 16 * 1024 * 1024
@@ -89,3 +94,67 @@ class HttpInbox:
     def close(self) -> None:
         """Close the calling thread's connections; the next call opens new ones."""
         self._access.client.close()
+
+
+class SoapInbox:
+    """The Web Service's RecibirSMS for one user."""
+
+    def __init__(
+        self, url: str, usuario: str, clave: str, *, timeout: float = 60.0, ca_bundle: str | None = None
+    ) -> None:
+        """Check the settings without connecting; `UsageError` when they cannot work. See `SoapSender`."""
+        self._service = WebService(url, usuario, clave, timeout=timeout, ca_bundle=ca_bundle)
+
+    def __repr__(self) -> str:
+        """Name the Web Service and never the user's clave."""
+        return f"SoapInbox({self._service.url!r})"
+
+    def pull(
+        self,
+        origen: str | None = None,
+        *,
+        only_unread: bool = False,
+        mark_read: bool = False,
+        with_idinterno: bool = True,
+    ) -> Replies:
+        """See `Inbox.pull`; one POST, which is a question all the same."""
+        deadline = Deadline(self._service.timeout)
+        self._service.ready(deadline)
+        call = Call(max(deadline.remaining(), 0.001))
+        wanted: Fields = {
+            "origen": origen or "",
+            "solonoleidos": only_unread,
+            "marcarcomoleidos": mark_read,
+            "traeridinterno": with_idinterno,
+        }
+
+        def question() -> Replies:
+            return replies.of_rows(self._rows(wanted, call))
+
+        return ask(call, question, self._service.clave)
+
+    def close(self) -> None:
+        """Close the calling thread's connections; the next call opens new ones."""
+        self._service.close()
+
+    def _rows(self, wanted: Fields, call: Call) -> list[Any]:
+        try:
+            result = self._service.call("RecibirSMS", wanted, call, fresh=False)
+        except NoEnvelope as error:
+            status, body = error.args
+            answers.require_answer(status, body)
+            raise answers.no_result_line(body) from None
+        except zeep.exceptions.Fault as fault:
+            raise _fault_error(str(fault.message or "")) from None
+        except zeep.exceptions.Error:
+            raise AnswerError(reason="garbage") from None
+        if result is None:
+            return []
+        return list(result if isinstance(result, list) else result.clsRespuesta or [])
+
+
+def _fault_error(words: str) -> AnswerError:
+    scope = account_scope(words)
+    if scope is None:
+        return AnswerError(reason="soap_fault", words=words)
+    return AnswerError(reason=scope, words=words, retryable=False, hint=answers.HINTS[scope])

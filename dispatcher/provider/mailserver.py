@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -27,7 +27,7 @@ class MailServer:
     port: int
     tls: Literal["tls", "starttls", "no"]
     user: str
-    password: str
+    password: str = field(repr=False)
     sender: str
     to: str
 

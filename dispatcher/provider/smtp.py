@@ -69,9 +69,9 @@ class SmtpSender:
         """Hand one mail over; see `Sender.send`.
 
         The result is `handed_over`, or `rejected` with the guide's code when nothing was sent because the provider
-        would refuse it. Raises `NotDelivered` when the mail server did not take it, `CredentialsRefused` when it refused
-        our login, `InDoubt` when it broke off after the mail's first byte, and `NotOffered` for TEST, IDINTERNO,
-        FECHADESDE and HTML, which a subject line has no place for.
+        would refuse it. Raises `NotDelivered` when the mail server did not take it, `CredentialsRefused` when it
+        refused our login, `InDoubt` when it broke off after the mail's first byte, and `NotOffered` for TEST,
+        IDINTERNO, FECHADESDE and HTML, which a subject line has no place for.
         """
         _require_plain(message)
         code = verdict_here(message, self._country)
@@ -136,10 +136,10 @@ def verdict_here(message: Message, country: str) -> int | None:
     texto, numero, plan = message.texto, message.numero, PLANS[country]
     if len(texto) > MAX_LENGTH:
         return -6
-    if leftover(texto):
-        return OTHER
     if outside_alphabet(texto):
         return -11
+    if leftover(texto):
+        return OTHER
     if not (numero.isascii() and numero.isdigit()):
         return -8
     if len(numero) != plan.digits:

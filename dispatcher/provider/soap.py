@@ -1,22 +1,16 @@
-"""The Web Service: one message by EnviarSMS, with the verdicts of the unit page, and replies by RecibirSMS.
-
-Guide "Envío de mensajes vía Web Service", "Recepción de mensajes vía Web Service (PULL)".
-"""
+"""One message by the Web Service (guide "Envío de mensajes vía Web Service"): the same verdicts as over HTTP."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import zeep.exceptions
 
 from dispatcher.errors import AnswerError, InDoubt, NotDelivered
-from dispatcher.provider import answers, replies, verdict
-from dispatcher.provider.codes import account_scope
+from dispatcher.provider import verdict
 from dispatcher.provider.deadline import Deadline
-from dispatcher.provider.exchange import ask, post_once
+from dispatcher.provider.exchange import post_once
 from dispatcher.provider.message import Message, NotOffered, SendResult
-from dispatcher.provider.replies import Replies
 from dispatcher.provider.transport import Call
 from dispatcher.provider.webservice import Fields, NoEnvelope, WebService
 
@@ -90,63 +84,6 @@ class SoapSender:
         return None if said is None else str(said)
 
 
-class SoapInbox:
-    """The Web Service's RecibirSMS for one user."""
-
-    def __init__(
-        self, url: str, usuario: str, clave: str, *, timeout: float = 60.0, ca_bundle: str | None = None
-    ) -> None:
-        """Check the settings without connecting; `UsageError` when they cannot work. See `SoapSender`."""
-        self._service = WebService(url, usuario, clave, timeout=timeout, ca_bundle=ca_bundle)
-
-    def __repr__(self) -> str:
-        """Name the Web Service and never the user's clave."""
-        return f"SoapInbox({self._service.url!r})"
-
-    def pull(
-        self,
-        origen: str | None = None,
-        *,
-        only_unread: bool = False,
-        mark_read: bool = False,
-        with_idinterno: bool = True,
-    ) -> Replies:
-        """See `inbox.Inbox.pull`; one POST, which is a question all the same."""
-        deadline = Deadline(self._service.timeout)
-        self._service.ready(deadline)
-        call = Call(max(deadline.remaining(), 0.001))
-        wanted: Fields = {
-            "origen": origen or "",
-            "solonoleidos": only_unread,
-            "marcarcomoleidos": mark_read,
-            "traeridinterno": with_idinterno,
-        }
-
-        def question() -> Replies:
-            return replies.of_rows(self._rows(wanted, call))
-
-        return ask(call, question, self._service.clave)
-
-    def close(self) -> None:
-        """Close the calling thread's connections; the next call opens new ones."""
-        self._service.close()
-
-    def _rows(self, wanted: Fields, call: Call) -> list[Any]:
-        try:
-            result = self._service.call("RecibirSMS", wanted, call, fresh=False)
-        except NoEnvelope as error:
-            status, body = error.args
-            answers.require_answer(status, body)
-            raise answers.no_result_line(body) from None
-        except zeep.exceptions.Fault as fault:
-            raise _fault_error(str(fault.message or "")) from None
-        except zeep.exceptions.Error:
-            raise AnswerError(reason="garbage") from None
-        if result is None:
-            return []
-        return list(result if isinstance(result, list) else result.clsRespuesta or [])
-
-
 def _fields(message: Message) -> Fields:
     return {
         "numero": message.numero,
@@ -156,10 +93,3 @@ def _fields(message: Message) -> Fields:
         "fechadesde": message.fechadesde_text,
         "html": message.html,
     }
-
-
-def _fault_error(words: str) -> AnswerError:
-    scope = account_scope(words)
-    if scope is None:
-        return AnswerError(reason="soap_fault", words=words)
-    return AnswerError(reason=scope, words=words, retryable=False, hint=answers.HINTS[scope])

@@ -34,7 +34,7 @@ def read_words(words: str) -> SendResult:
         raise InDoubt(reason="empty")
     found = _NUMERIC.fullmatch(text)
     if len(text) > _LONGEST or (found is None and len(text.splitlines()) > 1):
-        raise InDoubt(reason="sentence", words=text)
+        raise _no_verdict(text)
     if found is not None:
         return _numeric(int(found[1]), found[2], text)
     return _plain(text)
@@ -57,7 +57,7 @@ def _numeric(code: int, sentence: str, text: str) -> SendResult:
     if code in CODES:
         return _result(code, text)
     if code > 0:
-        raise InDoubt(reason="sentence", words=text)
+        raise _no_verdict(text)
     return _result(OTHER, text)  # a refusal that the guide does not list
 
 
@@ -68,7 +68,11 @@ def _plain(text: str) -> SendResult:
     # What begins with the number is about the message, whether the sentence is known or not.
     if known or strip_number(text) != text:
         return _result(code, text)
-    raise InDoubt(reason=answers.garbage_or_sentence(text.encode("latin-1", "replace")), words=text)
+    raise _no_verdict(text)
+
+
+def _no_verdict(text: str) -> InDoubt:
+    return InDoubt(reason=answers.garbage_or_sentence(text.encode("latin-1", "replace")), words=text)
 
 
 def _result(code: int, text: str) -> SendResult:

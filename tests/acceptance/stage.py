@@ -30,7 +30,7 @@ class Stage:
     def load(self, rows: int, chunk_size: int = 1000, **spec: Any) -> int:
         """Load a campaign of `rows` messages, whose texts no other campaign of this stage has."""
         self.loads += 1
-        recipients = [{"telefono": f"11{20_000_000 + n}", "n": str(n)} for n in range(rows)]
+        recipients: list[dict[str, object]] = [{"telefono": f"11{20_000_000 + n}", "n": str(n)} for n in range(rows)]
         settings = self.make_runtime(chunk_size=chunk_size).settings
         wanted = CampaignSpec(template=f"Aviso {self.loads} para {{n}}", **spec)
         with from_recipients(recipients) as source, self.runtime.engine.begin() as connection:
@@ -63,8 +63,12 @@ class Stage:
 
     def finish(self, campaign_id: int, deadline: float = 45.0) -> Summary:
         """Wait until the campaign has completed."""
-        self.wait_for(lambda: self.show(campaign_id).state == "completed", deadline, f"campaign {campaign_id} completed")
+        self.wait_for(lambda: self.show(campaign_id).state == "completed", deadline, f"{campaign_id} completed")
         return self.show(campaign_id)
+
+    def wait_taken(self, lines: int) -> None:
+        """Wait until the provider has taken so many lines."""
+        self.wait_for(lambda: self.simulator.stats()["taken"] >= lines, 30, f"{lines} lines taken")
 
     def hold(self, take: str = "all", when: str = "after", endpoint: str = "bulk", **fault: Any) -> None:
         """Have the provider hold calls."""

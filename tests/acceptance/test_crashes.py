@@ -23,7 +23,12 @@ def pool_children(stage: Stage) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize(
-    ("take", "when"), [("all", "after"), ("half", "after"), ("none", "before")], ids=["all", "half", "none"]
+    ("take", "when"),
+    [
+        pytest.param("all", "after", id="all", marks=pytest.mark.slow),
+        pytest.param("half", "after", id="half"),
+        pytest.param("none", "before", id="none", marks=pytest.mark.slow),
+    ],
 )
 def test_kill_9_of_every_process_while_the_provider_holds_a_post_of_which_it_took(
     take: str, when: str, stage: Stage
@@ -60,6 +65,7 @@ def test_kill_9_of_a_pool_child_in_a_post_is_a_doubt_and_not_a_redelivery(stage:
     assert len(stage.attempts(campaign)) == 3
 
 
+@pytest.mark.slow
 def test_a_lease_outlives_the_longest_call_and_brings_a_killed_worker_s_chunk_back_by_itself(stage: Stage) -> None:
     campaign = stage.load(10)
     stage.hold("none", "before", times=1)
@@ -78,6 +84,7 @@ def test_a_lease_outlives_the_longest_call_and_brings_a_killed_worker_s_chunk_ba
     stage.assert_every_line_once(campaign)
 
 
+@pytest.mark.slow
 def test_sigterm_during_a_post_lets_it_finish(stage: Stage) -> None:
     campaign = stage.load(20, chunk_size=10)
     stage.cluster.environment["DISPATCHER_CONCURRENCY"] = "1"
@@ -97,6 +104,7 @@ def test_sigterm_during_a_post_lets_it_finish(stage: Stage) -> None:
     assert {outcome for _, _, outcome in stage.attempts(campaign)} == {"accepted"}
 
 
+@pytest.mark.slow
 def test_sigquit_during_a_post_finishes_it_or_leaves_a_doubt(stage: Stage) -> None:
     campaign = stage.load(20, chunk_size=10)
     stage.hold("half", "after", times=2)
@@ -148,11 +156,14 @@ def test_a_worker_stopped_beyond_its_lease_starts_no_post_when_it_goes_on(stage:
     posts = len(list(stage.simulator.posts()))
     stopped.resume()
     stage.cluster.processes["stopped"].wait(10)
-    stage.wait_for(lambda: "too little of the lease" in stage.value("SELECT detail FROM attempt WHERE attempt = 1 ORDER BY chunk_id LIMIT 1"))
+    assert "too little of the lease" in stage.value(
+        "SELECT detail FROM attempt WHERE attempt = 1 ORDER BY chunk_id LIMIT 1"
+    )
     assert len(list(stage.simulator.posts())) == posts
     stage.assert_every_line_once(campaign)
 
 
+@pytest.mark.slow
 def test_a_worker_stopped_for_a_moment_that_goes_on_before_anybody_noticed_gives_its_chunk_back(stage: Stage) -> None:
     campaign = stage.load(10)
     stopped = start_and_stop_itself(stage)
@@ -167,6 +178,7 @@ def test_a_worker_stopped_for_a_moment_that_goes_on_before_anybody_noticed_gives
     stage.assert_every_line_once(campaign)
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_settling_settles_each_line_once(stage: Stage, tmp_path: Path) -> None:
     """Both pool and poller die while the provider's answer is on its way; counters stay true."""
     stage.simulator.set_option(delay_min=1, delay_max=2)

@@ -33,7 +33,7 @@ def test_a_postgres_restarted_in_the_middle_ends_with_every_line_once(own_server
     campaign = own_stage.load(300, chunk_size=10)
     own_stage.cluster.start()
     for taken in (50, 150):
-        own_stage.wait_for(lambda taken=taken: own_stage.simulator.stats()["taken"] >= taken, 30, f"{taken} taken")
+        own_stage.wait_taken(taken)
         own_servers.stop()
         own_servers.start(database=True, broker=False)
         own_stage.let_leases_expire()
@@ -41,14 +41,15 @@ def test_a_postgres_restarted_in_the_middle_ends_with_every_line_once(own_server
     own_stage.assert_every_line_once(campaign)
 
 
+@pytest.mark.slow
 def test_connections_terminated_all_the_while_end_with_every_line_once(stage: Stage, database_url: str) -> None:
     stage.simulator.set_option(latency=0.1)
     campaign = stage.load(200, chunk_size=10)
     stage.cluster.start()
-    stage.wait_for(lambda: stage.simulator.stats()["taken"] >= 30, 30, "the campaign runs")
+    stage.wait_taken(30)
     with psycopg.connect(database_url, autocommit=True) as operator:
         for taken in range(40, 200, 20):
-            stage.wait_for(lambda taken=taken: stage.simulator.stats()["taken"] >= taken, 30, f"{taken} taken")
+            stage.wait_taken(taken)
             operator.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -31,7 +31,9 @@ def request(stage: Stage, key: str) -> Any:
 def outcome(stage: Stage, key: str, deadline: float = 30) -> Any:
     """The row of `campaign_request`, once it has an outcome."""
     return stage.wait_for(
-        lambda: (row := request(stage, key)) is not None and row.state != "received" and row, deadline, f"{key} has an outcome"
+        lambda: (row := request(stage, key)) is not None and row.state != "received" and row,
+        deadline,
+        f"{key} has an outcome",
     )
 
 

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import ssl
-import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from dispatcher.errors import InDoubt, SendRefusedByGuard, UsageError
 from dispatcher.provider.http import HttpProvider
+from tests.contract.conftest import Certificate
 from tests.contract.wire import Peer, answering, http, wire
 
 KEY = "S3CR3TKEY0001"
 BLOQUE = b"XXX\t1161880001\tHola"
-
-
-@dataclass(frozen=True)
-class Certificate:
-    path: Path
-    context: ssl.SSLContext
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        if os.environ.get("CI"):
-            pytest.fail("openssl is needed to make a certificate")
-        pytest.skip("openssl is needed to make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    key, pem = folder / "key.pem", folder / "cert.pem"
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(pem)],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, key)
-    return Certificate(pem, context)
 
 
 def test_a_post_over_tls_is_accepted(certificate: Certificate) -> None:

@@ -22,6 +22,23 @@ from schemas.states import CAMPAIGN_TRANSITIONS, CHUNK_TRANSITIONS
 FIXED = "El número corresponde a un teléfono fijo."
 IDENTICAL = "el número recibió un mensaje idéntico hace menos de 48 horas (no se hará el envío)."
 
+VIEW = {
+    "campaign_id": "bigint",
+    "seq": "integer",
+    "external_id": "text",
+    "destino": "text",
+    "texto": "text",
+    "idinterno": "text",
+    "status": "text",
+    "result_code": "integer",
+    "result_text": "text",
+    "chunk_no": "integer",
+    "submitted_at": "timestamp with time zone",
+    "processed_at": "timestamp with time zone",
+}
+"""`message_status`, which the outside holds on to."""
+VIEW_COLUMNS = list(VIEW)
+
 _WATCH = """
 CREATE TABLE allowed_move (kind text, source text, target text);
 CREATE FUNCTION refuse_move() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -109,7 +126,9 @@ class Bench:
 
     def expire_lease(self, claim: Claim) -> None:
         """Let a claim's lease run out, and have that noticed."""
-        self.do("UPDATE chunk SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id", id=claim.chunk_id)
+        self.do(
+            "UPDATE chunk SET lease_until = clock_timestamp() - interval '1 second' WHERE id = :id", id=claim.chunk_id
+        )
         with self.engine.begin() as connection:
             assert chunks.rescue(connection, self.runtime.settings, self.account.id) == 1
 
@@ -155,11 +174,15 @@ class Bench:
 
     def message(self, campaign_id: int, seq: int) -> Any:
         """The row of message_status."""
-        return self.rows("SELECT * FROM message_status WHERE campaign_id = :id AND seq = :seq", id=campaign_id, seq=seq)[0]
+        return self.rows(
+            "SELECT * FROM message_status WHERE campaign_id = :id AND seq = :seq", id=campaign_id, seq=seq
+        )[0]
 
     def statuses(self, campaign_id: int) -> dict[str, int]:
         """Messages by status, counted one by one."""
-        found = self.rows("SELECT status, count(*) AS n FROM message_status WHERE campaign_id = :id GROUP BY 1", id=campaign_id)
+        found = self.rows(
+            "SELECT status, count(*) AS n FROM message_status WHERE campaign_id = :id GROUP BY 1", id=campaign_id
+        )
         return {row.status: row.n for row in found}
 
     def check_sums(self, campaign_id: int) -> None:

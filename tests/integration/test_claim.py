@@ -89,7 +89,14 @@ def test_the_rate_holds_over_all_claimers(make_bench: Make) -> None:
 
 @pytest.mark.parametrize(
     ("clock", "goes"),
-    [("07:59:50", False), ("08:00:05", True), ("21:58:50", True), ("21:59:01", False), ("22:00:00", False), ("03:00:00", False)],
+    [
+        ("07:59:50", False),
+        ("08:00:05", True),
+        ("21:58:50", True),
+        ("21:59:01", False),
+        ("22:00:00", False),
+        ("03:00:00", False),
+    ],
 )
 def test_the_providers_clock_opens_and_closes_the_window(
     make_bench: Make, simulator: SimulatorProcess, clock: str, goes: bool
@@ -283,10 +290,10 @@ def test_a_test_campaign_is_posted_as_a_test(bench: Bench, simulator: SimulatorP
 def test_an_exception_from_the_claims_commit_posts_nothing(bench: Bench, simulator: SimulatorProcess) -> None:
     campaign = bench.load(1)
     assert bench.account
+    bench.do("CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no commit'; END $$")
     bench.do(
-        "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no commit'; END $$"
+        "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON attempt DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()"
     )
-    bench.do("CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON attempt DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()")
     with pytest.raises(Exception, match="no commit"):
         submit.pump(bench.runtime, bench.account.id)
     assert list(simulator.posts()) == []

@@ -151,7 +151,9 @@ def test_a_good_canary_lets_the_rest_follow(desk: Desk, simulator: SimulatorProc
     assert desk.finish(campaign).counts == {"ok": 60}
 
 
-def test_a_jump_of_rejects_pauses_a_running_campaign(make_runtime: Callable[..., Runtime], simulator: SimulatorProcess) -> None:
+def test_a_jump_of_rejects_pauses_a_running_campaign(
+    make_runtime: Callable[..., Runtime], simulator: SimulatorProcess
+) -> None:
     desk = Desk(make_runtime(chunk_size=20, rate=0))
     campaign = desk.load(200, max_reject_rate=0.5)
     simulator.set_option(mix={"-10": 1.0})

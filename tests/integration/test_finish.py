@@ -6,7 +6,14 @@ from datetime import timedelta
 import pytest
 
 from dispatcher import chunks, submit, upkeep
-from dispatcher.errors import AccountBlocked, CredentialsRefused, InDoubt, NotDelivered, ProviderError, SendRefusedByGuard
+from dispatcher.errors import (
+    AccountBlocked,
+    CredentialsRefused,
+    InDoubt,
+    NotDelivered,
+    ProviderError,
+    SendRefusedByGuard,
+)
 from ops.simulator.process import SimulatorProcess
 from tests.integration.bench import Bench
 
@@ -50,7 +57,7 @@ def test_a_live_lease_is_left_alone(bench: Bench) -> None:
     bench.load(3)
     claim = bench.claim()
     with bench.engine.begin() as connection:
-        assert bench.rescue(connection) == 0
+        assert chunks.rescue(connection, bench.settings, bench.account.id) == 0
     assert bench.chunk(claim).state == "sending"
 
 
@@ -107,7 +114,12 @@ def test_refused_credentials_block_the_account_and_lose_nothing(bench: Bench) ->
 def test_words_about_credit_put_the_chunk_in_doubt_and_block(bench: Bench) -> None:
     """Part of the chunk may have been taken before the credit was gone."""
     campaign = bench.load(3)
-    assert chunks.finish_in_doubt(bench.engine, bench.claim(), AccountBlocked(words="se han agotado los 100 SMS contratados")) == "in_doubt"
+    assert (
+        chunks.finish_in_doubt(
+            bench.engine, bench.claim(), AccountBlocked(words="se han agotado los 100 SMS contratados")
+        )
+        == "in_doubt"
+    )
     assert bench.account_row().blocked_at is not None
     assert bench.statuses(campaign) == {"in_doubt": 3}
 
@@ -185,7 +197,9 @@ def test_a_crash_of_our_own_is_a_doubt(bench: Bench, monkeypatch: pytest.MonkeyP
     assert bench.states(campaign) == ["in_doubt"]
 
 
-def test_too_little_lease_left_posts_nothing(bench: Bench, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_lease_left_posts_nothing(
+    bench: Bench, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker that was stopped between its claim and its POST finds its lease used up."""
     campaign = bench.load(4)
     assert bench.account

@@ -21,7 +21,9 @@ from tests.integration.bench import FIXED, IDENTICAL, Bench
 def test_a_first_result_settles_its_message_and_the_last_its_chunk(bench: Bench) -> None:
     campaign = bench.load(10)
     claim = bench.send()
-    lines = [(bench.reference(campaign, seq).lower(), "OK" if seq > 1 else f"1120000000: {FIXED}") for seq in range(1, 11)]
+    lines = [
+        (bench.reference(campaign, seq).lower(), "OK" if seq > 1 else f"1120000000: {FIXED}") for seq in range(1, 11)
+    ]
     outcome = bench.settle(*lines[:9])
     assert (outcome.settled, outcome.changed, outcome.foreign, outcome.early) == (9, 0, 0, 0)
     assert bench.chunk(claim).state == "accepted"
@@ -80,7 +82,10 @@ def test_foreign_lines_are_counted_and_ignored(bench: Bench) -> None:
     other_prefix = "M0123456789" + ours[11:]
     beyond, nowhere = bench.reference(campaign, 4), ours[:-1] + ("0" if ours[-1] != "0" else "1")
     prefix = bench.one("SELECT prefix FROM installation")
-    lines = [(x, "OK") for x in (ours, other_prefix, beyond, nowhere, "1144445555", "XXX", idinterno.encode(prefix, 999, 0, 1))]
+    lines = [
+        (x, "OK")
+        for x in (ours, other_prefix, beyond, nowhere, "1144445555", "XXX", idinterno.encode(prefix, 999, 0, 1))
+    ]
     outcome = bench.settle(*lines)
     assert (outcome.settled, outcome.foreign) == (1, 6)
     assert bench.account_row().foreign_lines == 6
@@ -166,7 +171,9 @@ def test_an_old_generation_in_the_same_answer_does_not_hide_the_new_one(bench: B
     campaign = bench.load(1)
     bench.send()
     bench.do("UPDATE message SET generation = 1")
-    outcome = bench.settle((bench.reference(campaign, 1, 0), old), (bench.reference(campaign, 1, 1), f"112: {FIXED}", 5))
+    outcome = bench.settle(
+        (bench.reference(campaign, 1, 0), old), (bench.reference(campaign, 1, 1), f"112: {FIXED}", 5)
+    )
     assert outcome.settled == 1
     assert bench.message(campaign, 1).result_text == f"112: {FIXED}"
     bench.check_sums(campaign)
@@ -244,18 +251,26 @@ def test_progress_is_one_moment_even_while_results_come_in(bench: Bench) -> None
     assert sum(shown.counts.values()) == shown.messages, shown.counts
 
 
-TEXTS = st.sampled_from(["OK", "OK", "ok ", f"1120000000: {FIXED}", IDENTICAL, "probando sin enviar", "Otra cosa; \"rara\", con ñ", "0;OK"])
+TEXTS = st.sampled_from(
+    ["OK", "OK", "ok ", f"1120000000: {FIXED}", IDENTICAL, "probando sin enviar", 'Otra cosa; "rara", con ñ', "0;OK"]
+)
 LINES = st.tuples(st.integers(1, 27), st.integers(0, 1), TEXTS, st.integers(-7200, 60))
 
 
-@given(st.lists(st.lists(LINES, min_size=5, max_size=25), min_size=1, max_size=5), st.lists(st.sampled_from(["accept", "doubt", "undelivered", "lease"]), min_size=3, max_size=3), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.lists(LINES, min_size=5, max_size=25), min_size=1, max_size=5),
+    st.lists(st.sampled_from(["accept", "doubt", "undelivered", "lease"]), min_size=3, max_size=3),
+    st.randoms(use_true_random=False),
+)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_counters_equal_counts_whatever_comes_in_whatever_order(
     bench: Bench, batches: list[list[tuple[int, int, str, int]]], endings: list[str], dice: random.Random
 ) -> None:
     bench.do("UPDATE campaign SET state = 'cancelled' WHERE state IN ('scheduled', 'running')")
     bench.do("UPDATE chunk SET state = 'cancelled' WHERE state = 'due'")
-    bench.do("UPDATE chunk SET state = 'settled', settled_at = now(), lease_until = NULL WHERE state IN ('sending', 'accepted', 'in_doubt')")
+    bench.do(
+        "UPDATE chunk SET state = 'settled', settled_at = now(), lease_until = NULL WHERE state IN ('sending', 'accepted', 'in_doubt')"
+    )
     campaign = bench.load(25)
     finishes: dict[str, Callable[..., object]] = {
         "accept": lambda claim: chunks.finish_accepted(bench.engine, claim),
@@ -271,10 +286,16 @@ def test_counters_equal_counts_whatever_comes_in_whatever_order(
             assert isinstance(claim, chunks.Claim)
             finishes[pending.pop()](claim)
         lines = [(bench.reference(campaign, seq, generation), words, float(at)) for seq, generation, words, at in batch]
-        before = {r.seq: r.result_code for r in bench.rows("SELECT seq, result_code FROM message WHERE campaign_id = :id", id=campaign)}
+        before = {
+            r.seq: r.result_code
+            for r in bench.rows("SELECT seq, result_code FROM message WHERE campaign_id = :id", id=campaign)
+        }
         bench.settle(*lines)
         bench.settle(*lines[::-1], skip_seen=False)
-        after = {r.seq: r.result_code for r in bench.rows("SELECT seq, result_code FROM message WHERE campaign_id = :id", id=campaign)}
+        after = {
+            r.seq: r.result_code
+            for r in bench.rows("SELECT seq, result_code FROM message WHERE campaign_id = :id", id=campaign)
+        }
         for seq, code in before.items():
             if code is not None and code != after[seq]:
                 assert code not in (0, 1)

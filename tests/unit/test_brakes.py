@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -99,7 +100,7 @@ def test_the_backoff_grows_from_one_second_to_five_minutes() -> None:
     assert steps[1] == 1
     assert steps[-1] == 300
     assert steps == sorted(steps)
-    assert max(later / earlier for earlier, later in zip(steps, steps[1:], strict=False)) <= 2
+    assert max(later / earlier for earlier, later in pairwise(steps)) <= 2
 
 
 @given(

@@ -13,7 +13,9 @@ from dispatcher.provider import form
 ROWS = st.lists(st.tuples(st.text("aZ09 !?#$%()*+,-./:;=@", min_size=1, max_size=160), st.booleans()), max_size=120)
 
 
-def plan(batches: list[list[tuple[str, bool]]], campaign_id: int, size: int, limit: int) -> tuple[list[int], pl.DataFrame]:
+def plan(
+    batches: list[list[tuple[str, bool]]], campaign_id: int, size: int, limit: int
+) -> tuple[list[int], pl.DataFrame]:
     """The chunk number of every row, and the chunks."""
     cutter = ChunkPlan(campaign_id, size, limit)
     numbers: list[int] = []
@@ -23,9 +25,7 @@ def plan(batches: list[list[tuple[str, bool]]], campaign_id: int, size: int, lim
     return numbers, cutter.chunks(7)
 
 
-@given(
-    st.lists(ROWS, max_size=4), st.integers(1, 2**40), st.integers(1, 60), st.integers(1000, 9000)
-)
+@given(st.lists(ROWS, max_size=4), st.integers(1, 2**40), st.integers(1, 60), st.integers(1000, 9000))
 @settings(deadline=None)
 def test_every_row_is_in_one_chunk_that_fits(
     batches: list[list[tuple[str, bool]]], campaign_id: int, size: int, limit: int

@@ -101,7 +101,9 @@ def test_a_file_gives_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe\x00"])
-def test_a_secret_file_without_a_secret_is_named(content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_secret_file_without_a_secret_is_named(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if content is not None:
         (tmp_path / "key").write_bytes(content)
     monkeypatch.setenv("DISPATCHER_APIKEY_FILE", str(tmp_path / "key"))
@@ -121,7 +123,9 @@ def test_a_dotenv_file_may_name_a_secret_file(tmp_path: Path) -> None:
     assert config.load().require_apikey() == "CLAVE"
 
 
-def test_the_environment_beats_a_secret_file_and_that_beats_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_beats_a_secret_file_and_that_beats_dotenv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / ".env").write_text("DISPATCHER_APIKEY=dotenv\n")
     assert config.load().require_apikey() == "dotenv"
     (tmp_path / "key").write_text("file")
@@ -162,7 +166,9 @@ def test_the_fingerprint_tells_keys_apart_and_gives_none_away(monkeypatch: pytes
     assert len(marks) == 2
 
 
-@pytest.mark.parametrize(("rate", "size", "effective"), [("0", "1000", 1000), ("60", "1000", 60), ("5000", "1000", 1000)])
+@pytest.mark.parametrize(
+    ("rate", "size", "effective"), [("0", "1000", 1000), ("60", "1000", 60), ("5000", "1000", 1000)]
+)
 def test_a_rate_also_caps_the_chunk(rate: str, size: str, effective: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPATCHER_RATE", rate)
     monkeypatch.setenv("DISPATCHER_CHUNK_SIZE", size)

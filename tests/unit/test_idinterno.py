@@ -58,7 +58,9 @@ def lines_that_may_come() -> st.SearchStrategy[str]:
 @given(st.lists(lines_that_may_come(), max_size=30))
 @settings(deadline=None)
 def test_a_column_is_decoded_like_its_single_values(texts: list[str]) -> None:
-    frame = pl.DataFrame({"idinterno": texts, "row": range(len(texts))}, schema={"idinterno": pl.String, "row": pl.Int64})
+    frame = pl.DataFrame(
+        {"idinterno": texts, "row": range(len(texts))}, schema={"idinterno": pl.String, "row": pl.Int64}
+    )
     found = idinterno.decode_column(frame)
     expected = [(row, *parts) for row, text in enumerate(texts) if (parts := idinterno.decode(text))]
     assert sorted(found.select("row", "prefix", "campaign_id", "generation", "seq").rows()) == expected
@@ -68,3 +70,14 @@ def test_an_empty_column_keeps_its_types() -> None:
     empty = idinterno.decode_column(pl.DataFrame(schema={"idinterno": pl.String}))
     full = idinterno.decode_column(pl.DataFrame({"idinterno": [idinterno.encode("0" * 10, 1, 0, 1)]}))
     assert empty.schema == full.schema
+
+
+@given(
+    st.text(max_size=60) | st.from_regex(r"[mM][0-9a-fA-F]{10,14}[G-Vg-v][0-9A-Fa-f]{1,9}[0-9A-Za-z]", fullmatch=True)
+)
+def test_any_text_is_ours_or_nothing(text: str) -> None:
+    found = idinterno.decode(text)
+    column = idinterno.decode_column(pl.DataFrame({"idinterno": [text]}))
+    assert column.height == (found is not None)
+    if found is not None:
+        assert idinterno.encode(*found) == text.upper()

@@ -36,7 +36,9 @@ def imported(path: Path) -> set[str]:
 
 
 def _name(function: ast.expr) -> str:
-    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
 
 
 def packages(path: Path) -> set[str]:
@@ -58,7 +60,11 @@ def test_ops_is_reached_through_one_door() -> None:
 
 
 def test_the_door_opens_only_when_somebody_goes_through() -> None:
-    tops = [node for node in ast.parse(DOOR.read_text(encoding="utf-8")).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    tops = [
+        node
+        for node in ast.parse(DOOR.read_text(encoding="utf-8")).body
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
     assert "ops" not in ast.unparse(ast.Module(tops, [])).replace("ops.", "ops ").split()
 
 
@@ -78,5 +84,9 @@ def test_only_the_settings_read_the_environment_of_the_dispatcher() -> None:
 
 
 def test_celery_stays_in_workers() -> None:
-    outside = [p for p in modules("dispatcher") + modules("schemas") if any(n.split(".")[0] in ("celery", "kombu") for n in imported(p))]
+    outside = [
+        p
+        for p in modules("dispatcher") + modules("schemas")
+        if any(n.split(".")[0] in ("celery", "kombu") for n in imported(p))
+    ]
     assert [path.relative_to(ROOT).as_posix() for path in outside if path.name != "doctor.py"] == []

@@ -1,0 +1,112 @@
+"""`dispatcher inbox …`: what people answered."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dispatcher import accounts, export, inbound, inbox, optouts
+from dispatcher import send as sending
+from dispatcher.cli.output import Output, command, session
+from dispatcher.cli.send import say_sent, single
+from dispatcher.errors import UsageError
+from dispatcher.inbox import Reply
+from dispatcher.transports import Formato, Transport
+from dispatcher.window import provider_local
+
+
+@click.group(name="inbox")
+def inbox_group() -> None:
+    """Replies: pull them, read them, export them, answer one."""
+
+
+@inbox_group.command()
+@click.option("--origen", help="Those of one number alone.")
+@click.option("--whole", is_flag=True, help="The whole inbox, not only what is unread at the provider.")
+@click.option("--mark/--no-mark", default=None, help="Mark as read at the provider, once stored.")
+@click.option("--transport", type=click.Choice(["http", "soap"]), help="DISPATCHER_TRANSPORT otherwise.")
+@click.option("--format", "formato", type=click.Choice(["text", "excel"]), default="text", show_default=True)
+@command
+def pull(
+    output: Output, origen: str | None, whole: bool, mark: bool | None, transport: Transport | None, formato: Formato
+) -> None:
+    """Fetch replies from the provider now; answers those that were new."""
+    with session() as runtime:
+        number = optouts.national(origen, runtime.settings.country) if origen else None
+        with runtime.engine.begin() as connection:
+            account = accounts.bind(connection, runtime.settings)
+        kept = inbound.pull(
+            runtime, account.id, origen=number, whole=whole, mark=mark, transport=transport, formato=formato
+        )
+        with runtime.engine.connect() as connection:
+            found = inbox.listing(connection, len(kept) or 1, rows=kept)
+    _show(output, found, "No new replies.")
+
+
+@inbox_group.command(name="list")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1_000_000))
+@click.option(
+    "--kind", type=click.Choice(["optout", "review", "reply"]), help="optout, or review: a person should look."
+)
+@click.option("--campaign", "campaign_id", type=int, help="Answers to one campaign.")
+@click.option("--origen", help="Those of one number.")
+@command
+def list_(output: Output, limit: int, kind: str | None, campaign_id: int | None, origen: str | None) -> None:
+    """Stored replies, the newest first."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        number = optouts.national(origen, runtime.settings.country) if origen else None
+        found = inbox.listing(connection, limit, kind=kind, campaign_id=campaign_id, origen=number)
+    _show(output, found, "No replies.")
+
+
+@inbox_group.command(name="export")
+@click.option("--campaign", "campaign_id", type=int, help="Answers to one campaign.")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
+@click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
+@command
+def export_(output: Output, campaign_id: int | None, kind: str, path: Path | None) -> None:
+    """Every reply, in the columns of the view inbox."""
+    if path is None and (kind == "xlsx" or output.as_json):
+        raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
+    with session() as runtime:
+        rows = export.write_inbox(runtime.engine, kind, path, campaign_id)
+    output.answer({"replies": rows, "file": str(path)})
+    if path is not None:
+        output.say(f"{rows:,} replies written to {path}")
+
+
+@inbox_group.command()
+@click.argument("reply_id", type=int)
+@click.argument("text")
+@click.option("--idinterno", help="Your own reference, 1 to 50 letters and digits.")
+@command
+def reply(output: Output, reply_id: int, **fields: Any) -> None:
+    """Answer the reply with this id (ID SMS MASIVOS): TEXT goes to its sender now."""
+    with session() as runtime:
+        with runtime.engine.connect() as connection:
+            origen = inbox.find(connection, reply_id).origen
+        sent = sending.send(runtime, single(number=origen, **fields))
+    say_sent(output, sent)
+
+
+def _show(output: Output, found: list[Reply], nothing: str) -> None:
+    output.answer({"replies": [each.as_json() for each in found]})
+    output.table(
+        "Replies",
+        ["id", "from", "text", "received", "campaign", "seq", "kind"],
+        [
+            [
+                "(pushed)" if r.provisional else r.id,
+                r.origen,
+                r.texto,
+                f"{provider_local(r.received_at):%Y-%m-%d %H:%M:%S}",
+                r.campaign_id,
+                r.seq,
+                r.kind,
+            ]
+            for r in found
+        ],
+        right=("id", "campaign", "seq"),
+    )
+    if not found:
+        output.say(nothing)

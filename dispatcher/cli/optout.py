@@ -1,0 +1,129 @@
+"""`dispatcher optout …` and `dispatcher undeliverable …`: who gets nothing, and why."""
+
+import click
+
+from dispatcher import optout_files, optouts
+from dispatcher.cli.output import Output, command, session
+from dispatcher.decisions import actor
+from dispatcher.errors import UsageError
+from dispatcher.ingest import open_source
+from dispatcher.window import provider_local
+
+_LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 1_000_000))
+
+
+@click.group()
+def optout() -> None:
+    """People who want no messages: every campaign and every single message honours the list."""
+
+
+@optout.command()
+@click.argument("number")
+@click.option("--reason", help="Why, for the record.")
+@command
+def add(output: Output, number: str, reason: str | None) -> None:
+    """Opt NUMBER out."""
+    with session() as runtime, runtime.engine.begin() as connection:
+        national = optouts.national(number, runtime.settings.country)
+        new = optouts.add(connection, national, source="operator", reason=reason or f"by {actor()}")
+        standing = optouts.find(connection, national)
+    assert standing is not None
+    output.answer({"optouts": [standing.as_json()], "added": int(new is not None)})
+    output.say(f"{national} gets no messages." + ("" if new else " (It was on the list before.)"))
+
+
+@optout.command()
+@click.argument("number")
+@click.option("--reason", help="Why, for the record: who asked for messages again, and when.")
+@command
+def remove(output: Output, number: str, reason: str | None) -> None:
+    """Opt NUMBER in again; it is recorded."""
+    with session() as runtime, runtime.engine.begin() as connection:
+        national = optouts.national(number, runtime.settings.country)
+        was = optouts.remove(connection, national, source="operator", reason=reason or f"by {actor()}")
+    output.answer({"optouts": [], "removed": int(was is not None), "number": national})
+    output.say(f"{national} gets messages again." if was else f"{national} was not on the list.")
+
+
+@optout.command(name="import")
+@click.argument("file")
+@click.option("--reason", help="Why, for the record; the file's name otherwise.")
+@click.option("--to-column", help="The number's column, when it has an unusual name.")
+@command
+def import_(output: Output, file: str, reason: str | None, to_column: str | None) -> None:
+    """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; the No Llame file; - reads stdin)."""
+    with open_source(file) as source, session() as runtime, runtime.engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        done = optout_files.load(connection, source, runtime.settings.country, reason or source.name, to_column)
+    output.answer(
+        {
+            "optouts": [each.as_json() for each in done.optouts],
+            "added": done.added,
+            "known": done.known,
+            "rejected": done.rejected,
+            "rejects": done.rejects,
+        }
+    )
+    output.say(f"{done.added:,} numbers opted out, {done.known:,} were known, {done.rejected:,} rows are no numbers.")
+    output.table(
+        f"Rejected (first {len(done.rejects)})",
+        ["line", "raw", "code", "detail"],
+        [list(reject.values()) for reject in done.rejects],
+        right=("line", "code"),
+    )
+
+
+@optout.command(name="list")
+@_LIMIT
+@command
+def list_(output: Output, limit: int) -> None:
+    """The newest opt-outs, with source and time."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        found = optouts.listing(connection, limit)
+        total = optouts.count(connection)
+    output.answer({"optouts": [each.as_json() for each in found], "total": total})
+    output.table(
+        "Opt-outs",
+        ["number", "source", "reason", "since"],
+        [[o.number, o.source, o.reason, f"{provider_local(o.since):%Y-%m-%d %H:%M:%S}"] for o in found],
+    )
+    output.say(f"{total:,} numbers opted out." if total else "Nobody has opted out.")
+
+
+@click.group()
+def undeliverable() -> None:
+    """Numbers that the provider says cannot receive (-1 fixed line, -2 many failures); they expire after 90 days."""
+
+
+@undeliverable.command(name="list")
+@_LIMIT
+@command
+def undeliverable_list(output: Output, limit: int) -> None:
+    """The do-not-send list, the newest first."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        found = optouts.undeliverables(connection, limit)
+    output.answer({"undeliverable": [each.as_json() for each in found]})
+    output.table(
+        "Do not send",
+        ["number", "code", "since", "until"],
+        [
+            [u.number, u.code, f"{provider_local(u.since):%Y-%m-%d}", f"{provider_local(u.until):%Y-%m-%d}"]
+            for u in found
+        ],
+        right=("code",),
+    )
+    if not found:
+        output.say("The do-not-send list is empty.")
+
+
+@undeliverable.command(name="remove")
+@click.argument("number")
+@command
+def undeliverable_remove(output: Output, number: str) -> None:
+    """Send to NUMBER again, before its entry expires."""
+    with session() as runtime, runtime.engine.begin() as connection:
+        national = optouts.national(number, runtime.settings.country)
+        if not optouts.deliverable_again(connection, national):
+            raise UsageError(f"{national} is not on the do-not-send list.", hint="`dispatcher undeliverable list`.")
+    output.answer({"undeliverable": [], "removed": 1, "number": national})
+    output.say(f"{national} is sent to again.")

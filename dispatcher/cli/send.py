@@ -1,0 +1,85 @@
+"""`dispatcher send`: one message now, with the provider's code at once."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from dispatcher import send as sending
+from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.errors import UsageError
+from dispatcher.provider.codes import MEANING
+from schemas.single import SingleMessage
+
+
+@click.command()
+@click.argument("number")
+@click.argument("text")
+@click.option("--idinterno", help="Your own reference, 1 to 50 letters and digits; the same one is never sent twice.")
+@click.option("--start", help='FECHADESDE: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
+@click.option("--test", is_flag=True, help="The provider validates and sends nothing (TEST=1).")
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Content behind a link; the text says where the link goes: http://1rck.in/-000000",
+)
+@click.option("--transport", type=click.Choice(["http", "soap", "smtp"]), help="DISPATCHER_TRANSPORT otherwise.")
+@click.option("--strict-text", is_flag=True, help="Refuse a text with accents and the like, instead of adapting it.")
+@click.option(
+    "--retry-unknown",
+    is_flag=True,
+    help="With --idinterno: if that message's outcome is unknown, call again; a -4 then proves that it had arrived.",
+)
+@command
+def send(output: Output, html_file: Path | None, **fields: Any) -> None:
+    """Send TEXT to NUMBER now and say what became of it; exit 0 only when it was taken.
+
+    \b
+    dispatcher send 1144445555 'Su turno es a las 15. Empresa SA'
+    """
+    wanted = single(**fields, html=_read(html_file))
+    with session() as runtime:
+        sent = sending.send(runtime, wanted)
+    say_sent(output, sent)
+
+
+def single(**fields: Any) -> SingleMessage:
+    """The message that was asked for.
+
+    Raises:
+        UsageError: a field of another form; the sentence names it.
+    """
+    try:
+        return SingleMessage(**fields)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise UsageError(f"{first['loc'][0]}: {first['msg']}", hint="See `dispatcher send --help`.") from None
+
+
+def say_sent(output: Output, sent: sending.Sent) -> None:
+    """The outcome, and the exit code that goes with it."""
+    output.answer(sent.as_json())
+    output.say(f"{sent.status}: {sent.text}" if sent.code is None else f"{sent.status} ({sent.code}): {sent.text}")
+    if sent.code is not None:
+        output.say(MEANING.get(sent.code, ""))
+    output.say(f"idinterno {sent.idinterno}")
+    if sent.status == "unknown":
+        output.note(
+            "Nobody knows whether it was taken; it is not sent again by itself. To call again, with the provider's -4 "
+            f"as proof that it had arrived: --idinterno {sent.idinterno} --retry-unknown"
+        )
+    if not sent.good:
+        sys.exit(FAILED)
+
+
+def _read(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"--html {path} cannot be read: {why}.", hint="Give a UTF-8 file with the HTML.") from None

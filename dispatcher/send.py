@@ -1,0 +1,295 @@
+"""One message now: the one path of `dispatcher send`, of the task `dispatcher.send_message` and of a library call.
+
+It is checked like a row of a campaign, with the guide's codes; recorded and committed; called once; its outcome is
+written down. A call whose outcome nobody knows stays `unknown` and is never made again by itself: the caller may ask
+for another one, in which the provider's own guard against repeats (-4) vouches that the first one had arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, text
+
+from dispatcher import accounts, drafts, optouts
+from dispatcher.config import Settings
+from dispatcher.database import query
+from dispatcher.drafts import Draft
+from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard, UsageError
+from dispatcher.provider.codes import MEANING
+from dispatcher.provider.deadline import now as boot_clock
+from dispatcher.provider.message import Message, SendResult
+from dispatcher.runtime import Runtime
+from dispatcher.transports import Transport
+from dispatcher.window import PROVIDER_ZONE
+from schemas.single import SingleMessage
+
+log = logging.getLogger(__name__)
+
+LEASE_MARGIN = 30.0
+"""Seconds after the longest possible call when a record that still says `sending` becomes `unknown`."""
+
+_GOOD = ("accepted", "simulated", "handed_over")
+_AGAIN = ("failed", "refused")
+_IDENTICAL = -4
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message.
+
+    `status`: accepted, simulated (TEST), handed_over (a mail server has it), rejected (by the provider), refused (by
+    us, before anything left), failed (proven not delivered), unknown, or sending (another call has it right now).
+    """
+
+    idinterno: str
+    number: str
+    status: str
+    code: int | None
+    text: str
+    transport: str
+
+    @property
+    def good(self) -> bool:
+        """Whether it is done as far as this transport can tell."""
+        return self.status in _GOOD
+
+    def as_json(self) -> dict[str, Any]:
+        """What `dispatcher send --json` answers."""
+        return {
+            "status": self.status,
+            "result_code": self.code,
+            "result_text": self.text,
+            "meaning": MEANING.get(self.code) if self.code is not None else None,
+            "idinterno": self.idinterno,
+            "number": self.number,
+            "transport": self.transport,
+        }
+
+
+def send(runtime: Runtime, wanted: SingleMessage) -> Sent:
+    """Send one message, or say what became of it before: the same idinterno is never sent twice by itself.
+
+    Raises:
+        UsageError: a date or an option that cannot be carried out, no key, an idinterno that another message has.
+        ProviderError: the provider's clock is not known and cannot be asked, so nothing may be sent.
+    """
+    settings = runtime.settings
+    transport: Transport = wanted.transport or settings.transport
+    drafts.check_offered(wanted, transport)
+    sender = runtime.sender(transport)
+    with runtime.engine.begin() as connection:
+        account = accounts.find(connection, settings) or accounts.bind(connection, settings)
+    clock = accounts.ensure_clock(runtime, account.id)
+    idinterno = wanted.idinterno or f"U{uuid.uuid4().hex.upper()}"
+    with runtime.engine.begin() as connection:
+        now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        began = boot_clock()
+        draft = drafts.draft(connection, settings, wanted, clock, now)
+        taken = _take(connection, runtime, account.id, idinterno, wanted, transport, draft)
+    if isinstance(taken, Sent):
+        return taken
+    message = Message(
+        numero=draft.number,
+        texto=draft.texto,
+        # A mail's subject has no place for it; our record has it all the same.
+        idinterno=None if transport == "smtp" else idinterno,
+        fechadesde=draft.start_at,
+        test=wanted.test,
+        html=wanted.html,
+    )
+    guard = _guard(settings, clock.bounds(now)[1], began)
+    outcome = _call(lambda: sender.send(message, guard=guard, timeout=settings.provider_timeout), taken.again)
+    return _finish(runtime, taken, Sent(idinterno, draft.number, outcome.status, outcome.code, outcome.text, transport))
+
+
+def receive(runtime: Runtime, payload: dict[str, Any], task_id: str) -> Sent | None:
+    """Send what came as a task. What cannot be carried out is in the log alone: there is no record without a message.
+
+    A payload without an idinterno gets one from the task's id, so that a task that comes twice is one message.
+    """
+    try:
+        wanted = SingleMessage.model_validate(payload)
+        if wanted.idinterno is None and (own := re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]):
+            wanted = wanted.model_copy(update={"idinterno": f"T{own}"})
+        return send(runtime, wanted)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        log.error("send_refused task=%s why=%s: %s", task_id, first["loc"][0] if first["loc"] else "", first["msg"])
+    except (UsageError, ProviderError) as error:
+        log.error("send_refused task=%s why=%s", task_id, error)
+    return None
+
+
+def find(connection: Connection, account_id: int, idinterno: str) -> Sent | None:
+    """What is recorded of a message."""
+    row = _row(connection, account_id, idinterno)
+    return _sent(row) if row else None
+
+
+def expire(connection: Connection) -> int:
+    """Records whose process died before the outcome: `unknown`. Returns how many."""
+    return len(connection.execute(query("expire_singles")).all())
+
+
+# -- before the call -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A committed record: this process alone may make its call, once."""
+
+    id: int
+    attempt: int
+    account_id: int
+    number: str
+    again: bool  # an earlier call of it had an unknown outcome
+
+
+def _take(
+    connection: Connection,
+    runtime: Runtime,
+    account_id: int,
+    idinterno: str,
+    wanted: SingleMessage,
+    transport: Transport,
+    draft: Draft,
+) -> _Taken | Sent:
+    settings, refusal = runtime.settings, draft.refusal
+    lease = settings.provider_timeout + LEASE_MARGIN
+    new = connection.execute(
+        query("take_single"),
+        {
+            "account_id": account_id,
+            "idinterno": idinterno,
+            "destino": draft.number,
+            "texto": draft.storable_text,
+            "transport": transport,
+            "test": wanted.test,
+            "start_at": draft.start_at,
+            "html": wanted.html,
+            "state": "refused" if refusal else "sending",
+            "code": refusal.code if refusal else None,
+            "text": refusal.words if refusal else None,
+            "lease": lease,
+        },
+    ).first()
+    if new is not None:
+        if settings.rate:
+            _count_for_rate(connection, account_id, settings.rate)
+        if refusal:
+            return Sent(idinterno, draft.number, "refused", refusal.code, refusal.words, transport)
+        return _Taken(new.id, new.attempt, account_id, draft.number, again=False)
+    connection.execute(query("expire_singles"))
+    row = _row(connection, account_id, idinterno)
+    if (row.destino, row.texto, row.html) != (draft.number, draft.storable_text, wanted.html):
+        raise UsageError(
+            f"Another message has the idinterno {idinterno}.", hint="Give each message an idinterno of its own."
+        )
+    states = [*_AGAIN, "unknown"] if wanted.retry_unknown else [*_AGAIN]
+    if row.state not in states or (refusal and row.state == "unknown"):
+        return _sent(row)
+    if refusal:
+        return Sent(idinterno, draft.number, "refused", refusal.code, refusal.words, transport)
+    retaken = connection.execute(
+        query("retake_single"),
+        {"id": row.id, "attempt": row.attempt, "states": states, "transport": transport, "lease": lease},
+    ).first()
+    if retaken is None:
+        return _sent(row)
+    return _Taken(retaken.id, retaken.attempt, account_id, draft.number, again=row.state == "unknown")
+
+
+def _count_for_rate(connection: Connection, account_id: int, rate: int) -> None:
+    """A single message waits for no slot, but the campaigns after it wait for its share of the rate."""
+    connection.execute(
+        text(
+            "UPDATE account SET rate_free_at = greatest(rate_free_at, clock_timestamp()) "
+            "+ make_interval(secs => 60.0 / :rate) WHERE id = :id"
+        ),
+        {"rate": rate, "id": account_id},
+    )
+
+
+def _guard(settings: Settings, latest: datetime, began: float) -> Callable[[], None]:
+    """Right before the first byte: is the window still open? `latest` is the provider's clock at `began`."""
+
+    def check() -> None:
+        moment = latest + timedelta(seconds=boot_clock() - began)
+        window = settings.sending_window
+        if not window.always and moment >= window.last_start(latest):
+            raise SendRefusedByGuard("the window closed while connecting")
+
+    return check
+
+
+# -- the call and after ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a call came to."""
+
+    status: str
+    code: int | None
+    text: str
+
+
+def _call(post: Callable[[], SendResult], again: bool) -> _Outcome:
+    try:
+        result = post()
+    except UsageError as error:
+        return _Outcome("refused", None, f"{error} {error.hint or ''}".strip())
+    except ProviderError as error:
+        return _of_error(error, again)
+    except Exception as error:
+        log.exception("send_crashed")
+        return _of_error(InDoubt(f"{type(error).__name__}", reason="crash"), again)
+    if again and result.code == _IDENTICAL:
+        return _Outcome("accepted", 0, f"the first call had arrived: {result.text}")
+    return _Outcome(result.status, result.code, result.text)
+
+
+def _of_error(error: ProviderError, again: bool) -> _Outcome:
+    words = f"{error} {error.hint or ''}".strip()
+    if error.delivered == "unknown" or again:
+        # Whatever this call proves, it proves nothing of the one before.
+        return _Outcome("unknown", None, words)
+    return _Outcome("failed", -99 if error.words else None, words)
+
+
+def _finish(runtime: Runtime, taken: _Taken, sent: Sent) -> Sent:
+    """Write the outcome down; a list takes note of a code in the same transaction."""
+    with runtime.engine.begin() as connection:
+        connection.execute(
+            query("finish_single"),
+            {
+                "id": taken.id,
+                "attempt": taken.attempt,
+                "state": sent.status,
+                "code": sent.code,
+                "text": sent.text[:500].replace("\x00", " "),
+            },
+        )
+        at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        optouts.heed_code(connection, taken.number, sent.code, sent.text[:400], at.astimezone(PROVIDER_ZONE))
+    log.info("sent single=%s attempt=%s status=%s code=%s", taken.id, taken.attempt, sent.status, sent.code)
+    return sent
+
+
+def _row(connection: Connection, account_id: int, idinterno: str) -> Any:
+    return connection.execute(
+        text("SELECT * FROM single_message WHERE account_id = :account AND upper(idinterno) = upper(:idinterno)"),
+        {"account": account_id, "idinterno": idinterno},
+    ).first()
+
+
+def _sent(row: Any) -> Sent:
+    return Sent(row.idinterno, row.destino, row.state, row.code, row.text or "", row.transport)

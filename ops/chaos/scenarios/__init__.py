@@ -1,0 +1,53 @@
+"""Every scenario by name, in the order of the table."""
+
+import signal
+
+from ops.chaos.points import POINTS
+from ops.chaos.scenario import Scenario
+from ops.chaos.scenarios import broker, clock, crashes, people, postgres, provider
+
+_IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
+
+SCENARIOS: dict[str, Scenario] = {
+    **{f"die-{point.replace('_', '-')}": Scenario(crashes.die_at(point)) for point in POINTS if point != "inside_load"},
+    "die-with-the-group": Scenario(crashes.die_at("answer_unread", times=2, action="kill_group")),
+    "kill-pool": Scenario(crashes.kill_pool),
+    "kill-everything": Scenario(crashes.kill_everything),
+    "kill-beat": Scenario(crashes.kill_beat),
+    "stand-still": Scenario(crashes.stand_still),
+    "sigterm": Scenario(crashes.stop_gently(signal.SIGTERM)),
+    "sigquit": Scenario(crashes.stop_gently(signal.SIGQUIT)),
+    **{f"post-{fault}": Scenario(provider.bad_answers(fault)) for fault in provider.BULK},
+    "all-kinds": Scenario(provider.all_kinds, {"MAX_RESENDS": "10"}, patience=150),
+    "refused": Scenario(provider.refused),
+    "an-hour-away": Scenario(provider.an_hour_away),
+    "ten-minutes-of-500s": Scenario(provider.ten_minutes_of_500s, {"CHUNK_SIZE": "10"}, {"latency": 0}, patience=150),
+    "late-results": Scenario(provider.late_results),
+    "ignored-lines": Scenario(provider.ignored_lines, {"RESULT_HORIZON": "6"}),
+    "bad-key": Scenario(provider.bad_key),
+    "out-of-credit": Scenario(provider.out_of_credit),
+    "broker-killed": Scenario(broker.killed_and_empty),
+    "broker-flushed": Scenario(broker.flushed),
+    "broker-full": Scenario(broker.out_of_memory),
+    "broker-cut": Scenario(broker.cut_connections),
+    "everything-twice": Scenario(broker.everything_twice),
+    "postgres-crashes": Scenario(postgres.crashes),
+    "postgres-cut": Scenario(postgres.connections_cut),
+    "migration-waits": Scenario(postgres.a_migration_waits),
+    "database-wiped": Scenario(postgres.wiped),
+    "database-restored": Scenario(postgres.restored),
+    "another-key": Scenario(postgres.another_key),
+    "two-dispatchers": Scenario(postgres.two_dispatchers),
+    "closing-clock-ahead": Scenario(clock.closing(90), {"WINDOW_GUARD": "3"}),
+    "closing-clock-behind": Scenario(clock.closing(-90), {"WINDOW_GUARD": "3"}),
+    "start-and-deadline": Scenario(clock.to_the_second),
+    "three-days": Scenario(
+        clock.three_days, {"WINDOW": "08:00-22:00", "WINDOW_GUARD": "55", "RATE": "12000"}, _IN_WINDOW
+    ),
+    "fast-clock": Scenario(clock.stepped),
+    "pause-resume": Scenario(people.pause_and_resume),
+    "cancel": Scenario(people.cancel),
+    "opt-outs": Scenario(people.opt_outs),
+    "ten-times": Scenario(people.ten_times),
+    "broken-file": Scenario(people.broken_file),
+}

@@ -1,0 +1,84 @@
+"""The provider's clock: windows that close, starts and deadlines to the second, days that end."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from dispatcher.window import PROVIDER_ZONE
+from ops.chaos.run import Run
+
+EVENING = "2026-03-10 21:59:50"
+
+
+def closing(ahead: float) -> Callable[[Run], None]:
+    """The window closes, by a provider's clock that is `ahead` seconds off ours, while chunks are in flight."""
+
+    def play(run: Run) -> None:
+        run.simulator.set_option(latency=0.15)
+        now = datetime.fromtimestamp(time.time() + ahead, PROVIDER_ZONE)
+        closes = (now + timedelta(seconds=20)).replace(second=0) + timedelta(minutes=1)
+        window = f"{(closes - timedelta(hours=2)):%H:%M}-{closes:%H:%M}"
+        run.simulator.set_clock(offset=ahead)
+        run.simulator.set_option(window=window)
+        run.processes.environment["DISPATCHER_WINDOW"] = window
+        run.simulator.set_clock(advance=(closes - now).total_seconds() - 10)
+        run.load(rows=4000)
+        run.processes.start()
+        run.wait_clock(closes.timestamp())
+        run.wait(lambda: not run.value("SELECT count(*) FROM chunk WHERE state = 'sending'"), "nothing in flight")
+        posts = run.simulator.stats()["posts"]
+        run.expect(posts > 0, "nothing went out before closing")
+        run.expect(not run.finished(), "everything was out before the window closed")
+        run.pass_time(3)
+        run.expect(run.simulator.stats()["posts"] == posts, "a POST began after closing")
+        run.jump(advance=23 * 3600)
+        run.healed()
+
+    return play
+
+
+def to_the_second(run: Run) -> None:
+    """FECHADESDE is some seconds away, to the second; another campaign's deadline passes while it is sent."""
+    now = run.provider_now()
+    start, deadline = now + 9, now + 12
+    later = run.load(start=run.iso(start))
+    run.forbid(later, 0, start, "before FECHADESDE")
+    urgent = run.load(rows=8000, first=5000, expires=run.iso(deadline))
+    run.forbid(urgent, deadline, why="after the deadline")
+    run.simulator.set_option(latency=0.25)
+    run.processes.start()
+    run.wait_clock(deadline + 1)
+    run.healed()
+    run.wait(run.finished, "both campaigns end", 60)
+    counts = run.show(urgent).counts
+    run.expect(counts.get("expired", 0) > 0, f"nothing expired: {counts}")
+
+
+def three_days(run: Run) -> None:
+    """A campaign too large for a day, at a rate, over three evenings and two mornings of the provider's clock."""
+    run.simulator.set_clock(at=EVENING.replace("21:59:50", "21:58:50"))
+    run.load(rows=4500)
+    run.processes.start()
+    for day in (10, 11):
+        run.wait_clock(_at(day, "22:00:01"), 120)
+        run.expect(not run.finished(), f"all was out on day {day}")
+        run.jump(at=f"2026-03-{day + 1} 07:59:55")
+        run.wait_clock(_at(day + 1, "08:00:06"))
+        if day == 10:
+            run.jump(at="2026-03-11 21:58:50")
+    run.healed()
+    days = {post["received_at"][:10] for post in run.simulator.posts()}
+    run.expect(len(days) == 3, f"POSTs on {sorted(days)}")
+
+
+def _at(day: int, clock: str) -> float:
+    return datetime.fromisoformat(f"2026-03-{day} {clock}-03:00").timestamp()
+
+
+def stepped(run: Run) -> None:
+    """The provider's clock runs 30 % fast, so that every measurement is soon wrong; starts are kept all the same."""
+    run.simulator.set_clock(speed=1.3)
+    run.plan(clock_refresh=1.0)
+    run.load()
+    run.processes.start()
+    run.healed()

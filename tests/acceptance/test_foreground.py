@@ -1,0 +1,151 @@
+"""`dispatcher up` and `dispatcher demo` as a user runs them: they end clean, and nothing of a demo ever gets out."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ops.simulator.process import SimulatorProcess
+from tests.conftest import APIKEY, wait_until
+from tests.processes import ROOT, Cluster
+
+DISPATCHER = [sys.executable, "-m", "dispatcher"]
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Every process that works for a folder: it stands in its command line or its environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(str(folder) in word for word in words):
+            found.append(process)
+    return found
+
+
+@pytest.fixture
+def user(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProcess) -> Iterator[Cluster]:
+    """A user with a data folder of their own, no servers, and the key and URL of a provider that must hear nothing."""
+    home = tmp_path_factory.mktemp("user")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCHER_")} | {
+        "XDG_DATA_HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "DISPATCHER_NO_DOTENV": "1",
+        "DISPATCHER_PROVIDER_URL": simulator.url,
+        "DISPATCHER_APIKEY": APIKEY,
+        "DISPATCHER_WINDOW": "00:00-24:00",
+        "DISPATCHER_POLL_INTERVAL": "1",
+        "DISPATCHER_PROVIDER_TIMEOUT": "5",
+        "DISPATCHER_FLOWER_PORT": str(port),
+    }
+    with Cluster(environment, home) as cluster:
+        yield cluster
+    for process in processes_of(home):
+        process.kill()
+
+
+def up(user: Cluster) -> subprocess.Popen[bytes]:
+    """`dispatcher up`, once a worker and beat have done something."""
+    process = user.spawn("up", [*DISPATCHER, "up"])
+
+    def alive() -> bool:
+        assert process.poll() is None, user.log("up")
+        return "tick" in heartbeats(user)
+
+    wait_until(alive, 90, "a tick of beat")
+    return process
+
+
+def heartbeats(user: Cluster) -> dict[str, bool]:
+    """The doctor's findings by name, once everything answers that `up` starts."""
+    done = subprocess.run([*DISPATCHER, "doctor", "--json"], env=user.environment, capture_output=True)
+    checks = {check["name"]: check["ok"] for check in json.loads(done.stdout or b'{"checks": []}')["checks"]}
+    return checks | {"tick": True} if checks.get("beat") and checks.get("worker") else {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_up_sends_a_campaign_and_stops_without_leaving_a_process(
+    number: signal.Signals, user: Cluster, simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    process = up(user)
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono\n" + "".join(f"11{20_000_000 + n}\n" for n in range(500)))
+    created = user.cli("campaign", "create", str(path), "--template", "Hola")
+    assert user.cli("campaign", "watch", str(created["campaign_id"]), "--timeout", "40")["counts"] == {"ok": 500}
+    assert (simulator.stats()["taken"], simulator.sent()["taken_twice"]) == (500, {})
+    began = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(30) == 0, user.log("up")
+    assert time.monotonic() - began < 20
+    wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")
+
+
+def start_demo(user: Cluster) -> subprocess.Popen[bytes]:
+    """A demo in the middle of its campaign: its own provider has taken some of it, and results are to come."""
+    process = user.spawn("demo", [*DISPATCHER, "demo", "--messages", "20000"])
+
+    def sending() -> bool:
+        assert process.poll() is None, user.log("demo")
+        found = re.search(r"http://127\.0\.0\.1:\d+", user.log("demo"))
+        if found is None:
+            return False
+        with urllib.request.urlopen(f"{found[0]}/_sim/stats", timeout=10) as answer:
+            return bool(json.load(answer)["taken"] >= 1000)
+
+    wait_until(sending, 60, "the demo sends")
+    return process
+
+
+def assert_provider_heard_no_post(simulator: SimulatorProcess) -> None:
+    """Nothing was posted, and no result asked for: the demo's ids are unknown out here."""
+    calls = simulator.stats()["calls"]
+    assert calls.get("bulk", 0) == 0
+    assert simulator.stats()["taken"] == 0
+
+
+@pytest.mark.slow
+def test_a_demo_interrupted_leaves_nothing_running_and_up_sends_nothing_of_it(
+    user: Cluster, simulator: SimulatorProcess
+) -> None:
+    demo = start_demo(user)
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(30) == 1
+    wait_until(lambda: not processes_of(user.folder), 10, "all gone")
+    process = up(user)
+    assert user.cli("campaign", "list")["campaigns"] == []
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert_provider_heard_no_post(simulator)
+
+
+def test_a_demo_killed_is_swept_up_by_the_next_one_and_up_sends_nothing_of_either(
+    user: Cluster, simulator: SimulatorProcess
+) -> None:
+    demo = start_demo(user)
+    demo.kill()
+    demo.wait()
+    orphans = [process for process in processes_of(user.folder) if "celery" in " ".join(process.cmdline())]
+    process = up(user)
+    assert user.cli("campaign", "list")["campaigns"] == []
+    done = user.cli("demo", "--messages", "500", timeout=100)
+    assert sum(done["counts"].values()) == done["messages"]
+    assert [orphan for orphan in orphans if orphan.is_running() and orphan.status() != psutil.STATUS_ZOMBIE] == []
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")
+    assert_provider_heard_no_post(simulator)

@@ -1,0 +1,218 @@
+"""A plain Python model of chunks and messages: what the rules say should be, with no SQL and no clock.
+
+`test_model.py` takes each step here and in the dispatcher, and holds the two against each other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+GOOD = (0, 1)
+REFUSED = -4
+FINAL = ("settled", "split", "cancelled", "expired")
+STATUS = {"due": "pending", "sending": "submitted", "accepted": "submitted", "split": "unknown", "settled": "unknown"}
+
+
+@dataclass(eq=False)
+class Line:
+    """One message."""
+
+    seq: int
+    destino: str
+    chunk: "Chunk"
+    code: int | None = None
+    suppressed: bool = False
+    generation: int = 0
+    traces: set[int] = field(default_factory=set)  # generations of which a line was seen that does not count
+    absent_in: set[int] = field(default_factory=set)  # chunk numbers in which it was found absent
+
+    @property
+    def open(self) -> bool:
+        """Still without an end."""
+        return self.code is None and not self.suppressed
+
+    @property
+    def status(self) -> str:
+        """As message_status has it."""
+        if self.code is not None:
+            return "ok" if self.code == 0 else "simulated" if self.code == 1 else "rejected"
+        if self.suppressed:
+            return "suppressed"
+        return STATUS.get(self.chunk.state, self.chunk.state)
+
+    @property
+    def proven_absent(self) -> bool:
+        """Found absent in the chunk where it is, and never seen."""
+        return self.chunk.number in self.absent_in and self.generation not in self.traces
+
+
+@dataclass(eq=False)
+class Chunk:
+    """The lines of one POST."""
+
+    campaign: "Campaign"
+    number: int
+    root: int
+    state: str = "due"
+    attempt: int = 0
+    resends: int = 0
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines that are in it now."""
+        return [line for line in self.campaign.lines if line.chunk is self]
+
+    @property
+    def open_lines(self) -> list[Line]:
+        """Those of them without an end."""
+        return [line for line in self.lines if line.open]
+
+    def settle_if_done(self) -> None:
+        """Nothing open: settled, where results decide."""
+        if self.state in ("accepted", "in_doubt", "held") and not self.open_lines:
+            self.state = "settled"
+
+
+@dataclass(eq=False)
+class Campaign:
+    """A campaign with its chunks and lines."""
+
+    id: int
+    on_doubt: str
+    state: str = "scheduled"
+    over: bool = False  # past its deadline
+    chunks: list[Chunk] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    posted_roots: set[int] = field(default_factory=set)  # roots of which something was ever claimed
+
+    @property
+    def runs(self) -> bool:
+        """Whether its due chunks may be claimed."""
+        return self.state in ("scheduled", "running") and not self.over
+
+    def child(self, parent: Chunk, lines: list[Line], resends: int) -> Chunk:
+        """Move lines to a new due chunk."""
+        child = Chunk(self, len(self.chunks) + 1, parent.root, resends=resends)
+        self.chunks.append(child)
+        for line in lines:
+            line.chunk = child
+        return child
+
+    def complete_if_done(self) -> None:
+        """Every chunk at its end."""
+        if self.state in ("scheduled", "running", "paused") and all(chunk.state in FINAL for chunk in self.chunks):
+            self.state = "completed"
+
+
+@dataclass
+class World:
+    """Everything; each method is one thing that can happen."""
+
+    max_resends: int
+    campaigns: dict[int, Campaign] = field(default_factory=dict)
+    optouts: set[str] = field(default_factory=set)
+
+    def chunks(self, *states: str) -> Iterator[Chunk]:
+        """Chunks in one of these states."""
+        return (c for campaign in self.campaigns.values() for c in campaign.chunks if c.state in states)
+
+    def load(self, campaign_id: int, on_doubt: str, numbers: list[str], size: int) -> None:
+        """A campaign of these numbers comes in."""
+        campaign = Campaign(campaign_id, on_doubt)
+        for at, destino in enumerate(numbers):
+            if at % size == 0:
+                campaign.chunks.append(Chunk(campaign, at // size + 1, at // size + 1))
+            campaign.lines.append(Line(at + 1, destino, campaign.chunks[-1], suppressed=destino in self.optouts))
+        self.campaigns[campaign_id] = campaign
+
+    def claimable(self) -> list[Chunk]:
+        """Each running campaign's next due chunk."""
+        due: dict[int, Chunk] = {}
+        for chunk in self.chunks("due"):
+            if chunk.campaign.runs:
+                due.setdefault(chunk.campaign.id, chunk)
+        return list(due.values())
+
+    def claim(self, chunk: Chunk) -> list[Line]:
+        """due -> sending, less those who opted out; the lines to send."""
+        chunk.campaign.state = "running"
+        chunk.campaign.posted_roots.add(chunk.number)
+        chunk.attempt += 1
+        for line in chunk.open_lines:
+            line.suppressed = line.destino in self.optouts
+        chunk.state = "sending" if chunk.open_lines else "settled"
+        return chunk.open_lines
+
+    def answered(self, chunk: Chunk, attempt: int, outcome: str) -> str | None:
+        """A POST's outcome, perhaps late; None when it no longer counts."""
+        doubtful = outcome == "in_doubt"
+        if chunk.attempt != attempt or chunk.state not in (("sending",) if doubtful else ("sending", "in_doubt")):
+            return None
+        chunk.state = {"ok": "accepted", "in_doubt": "in_doubt"}.get(outcome, "due")
+        chunk.settle_if_done()
+        return chunk.state
+
+    def crashed(self, chunk: Chunk) -> None:
+        """The lease ran out."""
+        chunk.state = "in_doubt"
+        chunk.settle_if_done()
+
+    def result(self, line: Line, generation: int, code: int) -> None:
+        """A result line that is not early."""
+        if line.chunk.root not in line.chunk.campaign.posted_roots:
+            return
+        moved = line.chunk.number != line.chunk.root
+        if generation != line.generation or (line.open and code == REFUSED and moved):
+            line.traces.add(generation)
+        elif line.open or (line.code is not None and line.code not in GOOD and code in GOOD):
+            line.code = code
+        line.chunk.settle_if_done()
+
+    def decide(self, chunk: Chunk) -> None:
+        """The prober asked for what it could: resend what is proven absent, or hold."""
+        if chunk.campaign.on_doubt == "hold" or chunk.resends >= self.max_resends:
+            chunk.state = "held"
+        else:
+            self.split(chunk)
+
+    def split(self, chunk: Chunk) -> bool:
+        """Only when every open line is proven absent do they move to a child."""
+        lines = chunk.open_lines
+        if not lines or not all(line.proven_absent for line in lines):
+            return False
+        chunk.campaign.child(chunk, lines, chunk.resends + 1)
+        chunk.state = "split"
+        return True
+
+    def unsent(self, chunk: Chunk) -> bool:
+        """The operator's word is a proof of absence, against which a trace still holds."""
+        lines = chunk.open_lines
+        if not lines or any(line.generation in line.traces for line in lines):
+            return False
+        for line in lines:
+            line.absent_in.add(chunk.number)
+        return self.split(chunk)
+
+    def retry(self, campaign: Campaign, code: int) -> int:
+        """Rejected lines start over under the next generation."""
+        total = 0
+        for chunk in list(campaign.chunks):
+            lines = [line for line in chunk.lines if line.code == code and line.destino not in self.optouts]
+            if lines:
+                campaign.child(chunk, lines, 0)
+                for line in lines:
+                    line.traces.add(line.generation)
+                    line.generation, line.code = line.generation + 1, None
+                total += len(lines)
+        if total and campaign.state == "completed":
+            campaign.state = "running"
+        return total
+
+    def tick(self) -> None:
+        """What is over is retired, what is done completes."""
+        for chunk in self.chunks("due"):
+            if chunk.campaign.state == "cancelled":
+                chunk.state = "cancelled"
+            elif chunk.campaign.over and chunk.campaign.state != "completed":
+                chunk.state = "expired"
+        for campaign in self.campaigns.values():
+            campaign.complete_if_done()

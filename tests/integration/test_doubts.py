@@ -1,0 +1,370 @@
+"""Doubts: only what is proven absent goes out again, and only on a proof of its own."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dispatcher import campaigns, chunks, submit, upkeep
+from dispatcher.database import query
+from dispatcher.doubts import Prober
+from dispatcher.errors import InDoubt, NotDelivered
+from dispatcher.polling import Poller
+from dispatcher.provider.answers import ResultLine, StatusLines
+from ops.simulator.process import SimulatorProcess
+from tests.integration.bench import IDENTICAL, Bench
+
+Make = Callable[..., Bench]
+NO_TRACE = StatusLines()
+
+
+class Doubting:
+    """A campaign with doubts, and what the tests do to them."""
+
+    def __init__(self, bench: Bench, simulator: SimulatorProcess) -> None:
+        self.bench = bench
+        self.simulator = simulator
+        self.prober = Prober(bench.runtime, bench.account.id, bench.settler)
+
+    def pass_horizon(self) -> None:
+        """Let enough observed time go by; the account may send again."""
+        self.bench.do("UPDATE account SET observed_ms = observed_ms + 1000000, retry_at = NULL, failures = 0")
+        self.bench.do("UPDATE account SET probe_free_at = NULL")
+
+    def probe(self, rounds: int = 3) -> None:
+        for _ in range(rounds):
+            self.bench.do("UPDATE account SET probe_free_at = NULL")
+            self.prober.round()
+
+    def doubt(self, fault: dict[str, Any] | None = None) -> None:
+        """POST the next chunk; the provider takes what the fault says, and the answer is lost."""
+        assert self.bench.account
+        if fault is not None:
+            self.simulator.set_faults({"endpoint": "bulk", "times": 1, **fault})
+        submit.pump(self.bench.runtime, self.bench.account.id)
+
+
+@pytest.fixture
+def doubting(bench: Bench, simulator: SimulatorProcess) -> Doubting:
+    return Doubting(bench, simulator)
+
+
+NONE = {"kind": "error", "take": "none"}
+HALF = {"kind": "reset", "take": "half"}
+ALL = {"kind": "reset", "take": "all"}
+
+
+def test_nothing_is_probed_before_the_horizon(bench: Bench, doubting: Doubting, simulator: SimulatorProcess) -> None:
+    campaign = bench.load(4)
+    doubting.doubt(NONE)
+    doubting.probe()
+    assert bench.statuses(campaign) == {"in_doubt": 4}
+    assert [call for call in simulator.calls() if call["endpoint"].startswith("status")] == []
+
+
+def test_lines_proven_absent_go_out_again_once_and_byte_for_byte(
+    bench: Bench, doubting: Doubting, simulator: SimulatorProcess
+) -> None:
+    campaign = bench.load(10)
+    simulator.set_option(delay_min=3600, delay_max=3600)
+    doubting.doubt(NONE)
+    doubting.pass_horizon()
+    doubting.probe()
+    assert bench.states(campaign) == ["split", "due"]
+    before = bench.rows("SELECT idinterno, destino, texto FROM message_status ORDER BY seq")
+    doubting.doubt()
+    assert bench.states(campaign) == ["split", "accepted"]
+    assert [(x["idinterno"], x["destino"], x["texto"]) for x in simulator.ledger()] == [tuple(row) for row in before]
+    assert simulator.sent()["taken_twice"] == {}
+    bench.check_sums(campaign)
+
+
+def test_only_the_lines_without_a_trace_move(bench: Bench, doubting: Doubting, simulator: SimulatorProcess) -> None:
+    campaign = bench.load(10)
+    doubting.doubt(HALF)
+    doubting.pass_horizon()
+    doubting.probe()
+    assert bench.statuses(campaign) == {"ok": 5, "pending": 5}
+    assert bench.states(campaign) == ["split", "due"]
+    bench.check_sums(campaign)
+    doubting.doubt()
+    assert simulator.sent()["lines"] == 10
+    assert simulator.sent()["taken_twice"] == {}
+
+
+def test_an_answer_lost_after_taking_all_resends_nothing(
+    bench: Bench, doubting: Doubting, simulator: SimulatorProcess
+) -> None:
+    campaign = bench.load(10)
+    doubting.doubt(ALL)
+    doubting.pass_horizon()
+    doubting.probe()
+    assert bench.statuses(campaign) == {"ok": 10}
+    assert bench.states(campaign) == ["settled"]
+    assert simulator.sent()["lines"] == 10
+    assert bench.state(campaign) == "completed"
+
+
+@pytest.mark.parametrize("kind", ["error", "html", "reset", "garbage", "truncate", "close"])
+def test_a_failed_probe_is_not_absence(
+    bench: Bench, doubting: Doubting, simulator: SimulatorProcess, kind: str
+) -> None:
+    campaign = bench.load(4)
+    doubting.doubt(NONE)
+    doubting.pass_horizon()
+    simulator.set_faults({"kind": kind, "endpoint": "status_idinterno"})
+    doubting.probe()
+    assert bench.one("SELECT count(*) FROM absence") == 0
+    assert bench.states(campaign) == ["in_doubt"]
+
+
+def test_the_horizon_stands_still_while_polls_fail(
+    bench: Bench, doubting: Doubting, simulator: SimulatorProcess
+) -> None:
+    bench.load(20)
+    bench.send()
+    doubting.doubt(NONE)
+    simulator.set_faults({"kind": "error", "endpoint": "status"})
+    before = bench.account_row().observed_ms
+    for _ in range(3):
+        bench.do("UPDATE account SET polled_at = polled_at - interval '20 seconds'")
+        Poller(bench.runtime, bench.account).run(0)
+    assert bench.account_row().observed_ms == before
+
+
+def observe(bench: Bench) -> int:
+    """Observed milliseconds that two polls 10 s apart bring."""
+    before = bench.account_row().observed_ms
+    for _ in range(2):
+        bench.do("UPDATE account SET polled_at = polled_at - interval '10 seconds', poll_lease_until = NULL")
+        Poller(bench.runtime, bench.account).run(0)
+    return int(bench.account_row().observed_ms - before)
+
+
+def test_the_horizon_counts_time_between_polls_that_worked(make_bench: Make) -> None:
+    bench = make_bench(fecha_reading="since")
+    bench.load(1)
+    bench.send()
+    assert 10_000 <= observe(bench) < 15_000
+
+
+def test_the_horizon_stands_still_while_the_window_is_closed(make_bench: Make, simulator: SimulatorProcess) -> None:
+    bench = make_bench(fecha_reading="since", window="08:00-22:00")
+    simulator.set_clock(at="2031-05-05 21:00:00")
+    bench.load(1)
+    bench.send()
+    simulator.set_clock(at="2031-05-05 22:30:00")
+    submit.accounts.measure_clock(bench.runtime, bench.account.id)
+    assert observe(bench) == 0
+
+
+def test_a_doubt_after_a_long_idle_time_does_not_wait_for_that_time_again(make_bench: Make) -> None:
+    bench = make_bench(chunk_size=10, in_doubt_horizon=900)
+    bench.load(1)
+    bench.account  # noqa: B018  bound, and its clock measured
+    bench.do("UPDATE account SET polled_at = clock_timestamp() - interval '10 hours'")
+    claim = bench.claim()
+    chunks.finish_in_doubt(bench.engine, claim, InDoubt())
+    ahead = bench.chunk(claim).doubt_observed_ms - bench.account_row().observed_ms
+    assert ahead <= bench.settings.poll_gap_cap_ms
+
+
+def test_while_later_posts_have_no_results_either_absence_proves_nothing(
+    bench: Bench, doubting: Doubting, simulator: SimulatorProcess
+) -> None:
+    """The provider may just be slow for everybody."""
+    campaign = bench.load(20)
+    doubting.doubt(NONE)  # and the second chunk is accepted
+    assert bench.states(campaign) == ["in_doubt", "accepted"]
+    doubting.pass_horizon()
+    doubting.probe()
+    assert bench.states(campaign)[0] == "in_doubt"
+    bench.settle((bench.reference(campaign, 11), "OK"))
+    doubting.probe()
+    assert bench.states(campaign)[0] == "split"
+
+
+@pytest.mark.parametrize("how", ["opted out", "undelivered", "cancelled"])
+def test_a_later_chunk_that_never_left_says_nothing_about_a_doubt(bench: Bench, doubting: Doubting, how: str) -> None:
+    campaign = bench.load(20)
+    first = bench.claim()
+    chunks.finish_in_doubt(bench.engine, first, InDoubt())
+    if how == "opted out":
+        bench.do("INSERT INTO optout (destino, source) SELECT destino, 'test' FROM message WHERE chunk_no = 2")
+        assert isinstance(bench.try_claim(), chunks.NothingToSend)
+    else:
+        chunks.finish_undelivered(bench.engine, bench.claim(), NotDelivered())
+    if how == "cancelled":
+        campaigns.cancel(bench.engine, campaign, wait=0)
+    doubting.pass_horizon()
+    doubting.probe()
+    assert bench.states(campaign)[0] == "split"
+
+
+def test_no_more_resends_than_allowed_and_then_it_is_held(make_bench: Make, simulator: SimulatorProcess) -> None:
+    bench = make_bench(chunk_size=10, max_resends=2)
+    doubting = Doubting(bench, simulator)
+    campaign = bench.load(3)
+    for posted in range(1, 4):
+        doubting.doubt(NONE)
+        assert len(list(simulator.posts())) == posted
+        doubting.pass_horizon()
+        doubting.probe()
+    assert bench.states(campaign) == ["split", "split", "held"]
+    assert bench.statuses(campaign) == {"held": 3}
+    upkeep.tick(bench.runtime)
+    assert bench.state(campaign) == "running"
+    bench.check_sums(campaign)
+
+
+@pytest.mark.parametrize(("settings", "spec"), [({"max_resends": 0}, {}), ({}, {"on_doubt": "hold"})])
+def test_who_wants_no_resend_gets_a_held_chunk(
+    make_bench: Make, simulator: SimulatorProcess, settings: dict[str, Any], spec: dict[str, Any]
+) -> None:
+    bench = make_bench(**settings)
+    doubting = Doubting(bench, simulator)
+    campaign = bench.load(3, **spec)
+    doubting.doubt(NONE)
+    doubting.pass_horizon()
+    doubting.probe()
+    assert bench.states(campaign) == ["held"]
+    bench.settle(*((bench.reference(campaign, seq), "OK") for seq in (1, 2, 3)))
+    assert bench.states(campaign) == ["settled"]
+    assert bench.statuses(campaign) == {"ok": 3}
+
+
+def split(bench: Bench, doubting: Doubting, messages: int = 3) -> int:
+    """A campaign whose only chunk went to a child that is due."""
+    campaign = bench.load(messages)
+    doubting.doubt(NONE)
+    doubting.pass_horizon()
+    doubting.probe()
+    assert bench.states(campaign) == ["split", "due"]
+    return campaign
+
+
+def test_a_late_result_for_a_moved_line_settles_it_and_it_is_not_sent_again(bench: Bench, doubting: Doubting) -> None:
+    campaign = split(bench, doubting)
+    assert bench.settle((bench.reference(campaign, 2), "OK")).settled == 1
+    claim = bench.claim()
+    assert claim.lines == 2
+    assert bench.reference(campaign, 2).encode() not in claim.bloque
+    bench.check_sums(campaign)
+
+
+def test_late_results_for_all_moved_lines_leave_nothing_to_post(
+    bench: Bench, doubting: Doubting, simulator: SimulatorProcess
+) -> None:
+    campaign = split(bench, doubting)
+    bench.settle(*((bench.reference(campaign, seq), "OK") for seq in (1, 2, 3)))
+    submit.pump(bench.runtime, bench.account.id)
+    upkeep.tick(bench.runtime)
+    assert bench.states(campaign) == ["split", "settled"]
+    assert bench.state(campaign) == "completed"
+    assert len(list(simulator.posts())) == 1
+    bench.check_sums(campaign)
+
+
+def test_a_proof_of_one_attempt_is_no_proof_of_the_next(
+    bench: Bench, doubting: Doubting, simulator: SimulatorProcess
+) -> None:
+    """Absent after a first attempt; that attempt is then proven undelivered, and a second one is lost."""
+    campaign = bench.load(3)
+    first = bench.claim()
+    chunks.finish_in_doubt(bench.engine, first, InDoubt())
+    with bench.engine.begin() as connection:
+        for seq in (1, 2, 3):
+            connection.execute(query("record_absence"), {"campaign_id": campaign, "seq": seq, "chunk_no": 1})
+    assert chunks.finish_undelivered(bench.engine, first, NotDelivered()) == "due"
+    bench.do("UPDATE account SET retry_at = NULL, failures = 0")
+    doubting.doubt(ALL)
+    doubting.pass_horizon()
+    doubting.probe()
+    assert simulator.sent()["taken_twice"] == {}
+    assert bench.statuses(campaign) == {"ok": 3}
+
+
+def test_a_result_that_a_poll_brings_during_the_probe_holds_nothing(
+    bench: Bench, doubting: Doubting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = bench.load(4)
+    chunks.finish_in_doubt(bench.engine, bench.claim(), InDoubt())
+    doubting.pass_horizon()
+
+    def answer(reference: str) -> StatusLines:
+        """The poll is a moment quicker than the probe of line 1; the other lines left no trace."""
+        if reference != bench.reference(campaign, 1):
+            return NO_TRACE
+        bench.settle((reference, "OK"))
+        return StatusLines([ResultLine(reference, bench.now(), "OK", 0)])
+
+    monkeypatch.setattr(bench.runtime.provider, "status_by_idinterno", answer)
+    doubting.probe()
+    assert bench.states(campaign) == ["split", "due"]
+    assert bench.statuses(campaign) == {"ok": 1, "pending": 3}
+
+
+def test_a_resent_line_that_is_only_known_as_identical_ends_as_that(
+    bench: Bench, doubting: Doubting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = split(bench, doubting, 1)
+    chunks.finish_in_doubt(bench.engine, bench.claim(), InDoubt())
+    doubting.pass_horizon()
+
+    def answer(reference: str) -> StatusLines:
+        return StatusLines([ResultLine(reference, bench.now(), IDENTICAL, -4)])
+
+    monkeypatch.setattr(bench.runtime.provider, "status_by_idinterno", answer)
+    doubting.probe()
+    assert bench.states(campaign) == ["split", "settled"]
+    assert bench.message(campaign, 1).result_code == -4
+    bench.check_sums(campaign)
+
+
+def test_a_trace_that_settles_nothing_is_held_for_the_operator(
+    bench: Bench, doubting: Doubting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider knows the line, from a time before we sent it: neither a result nor absence."""
+    campaign = bench.load(2)
+    chunks.finish_in_doubt(bench.engine, bench.claim(), InDoubt())
+    doubting.pass_horizon()
+    long_ago = bench.now().replace(year=2020)
+    monkeypatch.setattr(
+        bench.runtime.provider, "status_by_idinterno", lambda ref: StatusLines([ResultLine(ref, long_ago, "OK", 0)])
+    )
+    doubting.probe()
+    assert bench.states(campaign) == ["held"]
+
+
+def test_probes_keep_to_their_rate(make_bench: Make, simulator: SimulatorProcess) -> None:
+    bench = make_bench(probe_rate=5, chunk_size=100)
+    doubting = Doubting(bench, simulator)
+    bench.load(40)
+    doubting.doubt(NONE)
+    doubting.pass_horizon()
+    for _ in range(4):
+        doubting.prober.round()
+    assert len([call for call in simulator.calls() if call["endpoint"].startswith("status")]) == 5
+
+
+def test_a_result_that_no_poll_brought_is_asked_for_by_idinterno(bench: Bench, doubting: Doubting) -> None:
+    campaign = bench.load(10)
+    doubting.doubt()
+    assert bench.statuses(campaign) == {"submitted": 10}
+    bench.do("UPDATE chunk SET probe_at = clock_timestamp()")
+    doubting.probe(1)
+    assert bench.statuses(campaign) == {"ok": 10}
+    assert bench.states(campaign) == ["settled"]
+
+
+def test_a_line_with_an_error_result_is_never_sent_again(
+    bench: Bench, doubting: Doubting, simulator: SimulatorProcess
+) -> None:
+    campaign = bench.load(4)
+    simulator.set_option(mix={"-1": 1.0})
+    doubting.doubt(ALL)
+    doubting.pass_horizon()
+    doubting.probe()
+    assert bench.statuses(campaign) == {"rejected": 4}
+    assert bench.message(campaign, 1).result_code == -1
+    assert simulator.sent()["lines"] == 4

@@ -1,0 +1,266 @@
+"""Polls by fecha: every reading converges, and a cursor never passes what was not settled."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dispatcher import submit
+from dispatcher.doubts import Prober
+from dispatcher.errors import AnswerError
+from dispatcher.polling import Poller
+from dispatcher.readings import detect, frame_of
+from dispatcher.window import PROVIDER_ZONE
+from ops.simulator.process import SimulatorProcess
+from tests.conftest import wait_until
+from tests.integration.bench import Bench
+
+Make = Callable[..., Bench]
+
+
+def poll(bench: Bench) -> None:
+    """One poll, as if its time had come."""
+    bench.do("UPDATE account SET poll_lease_until = NULL")
+    Poller(bench.runtime, bench.account).run(0)
+
+
+def sent(bench: Bench, messages: int = 10, **spec: Any) -> int:
+    """A campaign that the provider has taken."""
+    campaign = bench.load(messages, **spec)
+    while submit.pump(bench.runtime, bench.account.id):
+        pass
+    return campaign
+
+
+@pytest.mark.parametrize("reading", ["since", "second", "day"])
+def test_each_reading_is_found_and_every_result_comes(bench: Bench, simulator: SimulatorProcess, reading: str) -> None:
+    simulator.set_option(fecha_reading=reading, mix={"-1": 0.2, "-10": 0.2}, trailing_crlf=True)
+    campaign = sent(bench, 30)
+
+    def done() -> bool:
+        poll(bench)
+        return set(bench.states(campaign)) == {"settled"}
+
+    wait_until(done, 20)
+    assert bench.account_row().reading == reading
+    for line in simulator.ledger():
+        found = bench.rows("SELECT result_text FROM message_status WHERE idinterno = :id", id=line["idinterno"])
+        assert found[0].result_text == (
+            line["verdict"] if line["verdict"] == "OK" else f"{line['destino']}: {line['verdict']}"
+        )
+    assert bench.state(campaign) == "completed"
+    bench.check_sums(campaign)
+
+
+@pytest.mark.parametrize("reading", ["since", "second", "day"])
+def test_the_reading_is_found_from_a_line_settled_before(
+    bench: Bench, simulator: SimulatorProcess, reading: str
+) -> None:
+    simulator.set_option(fecha_reading=reading)
+    campaign = sent(bench, 1)
+    line = next(iter(simulator.ledger()))
+    probe = bench.runtime.provider.status_by_idinterno(line["idinterno"])
+    bench.settler.settle(frame_of(probe))
+    assert bench.statuses(campaign) == {"ok": 1}
+    assert detect(bench.runtime, bench.account.id, bench.settler).reading == reading
+
+
+def test_a_reading_that_the_operator_gave_is_not_questioned(make_bench: Make, simulator: SimulatorProcess) -> None:
+    simulator.set_option(fecha_reading="day")
+    bench = make_bench(fecha_reading="day")
+    campaign = sent(bench, 3)
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 3}
+    assert bench.account_row().reading is None
+
+
+BROKEN = [
+    {"kind": "error"},
+    {"kind": "html"},
+    {"kind": "reset"},
+    {"kind": "close"},
+    {"kind": "truncate"},
+    {"kind": "sentence", "text": "bad_key"},
+    {"kind": "garbage"},
+]
+
+
+@pytest.mark.parametrize("fault", BROKEN, ids=lambda fault: str(fault["kind"]))
+def test_an_answer_that_fails_moves_no_cursor(
+    make_bench: Make, simulator: SimulatorProcess, fault: dict[str, Any]
+) -> None:
+    bench = make_bench(fecha_reading="since", chunk_size=10)
+    sent(bench, 10)
+    poll(bench)
+    campaign = sent(bench, 10, template="Otro {n}")
+    before = bench.account_row()
+    assert before.cursors
+    simulator.set_faults({**fault, "endpoint": "status_fecha"})
+    poll(bench)
+    after = bench.account_row()
+    assert after.cursors == before.cursors
+    assert (after.polled_at, after.poll_failures) == (None, 1)
+    assert after.poll_words
+    assert "SIMULADOR" not in after.poll_words
+    simulator.clear_faults()
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 10}
+    assert bench.account_row().poll_failures == 0
+
+
+def test_the_cursor_moves_only_with_the_last_batch(
+    make_bench: Make, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer of many slices breaks off in the middle: what came is settled, and asked for again."""
+    bench = make_bench(fecha_reading="since", chunk_size=50)
+    campaign = sent(bench, 50)
+    real = bench.runtime.provider.status_by_fecha
+
+    class Breaking:
+        """The provider's answer, cut after its first half."""
+
+        def __init__(self, fecha: Any) -> None:
+            self.fecha = fecha
+
+        def __enter__(self) -> Any:
+            with real(self.fecha) as slices:
+                whole = b"".join(slices)
+            half = whole.index(b"\n", len(whole) // 2) + 1
+
+            def pieces() -> Any:
+                yield whole[:half]
+                raise AnswerError(reason="cut")
+
+            return pieces()
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+    monkeypatch.setattr("dispatcher.polling.BATCH_LINES", 5)
+    monkeypatch.setattr(bench.runtime.provider, "status_by_fecha", Breaking)
+    poll(bench)
+    settled = bench.statuses(campaign).get("ok", 0)
+    assert 5 <= settled < 50
+    assert bench.account_row().cursors == []
+    bench.check_sums(campaign)
+    monkeypatch.setattr(bench.runtime.provider, "status_by_fecha", real)
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 50}
+    bench.check_sums(campaign)
+
+
+def test_the_cursor_moves_with_the_rows_or_not_at_all(make_bench: Make) -> None:
+    bench = make_bench(fecha_reading="since")
+    campaign = sent(bench, 3)
+    bench.do("CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$")
+    bench.do(
+        "CREATE TRIGGER fail BEFORE UPDATE OF cursors ON account FOR EACH ROW WHEN (NEW.cursors <> OLD.cursors) EXECUTE FUNCTION fail()"
+    )
+    with pytest.raises(Exception, match="no"):
+        poll(bench)
+    assert bench.statuses(campaign) == {"submitted": 3}
+    assert bench.account_row().cursors == []
+
+
+def test_a_fecha_from_the_future_does_not_carry_the_cursor_away(make_bench: Make, simulator: SimulatorProcess) -> None:
+    bench = make_bench(fecha_reading="since", chunk_size=1)
+    campaign = bench.load(2)
+    bench.send()
+    ahead = (bench.now() + timedelta(days=1)).strftime("%Y%m%d%H%M%S")
+    simulator.inject({"idinterno": bench.reference(campaign, 1), "text": "OK", "fecha": ahead})
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 1, "pending": 1}
+    assert bench.account_row().cursors[0].astimezone(PROVIDER_ZONE).replace(tzinfo=None) <= bench.now() + timedelta(
+        seconds=5
+    )
+    submit.pump(bench.runtime, bench.account.id)
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 2}
+
+
+def test_rows_that_show_up_late_are_found_by_the_overlap(make_bench: Make, simulator: SimulatorProcess) -> None:
+    """A row may appear some seconds after its own fecha, when the cursor has passed it."""
+    bench = make_bench(fecha_reading="since", chunk_size=10)
+    campaign = bench.load(20)
+    bench.send()
+    bench.send()
+    bench.do("UPDATE chunk SET first_post_at = first_post_at - interval '1 minute'")
+    now = bench.now()
+    stamp = "%Y%m%d%H%M%S"
+    simulator.inject(*({"idinterno": bench.reference(campaign, s), "fecha": now.strftime(stamp)} for s in range(2, 21)))
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 19, "submitted": 1}
+    simulator.inject(
+        {"idinterno": bench.reference(campaign, 1), "fecha": (now - timedelta(seconds=20)).strftime(stamp)}
+    )
+    bench.do("UPDATE account SET cursors[2] = cursors[2] - interval '31 seconds'")
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 20}
+
+
+def test_an_answer_over_the_providers_limit_falls_back_to_narrower_questions(
+    make_bench: Make, simulator: SimulatorProcess
+) -> None:
+    """4 MB is about 90,000 lines; here the limit is small instead. Nothing is lost, the idinternos bring the rest."""
+    bench = make_bench(fecha_reading="since", chunk_size=10, probe_rate=200)
+    campaign = sent(bench, 60)
+    simulator.set_option(max_answer=1500)
+    poll(bench)
+    row = bench.account_row()
+    assert (row.cursors, row.poll_failures) == ([], 1)
+    prober = Prober(bench.runtime, bench.account.id, bench.settler)
+
+    def done() -> bool:
+        bench.do("UPDATE account SET probe_free_at = NULL")
+        bench.do("UPDATE chunk SET probe_at = clock_timestamp() WHERE state = 'accepted'")
+        prober.round()
+        return set(bench.states(campaign)) == {"settled"}
+
+    wait_until(done, 20)
+    assert bench.statuses(campaign) == {"ok": 60}
+    bench.check_sums(campaign)
+
+
+def test_a_second_poller_stays_away(bench: Bench, simulator: SimulatorProcess) -> None:
+    sent(bench, 3)
+    bench.do("UPDATE account SET poll_lease_until = clock_timestamp() + interval '1 minute'")
+    before = len(list(simulator.calls()))
+    assert Poller(bench.runtime, bench.account).run(0) is False
+    assert len(list(simulator.calls())) == before
+
+
+def test_a_dead_pollers_lease_runs_out(make_bench: Make) -> None:
+    bench = make_bench(fecha_reading="since")
+    campaign = sent(bench, 3)
+    bench.do("UPDATE account SET poll_lease_until = clock_timestamp() - interval '1 second'")
+    Poller(bench.runtime, bench.account).run(0)
+    assert bench.statuses(campaign) == {"ok": 3}
+    assert bench.account_row().poll_lease_until is None
+
+
+def test_with_nothing_to_wait_for_nothing_is_asked(bench: Bench, simulator: SimulatorProcess) -> None:
+    bench.load(3)
+    poll(bench)
+    assert [call for call in simulator.calls() if call["endpoint"].startswith("status")] == []
+
+
+def test_others_on_the_account_keep_their_unread_results(bench: Bench, simulator: SimulatorProcess) -> None:
+    simulator.inject({"idinterno": "OTRO1", "text": "OK"})
+    campaign = sent(bench, 3)
+    poll(bench)
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 3}
+    provider = bench.runtime.provider
+    assert [line.idinterno for line in provider.status_by_idinterno("OTRO1", only_unread=True)] == ["OTRO1"]
+    assert bench.account_row().foreign_lines > 0
+
+
+def test_what_no_pattern_knows_stays_visible(make_bench: Make, simulator: SimulatorProcess) -> None:
+    bench = make_bench(fecha_reading="since", chunk_size=10)
+    simulator.set_option(mix={"el cartero llamó dos veces": 1.0})
+    campaign = sent(bench, 3)
+    poll(bench)
+    assert bench.message(campaign, 1).result_code == -99
+    assert "el cartero llamó dos veces" in bench.message(campaign, 1).result_text
+    assert bench.one("SELECT n FROM unmapped_sentence WHERE sentence = 'el cartero llamó dos veces'") == 3

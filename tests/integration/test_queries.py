@@ -1,0 +1,153 @@
+"""The named statements: each prepares against the real schema, and the hot ones keep to key look-ups."""
+
+import json
+import re
+from importlib.resources import files
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
+
+import schemas
+from dispatcher import database, idinterno, results
+from dispatcher.database import query
+from dispatcher.idinterno import MAX_SEQ
+from tests.integration.bench import Bench
+
+
+def stage_table(connection: Connection, bench: Bench) -> None:
+    """The transaction's own table that a batch is staged in."""
+    keys = {"campaign_id": pl.Int64, "seq": pl.Int32, "generation": pl.Int16, "root_no": pl.Int32}
+    nothing = bench.frame().with_columns(pl.lit(0).cast(kind).alias(name) for name, kind in keys.items())
+    results._stage(connection, nothing, refusals_count=False)
+
+
+def test_every_statement_prepares_against_the_schema(bench: Bench) -> None:
+    """Parameters become $1, $2 …; Postgres checks tables, columns and types."""
+    wrong = {}
+    for name in database.queries():
+        try:
+            prepare(bench, name)
+        except ProgrammingError as error:
+            wrong[name] = str(error.orig)
+    assert wrong == {}
+
+
+def prepare(bench: Bench, name: str) -> None:
+    statement = query(name)
+    numbers: dict[str, int] = {}
+
+    def numbered(match: re.Match[str]) -> str:
+        return f"${numbers.setdefault(match[1], len(numbers) + 1)}"
+
+    sql = re.sub(r"--[^\n]*", "", statement.text)
+    sql = re.sub(r"(?<!:):([a-z_]+)", numbered, sql)
+    with bench.engine.begin() as connection:
+        stage_table(connection, bench)
+        connection.exec_driver_sql(f"PREPARE checked AS {sql}".replace("%", "%%"))
+        connection.exec_driver_sql("DEALLOCATE checked")
+
+
+def test_every_statement_says_what_it_guarantees() -> None:
+    silent = [name for name, statement in database.queries().items() if not statement.text.startswith("-- ")]
+    assert set(silent) <= {"resume_campaign"}
+
+
+def test_names_are_unique() -> None:
+    names = re.findall(r"^-- name: (\w+)$", files(schemas).joinpath("queries.sql").read_text(), re.MULTILINE)
+    assert len(names) == len(set(names)) == len(database.queries())
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
+
+
+def explain(connection: Connection, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+    answer = connection.execute(text(f"EXPLAIN (FORMAT JSON) {statement}"), parameters).scalar_one()
+    return nodes((answer if isinstance(answer, list) else json.loads(answer))[0]["Plan"])
+
+
+@pytest.mark.parametrize("analyzed", [False, True], ids=["without statistics", "analyzed"])
+def test_the_settle_plan_is_key_look_ups(bench: Bench, analyzed: bool) -> None:
+    bench.do(
+        "INSERT INTO campaign (account_id, prefix, name, template) VALUES (:a, '0123456789', 'n', 't')",
+        a=bench.account.id,
+    )
+    bench.do(
+        "INSERT INTO message (campaign_id, seq, chunk_no, line, destino, texto) "
+        "SELECT (SELECT max(id) FROM campaign), n, (n - 1) / 1000 + 1, n, '1144445555', 'Hola' FROM generate_series(1, 50000) n"
+    )
+    if analyzed:
+        with bench.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE message")
+    for batch in (10, 5_000, 50_000):
+        check_settle_plan(bench, batch)
+
+
+def check_settle_plan(bench: Bench, batch: int) -> None:
+    with bench.engine.begin() as connection:
+        database.pin_key_lookups(connection)
+        stage_table(connection, bench)
+        connection.execute(
+            text(
+                "INSERT INTO settle_line SELECT (SELECT max(id) FROM campaign), n, 0, (n - 1) / 1000 + 1, 0, now(), NULL "
+                "FROM generate_series(1, CAST(:n AS int)) n"
+            ),
+            {"n": batch},
+        )
+        plan = explain(connection, query("settle_lines").text)
+    on_message = [
+        node for node in plan if node.get("Relation Name") == "message" and node["Node Type"] != "ModifyTable"
+    ]
+    assert [node["Node Type"] for node in on_message] == ["Index Scan"]
+    condition = on_message[0]["Index Cond"]
+    assert "campaign_id = t.campaign_id" in condition
+    assert "seq = t.seq" in condition
+    assert not {"Hash Join", "Merge Join"} & {node["Node Type"] for node in plan}
+
+
+def test_message_status_of_one_campaign_reads_no_other(bench: Bench) -> None:
+    """The view is fast when filtered by campaign."""
+    for _ in range(3):
+        bench.load(50)
+    with bench.engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = explain(connection, "SELECT * FROM message_status WHERE campaign_id = :id", id=2)
+    conditions = [node.get("Index Cond", "") for node in plan if node.get("Relation Name") == "message"]
+    conditions += [node.get("Recheck Cond", "") for node in plan if node.get("Relation Name") == "message"]
+    assert any("campaign_id" in condition for condition in conditions)
+
+
+PARTS = st.tuples(
+    st.text("0123456789ABCDEF", min_size=10, max_size=10),
+    st.integers(1, 2**59),
+    st.integers(0, 15),
+    st.integers(1, MAX_SEQ),
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=40), st.data())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_database_writes_and_reads_idinternos_as_python_does(
+    bench: Bench, parts: list[Any], data: st.DataObject
+) -> None:
+    with bench.engine.connect() as connection:
+        for prefix, campaign, generation, seq in parts:
+            ours = idinterno.encode(prefix, campaign, generation, seq)
+            assert (
+                connection.execute(
+                    text("SELECT encode_idinterno(:p, :c, CAST(:g AS smallint), :s)"),
+                    {"p": prefix, "c": campaign, "g": generation, "s": seq},
+                ).scalar_one()
+                == ours
+            )
+            at = data.draw(st.integers(0, len(ours) - 1))
+            wrong = ours[:at] + data.draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 \n")) + ours[at + 1 :]
+            for sent in (ours, ours.lower(), wrong, wrong.lower(), ours + "\n", ours[:20], ""):
+                found = connection.execute(text("SELECT * FROM decode_idinterno(:t)"), {"t": sent}).one()
+                expected = idinterno.decode(sent)
+                assert tuple(found) == ((expected.campaign_id, expected.seq) if expected else (None, None)), repr(sent)

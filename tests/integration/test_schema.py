@@ -1,0 +1,137 @@
+"""The schema holds the invariants: each constraint refuses what it is there to refuse, and the view is as promised."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from dispatcher import database
+from dispatcher.provider.codes import CODES
+from tests.integration.bench import VIEW, Bench
+
+
+def test_the_view_has_the_columns_that_the_outside_holds_on_to(bench: Bench) -> None:
+    found = bench.rows(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 'message_status' ORDER BY ordinal_position"
+    )
+    assert [tuple(row) for row in found] == list(VIEW.items())
+
+
+BROKEN = [
+    ("campaign", "state = 'sleeping'"),
+    ("campaign", "priority = 'urgent'"),
+    ("campaign", "on_doubt = 'pray'"),
+    ("campaign", "rows = messages + rejected + 1"),
+    ("campaign", "state = 'completed', completed_at = NULL"),
+    ("campaign", "start_at = now(), expires_at = now() - interval '1 day'"),
+    ("chunk", "state = 'lost'"),
+    ("chunk", "chunk_no = 0"),
+    ("chunk", "last_seq = first_seq - 1"),
+    ("chunk", "messages = -1"),
+    ("chunk", "resulted = -1"),
+    ("chunk", "suppressed = -1"),
+    ("chunk", "resulted = messages, suppressed = 1"),
+    ("chunk", "state = 'sending'"),
+    ("chunk", "lease_until = now()"),
+    ("chunk", "state = 'in_doubt'"),
+    ("chunk", "state = 'held'"),
+    ("chunk", "state = 'settled'"),
+    ("chunk", "state = 'split'"),
+    ("chunk", "parent_no = 1"),
+    ("chunk", "root_no = 2"),
+    ("chunk", "campaign_id = 999"),
+    ("message", "result_code = 2, processed_at = now()"),
+    ("message", "result_code = -15, processed_at = now()"),
+    ("message", "result_code = -98, processed_at = now()"),
+    ("message", "result_code = 0"),
+    ("message", "processed_at = now()"),
+    ("message", "texto = ''"),
+    ("message", "texto = repeat('x', 161)"),
+    ("message", "seq = 0"),
+    ("message", "generation = 16"),
+    ("message", "suppressed = 'because'"),
+    ("account", "fingerprint = 'short'"),
+    ("account", "reading = 'week'"),
+    ("account", "failures = -1"),
+    ("account", "blocked_at = now()"),
+    ("account", "clock_low_ms = 2, clock_high_ms = 1"),
+    ("installation", "prefix = 'XYZ'"),
+    ("installation", "only_row = false"),
+]
+
+
+def refused(bench: Bench, statement: str) -> bool:
+    """Whether a constraint stops a statement."""
+    try:
+        bench.do(statement)
+    except IntegrityError:
+        return True
+    return False
+
+
+# One database for many constraints: making one costs more than trying them all.
+@pytest.mark.parametrize("table", sorted({table for table, _ in BROKEN}))
+def test_a_broken_row_is_refused(bench: Bench, table: str) -> None:
+    bench.do("DROP TRIGGER refuse_move ON chunk")
+    bench.do("DROP TRIGGER refuse_move ON campaign")
+    bench.load(1)
+    changes = [change for name, change in BROKEN if name == table]
+    assert [change for change in changes if not refused(bench, f"UPDATE {table} SET {change}")] == []
+
+
+def test_every_code_of_the_guide_can_be_kept(bench: Bench) -> None:
+    campaign = bench.load(1)
+    for code in CODES:
+        bench.do("UPDATE message SET result_code = :code, processed_at = now()", code=code)
+        row = bench.message(campaign, 1)
+        assert (row.result_code, row.status) == (code, {0: "ok", 1: "simulated"}.get(code, "rejected"))
+
+
+STRAY = [
+    "INSERT INTO message (campaign_id, seq, chunk_no, line, destino, texto) SELECT campaign_id, seq, 1, 1, '1', 'x' FROM message",
+    "INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages) SELECT campaign_id, account_id, 1, 1, 1, 1, 1 FROM chunk",
+    "INSERT INTO account (provider_url, fingerprint) SELECT provider_url, 'ffffffffffffffff' FROM account",
+    "INSERT INTO installation (prefix) VALUES ('0123456789')",
+    "INSERT INTO campaign_request (idempotency_key, payload_hash, state) VALUES ('k', 'h', 'created')",
+    "INSERT INTO campaign_request (idempotency_key, payload_hash, state) VALUES ('k', 'h', 'received')",
+    "INSERT INTO campaign_request (idempotency_key, payload_hash, state) VALUES ('', 'h', 'refused')",
+    "INSERT INTO campaign_request (idempotency_key, payload_hash, state) VALUES ('k', 'h', 'odd')",
+    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, outcome) SELECT id, 9, 1, now(), 'accepted' FROM chunk",
+    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, finished_at) SELECT id, 9, 1, now(), now() FROM chunk",
+    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at) VALUES (999, 1, 1, now())",
+    "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) VALUES (1, 1, 0, -1)",
+    "INSERT INTO reject (campaign_id, line, raw, reason, detail) VALUES (999, 1, '', '', '')",
+]
+
+
+def test_a_second_or_stray_row_is_refused(bench: Bench) -> None:
+    bench.load(1)
+    assert [statement for statement in STRAY if not refused(bench, statement)] == []
+
+
+def test_the_prefix_has_forty_random_bits_of_its_own(bench: Bench) -> None:
+    prefix = bench.one("SELECT prefix FROM installation")
+    assert len(prefix) == 10
+    int(prefix, 16)
+
+
+def test_upgrading_again_changes_nothing(bench: Bench) -> None:
+    prefix = bench.one("SELECT prefix FROM installation")
+    before, after = database.upgrade(bench.engine)
+    assert before == after == database.head_revision()
+    assert bench.one("SELECT prefix FROM installation") == prefix
+    database.require_schema(bench.engine)
+
+
+def test_settling_stays_hot(bench: Bench) -> None:
+    """No index holds a column that a result changes, and the pages have room for the second version."""
+    indexed = bench.rows(
+        "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
+        "WHERE i.indrelid = 'message'::regclass"
+    )
+    assert {row.attname for row in indexed} == {"campaign_id", "seq"}
+    campaign = bench.load(200)
+    size = bench.one("SELECT pg_relation_size('message')")
+    for _ in range(20):
+        bench.send()
+    bench.settle(*((bench.reference(campaign, seq), "OK") for seq in range(1, 201)))
+    assert bench.statuses(campaign) == {"ok": 200}
+    assert bench.one("SELECT pg_relation_size('message')") == size

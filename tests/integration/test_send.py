@@ -1,0 +1,241 @@
+"""One message now: recorded before its call, called once, honest about what nobody knows."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dispatcher import optouts, send
+from dispatcher.errors import UsageError
+from dispatcher.runtime import Runtime
+from dispatcher.send import Sent
+from ops.simulator.process import SimulatorProcess
+from schemas.single import SingleMessage
+from tests.conftest import wait_until
+from tests.integration.desk import Desk
+
+ANA = "1144445555"
+
+
+@pytest.fixture
+def desk(make_runtime: Callable[..., Runtime], simulator: SimulatorProcess) -> Desk:
+    simulator.set_option(user=["USU:CLA"])
+    return Desk(
+        make_runtime(
+            usuario="USU", clave="CLA", provider_timeout=2, smtp_url=f"{simulator.smtp_url}?from=a@example.com&tls=no"
+        )
+    )
+
+
+def sent(desk: Desk, number: str = ANA, text: str = "Hola", **more: Any) -> Sent:
+    return send.send(desk.runtime, SingleMessage(number=number, text=text, **more))
+
+
+def record(desk: Desk, idinterno: str) -> Any:
+    (row,) = desk.sql("SELECT * FROM single_message WHERE idinterno = :id", id=idinterno)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("transport", "status", "code"), [("http", "accepted", 0), ("soap", "accepted", 0), ("smtp", "handed_over", None)]
+)
+def test_every_transport_sends_once_and_says_what_it_knows(
+    transport: str, status: str, code: int | None, desk: Desk, simulator: SimulatorProcess
+) -> None:
+    answer = sent(desk, transport=transport)
+    assert (answer.status, answer.code, answer.transport) == (status, code, transport)
+    (line,) = simulator.ledger()
+    assert (line["destino"], line["texto"]) == (ANA, "Hola")
+    row = record(desk, answer.idinterno)
+    assert (row.state, row.code, row.transport) == (status, code, transport)
+
+
+def test_the_number_is_normalised_and_the_text_spelled_in_the_alphabet(desk: Desk, simulator: SimulatorProcess) -> None:
+    sent(desk, "011 15 4444-5555", "¿Mañana a las 10?")
+    (line,) = simulator.ledger()
+    assert (line["destino"], line["texto"]) == (ANA, "Manana a las 10?")
+
+
+REFUSED = [
+    ("", "Hola", -7),
+    ("12", "Hola", -7),
+    ("11444455556666", "Hola", -7),
+    ("11-4444-abcd", "Hola", -8),
+    ("+1 212 555 1234", "Hola", -9),
+    ("1500000000", "Hola", -9),
+    ("0800 444 4444", "Hola", -10),
+    ("4444444444", "Hola", -12),
+    (ANA, "", -99),
+    (ANA, "x" * 161, -6),
+    (ANA, "a_b", -11),
+    (ANA, "Hola *1*", -99),
+    (ANA, "Hola {nombre}", -99),
+    (ANA, "Su codigo de verificacion es 1234", -99),
+    (ANA, "x" * 5000, -6),
+]
+
+
+@pytest.mark.parametrize(("number", "words", "code"), REFUSED)
+def test_what_cannot_be_sent_gets_the_guides_code_and_never_leaves(
+    number: str, words: str, code: int, desk: Desk, simulator: SimulatorProcess
+) -> None:
+    answer = sent(desk, number, words)
+    assert (answer.status, answer.code) == ("refused", code)
+    assert answer.text
+    assert list(simulator.posts()) == []
+    assert record(desk, answer.idinterno).state == "refused"
+
+
+def test_both_lists_are_honoured(desk: Desk, simulator: SimulatorProcess) -> None:
+    desk.sql("INSERT INTO optout (destino, source) VALUES (:n, 'operator')", n=ANA)
+    desk.sql("INSERT INTO undeliverable VALUES ('1144445556', -2, now(), now() + interval '1 day')")
+    assert (sent(desk).status, sent(desk).code) == ("refused", -3)
+    assert sent(desk, "1144445556").code == -2
+    assert list(simulator.posts()) == []
+
+
+def test_a_refusal_by_the_provider_puts_the_number_on_the_list(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(baja=[ANA])
+    answer = sent(desk)
+    assert (answer.status, answer.code) == ("rejected", -3)
+    with desk.runtime.engine.connect() as connection:
+        out = optouts.find(connection, ANA)
+    assert out is not None
+    assert out.source == "result"
+    assert sent(desk).status == "refused"
+    simulator.set_option(mix={"-2": 1.0})
+    assert sent(desk, "1144445556").code == -2
+    assert sent(desk, "1144445556").status == "refused"
+
+
+def test_nothing_leaves_outside_the_window_nor_is_scheduled_there(
+    make_runtime: Callable[..., Runtime], simulator: SimulatorProcess
+) -> None:
+    simulator.set_clock(at="2026-12-01 23:00:00")
+    desk = Desk(make_runtime(window="08:00-22:00"))
+    closed = sent(desk)
+    assert (closed.status, closed.code) == ("refused", None)
+    assert "08:00" in closed.text
+    simulator.set_clock(at="2026-12-01 12:00:00")
+    desk.sql("UPDATE account SET clock_measured_at = NULL, clock_low_ms = NULL, clock_high_ms = NULL")
+    assert sent(desk, text="ahora").status == "accepted"
+    assert list(simulator.posts())[0]["transport"] == "http"
+
+
+def test_start_test_and_html_reach_the_provider(desk: Desk, simulator: SimulatorProcess) -> None:
+    assert (sent(desk, test=True).status, sent(desk, text="dos", test=True).code) == ("simulated", 1)
+    sent(desk, text="ver http://1rck.in/-000000", html="<b>hola</b>", idinterno="H1", start="2030-01-02 10:00:00")
+    assert list(simulator.ledger())[-1]["idinterno"] == "H1"
+    post = list(simulator.posts())[-1]
+    assert (post["html"], post["fechadesde"]) == ("<b>hola</b>", "2030-01-02 10:00:00")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"html": "<b>x</b>"}, {"start": "mañana"}, {"start": "2026-02-30 10:00:00"}, {"transport": "smtp", "test": True}],
+)
+def test_what_nobody_could_carry_out_is_a_sentence(
+    more: dict[str, Any], desk: Desk, simulator: SimulatorProcess
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        sent(desk, **more)
+    assert len(str(caught.value)) > 20
+    assert list(simulator.posts()) == []
+
+
+def test_the_same_idinterno_is_one_message_however_often_it_is_asked_for(
+    desk: Desk, simulator: SimulatorProcess
+) -> None:
+    first = sent(desk, idinterno="Turno7")
+    assert sent(desk, idinterno="TURNO7") == first
+    assert len(list(simulator.posts())) == 1
+    with pytest.raises(UsageError, match="Another message"):
+        sent(desk, text="otra cosa", idinterno="Turno7")
+
+
+def test_ten_calls_at_once_under_one_idinterno_are_one_post(desk: Desk, simulator: SimulatorProcess) -> None:
+    sent(desk, text="antes")
+    answers: list[Sent] = []
+    threads = [threading.Thread(target=lambda: answers.append(sent(desk, idinterno="UNO"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(answers) == 8
+    assert {answer.status for answer in answers} <= {"accepted", "sending"}
+    assert [line["idinterno"] for line in simulator.ledger()].count("UNO") == 1
+
+
+@pytest.mark.parametrize("take", ["all", "none"])
+def test_an_unknown_outcome_stays_unknown_and_is_never_sent_again_by_itself(
+    take: str, desk: Desk, simulator: SimulatorProcess
+) -> None:
+    simulator.set_faults({"kind": "close", "endpoint": "unit", "take": take, "times": 1})
+    first = sent(desk, idinterno="DUDA")
+    assert (first.status, first.code) == ("unknown", None)
+    assert sent(desk, idinterno="DUDA").status == "unknown"
+    assert len(list(simulator.posts())) == 1
+    again = sent(desk, idinterno="DUDA", retry_unknown=True)
+    assert (again.status, again.code) == ("accepted", 0)
+    assert [line["verdict"] for line in simulator.ledger()].count("OK") == 1
+    assert simulator.sent()["pairs_sent_twice"] == []
+    assert sent(desk, idinterno="DUDA", retry_unknown=True) == again
+
+
+def test_what_is_proven_not_delivered_may_be_asked_for_again(desk: Desk, simulator: SimulatorProcess) -> None:
+    sent(desk, text="antes")
+    simulator.set_faults({"kind": "refused"})
+    down = sent(desk, idinterno="CAIDO")
+    assert down.status == "failed"
+    simulator.clear_faults()
+    assert sent(desk, idinterno="CAIDO").status == "accepted"
+    assert [line["idinterno"] for line in simulator.ledger()].count("CAIDO") == 1
+
+
+def test_a_bad_key_is_told_and_nothing_is_taken(
+    make_runtime: Callable[..., Runtime], simulator: SimulatorProcess
+) -> None:
+    answer = sent(Desk(make_runtime(apikey="OTRA")))
+    assert answer.status == "failed"
+    assert "DISPATCHER_APIKEY" in answer.text
+    assert list(simulator.ledger()) == []
+
+
+def test_a_process_that_died_in_the_call_leaves_unknown(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_faults({"kind": "hold", "endpoint": "unit", "times": 1})
+    caller = threading.Thread(target=lambda: sent(desk, idinterno="MUERTO"))
+    caller.start()
+    wait_until(lambda: simulator.held(1, 1.0), 10)
+    assert record(desk, "MUERTO").state == "sending"
+    desk.sql("UPDATE single_message SET lease_until = now() - interval '1 second'")
+    desk.tick()
+    assert record(desk, "MUERTO").state == "unknown"
+    simulator.release()
+    caller.join(20)
+    assert record(desk, "MUERTO").state == "accepted", "a late answer still counts"
+
+
+def test_a_rate_limit_makes_campaigns_wait_for_single_messages(make_runtime: Callable[..., Runtime]) -> None:
+    desk = Desk(make_runtime(rate=60))
+    for n in range(5):
+        assert sent(desk, text=f"n {n}").status == "accepted"
+    (row,) = desk.sql("SELECT rate_free_at - now() AS wait FROM account")
+    assert row.wait.total_seconds() > 2
+
+
+def test_a_task_that_comes_twice_is_one_message(desk: Desk, simulator: SimulatorProcess) -> None:
+    payload = {"number": ANA, "text": "Hola"}
+    first = send.receive(desk.runtime, payload, "0c3f-77")
+    assert first is not None
+    assert send.receive(desk.runtime, payload, "0c3f-77") == first
+    assert first.idinterno == "T0c3f77"
+    assert len(list(simulator.posts())) == 1
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [{}, {"number": ANA}, {"number": ANA, "text": "x", "sms": 1}, {"number": ANA, "text": "x", "idinterno": "a b"}, []],
+)
+def test_a_payload_that_is_none_is_refused_without_a_crash(payload: Any, desk: Desk) -> None:
+    assert send.receive(desk.runtime, payload, "t") is None
