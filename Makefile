@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SCENARIO ?= all
 SEED ?= 1
+MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench up lock clean
+.PHONY: help demo test lint format bench up lock clean chaos soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +47,12 @@ format: $(VENV)/.dev ## let ruff put the code in form
 
 bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
 	@$(BIN)/python -m ops.bench
+
+chaos: $(VENV)/.dev ## the proof under fire: SCENARIO=name SEED=n, by default all; takes half an hour
+	@$(BIN)/python -m ops.chaos $(SCENARIO) --seed $(SEED)
+
+soak: $(VENV)/.dev ## a steady rate for MINUTES=30: memory, connections, queues
+	@$(BIN)/python -m ops.chaos.soak --minutes $(MINUTES)
 
 lock: ## pin requirements.txt and requirements-dev.txt anew
 	@$(PYTHON) -m venv .lock && .lock/bin/pip --quiet install pip-tools

@@ -83,8 +83,9 @@ def test_queues_and_task_names_are_those_that_others_hold_on_to(over_redis: dict
     assert set(over_redis["routes"].values()) <= set(over_redis["queues"])
 
 
-def test_only_the_task_that_carries_a_payload_acknowledges_late(over_redis: dict[str, Any]) -> None:
-    assert over_redis["late"] == ["dispatcher.create_campaign"]
+def test_only_tasks_that_carry_a_payload_acknowledge_late(over_redis: dict[str, Any]) -> None:
+    assert set(over_redis["late"]) <= {"dispatcher.create_campaign", "dispatcher.send_message"}
+    assert "dispatcher.create_campaign" in over_redis["late"]
 
 
 def test_beat_ticks_every_second(over_redis: dict[str, Any]) -> None:

@@ -155,7 +155,9 @@ def test_the_environment_names_settings_that_exist_and_all_of_them_that_an_opera
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
     given = set(SERVICES["worker"]["environment"])
     assert given <= known
-    assert known - given <= {f"{PREFIX}{name}" for name in ("FLOWER_PORT", "FLOWER_AUTH", "CA_BUNDLE")}
+    assert known - given <= {
+        f"{PREFIX}{name}" for name in ("FLOWER_PORT", "FLOWER_AUTH", "CA_BUNDLE", "API_HOST", "API_PORT")
+    }
 
 
 def test_what_runs_waits_for_what_it_needs_and_is_given_time_to_stop() -> None:

@@ -2,13 +2,26 @@
 
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from dispatcher.runtime import Runtime
+from ops.embedded import Addresses
 from ops.simulator.options import Options
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import APIKEY
 from tests.integration.bench import Bench
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk(servers: Addresses) -> None:
+    """Making and dropping a database a test waits for the disk longer than the test runs; no test pulls the plug."""
+    assert servers.database_url
+    with psycopg.connect(servers.database_url, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+        connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.fixture(scope="session")
