@@ -44,6 +44,9 @@ SECONDS_A_CYCLE = 60
 DAY_PACE = 5.0
 _SLACK = timedelta(seconds=5)  # first_post_at is a lower bound already; seconds are truncated
 _LATE_INTERVAL = 300.0
+_LEASE_MARGIN = (
+    15.0  # a poller that outlives its lease does no harm: settling is idempotent, its cursor no longer moves
+)
 
 
 @dataclass
@@ -78,7 +81,7 @@ class Poller:
 
     @property
     def _lease(self) -> float:
-        return self.runtime.settings.provider_timeout * 2 + 60
+        return self.runtime.settings.provider_timeout + _LEASE_MARGIN
 
     def run(self, budget: float = BUDGET_SECONDS) -> bool:
         """Poll while rows come, for `budget` seconds at most.

@@ -613,10 +613,14 @@ WHERE id = :campaign_id AND state IN ('scheduled', 'running', 'paused', 'complet
 RETURNING state;
 
 -- name: hold_unfinished
--- After a restore nobody knows what the database's former life sent since the dump: the operator decides.
-UPDATE chunk SET state = 'held', lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'restored'
-WHERE state IN ('due', 'sending', 'in_doubt')
-RETURNING campaign_id;
+-- After a restore nobody knows what the database's former life sent since the dump: the operator decides. What it did
+-- send may have results, from the campaign's loading on: they settle their messages as ever.
+UPDATE chunk k SET state = 'held', lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'restored',
+       first_post_at = coalesce(k.first_post_at,
+                                c.created_at + make_interval(secs => coalesce(a.clock_low_ms, 0) / 1000.0))
+FROM campaign c, account a
+WHERE k.state IN ('due', 'sending', 'in_doubt') AND c.id = k.campaign_id AND a.id = k.account_id
+RETURNING k.campaign_id;
 
 -- name: block_by_result
 -- A result line says that credit or contract is over: block, once for each new such line.

@@ -1,6 +1,7 @@
 """Real servers for the tests: one embedded Postgres and Valkey a run, one database a test, cloned from a template."""
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,9 +31,13 @@ def _no_configured_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+def servers() -> Iterator[Addresses]:
     """The embedded servers of this run; the database `dispatcher` in them is migrated, and only a template."""
-    with Embedded(tmp_path_factory.mktemp("servers")).using() as addresses:
+    # Not below pytest's own folder: another run of pytest closes that one to the user that Postgres runs as.
+    with (
+        tempfile.TemporaryDirectory(prefix="dispatcher-tests-", ignore_cleanup_errors=True) as folder,
+        Embedded(Path(folder)).using() as addresses,
+    ):
         yield addresses
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ops.bench.lists import TEMPLATE, write_list
 from ops.bench.meter import Meter, Usage
 from ops.bench.stack import stack
-from ops.bench.statements import Counters, counters
+from ops.bench.statements import Counters, counters, switch_on
 
 PATIENCE = 600.0
 
@@ -23,23 +23,24 @@ class Outcome:
 
 def measure(messages: int) -> Outcome:
     """Run a campaign of so many messages: `dispatcher campaign create`, worker, beat and simulator."""
-    with stack(f"campaign-{messages}") as running, running.workers():
+    with stack(f"campaign-{messages}") as running:
         path = write_list(running.home / "clientes.csv", messages)
-        before = counters(running)
-        with Meter(running.roots) as meter, running.processes(loader=_create(path)):
-            running.wait(lambda: running.scalar(_COMPLETED), PATIENCE, "the campaign is not completed")
-        after = counters(running)
+        switch_on(running)
+        with running.workers():
+            before = counters(running)
+            with Meter(running.roots) as meter, running.processes(loader=_create(path)):
+                running.wait(lambda: running.scalar(_COMPLETED), PATIENCE, "the campaign is not completed")
+            asked = counters(running) - before
         settled = running.scalar("SELECT sum(n) FROM chunk_result")
         if settled != messages:
             raise RuntimeError(f"{settled} of {messages} messages have a result")
-    return Outcome(messages, meter.usage, after - before)
+    return Outcome(messages, meter.usage, asked)
 
 
 _COMPLETED = "SELECT count(*) FROM campaign WHERE state = 'completed'"
 
 
 def _create(path: Path) -> list[str]:
-
 
     fields = ["--template", TEMPLATE, "--id-column", "cliente"]
     return [sys.executable, "-m", "dispatcher", "campaign", "create", str(path), *fields, "--json"]

@@ -39,14 +39,16 @@ def _copy(stack: Stack, campaign_id: int) -> float:
     """Seconds to COPY the campaign's rows, as COPY itself has written them, in one transaction."""
     with stack.runtime.engine.begin() as connection:
         connection.execute(
-            text("CREATE TABLE raw_message (LIKE message INCLUDING ALL) WITH (fillfactor = 50, autovacuum_enabled = off)")
+            text(
+                "CREATE TABLE raw_message (LIKE message INCLUDING ALL) WITH (fillfactor = 50, autovacuum_enabled = off)"
+            )
         )
     with stack.runtime.engine.connect() as connection:
         raw = connection.connection.driver_connection
         assert raw is not None
         with raw.cursor() as cursor:
-            query = f"COPY (SELECT {_COLUMNS} FROM message WHERE campaign_id = {campaign_id} ORDER BY seq) TO STDOUT (FORMAT csv)"
-            with cursor.copy(query) as out:
+            chosen = f"SELECT {_COLUMNS} FROM message WHERE campaign_id = {campaign_id} ORDER BY seq"
+            with cursor.copy(f"COPY ({chosen}) TO STDOUT (FORMAT csv)") as out:
                 rows = b"".join(bytes(part) for part in out)
             raw.commit()
             began = time.monotonic()

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, LiteralString
 
 import platformdirs
-from sqlalchemy import text
+import psycopg
+import redis
 
 from dispatcher import config, loading
 from dispatcher.config import Settings
@@ -41,6 +43,7 @@ class Stack:
     simulator: SimulatorProcess
     settings: Settings
     runtime: Runtime
+    observer: psycopg.Connection[Any]  # looks without being counted
     roots: Roots = field(default_factory=dict)
 
     @property
@@ -51,20 +54,17 @@ class Stack:
     def load(self, path: Path) -> Loaded:
         """Load a list as a campaign that may run at once."""
         with open_source(path) as source, self.runtime.engine.begin() as connection:
-            return loading.load(
-                connection, self.settings, CampaignSpec(template=TEMPLATE, id_column="cliente"), source
-            )
+            return loading.load(connection, self.settings, CampaignSpec(template=TEMPLATE, id_column="cliente"), source)
 
     @contextmanager
-    def processes(self, **commands: list[str]) -> Iterator[None]:
+    def processes(self, extra: dict[str, str] | None = None, **commands: list[str]) -> Iterator[None]:
         """Run commands beside the servers, each counted under its name; killed at the end."""
+        variables = {**environment(self.settings), **(extra or {})}
         running: dict[str, subprocess.Popen[bytes]] = {}
         with (self.home / "workers.log").open("ab") as log:
             try:
                 for name, command in commands.items():
-                    running[name] = subprocess.Popen(
-                        command, env=environment(self.settings), stdout=log, stderr=log, process_group=0
-                    )
+                    running[name] = subprocess.Popen(command, env=variables, stdout=log, stderr=log, process_group=0)
                     self.roots[name] = running[name].pid
                 yield
             finally:
@@ -78,13 +78,21 @@ class Stack:
         slots = str(self.settings.concurrency + 2)
         worker = celery("worker", "-Q", "submit,poll,control", "-n", "bench@%h", "-c", slots)
         with self.processes(worker=worker, beat=celery("beat")):
-            self.wait(lambda: self.scalar("SELECT count(*) FROM heartbeat") > 0, 60, "no sign of life of worker and beat")
+            self.wait(
+                lambda: self.scalar("SELECT count(*) FROM heartbeat") > 0, 60, "no sign of life of worker and beat"
+            )
             yield
 
-    def scalar(self, statement: str, **parameters: object) -> int:
+    def scalar(self, statement: LiteralString) -> int:
         """One number from the database."""
-        with self.runtime.engine.connect() as connection:
-            return int(connection.execute(text(statement), parameters).scalar() or 0)
+        row = self.observer.execute(statement).fetchone()
+        return int(row[0] or 0) if row else 0
+
+    def broker_clients(self) -> int:
+        """How many connections the broker has; a worker that listens holds two at least."""
+        assert self.addresses.broker_url
+        with redis.Redis(unix_socket_path=self.addresses.broker_url.removeprefix("redis+socket://")) as client:
+            return len(client.client_list()) - 1
 
     def wait(self, condition: Callable[[], object], seconds: float, complaint: str) -> None:
         """Look ten times a second until it holds."""
@@ -125,12 +133,14 @@ def stack(name: str, **settings: str) -> Iterator[Stack]:
         open_.enter_context(isolated(where, **values))
         runtime = Runtime(config.load())
         open_.callback(runtime.close)
+        quiet = "-c log_statement=none -c application_name=bench"
+        observer = open_.enter_context(psycopg.connect(addresses.database_url, options=quiet, autocommit=True))
         roots = {
             "postgres": int((where / "postgres" / "postmaster.pid").read_text().splitlines()[0]),
             "valkey": int((where / "valkey" / "valkey.pid").read_text()),
             "simulator": simulator.pid,
         }
-        yield Stack(where, addresses, simulator, runtime.settings, runtime, roots)
+        yield Stack(where, addresses, simulator, runtime.settings, runtime, observer, roots)
 
 
 def _remove(where: Path) -> None:

@@ -1,39 +1,44 @@
-"""How much the database was asked, from its own statistics: nothing is added to what is measured."""
+"""How much the database was asked: it writes every statement into its log, which costs a campaign about 1 %.
+
+pg_stat_statements would be cheaper, but the embedded server does not come with it.
+"""
 
 from __future__ import annotations
 
-import time
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from sqlalchemy import text
 
 if TYPE_CHECKING:
     from ops.bench.stack import Stack
 
-_FLUSH = 1.2  # idle sessions hand in their figures after a second at most
+_STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]*): (COMMIT)?")
 
 
 @dataclass(frozen=True)
 class Counters:
-    """Transactions that ended and bytes of write-ahead log."""
+    """Statements, BEGIN and COMMIT among them; transactions that were committed; bytes of write-ahead log."""
 
+    statements: int
     transactions: int
     wal_bytes: int
 
     def __sub__(self, before: Counters) -> Counters:
-        return Counters(self.transactions - before.transactions, self.wal_bytes - before.wal_bytes)
+        return Counters(
+            self.statements - before.statements,
+            self.transactions - before.transactions,
+            self.wal_bytes - before.wal_bytes,
+        )
+
+
+def switch_on(stack: Stack) -> None:
+    """Log the statements of every session that begins from now on."""
+    stack.observer.execute("ALTER DATABASE dispatcher SET log_statement = 'all'")
+    stack.observer.execute("ALTER DATABASE dispatcher SET log_parameter_max_length = 0")
 
 
 def counters(stack: Stack) -> Counters:
-    """What the database has counted so far."""
-    time.sleep(_FLUSH)
-    with stack.runtime.engine.connect() as connection:
-        row = connection.execute(
-            text(
-                "SELECT xact_commit + xact_rollback AS transactions, "
-                "pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint AS wal "
-                "FROM pg_stat_database WHERE datname = current_database()"
-            )
-        ).one()
-    return Counters(int(row.transactions), int(row.wal))
+    """What was counted so far."""
+    found = [match[1] for match in _STATEMENT.finditer(stack.postgres_log.read_text(errors="replace"))]
+    wal = stack.scalar("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
+    return Counters(len(found), sum(word is not None for word in found), wal)

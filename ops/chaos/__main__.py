@@ -22,7 +22,7 @@ def main(names: tuple[str, ...], seed: int, listing: bool) -> None:
     """Play scenarios by NAMES, or all of them; a name may be the beginning of several."""
     if listing:
         for name, scenario in SCENARIOS.items():
-            click.echo(f"{name:<24} {(scenario.play.__doc__ or '').splitlines()[0] if scenario.play.__doc__ else ''}")
+            click.echo(f"{name:<24} {scenario.play.__doc__}")
         return
     chosen = _chosen(names)
     click.echo(_ROW.format("scenario", *_HEADINGS))

@@ -3,6 +3,7 @@
 The configured URL, key, database and broker are not read, so nothing of this can reach a phone.
 """
 
+import fcntl
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import psycopg
 import redis
 from psycopg import sql
 
+from dispatcher.errors import DispatcherError
 from ops.demo import isolated
 from ops.embedded import DATABASE, Embedded
 from ops.simulator.options import Options
@@ -129,15 +131,28 @@ def home() -> Path:
 
 
 @contextmanager
+def _alone(where: Path) -> Iterator[None]:
+    """One at a time: each empties the folder."""
+    where.parent.mkdir(parents=True, exist_ok=True)
+    with where.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DispatcherError("The harness is running already.", hint="Wait for it to end.") from None
+        yield
+
+
+@contextmanager
 def arena(where: Path | None = None) -> Iterator[Arena]:
     """Start the servers in an emptied folder; they are stopped at the end, what the workers wrote stays."""
     where = where or home()
     servers = Embedded(where / "servers")
-    if servers.state_file.exists():
-        servers.stop()
-    shutil.rmtree(where, ignore_errors=True)
-    where.mkdir(parents=True)
     with ExitStack() as stack:
+        stack.enter_context(_alone(where))
+        if servers.state_file.exists():
+            servers.stop()
+        shutil.rmtree(where, ignore_errors=True)
+        where.mkdir(parents=True)
         stack.enter_context(isolated(where))
         addresses = stack.enter_context(servers.using())
         simulator = stack.enter_context(SimulatorProcess())

@@ -83,7 +83,9 @@ def test_provider_status_by_idinterno_and_by_fecha(shell: Shell, simulator: Simu
     by_id = shell.cli("provider", "status", "--idinterno", "XYZ")
     assert by_id == {
         "pending": False,
-        "results": [{"idinterno": "XYZ", "fecha": fecha, "text": f"{ANA}: el número corresponde a un teléfono fijo", "code": -1}],
+        "results": [
+            {"idinterno": "XYZ", "fecha": fecha, "text": f"{ANA}: el número corresponde a un teléfono fijo", "code": -1}
+        ],
     }
     assert shell.cli("provider", "status", "--fecha", fecha) == by_id
     assert shell.cli("provider", "status", "--idinterno", "NADIE") == {"pending": True, "results": []}
@@ -133,7 +135,10 @@ def test_optout_add_remove_import_list(shell: Shell, tmp_path: Path) -> None:
     assert "-7" in shell.cli("optout", "add", "12", code=2)["error"]
 
 
-@pytest.mark.parametrize("name", ["PUSH_ALLOW", "PUSH_SECRET", "TRUSTED_HOPS", "API_PORT", "OPTOUT_WORDS", "TRANSPORT", "SOAP_URL", "SMTP_URL"])
+@pytest.mark.parametrize(
+    "name",
+    ["PUSH_ALLOW", "PUSH_SECRET", "TRUSTED_HOPS", "API_PORT", "OPTOUT_WORDS", "TRANSPORT", "SOAP_URL", "SMTP_URL"],
+)
 def test_a_bad_setting_is_named(name: str, shell: Shell) -> None:
     shell.environment[f"DISPATCHER_{name}"] = "!"
     assert f"DISPATCHER_{name}" in shell.cli("optout", "list", code=2)["error"]

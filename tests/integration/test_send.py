@@ -120,7 +120,7 @@ def test_nothing_leaves_outside_the_window_nor_is_scheduled_there(
     simulator.set_clock(at="2026-12-01 12:00:00")
     desk.sql("UPDATE account SET clock_measured_at = NULL, clock_low_ms = NULL, clock_high_ms = NULL")
     assert sent(desk, text="ahora").status == "accepted"
-    assert list(simulator.posts())[0]["transport"] == "http"
+    assert next(iter(simulator.posts()))["transport"] == "http"
 
 
 def test_start_test_and_html_reach_the_provider(desk: Desk, simulator: SimulatorProcess) -> None:

@@ -34,6 +34,7 @@ def closing(ahead: float) -> Callable[[Run], None]:
         run.jump(advance=23 * 3600)
         run.healed()
 
+    play.__doc__ = f"The window closes in the middle; the provider's clock is {ahead:+g} s off ours."
     return play
 
 

@@ -25,6 +25,7 @@ def die_at(point: str, times: int = 3, action: Action = "kill") -> Callable[[Run
                 run.processes.worker()
         run.healed()
 
+    play.__doc__ = f"{action} at {point}, {times} times."
     return play
 
 
@@ -107,4 +108,5 @@ def stop_gently(number: signal.Signals) -> Callable[[Run], None]:
         if number == signal.SIGTERM:
             run.expect(doubts == 0, f"SIGTERM left {doubts} POSTs without their answer")
 
+    play.__doc__ = f"A worker gets {number.name} during its POSTs; another goes on."
     return play

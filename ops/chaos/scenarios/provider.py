@@ -46,6 +46,7 @@ def bad_answers(fault: str) -> Callable[[Run], None]:
         run.wait_posts(8, 45)
         run.healed()
 
+    play.__doc__ = f"Three POSTs get: {fault}."
     return play
 
 

@@ -1,0 +1,164 @@
+"""Figures as tables in Markdown, each beside its target."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ops.bench import campaign, load, per_message, settle, submit
+
+MEBIBYTE = 1 << 20
+MEMORY_LIMIT = 300
+CPU_GROWTH = 1.1
+TIMES_PER_MESSAGE = 100
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure, and what it must be: at least `limit`, or at most when `most`."""
+
+    name: str
+    value: float
+    limit: float
+    unit: str = ""
+    most: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure is good enough."""
+        return self.value <= self.limit if self.most else self.value >= self.limit
+
+    def row(self) -> list[str]:
+        """The cells of a table."""
+        bound = "<=" if self.most else ">="
+        return [
+            self.name,
+            f"{self.value:,.2f}{self.unit}",
+            f"{bound} {self.limit:,.10g}{self.unit}",
+            "PASS" if self.met else "FAIL",
+        ]
+
+
+def table(headings: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def side_by_side(name: str, messages: int, ours: float, raw: float, against: str) -> str:
+    """One measurement next to its limit."""
+    return table(
+        ["", "seconds", "messages/s"],
+        [
+            [name, f"{ours:.2f}", f"{messages / ours:,.0f}"],
+            [against, f"{raw:.2f}", f"{messages / raw:,.0f}"],
+            ["ratio", f"{raw / ours:.2f}", ""],
+        ],
+    )
+
+
+def load_report(outcome: load.Outcome) -> tuple[str, list[Target]]:
+    """Loading next to COPY."""
+    body = side_by_side("load of a CSV", outcome.messages, outcome.loaded, outcome.raw, "raw COPY of the same rows")
+    return body, [Target("load, of raw COPY", outcome.raw / outcome.loaded, 0.5)]
+
+
+def submit_report(outcome: submit.Outcome) -> tuple[str, list[Target]]:
+    """Submitting next to bare POSTs."""
+    against = f"bare `requests` loops of the same {outcome.chunks:,} bodies"
+    body = side_by_side("claim, POST, finish", outcome.messages, outcome.submitted, outcome.raw, against)
+    return body, [Target("submit, of the bare loop", outcome.raw / outcome.submitted, 0.5)]
+
+
+def settle_report(outcome: settle.Outcome) -> tuple[str, list[Target]]:
+    """Settling next to UPDATEs."""
+    body = side_by_side("answers settled", outcome.messages, outcome.settled, outcome.raw, "raw batched UPDATE")
+    return body, [Target("settle, of raw UPDATE", outcome.raw / outcome.settled, 0.7)]
+
+
+def campaign_report(outcomes: list[campaign.Outcome]) -> tuple[str, list[Target]]:
+    """Whole campaigns of several sizes; the targets are those of a million, and of its CPU next to a tenth of it."""
+    kinds = sorted({kind for outcome in outcomes for kind in outcome.usage.cpu})
+    figures = table(
+        [
+            "messages",
+            "seconds",
+            "messages/s",
+            "CPU s",
+            "CPU s a million",
+            "statements per 1,000",
+            "transactions",
+            "WAL B",
+        ],
+        [
+            [
+                f"{o.messages:,}",
+                f"{o.usage.seconds:.2f}",
+                f"{o.messages / o.usage.seconds:,.0f}",
+                f"{o.usage.cpu_total:.1f}",
+                f"{_a_million(o):.1f}",
+                f"{o.database.statements * 1000 / o.messages:.1f}",
+                f"{o.database.transactions * 1000 / o.messages:.1f}",
+                f"{o.database.wal_bytes / o.messages:.0f}",
+            ]
+            for o in outcomes
+        ],
+    )
+    processes = table(
+        ["CPU s a million / peak RSS / private, MiB", *kinds],
+        [[f"{o.messages:,}", *(_of_kind(o, kind) for kind in kinds)] for o in outcomes],
+    )
+    return f"{figures}\n\n{processes}", _campaign_targets({o.messages: o for o in outcomes})
+
+
+def _campaign_targets(by_size: dict[int, campaign.Outcome]) -> list[Target]:
+    targets = []
+    if million := by_size.get(1_000_000):
+        targets += [
+            Target("1M end to end", million.usage.seconds, 18.0, " s", most=True),
+            Target("1M, messages/s", 1_000_000 / million.usage.seconds, 55_000),
+        ]
+        targets += [
+            Target(f"peak RSS at 1M, {kind}", peak / MEBIBYTE, MEMORY_LIMIT, " MiB", most=True)
+            for kind, peak in sorted(million.usage.rss.items())
+        ]
+        if tenth := by_size.get(100_000):
+            growth = _a_million(million) / _a_million(tenth)
+            targets.append(Target("CPU a message at 1M, of that at 100k", growth, CPU_GROWTH, most=True))
+    return targets
+
+
+def per_message_report(outcome: per_message.Outcome, campaigns: list[campaign.Outcome]) -> tuple[str, list[Target]]:
+    """The other design; its target is how much slower it is than the largest campaign."""
+    rate = outcome.messages / outcome.usage.seconds
+    body = table(
+        ["", "messages", "seconds", "messages/s", "CPU s a million"],
+        [
+            [
+                "one Celery task a message",
+                f"{outcome.messages:,}",
+                f"{outcome.usage.seconds:.1f}",
+                f"{rate:,.0f}",
+                f"{outcome.usage.cpu_total * 1e6 / outcome.messages:,.0f}",
+            ]
+        ],
+    )
+    largest = max(campaigns, key=lambda o: o.messages, default=None)
+    if largest is None:
+        return body, []
+    times = largest.messages / largest.usage.seconds / rate
+    name = f"{largest.messages:,} end to end, times the per-message design"
+    return body, [Target(name, times, TIMES_PER_MESSAGE)]
+
+
+def targets_report(targets: list[Target]) -> str:
+    """Every target with PASS or FAIL."""
+    return table(["target", "measured", "wanted", ""], [target.row() for target in targets])
+
+
+def _a_million(outcome: campaign.Outcome) -> float:
+    return outcome.usage.cpu_total * 1e6 / outcome.messages
+
+
+def _of_kind(outcome: campaign.Outcome, kind: str) -> str:
+    usage: Any = outcome.usage
+    cpu = usage.cpu.get(kind, 0.0) * 1e6 / outcome.messages
+    return f"{cpu:.1f} / {usage.rss.get(kind, 0) // MEBIBYTE} / {usage.private.get(kind, 0) // MEBIBYTE}"

@@ -1,0 +1,28 @@
+"""A short selection of `make chaos`: one fault of each kind, counted in the provider's ledger."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ops.chaos.arena import Arena, arena
+from ops.chaos.scenario import play
+from ops.chaos.scenarios import SCENARIOS
+
+SELECTION = ("die-answer-unread", "post-lost-half", "postgres-cut", "pause-resume")
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    with arena(tmp_path_factory.mktemp("chaos") / "home") as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", SELECTION)
+def test_nothing_is_lost_or_sent_twice(name: str, servers: Arena) -> None:
+    tally = play(servers, name, SCENARIOS[name], seed=1)
+    assert (tally.lost, tally.twice, tally.outside, tally.wrong, tally.held) == (0, 0, 0, 0, 0), tally.complaints
+    assert tally.complaints == []
+
+
+def test_every_scenario_says_what_it_breaks() -> None:
+    assert all(scenario.play.__doc__ for scenario in SCENARIOS.values())

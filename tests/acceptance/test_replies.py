@@ -1,0 +1,127 @@
+"""`dispatcher up` with replies arriving by PULL, SOAP and PUSH at once, and an opt-out in the middle of a campaign."""
+
+import socket
+import sys
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import Celery
+
+from ops.simulator.process import SimulatorProcess
+from tests.acceptance.stage import Stage
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def up(stage: Stage, port: int, **settings: str) -> Iterator[None]:
+    """Run `dispatcher up` once its API answers; it must stop cleanly, since what it started is not the test's child."""
+    cluster = stage.cluster
+    cluster.environment |= {
+        "DISPATCHER_API_PORT": str(port),
+        "DISPATCHER_API_HOST": "127.0.0.1",
+        "DISPATCHER_FLOWER_PORT": str(free_port()),
+        "DISPATCHER_INBOX_INTERVAL": "1",
+        "DISPATCHER_USUARIO": "USU",
+        "DISPATCHER_CLAVE": "CLA",
+        "DISPATCHER_CHUNK_SIZE": "5",
+        **settings,
+    }
+    running = cluster.spawn("up", [sys.executable, "-m", "dispatcher", "up"], PYTHONUNBUFFERED="1")
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    try:
+        stage.wait_for(answers, 30, "the API answers")
+        yield
+    finally:
+        running.terminate()
+        code = running.wait(60)
+    assert code == 0
+
+
+def test_replies_by_pull_soap_and_push_at_once_are_each_stored_once(stage: Stage, simulator: SimulatorProcess) -> None:
+    simulator.set_option(user=["USU:CLA"])
+    campaign = stage.load(40, chunk_size=5)
+    port = free_port()
+    with up(stage, port):
+        simulator.set_option(push_url=f"http://127.0.0.1:{port}/push/smsmasivos", push_tries=3)
+        stage.finish(campaign)
+        numbers = [f"11{20_000_000 + n}" for n in range(12)]
+        for again in range(2):
+            for number in numbers:
+                simulator.reply(number, "SI")
+            # The Web Service beside beat's own pulls, and the pushes of all.
+            stage.cluster.cli("inbox", "pull", "--transport", "soap", *(["--whole"] if again else []))
+        given = list(simulator.replies())
+        assert len(given) == 24
+        stage.wait_for(
+            lambda: (
+                {push["id"] for push in simulator.pushes() if push["status"] == 200} == {reply["id"] for reply in given}
+            ),
+            20,
+            "everything pushed",
+        )
+        stage.wait_for(
+            lambda: stage.value("SELECT count(*) FROM reply WHERE provider_id IS NOT NULL") == 24,
+            20,
+            "everything pulled",
+        )
+        listed = stage.cluster.cli("inbox", "list")["replies"]
+        assert Counter(reply["id"] for reply in listed) == Counter(reply["id"] for reply in given)
+        assert Counter(reply["origen"] for reply in listed) == Counter(dict.fromkeys(numbers, 2))
+        assert {(reply["campaign_id"], reply["seq"]) for reply in listed} == {(campaign, n + 1) for n in range(12)}
+        assert stage.value("SELECT count(*) FROM reply WHERE pushed_at IS NULL") == 0
+
+
+def test_a_baja_in_the_middle_of_a_campaign_stops_that_persons_message(
+    stage: Stage, simulator: SimulatorProcess
+) -> None:
+    """The rate lets five messages a second go, so the last ones are still queued when the BAJA comes."""
+    first = stage.load(40, chunk_size=5)
+    simulator.set_option(mix={})
+    port = free_port()
+    with up(stage, port, DISPATCHER_RATE="300"):
+        simulator.set_option(push_url=f"http://127.0.0.1:{port}/push/smsmasivos")
+        stage.wait_for(lambda: simulator.sent()["lines"] >= 5, 20, "under way")
+        last = f"11{20_000_000 + 39}"
+        simulator.reply(last, "Baja!")
+        shown = stage.finish(first)
+        assert shown.counts == {"ok": 39, "suppressed": 1}
+        assert shown.left_out == {"optout_at_claim": 1}
+        assert last not in {line["destino"] for line in simulator.ledger()}
+        (out,) = stage.cluster.cli("optout", "list")["optouts"]
+        assert (out["number"], out["source"]) == (last, "reply")
+
+
+def test_a_message_now_does_not_wait_behind_a_campaign(stage: Stage, simulator: SimulatorProcess) -> None:
+    campaign = stage.load(2000, chunk_size=20)
+    simulator.set_option(latency=0.05)
+    with up(stage, free_port()):
+        stage.wait_for(lambda: simulator.sent()["lines"] >= 100, 30, "the campaign is under way")
+        with Celery("caller", broker=stage.cluster.environment["DISPATCHER_BROKER_URL"]) as caller:
+            for n in range(3):
+                payload = {"number": "1144445555", "text": f"Turno {n}", "idinterno": f"TURNO{n}"}
+                caller.send_task("dispatcher.send_message", args=[payload], queue="urgent")
+        stage.wait_for(
+            lambda: stage.value("SELECT count(*) FROM single_message WHERE state = 'accepted' AND code = 0") == 3,
+            20,
+            "sent",
+        )
+        assert stage.show(campaign).state == "running"
+        assert [line["idinterno"] for line in simulator.ledger() if line["destino"] == "1144445555"] == [
+            "TURNO0",
+            "TURNO1",
+            "TURNO2",
+        ]
