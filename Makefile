@@ -34,7 +34,7 @@ up: $(VENV)/.runtime ## worker, beat and Flower in the foreground
 	@$(BIN)/dispatcher up
 
 test: $(VENV)/.dev ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 4 --dist loadfile
 
 lint: $(VENV)/.dev ## ruff and mypy --strict
 	@$(BIN)/ruff check .

@@ -218,6 +218,12 @@ class Settings(BaseSettings):
             )
         return self.apikey.get_secret_value()
 
+    @property
+    def plain_http(self) -> bool:
+        """Whether the key would travel unencrypted to another machine (guide, "Seguridad con HTTPS")."""
+        urls = [urlsplit(url) for url in (self.provider_url, self.soap_url) if url]
+        return any(url.scheme == "http" and url.hostname not in ("127.0.0.1", "::1", "localhost") for url in urls)
+
     @cached_property
     def push_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
         """The addresses that may push replies."""

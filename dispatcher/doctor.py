@@ -43,6 +43,7 @@ def examine(settings: Settings) -> list[Check]:
             _check("worker", lambda: _worker(runtime)),
             _check("beat", lambda: _beat(runtime)),
             _check("due", lambda: _due(runtime)),
+            _check("replies", lambda: _replies(runtime)),
         ]
     finally:
         runtime.close()
@@ -61,7 +62,8 @@ def _check(name: str, examine_one: Callable[[], str]) -> Check:
 
 def _settings(settings: Settings) -> str:
     settings.require_apikey()
-    return f"{settings.provider_url}, key {settings.fingerprint}, home {settings.home}"
+    plain = "; WARNING: plain HTTP, the key travels unencrypted" if settings.plain_http else ""
+    return f"{settings.provider_url}, key {settings.fingerprint}, home {settings.home}{plain}"
 
 
 def _database(runtime: Runtime) -> str:
@@ -176,3 +178,17 @@ def _due(runtime: Runtime) -> str:
     return f"{row.n} chunks due" + (
         f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else ""
     )
+
+
+def _replies(runtime: Runtime) -> str:
+    """When replies were last pulled, and why not since."""
+    with runtime.engine.connect() as connection:
+        account = accounts.find(connection, runtime.settings)
+        row = connection.execute(
+            text("SELECT inbox_read_at, inbox_words FROM account WHERE id = :id"), {"id": account.id if account else 0}
+        ).first()
+    if row is not None and row.inbox_words:
+        raise DispatcherError(f"The last pull of replies failed: {row.inbox_words}")
+    if row is None or row.inbox_read_at is None:
+        return "not pulled yet"
+    return f"pulled {provider_local(row.inbox_read_at):%Y-%m-%d %H:%M:%S} (-03)"

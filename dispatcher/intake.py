@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
-from dispatcher import loading
+from dispatcher import loading, means
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients, open_source
@@ -153,6 +153,8 @@ def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
 def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None:
     """Load in the caller's transaction, and say so in the request, together."""
     payload = CampaignPayload.model_validate(row.payload)
+    # Asked before the first statement below opens a transaction.
+    account_means = means.ask(settings, required=True) if payload.require_balance else None
     if payload.recipients is not None:
         source = from_recipients(payload.recipients)
     else:
@@ -163,7 +165,7 @@ def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None
             )
         source = open_source(inbox_file(settings, payload.file or ""))
     with source:
-        loaded = loading.load(connection, settings, payload.spec(), source)
+        loaded = loading.load(connection, settings, payload.spec(), source, account_means=account_means)
     connection.execute(
         text(
             "UPDATE campaign_request SET state = 'created', campaign_id = :id, payload = NULL, error = NULL, "

@@ -10,11 +10,12 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import Connection, text
 
-from dispatcher import accounts, canary
+from dispatcher import accounts, canary, means
 from dispatcher.config import Settings
 from dispatcher.copying import Copier, copy_frame
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
+from dispatcher.means import Means
 from dispatcher.suppression import Lists
 from dispatcher.window import parse_moment
 from schemas.payload import CampaignSpec
@@ -39,6 +40,7 @@ class Loaded:
     reasons: Counter[str] = field(default_factory=Counter)
     dropped_characters: int = 0
     transliterated: int = 0
+    warnings: list[str] = field(default_factory=list)  # what the account lacks for it
 
     @property
     def rows(self) -> int:
@@ -91,11 +93,15 @@ def load(
     spec: CampaignSpec,
     source: Source,
     progress: Callable[[Batch], None] | None = None,
+    account_means: Means | None = None,
 ) -> Loaded:
     """Load a campaign in the caller's transaction and open it: when that commits, workers may claim its chunks.
 
+    `account_means` are what `means.ask` found before the transaction: what the campaign is held against.
+
     Raises:
-        UsageError: the source is no table, lacks a column, is empty; no key; another account's database.
+        UsageError: the source is no table, lacks a column, is empty; no key; another account's database; more than
+            the account has, when the spec requires a balance.
     """
     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     account = accounts.bind(connection, settings)
@@ -129,10 +135,23 @@ def load(
                 progress(batch)
     if not loaded.rows:
         raise UsageError(f"{source.name} has no rows below its header.", hint="Check that this is the right file.")
-    copy_frame(connection, _CHUNK_COPY, plan.chunks(account.id))
+    chunks = plan.chunks(account.id)
+    copy_frame(connection, _CHUNK_COPY, chunks)
+    _hold_against(loaded, settings, spec, account_means, max(times.start_at or now, now), chunks.height)
     _open(connection, loaded, plan.canary_chunks if spec.canary else None)
     log.info("loaded campaign=%s messages=%s rejected=%s", campaign, loaded.messages, loaded.rejected)
     return loaded
+
+
+def _hold_against(
+    loaded: Loaded, settings: Settings, spec: CampaignSpec, account_means: Means | None, start: datetime, posts: int
+) -> None:
+    """Warn of what the account lacks for this campaign, or refuse it."""
+    sending = 0 if spec.test else loaded.messages - loaded.suppressed
+    ends = means.estimate(settings, start, sending=sending, posts=posts).ends
+    loaded.warnings = means.shortfalls(account_means, sending=sending, ends=ends)
+    if loaded.warnings and spec.require_balance:
+        raise UsageError(" ".join(loaded.warnings), hint="Buy messages or renew; or do not require a balance.")
 
 
 _MESSAGE_COPY = (

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from dispatcher import accounts, config, loading
+from dispatcher import accounts, config, loading, means
 from dispatcher.config import Settings
 from dispatcher.database import connect
 from dispatcher.errors import UsageError
@@ -19,8 +19,6 @@ from schemas.payload import CampaignSpec
 
 SAMPLES = 5
 REJECTS_SHOWN = 20
-_SECONDS_A_POST = 1.0
-"""What a bulk POST is taken to cost when no rate limit says how fast it goes."""
 
 
 @dataclass
@@ -86,26 +84,15 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
     if not loaded.rows:
         raise UsageError(f"{source.name} has no rows below its header.", hint="Check that this is the right file.")
     posts = plan.chunks(0).height
-    _estimate(found, settings, max(times.start_at or now, now), posts)
+    sending = loaded.messages - loaded.suppressed
+    would = means.estimate(settings, max(times.start_at or now, now), sending=sending, posts=posts)
+    found.begins, found.ends, found.basis = would.begins, would.ends, would.basis
+    found.remarks += means.shortfalls(means.ask(settings, required=False), sending=sending, ends=would.ends)
     if times.expires_at and found.ends > times.expires_at:
         found.remarks.append("That is after --expires: what is not sent by then would expire.")
     if settings.apikey is None:
         found.remarks.append("DISPATCHER_APIKEY is not set: it is needed to create the campaign.")
     return found
-
-
-def _estimate(found: Preview, settings: Settings, start: datetime, posts: int) -> None:
-    """When it would begin and end, given rate and window."""
-    sending = found.loaded.messages - found.loaded.suppressed
-    if settings.rate:
-        needed = timedelta(minutes=sending / settings.rate)
-        found.basis = f"at DISPATCHER_RATE={settings.rate} messages a minute"
-    else:
-        needed = timedelta(seconds=posts * _SECONDS_A_POST / settings.concurrency)
-        found.basis = f"taking 1 s for each of {posts:,} POSTs, {settings.concurrency} at a time"
-    found.basis += f", within the window {settings.window}"
-    found.begins = settings.sending_window.next_opening(start)
-    found.ends = settings.sending_window.finish(start, needed)
 
 
 def _lists(settings: Settings) -> tuple[Lists, list[str]]:

@@ -24,6 +24,7 @@ class CampaignSpec(BaseModel):
     on_doubt: Literal["resend", "hold"] = "resend"
     strict_text: bool = False
     test: bool = False
+    require_balance: bool = False
     canary: Annotated[int, Field(ge=1, le=100_000)] | None = None
     max_reject_rate: Annotated[float, Field(ge=0, le=1)] | None = None
 

@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from dispatcher import campaigns, export, loading, preview
+from dispatcher import campaigns, export, loading, means, preview
 from dispatcher.campaigns import Summary
 from dispatcher.cli.output import FAILED, Output, command, session
 from dispatcher.errors import UsageError
@@ -51,6 +51,7 @@ def campaign() -> None:
     type=float,
     help="Pause when more than this share (0.2 = 20 %) of recent results are rejects; 0.2 with --canary.",
 )
+@click.option("--require-balance", is_flag=True, help="Refuse it when it exceeds the balance or outlasts the contract.")
 @click.option("--dry-run", is_flag=True, help="Validate, show samples, rejects and an estimate; change nothing.")
 @command
 def create(output: Output, file: str, dry_run: bool, **fields: Any) -> None:
@@ -76,9 +77,10 @@ def create(output: Output, file: str, dry_run: bool, **fields: Any) -> None:
 
 
 def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
-    with session() as runtime, _progress(output, source) as advance:
-        with runtime.engine.begin() as connection:
-            loaded = loading.load(connection, runtime.settings, spec, source, advance)
+    with session() as runtime:
+        account_means = means.ask(runtime.settings, required=spec.require_balance)
+        with _progress(output, source) as advance, runtime.engine.begin() as connection:
+            loaded = loading.load(connection, runtime.settings, spec, source, advance, account_means)
         assert loaded.campaign_id is not None
         rejects = _write_rejects(output, runtime, loaded.campaign_id) if loaded.rejected else None
     output.answer(
@@ -92,8 +94,11 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
             "reasons": dict(loaded.reasons),
             "dropped_characters": loaded.dropped_characters,
             "transliterated": loaded.transliterated,
+            "warnings": loaded.warnings,
         }
     )
+    for warning in loaded.warnings:
+        output.note(warning)
     output.say(f"Campaign {loaded.campaign_id}: {loaded.messages:,} messages, {loaded.rejected:,} rejected.")
     _say_load(output, loaded)
     if rejects:

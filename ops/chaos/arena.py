@@ -9,7 +9,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,11 @@ class Arena:
         self.drop(name)
         self.admin("CREATE DATABASE {} TEMPLATE {}", name, template)
         self.databases.append(name)
+        if template == DATABASE:
+            with psycopg.connect(self.url(name)) as connection:  # as a database that was made by itself
+                connection.execute(
+                    "UPDATE installation SET prefix = upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 10))"
+                )
         return self.url(name)
 
     def drop(self, name: str) -> None:
@@ -101,8 +106,6 @@ class Arena:
             client.flushall()
         while self.databases:
             self.drop(self.databases.pop())
-        with suppress(RuntimeError):
-            self.simulator.restart()  # only when the scenario before it left it dead
         self.simulator.reset()
         self.simulator.set_clock(offset=0, speed=1)
         self.simulator.set_option(**{**Options(apikey=[APIKEY]).model_dump(mode="json"), **OPTIONS, **options})

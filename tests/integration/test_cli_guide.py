@@ -142,3 +142,25 @@ def test_optout_add_remove_import_list(shell: Shell, tmp_path: Path) -> None:
 def test_a_bad_setting_is_named(name: str, shell: Shell) -> None:
     shell.environment[f"DISPATCHER_{name}"] = "!"
     assert f"DISPATCHER_{name}" in shell.cli("optout", "list", code=2)["error"]
+
+
+def test_a_campaign_beyond_the_balance_is_warned_about_and_refused_when_asked(shell: Shell, simulator: SimulatorProcess, tmp_path: Path) -> None:
+    file = tmp_path / "lista.csv"
+    file.write_text("telefono\n" + "".join(f"11{20_000_000 + n}\n" for n in range(5)))
+    create = ("campaign", "create", str(file), "--template", "Hola")
+    assert shell.cli(*create)["warnings"] == []
+    simulator.set_option(credit=3, contract_expires="2020-01-31")
+    warnings = shell.cli(*create)["warnings"]
+    assert len(warnings) == 2
+    assert "balance is 3" in warnings[0]
+    assert "2020-01-31" in warnings[1]
+    assert shell.cli(*create, "--dry-run")["remarks"] == warnings
+    before = len(shell.cli("campaign", "list")["campaigns"])
+    assert "balance is 3" in shell.cli(*create, "--require-balance", code=2)["error"]
+    simulator.set_faults({"kind": "error", "endpoint": "saldo"})
+    assert shell.cli(*create)["warnings"] == []
+    assert "cannot be read" in shell.cli(*create, "--require-balance", code=2)["error"]
+    simulator.clear_faults()
+    simulator.set_option(credit=100, contract_expires="2090-01-31")
+    assert shell.cli(*create, "--require-balance")["messages"] == 5
+    assert len(shell.cli("campaign", "list")["campaigns"]) == before + 2

@@ -4,7 +4,7 @@ import signal
 
 from ops.chaos.points import POINTS
 from ops.chaos.scenario import Scenario
-from ops.chaos.scenarios import broker, clock, crashes, people, postgres, provider
+from ops.chaos.scenarios import broker, clock, crashes, mixed, people, postgres, provider
 
 _IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
 
@@ -23,6 +23,7 @@ SCENARIOS: dict[str, Scenario] = {
     "an-hour-away": Scenario(provider.an_hour_away),
     "ten-minutes-of-500s": Scenario(provider.ten_minutes_of_500s, {"CHUNK_SIZE": "10"}, {"latency": 0}, patience=150),
     "late-results": Scenario(provider.late_results),
+    "late-and-lost": Scenario(provider.late_and_lost, {"CONCURRENCY": "1"}),
     "ignored-lines": Scenario(provider.ignored_lines, {"RESULT_HORIZON": "6"}),
     "bad-key": Scenario(provider.bad_key),
     "out-of-credit": Scenario(provider.out_of_credit),
@@ -50,4 +51,5 @@ SCENARIOS: dict[str, Scenario] = {
     "opt-outs": Scenario(people.opt_outs),
     "ten-times": Scenario(people.ten_times),
     "broken-file": Scenario(people.broken_file),
+    "mixed": Scenario(mixed.mixed, {"MAX_RESENDS": "10"}, patience=150),
 }

@@ -89,7 +89,7 @@ def an_hour_away(run: Run) -> None:
     run.load()
     run.processes.start()
     run.wait_posts(4)
-    run.simulator.kill()
+    run.fault("refused")
     begun = "SELECT count(*) FROM attempt"
     before = run.value(begun)
     for _ in range(12):
@@ -98,9 +98,8 @@ def an_hour_away(run: Run) -> None:
     tried = run.value(begun) - before
     run.expect(tried <= 30, f"{tried} POSTs were begun in an hour without a provider")
     run.expect(not run.value("SELECT count(*) FROM chunk WHERE state = 'held'"), "the outage had chunks held")
-    run.simulator.restart()
-    run.simulator.set_clock(advance=3600)
-    run.forget_clock()
+    run.simulator.clear_faults()
+    run.jump(advance=3600)
     run.hurry(300)
     run.healed()
 
@@ -139,6 +138,20 @@ def late_results(run: Run) -> None:
     run.healed()
 
 
+def late_and_lost(run: Run) -> None:
+    """Results come two hours late, and the answers of a POST in the middle and of the last one are lost."""
+    run.simulator.set_faults(
+        {"kind": "late", "seconds": 7200}, *({"kind": "close", "after": n, "times": 1} for n in (7, 19))
+    )
+    run.load()
+    run.processes.start()
+    run.wait(lambda: run.value("SELECT count(*) FROM chunk WHERE state IN ('due', 'sending')") == 0, "all went out")
+    run.pass_time(15)  # several horizons
+    run.expect(run.simulator.stats()["posts"] == 20, "lines that the provider had not come to were taken for absent")
+    run.jump(advance=7260)
+    run.healed()
+
+
 def ignored_lines(run: Run) -> None:
     """The provider drops a tenth of the lines without a word: they end unknown, none is forgotten."""
     run.simulator.set_faults({"kind": "ignore", "share": 0.1})
@@ -167,7 +180,7 @@ def bad_key(run: Run) -> None:
 
 def out_of_credit(run: Run) -> None:
     """Credit ends and bulk calls are refused by a sentence: blocked, one doubt, and on once there is more."""
-    run.simulator.set_option(credit=900, refuse_calls=True, mix={})
+    run.simulator.set_option(credit=900, refuse_calls=True, mix={}, delay_min=0, delay_max=0, latency=0.2)
     run.load()
     run.processes.start()
     run.wait(
