@@ -50,6 +50,11 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
         "SELECT result_code, count(*) FROM message WHERE campaign_id = :id AND result_code IS NOT NULL GROUP BY 1",
         key,
     )
+    left_out = _counted(
+        connection,
+        "SELECT suppressed, count(*) FROM message WHERE campaign_id = :id AND suppressed IS NOT NULL GROUP BY 1",
+        key,
+    )
     attempts = _counted(
         connection,
         "SELECT coalesce(t.outcome, 'open'), count(*) FROM attempt t JOIN chunk k ON k.id = t.chunk_id "
@@ -70,6 +75,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
             ),
             (total == shown.messages, f"{total} messages are stored, {shown.messages} were counted at loading"),
             (statuses == shown.counts, f"the counters say {shown.counts}, the messages {statuses}"),
+            (left_out == shown.left_out, f"left out: the counters say {shown.left_out}, the messages {left_out}"),
             (codes == shown.result_codes, f"the counters say {shown.result_codes}, the messages {codes}"),
         )
         if not holds

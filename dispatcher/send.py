@@ -85,15 +85,8 @@ def send(runtime: Runtime, wanted: SingleMessage) -> Sent:
     transport: Transport = wanted.transport or settings.transport
     drafts.check_offered(wanted, transport)
     sender = runtime.sender(transport)
-    with runtime.engine.begin() as connection:
-        account = accounts.find(connection, settings) or accounts.bind(connection, settings)
-    clock = accounts.ensure_clock(runtime, account.id)
     idinterno = wanted.idinterno or f"U{uuid.uuid4().hex.upper()}"
-    with runtime.engine.begin() as connection:
-        now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-        began = boot_clock()
-        draft = drafts.draft(connection, settings, wanted, clock, now)
-        taken = _take(connection, runtime, account.id, idinterno, wanted, transport, draft)
+    taken, draft, latest, began = _prepare(runtime, wanted, transport, idinterno)
     if isinstance(taken, Sent):
         return taken
     message = Message(
@@ -105,7 +98,7 @@ def send(runtime: Runtime, wanted: SingleMessage) -> Sent:
         test=wanted.test,
         html=wanted.html,
     )
-    guard = _guard(settings, clock.bounds(now)[1], began)
+    guard = _guard(settings, latest, began)
     outcome = _call(lambda: sender.send(message, guard=guard, timeout=settings.provider_timeout), taken.again)
     return _finish(runtime, taken, Sent(idinterno, draft.number, outcome.status, outcome.code, outcome.text, transport))
 
@@ -140,6 +133,31 @@ def expire(connection: Connection) -> int:
 
 
 # -- before the call -------------------------------------------------------------------------------------------------
+
+
+def _prepare(
+    runtime: Runtime, wanted: SingleMessage, transport: Transport, idinterno: str
+) -> tuple[_Taken | Sent, Draft, datetime, float]:
+    """Check and record in one transaction, by a clock measurement that holds; it is taken anew when there is none.
+
+    Returns:
+        The record or what became of the message before; the draft; the provider's clock at most, and the boot clock,
+        both of one moment.
+    """
+    for _ in range(3):
+        with runtime.engine.begin() as connection:
+            account = accounts.find(connection, runtime.settings) or accounts.bind(connection, runtime.settings)
+            row = connection.execute(
+                text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account.id}
+            ).one()
+            began = boot_clock()
+            clock = accounts.clock_of(row)
+            if clock is not None and clock.trustworthy(row.db_now, accounts.host_id(), began):
+                draft = drafts.draft(connection, runtime.settings, wanted, clock, row.db_now)
+                taken = _take(connection, runtime, account.id, idinterno, wanted, transport, draft)
+                return taken, draft, clock.bounds(row.db_now)[1], began
+        accounts.measure_clock(runtime, account.id)
+    raise UsageError("The clock of this machine or of the database keeps jumping, so the window cannot be kept.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The pump: claim a chunk, POST it once, write down what came of it, and again."""
 
+import itertools
 import logging
 import time
 from datetime import timedelta
@@ -15,7 +16,7 @@ log = logging.getLogger(__name__)
 
 BUDGET_SECONDS = 5.0
 BUDGET_CHUNKS = 50
-_FINISH_TRIES = 5
+_FINISH_PAUSE = 2.0
 
 
 def pump(runtime: Runtime, account_id: int) -> bool:
@@ -80,7 +81,7 @@ def _submit(runtime: Runtime, claim: Claim) -> None:
 
 def _record(runtime: Runtime, claim: Claim, error: ProviderError | None) -> None:
     """Write the outcome; when the database will not take it within the lease, the lease's end speaks for it."""
-    for attempt in range(_FINISH_TRIES):
+    for attempt in itertools.count():
         try:
             if error is None:
                 state = chunks.finish_accepted(runtime.engine, claim)
@@ -89,11 +90,11 @@ def _record(runtime: Runtime, claim: Claim, error: ProviderError | None) -> None
             else:
                 state = chunks.finish_in_doubt(runtime.engine, claim, error)
         except Exception:
-            if attempt == _FINISH_TRIES - 1 or boot_clock() > claim.lease_ends:
+            if boot_clock() > claim.lease_ends:
                 log.exception("outcome_not_recorded %s", claim.label())
                 raise
             log.warning("outcome_retry %s", claim.label(), exc_info=True)
-            time.sleep(0.2 * 2**attempt)
+            time.sleep(min(_FINISH_PAUSE, 0.2 * 2 ** min(attempt, 4)))
         else:
             if state is None:
                 log.warning("outcome_too_late %s", claim.label())

@@ -131,7 +131,7 @@ def _report(tally: Tally, series: dict[str, Series], minutes: float, rate: int) 
     click.echo(f"{minutes:g} minutes at {rate} messages/s: {tally.messages:,} messages, {tally.posts:,} POSTs")
     click.echo(
         f"lost {tally.lost}, twice {tally.twice}, outside {tally.outside}, wrong {tally.wrong}, held {tally.held}; "
-        f"the last message was final {tally.recovery:.1f} s after the last campaign came in"
+        f"everything was final {tally.recovery:.1f} s after the last {EVERY:g} s were over"
     )
     for words in tally.complaints:
         click.echo(f"    {words}")

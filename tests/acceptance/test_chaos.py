@@ -1,6 +1,8 @@
 """A short selection of `make chaos`: one fault of each kind, counted in the provider's ledger."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +14,12 @@ SELECTION = ("die-answer-unread", "post-lost-half", "postgres-cut", "pause-resum
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    with arena(tmp_path_factory.mktemp("chaos") / "home") as running:
+def servers() -> Iterator[Arena]:
+    # Not below pytest's own folder, which another run of pytest closes to the user that Postgres runs as.
+    with (
+        tempfile.TemporaryDirectory(prefix="dispatcher-chaos-", ignore_cleanup_errors=True) as folder,
+        arena(Path(folder) / "home") as running,
+    ):
         yield running
 
 

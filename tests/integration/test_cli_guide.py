@@ -144,7 +144,9 @@ def test_a_bad_setting_is_named(name: str, shell: Shell) -> None:
     assert f"DISPATCHER_{name}" in shell.cli("optout", "list", code=2)["error"]
 
 
-def test_a_campaign_beyond_the_balance_is_warned_about_and_refused_when_asked(shell: Shell, simulator: SimulatorProcess, tmp_path: Path) -> None:
+def test_a_campaign_beyond_the_balance_is_warned_about_and_refused_when_asked(
+    shell: Shell, simulator: SimulatorProcess, tmp_path: Path
+) -> None:
     file = tmp_path / "lista.csv"
     file.write_text("telefono\n" + "".join(f"11{20_000_000 + n}\n" for n in range(5)))
     create = ("campaign", "create", str(file), "--template", "Hola")

@@ -43,7 +43,7 @@ SCENARIOS: dict[str, Scenario] = {
     "closing-clock-behind": Scenario(clock.closing(-90), {"WINDOW_GUARD": "3"}),
     "start-and-deadline": Scenario(clock.to_the_second),
     "three-days": Scenario(
-        clock.three_days, {"WINDOW": "08:00-22:00", "WINDOW_GUARD": "55", "RATE": "12000"}, _IN_WINDOW
+        clock.three_days, {"WINDOW": "08:00-22:00", "WINDOW_GUARD": "55", "RATE": "6000"}, _IN_WINDOW
     ),
     "fast-clock": Scenario(clock.stepped),
     "pause-resume": Scenario(people.pause_and_resume),

@@ -61,7 +61,9 @@ def three_days(run: Run) -> None:
     run.load(rows=4500)
     run.processes.start()
     for day in (10, 11):
-        run.wait_clock(_at(day, "22:00:01"), 120)
+        run.wait_clock(_at(day, "21:59:12"))
+        run.jump(at=f"2026-03-{day} 22:00:01")
+        run.pass_time(2)
         run.expect(not run.finished(), f"all was out on day {day}")
         run.jump(at=f"2026-03-{day + 1} 07:59:55")
         run.wait_clock(_at(day + 1, "08:00:06"))
