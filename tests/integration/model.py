@@ -148,6 +148,9 @@ class World:
         if chunk.attempt != attempt or chunk.state not in (("sending",) if doubtful else ("sending", "in_doubt")):
             return None
         chunk.state = {"ok": "accepted", "in_doubt": "in_doubt"}.get(outcome, "due")
+        if chunk.state == "due":  # absence found meanwhile proves nothing of the next attempt
+            for line in chunk.lines:
+                line.absent_in.discard(chunk.number)
         chunk.settle_if_done()
         return chunk.state
 
