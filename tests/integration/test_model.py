@@ -248,9 +248,11 @@ class Machine(RuleBasedStateMachine):
         for answer in answers:
             if answer.counts and not (skip_seen and answer in self.read):
                 self.world.result(answer.line, answer.generation, answer.code)
-                if answer.line.chunk.state == "settled":
-                    answer.line.chunk.campaign.complete_if_done()
             self.read.add(answer)
+        for campaign in self.world.campaigns.values():  # what is done completes with a settled batch, or at the tick
+            if self.bench.state(campaign.id) == "completed":
+                campaign.complete_if_done()
+                assert campaign.state == "completed"
 
     # -- doubts ------------------------------------------------------------------------------------------------
 
