@@ -1,4 +1,5 @@
-"""The HTTP API: where the provider pushes replies. Routes parse, call `dispatcher`, answer; 2xx only after commit."""
+"""The HTTP API: the provider pushes replies, other services hand in campaigns (`campaign_routes`). Routes parse, call
+`dispatcher`, answer; 2xx only after commit."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from dispatcher import accounts, database, push
+from dispatcher import accounts, campaign_routes, database, push
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
 from dispatcher.postbox import Postbox
@@ -53,6 +54,7 @@ def create_app(runtime: Runtime) -> FastAPI:
             return _say(400, str(error))
         return await run_in_threadpool(_store, runtime, pushed)
 
+    app.include_router(campaign_routes.router(runtime))
     return app
 
 
