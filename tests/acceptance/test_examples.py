@@ -113,7 +113,7 @@ def run(stage: Stage, command: list[str], key: str, **environment: str) -> Done:
 
 def printed(done: Done) -> tuple[int, dict[str, int]]:
     """The campaign's number and the counts that an example printed."""
-    words = f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    words = f"it ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.returncode == 0, words
     number = re.match(r"campaign (\d+)", done.stdout)
     assert number, words
@@ -127,7 +127,7 @@ def test_every_example_is_in_the_table_and_has_a_test() -> None:
     assert set(re.findall(r"^\| \[([^]]+)\]", table, re.M)) == files
 
 
-def test_each_example_outlasts_an_api_that_is_away_hands_in_one_campaign_and_prints_its_outcome(
+def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_campaign(
     stage: Stage, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     commands: dict[str, list[str]] = {}
@@ -148,6 +148,7 @@ def test_each_example_outlasts_an_api_that_is_away_hands_in_one_campaign_and_pri
         serve(stage)
         wait(first.values())
         again = all_at_once(commands)
+        wait(again.values())
         # Another one's key, a token that is none: the example says so and fails.
         taken = all_at_once(web, key="k-python_celery.py")
         wrong = all_at_once(web, DISPATCHER_API_TOKEN="x")
