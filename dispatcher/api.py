@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 
 from dispatcher import accounts, campaign_routes, database, push
 from dispatcher.config import Settings
@@ -53,6 +54,11 @@ def create_app(runtime: Runtime) -> FastAPI:
         except push.BadPush as error:
             return _say(400, str(error))
         return await run_in_threadpool(_store, runtime, pushed)
+
+    @app.exception_handler(HTTPException)
+    async def no_such(request: Request, error: HTTPException) -> Response:
+        words = {404: "There is nothing here.", 405: f"{request.method} means nothing here."}
+        return JSONResponse({"error": words.get(error.status_code, error.detail)}, error.status_code, error.headers)
 
     app.include_router(campaign_routes.router(runtime))
     return app

@@ -305,7 +305,7 @@ def load(**overrides: Any) -> Settings:
         return Settings(_env_file=_dotenv_path(), **overrides)  # type: ignore[call-arg]  # pydantic-settings' own
     except ValidationError as error:
         lines = [
-            f"{PREFIX}{str(item['loc'][0]).upper() if item['loc'] else ''}: {item['msg']}"
+            f"{PREFIX}{str(item['loc'][0]).upper() if item['loc'] else ''}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise UsageError("; ".join(lines), hint="See the settings table in README.md.") from None

@@ -178,10 +178,12 @@ def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
 def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None:
     """Load in the caller's transaction, and say so in the request, together."""
     payload = CampaignPayload.model_validate(row.payload)
+    spec = payload.spec()
     # Asked before the first statement below opens a transaction.
     account_means = means.ask(settings, required=True) if payload.require_balance else None
     if payload.recipients is not None:
         source = from_recipients(payload.recipients)
+        spec = spec.model_copy(update={"name": spec.name or key})
     else:
         if payload_hash(payload, settings) != row.payload_hash:
             raise UsageError(
@@ -190,7 +192,7 @@ def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None
             )
         source = open_source(inbox_file(settings, payload.file or ""))
     with source:
-        loaded = loading.load(connection, settings, payload.spec(), source, account_means=account_means)
+        loaded = loading.load(connection, settings, spec, source, account_means=account_means)
     connection.execute(
         text(
             "UPDATE campaign_request SET state = 'created', campaign_id = :id, payload = NULL, error = NULL, "
@@ -258,9 +260,10 @@ def _storable(payload: CampaignPayload) -> str:
 def _words(error: ValueError | UsageError) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg']}"
+            f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors(include_input=False, include_url=False)
         )[:2000]
     if isinstance(error, UsageError):
-        return f"{error} {error.hint or ''}".strip()
+        # Ingest words its errors as parts of a sentence.
+        return f"{str(error).rstrip('.')}. {error.hint or ''}".strip()
     return f"the payload cannot be stored: {error}"[:2000]

@@ -61,6 +61,7 @@ def test_a_campaign_is_handed_in_and_shown(client: Client, runtime: Runtime) -> 
     assert status == 200
     assert (shown["campaign_id"], shown["messages"], shown["rejected"]) == (created["campaign_id"], 1, 1)
     assert shown["counts"] == {"pending": 1}
+    assert shown["name"] == "k1"
 
 
 def test_ten_calls_at_once_make_one_campaign_and_each_learns_which(client: Client, runtime: Runtime) -> None:
@@ -99,6 +100,7 @@ def test_the_key_may_stand_in_the_header(client: Client) -> None:
         ({"plantilla": "x"}, "plantilla"),
         ({"idempotency_key": ""}, "idempotency_key"),
         ({"recipients": None, "file": "../x.csv"}, "outside"),
+        ({"template": "{a}"}, "have; it has 'nombre', 'telefono'. use one"),
         ({"recipients": [{"telefono": "1144445555", "nombre": "\ud800"}]}, "stored"),
     ],
 )
@@ -145,6 +147,17 @@ def test_without_the_token_nothing_is_told_nor_taken(client: Client, runtime: Ru
         assert answers[0].headers["WWW-Authenticate"] == "Bearer"
         assert all(set(answer.json()) == {"error"} for answer in answers)
     assert campaigns_in(runtime) == 1
+
+
+def test_what_is_not_there_is_told_in_the_same_form(client: Client) -> None:
+    answers = [
+        requests.get(f"{client.url}/campaign", timeout=10),
+        requests.get(f"{client.url}/campaigns", timeout=10),
+        requests.delete(f"{client.url}/campaigns/1", timeout=10),
+    ]
+    assert [answer.status_code for answer in answers] == [404, 405, 405]
+    assert all(set(answer.json()) == {"error"} for answer in answers)
+    assert answers[1].headers["Allow"] == "POST"
 
 
 def test_where_no_token_is_set_campaigns_are_switched_off(make_runtime: Callable[..., Runtime]) -> None:
