@@ -1,4 +1,5 @@
-"""The HTTP API: where the provider pushes replies. Routes parse, call `dispatcher`, answer; 2xx only after commit."""
+"""The HTTP API: the provider pushes replies, other services hand in campaigns (`campaign_routes`). Routes parse, call
+`dispatcher`, answer; 2xx only after commit."""
 
 from __future__ import annotations
 
@@ -13,8 +14,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 
-from dispatcher import accounts, database, push
+from dispatcher import accounts, campaign_routes, database, push
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
 from dispatcher.postbox import Postbox
@@ -53,6 +55,12 @@ def create_app(runtime: Runtime) -> FastAPI:
             return _say(400, str(error))
         return await run_in_threadpool(_store, runtime, pushed)
 
+    @app.exception_handler(HTTPException)
+    async def no_such(request: Request, error: HTTPException) -> Response:
+        words = {404: "There is nothing here.", 405: f"{request.method} means nothing here."}
+        return JSONResponse({"error": words.get(error.status_code, error.detail)}, error.status_code, error.headers)
+
+    app.include_router(campaign_routes.router(runtime))
     return app
 
 

@@ -95,6 +95,7 @@ class Settings(BaseSettings):
     push_allow: str = "127.0.0.0/8,::1"
     push_secret: SecretStr | None = None
     trusted_hops: int = Field(0, ge=0, le=10)
+    api_token: SecretStr | None = None
     api_host: str = "0.0.0.0"
     api_port: int = Field(8000, ge=0, le=65_535)
     flower_port: int = Field(5555, ge=0, le=65_535)
@@ -171,6 +172,15 @@ class Settings(BaseSettings):
     def _one_segment(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not re.fullmatch(r"[A-Za-z0-9._~-]{8,200}", value.get_secret_value()):
             raise ValueError("must be 8 to 200 letters, digits or . _ ~ - since it is a part of the URL")
+        return value
+
+    @field_validator("api_token")
+    @classmethod
+    def _hard_to_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[\x21-\x7e]{20,200}", value.get_secret_value()):
+            raise ValueError(
+                "must be 20 to 200 characters of ASCII without blanks, such as `openssl rand -hex 32` gives"
+            )
         return value
 
     @field_validator("window")
@@ -295,7 +305,7 @@ def load(**overrides: Any) -> Settings:
         return Settings(_env_file=_dotenv_path(), **overrides)  # type: ignore[call-arg]  # pydantic-settings' own
     except ValidationError as error:
         lines = [
-            f"{PREFIX}{str(item['loc'][0]).upper() if item['loc'] else ''}: {item['msg']}"
+            f"{PREFIX}{str(item['loc'][0]).upper() if item['loc'] else ''}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise UsageError("; ".join(lines), hint="See the settings table in README.md.") from None

@@ -89,7 +89,7 @@ class SendRefusedByGuard(ProviderError):
 
 
 class CredentialsRefused(ProviderError):
-    """The provider refuses this API key or this IP address."""
+    """The provider refuses this credential or this IP address."""
 
     default_delivered = "no"
     default_scope = "account"

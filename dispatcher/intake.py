@@ -7,8 +7,9 @@ task. Loading and the request's new state commit together; an advisory lock keep
 import hashlib
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from sqlalchemy import Engine, text
@@ -22,6 +23,23 @@ from schemas.payload import CampaignPayload
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a payload.
+
+    `state` is that of its `campaign_request` (`received`: another process is loading it right now), or
+    `other_payload` when its key belongs to another one. Only `created` has a campaign, all but that and `received`
+    have an `error`.
+    """
+
+    state: Literal["received", "created", "refused", "failed", "other_payload"]
+    campaign_id: int | None = None
+    error: str | None = None
+
+
+_OTHER_PAYLOAD = Outcome("other_payload", error="another payload came with this idempotency_key: use a new one")
 
 
 def inbox_file(settings: Settings, name: str) -> Path:
@@ -52,13 +70,8 @@ def payload_hash(payload: CampaignPayload, settings: Settings) -> str:
     return digest.hexdigest()
 
 
-def receive(engine: Engine, settings: Settings, raw: dict[str, Any]) -> int | None:
-    """Take a payload in and load it.
-
-    Returns:
-        The campaign's number; None when another process is loading it right now, or when it was refused. The
-        outcome stands in `campaign_request`.
-    """
+def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
+    """Take a payload in and load it; the outcome also stands in `campaign_request`."""
     key = str(raw.get("idempotency_key") or "").strip()[:200] if isinstance(raw, dict) else ""
     key = key if key.isprintable() else ""
     try:
@@ -67,7 +80,7 @@ def receive(engine: Engine, settings: Settings, raw: dict[str, Any]) -> int | No
         digest = payload_hash(payload, settings)
     except (ValueError, UsageError) as error:
         _refuse(engine, key, raw, _words(error))
-        return None
+        return Outcome("refused", error=_words(error))
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -83,7 +96,7 @@ def receive(engine: Engine, settings: Settings, raw: dict[str, Any]) -> int | No
         if known.payload_hash != digest and known.state not in ("refused", "failed"):
             _note_other_payload(connection, payload.idempotency_key)
             log.warning("refused_other_payload key=%s", payload.idempotency_key)
-            return None
+            return _OTHER_PAYLOAD
         if known.state in ("refused", "failed"):
             # A corrected payload may use the key of one that was refused: no campaign came of that.
             connection.execute(
@@ -94,9 +107,21 @@ def receive(engine: Engine, settings: Settings, raw: dict[str, Any]) -> int | No
                 ),
                 {"key": payload.idempotency_key, "hash": digest, "payload": stored},
             )
-    if known.state == "created":
-        return int(known.campaign_id)
-    return load_request(engine, settings, payload.idempotency_key)
+    if known.state != "created":
+        load_request(engine, settings, payload.idempotency_key)
+    return _outcome(engine, payload.idempotency_key, digest)
+
+
+def _outcome(engine: Engine, key: str, digest: str) -> Outcome:
+    with engine.connect() as connection:
+        row = connection.execute(
+            text("SELECT payload_hash, state, campaign_id, error FROM campaign_request WHERE idempotency_key = :key"),
+            {"key": key},
+        ).one()
+    if row.payload_hash != digest:  # a corrected payload took over the key of this refused one
+        return _OTHER_PAYLOAD
+    # A created one may carry the note that another payload was refused: that is not this payload's error.
+    return Outcome(row.state, row.campaign_id, None if row.state == "created" else row.error)
 
 
 def pending(engine: Engine) -> list[str]:
@@ -153,10 +178,12 @@ def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
 def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None:
     """Load in the caller's transaction, and say so in the request, together."""
     payload = CampaignPayload.model_validate(row.payload)
+    spec = payload.spec()
     # Asked before the first statement below opens a transaction.
     account_means = means.ask(settings, required=True) if payload.require_balance else None
     if payload.recipients is not None:
         source = from_recipients(payload.recipients)
+        spec = spec.model_copy(update={"name": spec.name or key})
     else:
         if payload_hash(payload, settings) != row.payload_hash:
             raise UsageError(
@@ -165,7 +192,7 @@ def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None
             )
         source = open_source(inbox_file(settings, payload.file or ""))
     with source:
-        loaded = loading.load(connection, settings, payload.spec(), source, account_means=account_means)
+        loaded = loading.load(connection, settings, spec, source, account_means=account_means)
     connection.execute(
         text(
             "UPDATE campaign_request SET state = 'created', campaign_id = :id, payload = NULL, error = NULL, "
@@ -233,9 +260,10 @@ def _storable(payload: CampaignPayload) -> str:
 def _words(error: ValueError | UsageError) -> str:
     if isinstance(error, ValidationError):
         return "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg']}"
+            f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors(include_input=False, include_url=False)
         )[:2000]
     if isinstance(error, UsageError):
-        return f"{error} {error.hint or ''}".strip()
+        # Ingest words its errors as parts of a sentence.
+        return f"{str(error).rstrip('.')}. {error.hint or ''}".strip()
     return f"the payload cannot be stored: {error}"[:2000]

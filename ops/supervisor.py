@@ -172,6 +172,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     if settings.api_port:
         secret = "/…" if settings.push_secret else ""
         say(f"Replies are taken at http://{settings.api_host}:{settings.api_port}/push/smsmasivos{secret}")
+        if settings.api_token:
+            say(f"Campaigns are taken at http://{settings.api_host}:{settings.api_port}/campaigns, with the token")
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")
     if settings.apikey is None:

@@ -1,8 +1,16 @@
 """The shape of one message now, as the CLI, the task `dispatcher.send_message` and a library call hand it in."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
+
+
+def _idinterno(value: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z]{1,50}", value):
+        raise PydanticCustomError("idinterno", "must be 1 to 50 letters and digits")
+    return value
 
 
 class SingleMessage(BaseModel):
@@ -17,7 +25,7 @@ class SingleMessage(BaseModel):
 
     number: Annotated[str, StringConstraints(max_length=100)]
     text: Annotated[str, StringConstraints(max_length=5_000)]
-    idinterno: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,50}$")] | None = None
+    idinterno: Annotated[str, AfterValidator(_idinterno)] | None = None
     start: str | None = None
     test: bool = False
     html: Annotated[str, StringConstraints(min_length=1, max_length=90_000)] | None = None

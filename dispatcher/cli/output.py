@@ -10,6 +10,7 @@ from typing import Any, NoReturn, ParamSpec
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dispatcher import config, door
@@ -51,7 +52,8 @@ class Output:
         for column in columns:
             table.add_column(column, justify="right" if column in right else "left", overflow="fold")
         for row in rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
+            # As they are: a reply or a rejected row may hold what rich takes for markup.
+            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
         self.console.print(table)
 
     def fail(self, error: str, hint: str | None, code: int) -> NoReturn:
@@ -59,14 +61,10 @@ class Output:
         if self.as_json:
             self.answer({"error": error, "hint": hint})
         else:
-            self.notes.print(f"[bold red]Error:[/] {_escape(error)}")
+            self.notes.print(Text.assemble(("Error:", "bold red"), " ", error))
             if hint:
-                self.notes.print(f"[bold]What to do:[/] {_escape(hint)}")
+                self.notes.print(Text.assemble(("What to do:", "bold"), " ", hint))
         sys.exit(code)
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

@@ -82,7 +82,7 @@ def up(output: Output) -> None:
 @click.command()
 @command
 def api(output: Output) -> None:
-    """Run the HTTP API alone, in the foreground (part of `up`): /push/smsmasivos and /healthz."""
+    """Run the HTTP API alone, in the foreground (part of `up`): /push/smsmasivos, /campaigns and /healthz."""
     settings = config.load()
     with door.embedded(settings, broker=False):
         from dispatcher import api as web

@@ -57,7 +57,7 @@ def number_column(columns: Sequence[str], asked: str | None) -> int:
             return position
     raise UsageError(
         f"no column holds the number: none is called {', '.join(NUMBER_COLUMNS)}; the file has {listed(columns)}",
-        hint="name the number's column with --to-column; the first line of the file must be its headings",
+        hint="name the number's column with --to-column (to_column); the first line of the file must be its headings",
     )
 
 

@@ -23,7 +23,10 @@ from dispatcher.provider.codes import AccountScope, account_scope, sentence_to_c
 from dispatcher.provider.frames import StatusFrame as StatusFrame
 from dispatcher.provider.frames import parse_slice as parse_slice
 
-CREDENTIALS_HINT = "Check DISPATCHER_APIKEY against the panel, Mi cuenta -> Seguridad."
+CREDENTIALS_HINT = (
+    "Check DISPATCHER_APIKEY (for the Web Service DISPATCHER_USUARIO and DISPATCHER_CLAVE) against the panel, "
+    "Mi cuenta -> Seguridad."
+)
 IP_HINT = "Allow this machine's public IP in the panel, Mi cuenta -> Seguridad."
 URL_HINT = "Check DISPATCHER_PROVIDER_URL."
 

@@ -228,8 +228,11 @@ def _failure(error: Exception, call: Call) -> ProviderError:
     if isinstance(error, smtplib.SMTPResponseException):
         return _refused(error.smtp_code, f"{error.smtp_code} {_text(error.smtp_error)}")
     reason = _reason(chain, call)
-    usable = reason not in ("tls", "not_supported")
-    return NotDelivered(reason=reason, retryable=usable, hint="Check the network and DISPATCHER_SMTP_URL.")
+    if reason == "not_supported":
+        message = f"The mail server cannot do what DISPATCHER_SMTP_URL asks for: {error}"
+        hint = "smtps:// is for a server without STARTTLS, smtp://…&tls=no for one of this machine without either."
+        return NotDelivered(message, reason=reason, retryable=False, hint=hint)
+    return NotDelivered(reason=reason, retryable=reason != "tls", hint="Check the network and DISPATCHER_SMTP_URL.")
 
 
 def _reason(chain: list[BaseException], call: Call) -> str:

@@ -53,6 +53,8 @@ def _option_of(name: str) -> Callable[[Callable[..., None]], Callable[..., None]
     flag = "--" + name.replace("_", "-")
     default = info.default
     shown = default if default not in (None, [], {}) else "none"
+    if isinstance(shown, list):
+        shown = ", ".join(shown)
     words = f"{info.description}  [default: {shown}]"
     if kind is bool:
         return click.option(f"{flag}/--no-{name.replace('_', '-')}", default=None, help=words)

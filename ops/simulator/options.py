@@ -41,6 +41,10 @@ class Options(BaseModel):
     mix: dict[str, float] = Field(default={}, description="guide code or sentence -> share of lines; the rest are OK")
     seed: int = Field(default=0, ge=0, description="of the mix, delays and ignored lines")
 
+    any_idinterno: bool = Field(
+        default=False,
+        description="a unit IDINTERNO may hold any characters (clients send UUIDs), not only alphanumerics",
+    )
     unit_status: bool = Field(default=False, description="the bulk status pages show unit messages too")
     raw_replies: bool = Field(default=False, description="tabs and line ends of a reply stay in the inbox's answer")
     push_url: str | None = Field(default=None, description="where each reply is pushed to at once; none = nowhere")

@@ -139,7 +139,9 @@ def _send(dressed: Callable[[str], Answer], provider: Provider, call: Call) -> A
 def _receive(dressed: Callable[[str], Answer], provider: Provider, call: Call) -> Answer:
     question = inbox.Question.of(call.parameters)
     replies = inbox.ask(provider, call, question)
-    return dressed("".join(_row(reply, question.with_idinterno) for reply in replies))
+    # Clients built before the flag was there send five parameters, and read each reply's idinterno.
+    with_idinterno = question.with_idinterno or call.parameters.raw("traeridinterno") == b""
+    return dressed("".join(_row(reply, with_idinterno) for reply in replies))
 
 
 def _row(reply: Reply, with_idinterno: bool) -> str:
@@ -151,7 +153,7 @@ def _row(reply: Reply, with_idinterno: bool) -> str:
         "fecha": clock.iso(reply.received).replace(" ", "T"),
         "idsms": str(reply.number),
     }
-    if with_idinterno and reply.idinterno:
+    if with_idinterno:  # empty where there is none: clients read it without looking whether it is there
         fields = {**fields, "idinterno": reply.idinterno}
     cells = "".join(f"<{name}>{escape(value, {chr(13): '&#13;'})}</{name}>" for name, value in fields.items())
     return f"<clsRespuesta>{cells}</clsRespuesta>"

@@ -18,6 +18,7 @@ from ops.simulator.verdicts import fraction
 LINK_MARK = "http://1rck.in/-000000"
 _LINK_DIGITS = 16**6
 _IDINTERNO = re.compile(r"[0-9A-Za-z]{0,50}\Z")
+_ANY_IDINTERNO = re.compile(r"[^\t\r\n]{0,50}\Z")
 _FECHADESDE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.ASCII)
 
 
@@ -49,7 +50,8 @@ def take(provider: Provider, call: Call) -> Outcome:
     idinterno = parameters.text("idinterno")
     post.offered, post.test = 1, parameters.flag("test")
     missing = sentences.MISSING_TOS if not tos else sentences.MISSING_TEXT if not texto else None
-    if missing is None and not _IDINTERNO.match(idinterno):
+    wanted = _ANY_IDINTERNO if provider.options.any_idinterno else _IDINTERNO
+    if missing is None and not wanted.match(idinterno):
         missing = sentences.BAD_IDINTERNO
     if missing is not None:
         return Outcome(-99, missing)

@@ -26,7 +26,7 @@ def payload(key: str = "k1", **fields: Any) -> dict[str, Any]:
 
 
 def receive(bench: Bench, raw: Any) -> int | None:
-    return intake.receive(bench.engine, bench.settings, raw)
+    return intake.receive(bench.engine, bench.settings, raw).campaign_id
 
 
 def request(bench: Bench, key: str = "k1") -> Any:

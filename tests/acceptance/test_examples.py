@@ -1,0 +1,173 @@
+"""Each file of examples/ does what it says, against real processes; one stage for all of them."""
+
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.stage import Stage
+from tests.acceptance.test_replies import free_port
+from tests.processes import ROOT
+
+EXAMPLES = ROOT / "examples"
+TOKEN = "token-of-the-examples-0001"
+Done = subprocess.CompletedProcess[str]
+
+
+class MissingRuntime(Exception):
+    """This machine cannot run the example; the message says what it lacks."""
+
+
+def needed(name: str, package: str) -> str:
+    """The path of a program."""
+    found = shutil.which(name)
+    if found is None:
+        raise MissingRuntime(f"{name} is not installed (Debian: {package})")
+    return found
+
+
+def python(name: str) -> Callable[[Path], list[str]]:
+    return lambda folder: [sys.executable, str(EXAMPLES / name)]
+
+
+def php(folder: Path) -> list[str]:
+    binary = needed("php", "php-cli")
+    if "curl" not in subprocess.run([binary, "-m"], capture_output=True, text=True, check=True).stdout.split():
+        raise MissingRuntime("php lacks curl (Debian: php-curl)")
+    return [binary, str(EXAMPLES / "php_http.php")]
+
+
+def node(folder: Path) -> list[str]:
+    return [needed("node", "nodejs"), str(EXAMPLES / "node_http.mjs")]
+
+
+def csharp(folder: Path) -> list[str]:
+    """Compiled by Mono; there is no .NET SDK that starts in seconds."""
+    mono, compiler = needed("mono", "mono-runtime"), needed("mcs", "mono-mcs")
+    program = str(folder / "CsharpHttp.exe")
+    references = ["-r:System.Net.Http", "-r:System.Runtime.Serialization"]
+    done = subprocess.run(
+        [compiler, "-out:" + program, *references, str(EXAMPLES / "CsharpHttp.cs")], capture_output=True, text=True
+    )
+    if "could not be found" in done.stderr and "CS0006" in done.stderr:
+        raise MissingRuntime(f"mono lacks a library: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    return [mono, program]
+
+
+def shell(folder: Path) -> list[str]:
+    needed("curl", "curl")
+    needed("psql", "postgresql-client")
+    return [needed("sh", "dash"), str(EXAMPLES / "curl_psql.sh")]
+
+
+RUNTIMES: dict[str, Callable[[Path], list[str]]] = {
+    "python_celery.py": python("python_celery.py"),
+    "python_http.py": python("python_http.py"),
+    "php_http.php": php,
+    "CsharpHttp.cs": csharp,
+    "node_http.mjs": node,
+    "curl_psql.sh": shell,
+}
+OVER_HTTP = [name for name in RUNTIMES if name != "python_celery.py"]
+
+
+def announce(stage: Stage, port: int) -> None:
+    """Say where the API will be."""
+    stage.cluster.environment |= {
+        "DISPATCHER_API_HOST": "127.0.0.1",
+        "DISPATCHER_API_PORT": str(port),
+        "DISPATCHER_API_URL": f"http://127.0.0.1:{port}",
+        "DISPATCHER_API_TOKEN": TOKEN,
+    }
+
+
+def serve(stage: Stage) -> None:
+    """Start a worker, beat and the API."""
+    stage.cluster.start()
+    stage.cluster.spawn("api", [sys.executable, "-m", "dispatcher", "api"])
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(
+                stage.cluster.environment["DISPATCHER_API_URL"] + "/healthz", timeout=2
+            ) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    stage.wait_for(answers, 30, "the API answers")
+
+
+def run(stage: Stage, command: list[str], key: str, **environment: str) -> Done:
+    return subprocess.run(
+        [*command, key], env=stage.cluster.environment | environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def printed(done: Done) -> tuple[int, dict[str, int]]:
+    """The campaign's number and the counts that an example printed."""
+    words = f"it ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, words
+    number = re.match(r"campaign (\d+)", done.stdout)
+    assert number, words
+    return int(number[1]), {status: int(n) for status, n in re.findall(r"^  (\w+): (\d+)$", done.stdout, re.M)}
+
+
+def test_every_example_is_in_the_table_and_has_a_test() -> None:
+    files = {path.name for path in EXAMPLES.iterdir() if path.is_file()} - {"README.md"}
+    assert files == set(RUNTIMES)
+    table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| \[([^]]+)\]", table, re.M)) == files
+
+
+def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_campaign(
+    stage: Stage, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    commands: dict[str, list[str]] = {}
+    missing: dict[str, str] = {}
+    for name, runtime in RUNTIMES.items():
+        try:
+            commands[name] = runtime(tmp_path)
+        except MissingRuntime as error:
+            missing[name] = str(error)
+    web = [name for name in OVER_HTTP if name in commands]
+    announce(stage, free_port())
+    with ThreadPoolExecutor(len(commands)) as pool:
+
+        def all_at_once(names: Iterable[str], key: str = "k-{}", **environment: str) -> dict[str, Future[Done]]:
+            return {n: pool.submit(run, stage, commands[n], key.format(n), **environment) for n in names}
+
+        first = all_at_once(commands)  # nothing answers yet
+        serve(stage)
+        wait(first.values())
+        again = all_at_once(commands)
+        wait(again.values())
+        # Another one's key, a token that is none: the example says so and fails.
+        taken = all_at_once(web, key="k-python_celery.py")
+        wrong = all_at_once(web, DISPATCHER_API_TOKEN="x")
+    for name in RUNTIMES:
+        with subtests.test(name):
+            if name in missing:
+                pytest.skip(missing[name])
+            number, counts = printed(first[name].result())
+            assert counts == {"simulated": 2}
+            assert printed(again[name].result()) == (number, counts)
+            row = stage.sql("SELECT * FROM campaign_request WHERE idempotency_key = :k", k=f"k-{name}")[0]
+            assert (row.state, row.campaign_id) == ("created", number)
+            assert (stage.show(number).rejected, stage.show(number).test) == (1, True)
+        if name in web:
+            with subtests.test(f"{name}, refused"):
+                for ended, status, words in ((taken[name], "409", "idempotency_key"), (wrong[name], "401", "")):
+                    done = ended.result()
+                    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+                    assert status in done.stderr
+                    assert words in done.stderr
+    assert stage.value("SELECT count(*) FROM campaign") == len(commands)
+    assert stage.simulator.sent()["ok"] == 0
