@@ -95,7 +95,7 @@ class Settler:
             done = replace(outcome)
             with self.engine.begin() as connection:
                 if not fresh.is_empty():
-                    self._settle(connection, fresh, done, refusals_count)
+                    settle_ours(connection, self.account_id, fresh, done, refusals_count=refusals_count)
                 if done.foreign or done.early:
                     _count_strangers(connection, self.account_id, done)
                 if also:
@@ -160,35 +160,42 @@ class Settler:
             self._prefixes.update({row.id: row.prefix for row in rows})
         return {n: prefix for n in campaign_ids if (prefix := self._prefixes.get(n)) is not None}
 
-    def _settle(self, connection: Connection, lines: pl.DataFrame, outcome: Settled, refusals_count: bool) -> None:
-        pin_key_lookups(connection)
-        timely = _lock_and_drop_early(connection, lines, outcome)
-        if timely.is_empty():
-            return
-        # One line an idinterno for the bulk update: a good one if there is one, else the earliest; -4 last, since on
-        # a resent line it does not count, and must not stand before one that does.
-        ranked = timely.with_columns(bad=~pl.col("code").is_in(_FINAL_GOOD), identical=pl.col("code") == -4)
-        key = ["campaign_id", "seq", "generation"]
-        if ranked.select(pl.struct(key).n_unique()).item() < ranked.height:
-            ranked = ranked.sort("bad", "identical", "fecha")
-        first = ranked.unique(key, keep="first", maintain_order=True)
-        rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
-        _stage(connection, first.sort("campaign_id", "seq"), refusals_count)
-        row = connection.execute(query("settle_lines")).one()
-        outcome.settled += row.settled
-        if row.settled:
-            _heed_account_words(connection, self.account_id, first)
-        optouts.heed_staged(connection, set(first["code"].unique()))
-        if row.settled < first.height:
-            _handle_others(connection, outcome)
-        if rest.height:
-            connection.exec_driver_sql("DELETE FROM settle_line")
-            _stage(connection, rest, refusals_count)
-            optouts.heed_staged(connection, set(rest["code"].unique()))
-            _handle_others(connection, outcome)
-        if row.campaigns:
-            # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
-            connection.execute(query("complete_campaigns"), {"account_id": self.account_id})
+
+def settle_ours(
+    connection: Connection, account_id: int, lines: pl.DataFrame, outcome: Settled, *, refusals_count: bool
+) -> None:
+    """Settle lines known to be of this account's campaigns, in the caller's transaction; see `Settler.settle`.
+
+    Columns: hash (any number a line of its own), campaign_id, generation, seq, root_no, fecha, text, code.
+    """
+    pin_key_lookups(connection)
+    timely = _lock_and_drop_early(connection, lines, outcome)
+    if timely.is_empty():
+        return
+    # One line an idinterno for the bulk update: a good one if there is one, else the earliest; -4 last, since on
+    # a resent line it does not count, and must not stand before one that does.
+    ranked = timely.with_columns(bad=~pl.col("code").is_in(_FINAL_GOOD), identical=pl.col("code") == -4)
+    key = ["campaign_id", "seq", "generation"]
+    if ranked.select(pl.struct(key).n_unique()).item() < ranked.height:
+        ranked = ranked.sort("bad", "identical", "fecha")
+    first = ranked.unique(key, keep="first", maintain_order=True)
+    rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
+    _stage(connection, first.sort("campaign_id", "seq"), refusals_count)
+    row = connection.execute(query("settle_lines")).one()
+    outcome.settled += row.settled
+    if row.settled:
+        _heed_account_words(connection, account_id, first)
+    optouts.heed_staged(connection, set(first["code"].unique()))
+    if row.settled < first.height:
+        _handle_others(connection, outcome)
+    if rest.height:
+        connection.exec_driver_sql("DELETE FROM settle_line")
+        _stage(connection, rest, refusals_count)
+        optouts.heed_staged(connection, set(rest["code"].unique()))
+        _handle_others(connection, outcome)
+    if row.campaigns:
+        # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
+        connection.execute(query("complete_campaigns"), {"account_id": account_id})
 
 
 def _lock_and_drop_early(connection: Connection, lines: pl.DataFrame, outcome: Settled) -> pl.DataFrame:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
@@ -105,6 +106,21 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:300]
+
+
+def read_html(path: Path | None) -> str | None:
+    """The content of --html.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"--html {path} cannot be read: {why}.", hint="Give a UTF-8 file with the HTML.") from None
 
 
 @contextmanager
