@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     window_guard: int = Field(60, ge=0, le=3600, validate_default=True)
     chunk_size: int = Field(1000, ge=1, le=10_000)
     chunk_bytes: int = Field(90_000, ge=1_000, le=200_000)
+    bulk_method: Literal["post", "auto"] = "post"
     concurrency: int = Field(2, ge=1, le=64)
     rate: int = Field(0, ge=0)
     provider_timeout: float = Field(60.0, gt=0, le=600)

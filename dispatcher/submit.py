@@ -92,7 +92,8 @@ Finish = Callable[[], str | None]
 def _post(runtime: Runtime, claim: Claim, guard: Callable[[], None], timeout: float) -> Finish:
     """The one call: a bulk POST that is taken whole, or a unit call, which has its result at once."""
     if claim.html is None:
-        runtime.provider.send_bulk(claim.bloque, test=claim.test, guard=guard, timeout=timeout)
+        method = runtime.settings.bulk_method
+        runtime.provider.send_bulk(claim.bloque, test=claim.test, method=method, guard=guard, timeout=timeout)
         return partial(chunks.finish_accepted, runtime.engine, claim)
     answer = runtime.sender("http").send(content.message_of(claim), guard=guard, timeout=timeout)
     return partial(content.finish_answered, runtime, claim, answer)

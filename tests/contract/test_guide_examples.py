@@ -168,6 +168,15 @@ def test_the_same_by_post_and_from_our_client(provider: SimulatorProcess) -> Non
     assert [line["idinterno"] for line in provider.ledger()] == ["XXX", "YYY", "ZZZ", "ZZY"]
 
 
+def test_what_fits_a_url_is_that_very_example(provider: SimulatorProcess) -> None:
+    """The guide's lines from our client by GET: what the provider reads is what it reads of the example."""
+    lines = b"XXX\t1161880001\tTexto 1\r\nYYY\t1161880002\tTexto 2, con comas"
+    client(provider).send_bulk(lines, method="auto")
+    taken = [(line["idinterno"], line["destino"], line["texto"]) for line in provider.ledger()]
+    assert taken == [("XXX", "1161880001", "Texto 1"), ("YYY", "1161880002", "Texto 2, con comas")]
+    assert [post["bytes"] for post in provider.posts()] == [0], "there was no body"
+
+
 def test_the_examples_of_a_status(provider: SimulatorProcess) -> None:
     by_id = f"{HOST}/obtener_respuestaapi_bloque.asp?apikey=[SU_APIKEY]&idinterno=XXX"
     by_fecha = f"{HOST}/obtener_respuestaapi_bloque.asp?apikey=[SU_APIKEY]&fecha=20101231175015"
