@@ -12,6 +12,7 @@ from dispatcher.brakes import Wait
 from dispatcher.config import Settings
 from dispatcher.database import query
 from dispatcher.errors import ProviderError, SendRefusedByGuard
+from dispatcher.provider.codes import strip_number
 from dispatcher.provider.deadline import now as boot_clock
 
 log = logging.getLogger(__name__)
@@ -179,7 +180,8 @@ def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> st
             outcome = "refused"
         row = _finish(connection, "finish_undelivered", claim, outcome, str(error))
         if outcome == "refused":
-            direct.execute(connection, "account_blocked", {"account_id": claim.account_id, "words": error.words})
+            words = strip_number(error.words or "")
+            direct.execute(connection, "account_blocked", {"account_id": claim.account_id, "words": words})
         elif outcome == "not_delivered":
             direct.execute(connection, "account_failed", {"account_id": claim.account_id})
         return row

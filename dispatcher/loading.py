@@ -108,6 +108,7 @@ def load(
         UsageError: the source is no table, lacks a column, is empty; no key; another account's database; HTML that
             cannot go out; more than the account has, when the spec requires a balance.
     """
+    settings.require_apikey()
     content.check(spec, settings)
     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     account = accounts.bind(connection, settings)

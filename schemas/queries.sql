@@ -170,6 +170,17 @@ UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked
 WHERE id = :account_id
 RETURNING failures;
 
+-- name: take_trial
+-- A blocked account's one call of this backoff step, for a single message; no row when it is not time yet.
+UPDATE account SET retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
+WHERE id = :account_id AND blocked_at IS NOT NULL AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+RETURNING id;
+
+-- name: end_block
+-- A single message that was accepted ends a block, and nothing else: campaigns have backoff steps of their own.
+UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_at = NULL
+WHERE id = :account_id AND blocked_at IS NOT NULL;
+
 -- name: rescue_leases
 -- A lease that ran out means that nobody knows: in doubt, or settled when every result is in.
 WITH late AS (
