@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dispatcher import idinterno, optouts
 from dispatcher.database import pin_key_lookups, query, retry_deadlocks
-from dispatcher.provider.codes import account_scope
+from dispatcher.provider.codes import account_scope, strip_number
 from dispatcher.window import PROVIDER_ZONE
 
 log = logging.getLogger(__name__)
@@ -282,6 +282,7 @@ def _heed_account_words(connection: Connection, account_id: int, lines: pl.DataF
     latest = others.group_by("text").agg(pl.col("fecha").max()).sort("fecha", descending=True)
     for words, fecha in latest.iter_rows():
         if account_scope(words) in ("credit", "contract"):
+            words = strip_number(words)
             parameters = {"account_id": account_id, "words": words, "fecha": fecha.replace(tzinfo=PROVIDER_ZONE)}
             if connection.execute(query("block_by_result"), parameters).first():
                 log.error("account_blocked account=%s words=%r", account_id, words[:200])
