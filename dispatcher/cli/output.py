@@ -34,15 +34,15 @@ class Output:
     def answer(self, value: dict[str, Any]) -> None:
         """The command's one JSON object; nothing without `--json`."""
         if self.as_json:
-            click.echo(json.dumps(value, ensure_ascii=False, default=str))
+            click.echo(_writable(json.dumps(value, ensure_ascii=False, default=str)))
 
     def say(self, text: str) -> None:
         """A line for people."""
-        self.console.print(text, markup=False)
+        self.console.print(_writable(text), markup=False)
 
     def note(self, text: str) -> None:
         """A line for people that is not the answer."""
-        self.notes.print(text, markup=False)
+        self.notes.print(_writable(text), markup=False)
 
     def table(self, title: str, columns: list[str], rows: list[list[Any]], right: tuple[str, ...] = ()) -> None:
         """A table, unless there is nothing in it."""
@@ -67,7 +67,20 @@ class Output:
 
 
 def _escape(text: str) -> str:
-    return text.replace("[", r"\[")
+    return _writable(text).replace("[", r"\[")
+
+
+def _writable(text: str) -> str:
+    """A file's name may hold bytes that are no text; in JSON, too, this writes them as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _require_text(arguments: dict[str, Any]) -> None:
+    for name, value in arguments.items():
+        if name != "file" and isinstance(value, str) and value != _writable(value):
+            raise UsageError(
+                f"{name} is not valid text: {value[:80]}", hint="Write it in the terminal's encoding, UTF-8."
+            )
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -81,6 +94,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def wrapped(as_json: bool, **arguments: Any) -> None:
         output = Output(as_json)
         try:
+            _require_text(arguments)
             function(output, **arguments)
         except UsageError as error:
             output.fail(str(error), error.hint, BAD_USAGE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher import decisions, readings, submit
+from dispatcher import decisions, intake, readings, submit
 from dispatcher.chunks import Claim
 from dispatcher.database import query
 from dispatcher.errors import UsageError
@@ -236,6 +236,25 @@ def test_content_that_cannot_go_out_is_refused_with_a_sentence(template: str, ht
         desk.load(1, template=template, html=html)
     assert caught.value.hint
     assert desk.sql("SELECT 1 FROM campaign") == []
+
+
+def test_a_payload_s_content_is_checked_and_counts_as_a_part_of_it(desk: Desk) -> None:
+    payload = {"template": TEMPLATE, "recipients": [{"telefono": "1144445555", "nombre": "Ana"}]}
+
+    def outcome(**more: Any) -> tuple[str, str]:
+        intake.receive(desk.runtime.engine, desk.runtime.settings, {**payload, **more})
+        (row,) = desk.sql("SELECT * FROM campaign_request WHERE idempotency_key = :k", k=more["idempotency_key"])
+        return row.state, row.error or ""
+
+    assert outcome(idempotency_key="a", html=PAGE) == ("created", "")
+    assert outcome(idempotency_key="a", html=PAGE) == ("created", "")
+    state, error = outcome(idempotency_key="a", html=PAGE + "!")
+    assert (state, "another payload" in error) == ("created", True)
+    for bad, word in ((None, "--html"), ("<\x00>", "html"), ("", "html"), ("x" * 100_000, "html")):
+        state, error = outcome(idempotency_key=f"bad {len(bad or '')}", html=bad)
+        assert state == "refused"
+        assert word in error
+    assert len(desk.sql("SELECT 1 FROM campaign")) == 1
 
 
 def test_sums_hold(make_bench: Callable[..., Bench], simulator: SimulatorProcess) -> None:
