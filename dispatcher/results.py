@@ -95,7 +95,7 @@ class Settler:
             done = replace(outcome)
             with self.engine.begin() as connection:
                 if not fresh.is_empty():
-                    settle_ours(connection, self.account_id, fresh, done, refusals_count=refusals_count)
+                    self._settle(connection, fresh, done, refusals_count)
                 if done.foreign or done.early:
                     _count_strangers(connection, self.account_id, done)
                 if also:
@@ -159,6 +159,9 @@ class Settler:
             # what is not found may appear later only under the id of a restored database: ask again then.
             self._prefixes.update({row.id: row.prefix for row in rows})
         return {n: prefix for n in campaign_ids if (prefix := self._prefixes.get(n)) is not None}
+
+    def _settle(self, connection: Connection, lines: pl.DataFrame, outcome: Settled, refusals_count: bool) -> None:
+        settle_ours(connection, self.account_id, lines, outcome, refusals_count=refusals_count)
 
 
 def settle_ours(
