@@ -41,11 +41,9 @@ def bind(connection: Connection, settings: Settings) -> Bound:
     """The configured account, made on first use.
 
     Raises:
-        UsageError: no key is configured, or the database holds this provider under another key.
+        UsageError: no credential is configured, or the database holds this provider under another one.
     """
-    settings.require_apikey()
-    fingerprint = settings.fingerprint
-    assert fingerprint is not None
+    fingerprint = settings.require_credential()
     connection.execute(
         text(
             "INSERT INTO account (provider_url, fingerprint) VALUES (:url, :fingerprint) "
@@ -70,9 +68,7 @@ def rekey(connection: Connection, settings: Settings) -> tuple[str | None, str]:
     Returns:
         The fingerprint before (None = there was no account yet) and after.
     """
-    settings.require_apikey()
-    fingerprint = settings.fingerprint
-    assert fingerprint is not None
+    fingerprint = settings.require_credential()
     old = connection.execute(
         text("SELECT fingerprint FROM account WHERE provider_url = :url FOR UPDATE"), {"url": settings.provider_url}
     ).scalar()
@@ -129,7 +125,7 @@ def measure_clock(runtime: Runtime, account_id: int) -> ProviderClock:
     """
     with runtime.engine.connect() as connection:
         before = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    date = runtime.provider.server_date()
+    date = runtime.anonymous.server_date()
     fecha = date.fecha.replace(tzinfo=PROVIDER_ZONE)
     with runtime.engine.begin() as connection:
         after = connection.execute(text("SELECT clock_timestamp()")).scalar_one()

@@ -12,6 +12,7 @@ from dispatcher.brakes import Wait
 from dispatcher.config import Settings
 from dispatcher.database import query
 from dispatcher.errors import ProviderError, SendRefusedByGuard
+from dispatcher.provider.codes import strip_number
 from dispatcher.provider.deadline import now as boot_clock
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,12 @@ class Claim:
     campaign_id: int
     chunk_id: int
     chunk_no: int
+    root_no: int
     attempt: int
     bloque: bytes
     lines: int
     test: bool
+    html: str | None  # content of a unit call; None = the lines are one bulk POST
     trial: bool
     latest: datetime  # the provider's clock at the claim, upper bound
     expires_at: datetime | None
@@ -139,10 +142,12 @@ def _claim(
         campaign_id=campaign.id,
         chunk_id=chunk.id,
         chunk_no=chunk.chunk_no,
+        root_no=chunk.root_no,
         attempt=chunk.attempt,
         bloque=content.bloque.encode("latin-1"),
         lines=content.lines,
         test=campaign.test,
+        html=campaign.html,
         trial=go.trial,
         latest=go.latest,
         expires_at=campaign.expires_at,
@@ -155,9 +160,14 @@ def _claim(
 def finish_accepted(engine: Engine, claim: Claim) -> str | None:
     """The provider answered OK. Returns the chunk's new state; None when this attempt no longer counts."""
     with engine.begin() as connection:
-        row = _finish(connection, "finish_accepted", claim, "accepted", None)
-        direct.execute(connection, "account_succeeded", {"account_id": claim.account_id, "trial": claim.trial})
-        return row
+        return accept(connection, claim)
+
+
+def accept(connection: Connection, claim: Claim) -> str | None:
+    """`finish_accepted` in the caller's transaction."""
+    row = _finish(connection, "finish_accepted", claim, "accepted", None)
+    direct.execute(connection, "account_succeeded", {"account_id": claim.account_id, "trial": claim.trial})
+    return row
 
 
 def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> str | None:
@@ -170,7 +180,8 @@ def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> st
             outcome = "refused"
         row = _finish(connection, "finish_undelivered", claim, outcome, str(error))
         if outcome == "refused":
-            direct.execute(connection, "account_blocked", {"account_id": claim.account_id, "words": error.words})
+            words = strip_number(error.words or "")
+            direct.execute(connection, "account_blocked", {"account_id": claim.account_id, "words": words})
         elif outcome == "not_delivered":
             direct.execute(connection, "account_failed", {"account_id": claim.account_id})
         return row

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     window_guard: int = Field(60, ge=0, le=3600, validate_default=True)
     chunk_size: int = Field(1000, ge=1, le=10_000)
     chunk_bytes: int = Field(90_000, ge=1_000, le=200_000)
+    bulk_method: Literal["post", "auto"] = "post"
     concurrency: int = Field(2, ge=1, le=64)
     rate: int = Field(0, ge=0)
     provider_timeout: float = Field(60.0, gt=0, le=600)
@@ -209,10 +210,28 @@ class Settings(BaseSettings):
 
     @property
     def fingerprint(self) -> str | None:
-        """A one-way mark of the credential, 16 hex digits: it binds campaigns to their account."""
-        if self.apikey is None:
+        """A one-way mark of the credential, 16 hex digits: it binds campaigns to their account.
+
+        The API key's; of an account that has none, that of usuario and clave.
+        """
+        if self.apikey is not None:
+            marked = b"dispatcher-account:" + self.apikey.get_secret_value().encode()
+        elif self.usuario is not None and self.clave is not None:
+            marked = f"dispatcher-user:{self.usuario}\0{self.clave.get_secret_value()}".encode()
+        else:
             return None
-        return hashlib.sha256(b"dispatcher-account:" + self.apikey.get_secret_value().encode()).hexdigest()[:16]
+        return hashlib.sha256(marked).hexdigest()[:16]
+
+    def require_credential(self) -> str:
+        """The fingerprint of the credential in use.
+
+        Raises:
+            UsageError: there is neither an API key nor usuario and clave.
+        """
+        if self.fingerprint is None:
+            self.require_apikey()
+        assert self.fingerprint is not None
+        return self.fingerprint
 
     def require_apikey(self) -> str:
         """The API key.
@@ -220,6 +239,12 @@ class Settings(BaseSettings):
         Raises:
             UsageError: DISPATCHER_APIKEY is not set.
         """
+        if self.apikey is None and self.fingerprint is not None:
+            raise UsageError(
+                "DISPATCHER_APIKEY is not set: campaigns, status, balance and all that goes by HTTP need it.",
+                hint="Copy it from the provider's panel (Mi cuenta > Seguridad). With DISPATCHER_USUARIO and "
+                "DISPATCHER_CLAVE alone, `send` works with --transport soap or smtp, and `inbox pull` with soap.",
+            )
         if self.apikey is None:
             raise UsageError(
                 "DISPATCHER_APIKEY is not set, so nothing can be sent.",

@@ -61,9 +61,10 @@ def _check(name: str, examine_one: Callable[[], str]) -> Check:
 
 
 def _settings(settings: Settings) -> str:
-    settings.require_apikey()
+    settings.require_credential()
     plain = "; WARNING: plain HTTP, the key travels unencrypted" if settings.plain_http else ""
-    return f"{settings.provider_url}, key {settings.fingerprint}, home {settings.home}{plain}"
+    what = "key" if settings.apikey else "no API key (no campaigns), usuario and clave"
+    return f"{settings.provider_url}, {what} {settings.fingerprint}, home {settings.home}{plain}"
 
 
 def _database(runtime: Runtime) -> str:
@@ -109,7 +110,12 @@ def _broker(settings: Settings) -> str:
 
 def _anonymous(settings: Settings) -> HttpProvider:
     """The provider without a key: its date needs none."""
-    return HttpProvider(settings.provider_url, "", timeout=min(10.0, settings.provider_timeout))
+    return HttpProvider(
+        settings.provider_url,
+        "",
+        timeout=min(10.0, settings.provider_timeout),
+        ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
+    )
 
 
 def _provider(runtime: Runtime) -> str:
@@ -119,6 +125,8 @@ def _provider(runtime: Runtime) -> str:
 
 def _key(runtime: Runtime) -> str:
     """Ask for the status of an idinterno that cannot exist: it sends nothing, and a bad key shows."""
+    if runtime.settings.apikey is None and runtime.settings.fingerprint is not None:
+        return "none; usuario and clave are first tried by a pull of replies or a message"
     runtime.provider.status_by_idinterno("M0DOCTOR0")
     return "accepted"
 

@@ -82,6 +82,9 @@ class Prober:
             left -= 1
             reference = idinterno.encode(doubt.prefix, doubt.campaign_id, line.generation, line.seq)
             found = self.runtime.provider.status_by_idinterno(reference)
+            if not found and doubt.by_unit and not self._knows_unit_calls(doubt):
+                self._hold(doubt, ", unit_calls_leave_no_trace")
+                return left - 1
             if not found:
                 with self.runtime.engine.begin() as connection:
                     connection.execute(
@@ -97,6 +100,19 @@ class Prober:
             left = self._settle_refusals(doubt, where, left)
             self._decide(doubt)
         return left
+
+    def _knows_unit_calls(self, doubt: Any) -> bool:
+        """Whether the provider, asked by idinterno, knows a unit message that it took for sure.
+
+        The guide promises status for bulk alone. A provider that keeps to that knows no unit message, and then not
+        knowing the doubtful one is no absence.
+        """
+        with self.runtime.engine.connect() as connection:
+            taken = connection.execute(query("answered_line"), {"campaign_id": doubt.campaign_id}).first()
+        if taken is None:
+            return False
+        reference = idinterno.encode(doubt.prefix, doubt.campaign_id, taken.generation, taken.seq)
+        return bool(self.runtime.provider.status_by_idinterno(reference))
 
     def _settle_found(self, found: list[ResultLine], campaign_id: int, seq: int) -> bool:
         """Settle what a probe brought: all that the provider has of the line, so a -4 counts too.

@@ -12,6 +12,7 @@ import openpyxl
 from psycopg import sql
 from sqlalchemy import Engine
 
+from dispatcher.errors import UsageError
 from dispatcher.window import provider_local
 
 COLUMNS = (
@@ -153,6 +154,8 @@ def _target(path: Path | None) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if not path.name:
+        raise UsageError(f"{str(path)!r} is no file's name.", hint="Give --output a file to write.")
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as stream:

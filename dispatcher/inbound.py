@@ -48,7 +48,7 @@ def pull(
         ProviderError: no usable answer; what was stored before stays.
     """
     settings = runtime.settings
-    way: Transport = transport or settings.transport
+    way: Transport = transport or (settings.transport if settings.apikey else "soap")
     name: Way = "soap" if way == "soap" else "pull"
     mark = settings.inbox_mark if mark is None else mark
     # With nothing marked, unread says nothing about what is new.

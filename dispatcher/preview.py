@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from dispatcher import accounts, config, loading, means
+from dispatcher import accounts, config, content, loading, means
 from dispatcher.config import Settings
 from dispatcher.database import connect
 from dispatcher.errors import UsageError
@@ -62,11 +62,12 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
         UsageError: as a load would.
     """
     settings = config.load()
+    content.check(spec, settings)
     now = datetime.now(UTC)
     times = loading.schedule(spec, now)
     lists, remarks = _lists(settings)
     loaded = Loaded(None)
-    plan = loading.ChunkPlan(1, settings.effective_chunk_size(), settings.chunk_bytes)
+    plan = loading.ChunkPlan(1, loading.chunk_size(spec, settings), settings.chunk_bytes)
     found = Preview(loaded, now, now, "", remarks=remarks)
     for batch in ingest(source, loading.options_of(spec, settings)):
         reasons = lists.reasons(batch.messages["destino"])

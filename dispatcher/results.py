@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 
 from dispatcher import idinterno, optouts
 from dispatcher.database import pin_key_lookups, query, retry_deadlocks
-from dispatcher.provider.codes import account_scope
+from dispatcher.provider.codes import account_scope, strip_number
 from dispatcher.window import PROVIDER_ZONE
 
 log = logging.getLogger(__name__)
@@ -161,34 +161,44 @@ class Settler:
         return {n: prefix for n in campaign_ids if (prefix := self._prefixes.get(n)) is not None}
 
     def _settle(self, connection: Connection, lines: pl.DataFrame, outcome: Settled, refusals_count: bool) -> None:
-        pin_key_lookups(connection)
-        timely = _lock_and_drop_early(connection, lines, outcome)
-        if timely.is_empty():
-            return
-        # One line an idinterno for the bulk update: a good one if there is one, else the earliest; -4 last, since on
-        # a resent line it does not count, and must not stand before one that does.
-        ranked = timely.with_columns(bad=~pl.col("code").is_in(_FINAL_GOOD), identical=pl.col("code") == -4)
-        key = ["campaign_id", "seq", "generation"]
-        if ranked.select(pl.struct(key).n_unique()).item() < ranked.height:
-            ranked = ranked.sort("bad", "identical", "fecha")
-        first = ranked.unique(key, keep="first", maintain_order=True)
-        rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
-        _stage(connection, first.sort("campaign_id", "seq"), refusals_count)
-        row = connection.execute(query("settle_lines")).one()
-        outcome.settled += row.settled
-        if row.settled:
-            _heed_account_words(connection, self.account_id, first)
-        optouts.heed_staged(connection, set(first["code"].unique()))
-        if row.settled < first.height:
-            _handle_others(connection, outcome)
-        if rest.height:
-            connection.exec_driver_sql("DELETE FROM settle_line")
-            _stage(connection, rest, refusals_count)
-            optouts.heed_staged(connection, set(rest["code"].unique()))
-            _handle_others(connection, outcome)
-        if row.campaigns:
-            # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
-            connection.execute(query("complete_campaigns"), {"account_id": self.account_id})
+        settle_ours(connection, self.account_id, lines, outcome, refusals_count=refusals_count)
+
+
+def settle_ours(
+    connection: Connection, account_id: int, lines: pl.DataFrame, outcome: Settled, *, refusals_count: bool
+) -> None:
+    """Settle lines known to be of this account's campaigns, in the caller's transaction; see `Settler.settle`.
+
+    Columns: hash (any number a line of its own), campaign_id, generation, seq, root_no, fecha, text, code.
+    """
+    pin_key_lookups(connection)
+    timely = _lock_and_drop_early(connection, lines, outcome)
+    if timely.is_empty():
+        return
+    # One line an idinterno for the bulk update: a good one if there is one, else the earliest; -4 last, since on
+    # a resent line it does not count, and must not stand before one that does.
+    ranked = timely.with_columns(bad=~pl.col("code").is_in(_FINAL_GOOD), identical=pl.col("code") == -4)
+    key = ["campaign_id", "seq", "generation"]
+    if ranked.select(pl.struct(key).n_unique()).item() < ranked.height:
+        ranked = ranked.sort("bad", "identical", "fecha")
+    first = ranked.unique(key, keep="first", maintain_order=True)
+    rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
+    _stage(connection, first.sort("campaign_id", "seq"), refusals_count)
+    row = connection.execute(query("settle_lines")).one()
+    outcome.settled += row.settled
+    if row.settled:
+        _heed_account_words(connection, account_id, first)
+    optouts.heed_staged(connection, set(first["code"].unique()))
+    if row.settled < first.height:
+        _handle_others(connection, outcome)
+    if rest.height:
+        connection.exec_driver_sql("DELETE FROM settle_line")
+        _stage(connection, rest, refusals_count)
+        optouts.heed_staged(connection, set(rest["code"].unique()))
+        _handle_others(connection, outcome)
+    if row.campaigns:
+        # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
+        connection.execute(query("complete_campaigns"), {"account_id": account_id})
 
 
 def _lock_and_drop_early(connection: Connection, lines: pl.DataFrame, outcome: Settled) -> pl.DataFrame:
@@ -275,6 +285,7 @@ def _heed_account_words(connection: Connection, account_id: int, lines: pl.DataF
     latest = others.group_by("text").agg(pl.col("fecha").max()).sort("fecha", descending=True)
     for words, fecha in latest.iter_rows():
         if account_scope(words) in ("credit", "contract"):
+            words = strip_number(words)
             parameters = {"account_id": account_id, "words": words, "fecha": fecha.replace(tzinfo=PROVIDER_ZONE)}
             if connection.execute(query("block_by_result"), parameters).first():
                 log.error("account_blocked account=%s words=%r", account_id, words[:200])

@@ -41,9 +41,17 @@ class Runtime:
         Raises:
             UsageError: no API key is configured.
         """
+        return self._http(self.settings.require_apikey())
+
+    @cached_property
+    def anonymous(self) -> HttpProvider:
+        """The provider without a credential: its date needs none."""
+        return self._http("")
+
+    def _http(self, apikey: str) -> HttpProvider:
         return HttpProvider(
             self.settings.provider_url,
-            self.settings.require_apikey(),
+            apikey,
             timeout=self.settings.provider_timeout,
             ca_bundle=str(self.settings.ca_bundle) if self.settings.ca_bundle else None,
         )
@@ -76,8 +84,9 @@ class Runtime:
             inbox.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
-        if "provider" in self.__dict__:
-            self.provider.close()
+        for name in ("provider", "anonymous"):
+            if name in self.__dict__:
+                getattr(self, name).close()
 
 
 _current: Runtime | None = None

@@ -11,7 +11,7 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,9 +21,9 @@ from sqlalchemy import Connection, text
 from dispatcher import accounts, drafts, optouts
 from dispatcher.config import Settings
 from dispatcher.database import query
-from dispatcher.drafts import Draft
+from dispatcher.drafts import Draft, Refusal
 from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard, UsageError
-from dispatcher.provider.codes import MEANING
+from dispatcher.provider.codes import MEANING, account_scope, strip_number
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.provider.message import Message, SendResult
 from dispatcher.runtime import Runtime
@@ -74,8 +74,14 @@ class Sent:
         }
 
 
-def send(runtime: Runtime, wanted: SingleMessage) -> Sent:
+def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -> Sent:
     """Send one message, or say what became of it before: the same idinterno is never sent twice by itself.
+
+    A refused credential, or words about credit or contract, block the account as those of a campaign do; a blocked
+    account's message is refused, but for one trial a backoff step.
+
+    Args:
+        first_only: make no call for a message that has a record, not even one that was proven undelivered.
 
     Raises:
         UsageError: a date or an option that cannot be carried out, no key, an idinterno that another message has.
@@ -86,7 +92,7 @@ def send(runtime: Runtime, wanted: SingleMessage) -> Sent:
     drafts.check_offered(wanted, transport)
     sender = runtime.sender(transport)
     idinterno = wanted.idinterno or f"U{uuid.uuid4().hex.upper()}"
-    taken, draft, latest, began = _prepare(runtime, wanted, transport, idinterno)
+    taken, draft, latest, began = _prepare(runtime, wanted, transport, idinterno, first_only)
     if isinstance(taken, Sent):
         return taken
     message = Message(
@@ -100,19 +106,24 @@ def send(runtime: Runtime, wanted: SingleMessage) -> Sent:
     )
     guard = _guard(settings, latest, began)
     outcome = _call(lambda: sender.send(message, guard=guard, timeout=settings.provider_timeout), taken.again)
-    return _finish(runtime, taken, Sent(idinterno, draft.number, outcome.status, outcome.code, outcome.text, transport))
+    sent = Sent(idinterno, draft.number, outcome.status, outcome.code, outcome.text, transport)
+    return _finish(runtime, taken, sent, outcome.account_words)
 
 
-def receive(runtime: Runtime, payload: dict[str, Any], task_id: str) -> Sent | None:
+def receive(runtime: Runtime, payload: dict[str, Any], task_id: str, *, redelivered: bool = False) -> Sent | None:
     """Send what came as a task. What cannot be carried out is in the log alone: there is no record without a message.
 
-    A payload without an idinterno gets one from the task's id, so that a task that comes twice is one message.
+    A payload without an idinterno gets one from the task's id, so that a task that comes twice is one message. A task
+    that comes again makes no call for a message that has a record: whoever read there that it failed may have sent it
+    otherwise since.
     """
     try:
         wanted = SingleMessage.model_validate(payload)
+        again = redelivered
         if wanted.idinterno is None and (own := re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]):
             wanted = wanted.model_copy(update={"idinterno": f"T{own}"})
-        return send(runtime, wanted)
+            again = True  # a record under this name is this very task's
+        return send(runtime, wanted, first_only=again)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         log.error("send_refused task=%s why=%s: %s", task_id, first["loc"][0] if first["loc"] else "", first["msg"])
@@ -136,7 +147,7 @@ def expire(connection: Connection) -> int:
 
 
 def _prepare(
-    runtime: Runtime, wanted: SingleMessage, transport: Transport, idinterno: str
+    runtime: Runtime, wanted: SingleMessage, transport: Transport, idinterno: str, first_only: bool
 ) -> tuple[_Taken | Sent, Draft, datetime, float]:
     """Check and record in one transaction, by a clock measurement that holds; it is taken anew when there is none.
 
@@ -154,10 +165,23 @@ def _prepare(
             clock = accounts.clock_of(row)
             if clock is not None and clock.trustworthy(row.db_now, accounts.host_id(), began):
                 draft = drafts.draft(connection, runtime.settings, wanted, clock, row.db_now)
-                taken = _take(connection, runtime, account.id, idinterno, wanted, transport, draft)
+                if draft.refusal is None and row.blocked_at is not None:
+                    draft = replace(draft, refusal=_block_problem(connection, row))
+                taken = _take(connection, runtime, account.id, idinterno, wanted, transport, draft, first_only)
                 return taken, draft, clock.bounds(row.db_now)[1], began
         accounts.measure_clock(runtime, account.id)
     raise UsageError("The clock of this machine or of the database keeps jumping, so the window cannot be kept.")
+
+
+def _block_problem(connection: Connection, account: Any) -> Refusal | None:
+    """Nothing goes out of a blocked account, but for one trial a backoff step."""
+    if connection.execute(query("take_trial"), {"account_id": account.id}).first():
+        return None
+    return Refusal(
+        None,
+        f"the account is blocked, the provider says: {account.blocked_words}; set that right with the provider, then "
+        "`dispatcher account resume`",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +203,7 @@ def _take(
     wanted: SingleMessage,
     transport: Transport,
     draft: Draft,
+    first_only: bool,
 ) -> _Taken | Sent:
     settings, refusal = runtime.settings, draft.refusal
     lease = settings.provider_timeout + LEASE_MARGIN
@@ -211,6 +236,8 @@ def _take(
         raise UsageError(
             f"Another message has the idinterno {idinterno}.", hint="Give each message an idinterno of its own."
         )
+    if first_only:
+        return _sent(row)
     states = [*_AGAIN, "unknown"] if wanted.retry_unknown else [*_AGAIN]
     if row.state not in states or (refusal and row.state == "unknown"):
         return _sent(row)
@@ -253,11 +280,12 @@ def _guard(settings: Settings, latest: datetime, began: float) -> Callable[[], N
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What a call came to."""
+    """What a call came to; `account_words` are those with which the provider refused the whole account."""
 
     status: str
     code: int | None
     text: str
+    account_words: str | None = None
 
 
 def _call(post: Callable[[], SendResult], again: bool) -> _Outcome:
@@ -277,15 +305,18 @@ def _call(post: Callable[[], SendResult], again: bool) -> _Outcome:
 
 def _of_error(error: ProviderError, again: bool) -> _Outcome:
     words = f"{error} {error.hint or ''}".strip()
+    refused = strip_number(error.words) if error.scope == "account" and error.words else None
     if error.delivered == "unknown" or again:
         # Whatever this call proves, it proves nothing of the one before.
-        return _Outcome("unknown", None, words)
-    return _Outcome("failed", -99 if error.words else None, words)
+        return _Outcome("unknown", None, words, refused)
+    return _Outcome("failed", -99 if error.words else None, words, refused)
 
 
-def _finish(runtime: Runtime, taken: _Taken, sent: Sent) -> Sent:
-    """Write the outcome down; a list takes note of a code in the same transaction."""
+def _finish(runtime: Runtime, taken: _Taken, sent: Sent, account_words: str | None) -> Sent:
+    """Write the outcome down; a list and the account take note of it in the same transaction."""
     with runtime.engine.begin() as connection:
+        # The account before the message, as when it was taken.
+        _tell_account(connection, runtime.settings, taken.account_id, sent, account_words)
         connection.execute(
             query("finish_single"),
             {
@@ -300,6 +331,23 @@ def _finish(runtime: Runtime, taken: _Taken, sent: Sent) -> Sent:
         optouts.heed_code(connection, taken.number, sent.code, sent.text[:400], at.astimezone(PROVIDER_ZONE))
     log.info("sent single=%s attempt=%s status=%s code=%s", taken.id, taken.attempt, sent.status, sent.code)
     return sent
+
+
+def _tell_account(
+    connection: Connection, settings: Settings, account_id: int, sent: Sent, account_words: str | None
+) -> None:
+    """Block the account that was refused, or end the block of one that is accepted.
+
+    A mail server's words are not the provider's, and another credential than the account's says nothing of it.
+    """
+    if sent.transport == "smtp":
+        return
+    own_credential = sent.transport == "http" or settings.apikey is None
+    if account_words and (own_credential or account_scope(account_words) in ("credit", "contract")):
+        connection.execute(query("account_blocked"), {"account_id": account_id, "words": account_words})
+        log.error("account_blocked account=%s words=%r", account_id, account_words[:200])
+    elif sent.status == "accepted" and own_credential:
+        connection.execute(query("end_block"), {"account_id": account_id})
 
 
 def _row(connection: Connection, account_id: int, idinterno: str) -> Any:

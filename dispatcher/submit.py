@@ -1,11 +1,13 @@
-"""The pump: claim a chunk, POST it once, write down what came of it, and again."""
+"""The pump: claim a chunk, POST it once, in bulk or as a unit call, write down what came of it, and again."""
 
 import itertools
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
-from dispatcher import accounts, chunks
+from dispatcher import accounts, chunks, content
 from dispatcher.brakes import Wait
 from dispatcher.chunks import Claim, NothingToSend
 from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard
@@ -44,6 +46,8 @@ def pump(runtime: Runtime, account_id: int) -> bool:
 
 
 def _bound(runtime: Runtime, account_id: int) -> accounts.Bound | None:
+    if runtime.settings.apikey is None:
+        return None
     with runtime.engine.connect() as connection:
         account = accounts.find(connection, runtime.settings)
     return account if account and account.id == account_id else None
@@ -66,29 +70,42 @@ def _submit(runtime: Runtime, claim: Claim) -> None:
             raise SendRefusedByGuard("the deadline passed while connecting")
 
     try:
-        runtime.provider.send_bulk(claim.bloque, test=claim.test, guard=guard, timeout=timeout)
+        finish = _post(runtime, claim, guard, timeout)
     except ProviderError as error:
         log.warning("post_failed %s reason=%s delivered=%s", claim.label(), error.reason, error.delivered)
-        _record(runtime, claim, error)
+        not_taken = error.delivered == "no"
+        finish = partial(
+            chunks.finish_undelivered if not_taken else chunks.finish_in_doubt, runtime.engine, claim, error
+        )
     except Exception as error:
         # Nothing is known of what left this machine: it must not be taken for undelivered.
         log.exception("post_crashed %s", claim.label())
-        _record(runtime, claim, InDoubt(f"{type(error).__name__}", reason="crash"))
+        unknown = InDoubt(f"{type(error).__name__}", reason="crash")
+        finish = partial(chunks.finish_in_doubt, runtime.engine, claim, unknown)
     else:
         log.info("accepted %s lines=%s", claim.label(), claim.lines)
-        _record(runtime, claim, None)
+    _record(claim, finish)
 
 
-def _record(runtime: Runtime, claim: Claim, error: ProviderError | None) -> None:
+Finish = Callable[[], str | None]
+"""Writes the outcome of a POST down; the chunk's new state, None when its attempt no longer counts."""
+
+
+def _post(runtime: Runtime, claim: Claim, guard: Callable[[], None], timeout: float) -> Finish:
+    """The one call: a bulk POST that is taken whole, or a unit call, which has its result at once."""
+    if claim.html is None:
+        method = runtime.settings.bulk_method
+        runtime.provider.send_bulk(claim.bloque, test=claim.test, method=method, guard=guard, timeout=timeout)
+        return partial(chunks.finish_accepted, runtime.engine, claim)
+    answer = runtime.sender("http").send(content.message_of(claim), guard=guard, timeout=timeout)
+    return partial(content.finish_answered, runtime, claim, answer)
+
+
+def _record(claim: Claim, finish: Finish) -> None:
     """Write the outcome; when the database will not take it within the lease, the lease's end speaks for it."""
     for attempt in itertools.count():
         try:
-            if error is None:
-                state = chunks.finish_accepted(runtime.engine, claim)
-            elif error.delivered == "no":
-                state = chunks.finish_undelivered(runtime.engine, claim, error)
-            else:
-                state = chunks.finish_in_doubt(runtime.engine, claim, error)
+            state = finish()
         except Exception:
             if boot_clock() > claim.lease_ends:
                 log.exception("outcome_not_recorded %s", claim.label())

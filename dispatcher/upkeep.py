@@ -112,6 +112,8 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
     poller_idle = row.poll_lease_until is None or row.poll_lease_until < row.db_now
     hints.poll = bool((work.awaited or work.late) and row.poll_at <= row.db_now and poller_idle)
     hints.probe = bool(work.probes and (row.probe_free_at is None or row.probe_free_at <= row.db_now))
+    if runtime.settings.apikey is None:  # usuario and clave alone open none of these
+        hints.submits, hints.balance, hints.poll, hints.probe = 0, False, False, False
 
 
 def _balance_is_old(row: Any, doubt_since: datetime | None) -> bool:

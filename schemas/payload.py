@@ -10,7 +10,10 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
 class CampaignSpec(BaseModel):
-    """What a campaign says and when, without its recipients. Dates are text: `dispatcher.window` reads them."""
+    """What a campaign says and when, without its recipients. Dates are text: `dispatcher.window` reads them.
+
+    `html` is the content behind the link that the template has a mark for (guide, HTML): the same for all recipients.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,6 +30,7 @@ class CampaignSpec(BaseModel):
     require_balance: bool = False
     canary: Annotated[int, Field(ge=1, le=100_000)] | None = None
     max_reject_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
 
 
 class CampaignPayload(CampaignSpec):

@@ -22,7 +22,7 @@ WHERE a.id = :account_id;
 
 -- name: next_campaign
 -- The campaign whose turn it is, locked: pause and cancel wait for this transaction, or it sees them.
-SELECT c.id, c.prefix, c.test, c.priority, c.expires_at
+SELECT c.id, c.prefix, c.test, c.priority, c.expires_at, c.html
 FROM campaign c
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
@@ -43,7 +43,7 @@ WITH claimed AS (
           AND root_no <= coalesce((SELECT canary_chunks FROM campaign WHERE id = :campaign_id), root_no)
         ORDER BY chunk_no LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
     )
-    RETURNING id, chunk_no, first_seq, last_seq, attempt, messages
+    RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, messages
 ), taken AS (
     UPDATE campaign SET turn = :turn, state = 'running', started_at = coalesce(started_at, clock_timestamp())
     WHERE id = :campaign_id AND EXISTS (SELECT 1 FROM claimed)
@@ -169,6 +169,17 @@ UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked
        retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
 WHERE id = :account_id
 RETURNING failures;
+
+-- name: take_trial
+-- A blocked account's one call of this backoff step, for a single message; no row when it is not time yet.
+UPDATE account SET retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
+WHERE id = :account_id AND blocked_at IS NOT NULL AND (retry_at IS NULL OR retry_at <= clock_timestamp())
+RETURNING id;
+
+-- name: end_block
+-- A single message that was accepted ends a block, and nothing else: campaigns have backoff steps of their own.
+UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_at = NULL
+WHERE id = :account_id AND blocked_at IS NOT NULL;
 
 -- name: rescue_leases
 -- A lease that ran out means that nobody knows: in doubt, or settled when every result is in.
@@ -327,11 +338,12 @@ FROM account WHERE id = :account_id;
 UPDATE account SET malformed_lines = malformed_lines + :n WHERE id = :account_id;
 
 -- name: known_result
--- A settled line of this account with its fecha, the latest: what the reading of fecha is found with.
+-- A settled line of this account with its fecha, the latest: what the reading of fecha is found with. The answer of a
+-- unit call has no fecha of the provider's.
 SELECT m.campaign_id, m.seq, m.generation, m.processed_at, c.prefix
 FROM chunk k JOIN campaign c ON c.id = k.campaign_id
 JOIN message m ON m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq AND m.chunk_no = k.chunk_no
-WHERE k.account_id = :account_id AND k.resulted > 0 AND m.result_code IS NOT NULL
+WHERE k.account_id = :account_id AND k.resulted > 0 AND m.result_code IS NOT NULL AND c.html IS NULL
 ORDER BY k.id DESC LIMIT 1;
 
 -- name: oldest_accepted
@@ -377,21 +389,37 @@ RETURNING k.campaign_id, k.chunk_no, k.messages - k.resulted - k.suppressed AS u
 -- Doubtful chunks past the horizon. When later chunks were posted, one of them must have results; what never left
 -- (proven undelivered, or settled with nothing to send) says nothing.
 -- With no later one, the chunks accepted before it must have results, or the provider has not come to it yet.
-SELECT k.id, k.campaign_id, k.chunk_no, k.root_no, k.attempt, k.resends, k.first_seq, k.last_seq, c.prefix, c.on_doubt
+-- Unit calls are answered at once: they say nothing of how far the provider is with its bulk queue, nor it of them.
+WITH unit AS (
+    SELECT id FROM campaign WHERE account_id = :account_id AND html IS NOT NULL
+)
+SELECT k.id, k.campaign_id, k.chunk_no, k.root_no, k.attempt, k.resends, k.first_seq, k.last_seq, c.prefix, c.on_doubt,
+       c.html IS NOT NULL AS by_unit
 FROM chunk k JOIN campaign c ON c.id = k.campaign_id JOIN account a ON a.id = k.account_id
 WHERE k.account_id = :account_id AND k.state = 'in_doubt' AND k.probe_at <= clock_timestamp()
   AND a.observed_ms - k.doubt_observed_ms >= :horizon_ms
-  AND (NOT EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
-                   AND l.state NOT IN ('sending', 'due', 'cancelled', 'expired')
-                   AND NOT (l.state = 'settled' AND l.resulted = 0 AND l.accepted_at IS NULL))
+  AND (c.html IS NOT NULL
+       OR NOT EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
+                      AND l.campaign_id NOT IN (SELECT id FROM unit)
+                      AND l.state NOT IN ('sending', 'due', 'cancelled', 'expired')
+                      AND NOT (l.state = 'settled' AND l.resulted = 0 AND l.accepted_at IS NULL))
            AND NOT EXISTS (SELECT 1 FROM chunk e WHERE e.account_id = k.account_id AND e.state = 'accepted'
+                           AND e.campaign_id NOT IN (SELECT id FROM unit)
                            AND e.posted_at < k.posted_at AND e.resulted = 0
                            AND NOT EXISTS (SELECT 1 FROM chunk s WHERE s.account_id = k.account_id AND s.resulted > 0
+                                           AND s.campaign_id NOT IN (SELECT id FROM unit)
                                            AND s.posted_at > e.posted_at AND s.posted_at < k.posted_at))
        OR EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
-                  AND l.resulted > 0))
+                  AND l.campaign_id NOT IN (SELECT id FROM unit) AND l.resulted > 0))
 ORDER BY k.id
 LIMIT 20;
+
+-- name: answered_line
+-- A line of a campaign that the provider took for sure: whether it knows this one tells whether its not knowing another
+-- one means anything.
+SELECT m.seq, m.generation FROM message m
+WHERE m.campaign_id = :campaign_id AND m.result_code IN (0, 1)
+ORDER BY m.seq LIMIT 1;
 
 -- name: lines_to_probe
 -- Lines of a doubtful chunk without a trace that were not yet found absent.

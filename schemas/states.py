@@ -16,7 +16,7 @@ class CampaignState(StrEnum):
 
 
 class ChunkState(StrEnum):
-    """Where a chunk (the lines of one bulk POST) stands."""
+    """Where a chunk (the lines of one bulk POST, or the one of a unit call) stands."""
 
     DUE = "due"
     SENDING = "sending"

@@ -1,7 +1,7 @@
 """The tasks: each takes an id, calls `dispatcher`, and hints what should follow. None holds logic or SQL.
 
 A task is a hint: losing it, or running it twice, changes nothing. `create_campaign` and `send_message` alone carry a
-payload, so they alone acknowledge late.
+payload, so they alone acknowledge late; each run after the first finds its record and repeats nothing.
 """
 
 import logging
@@ -116,7 +116,8 @@ def send_message(self: Any, payload: dict[str, Any]) -> None:
 
     A task that comes twice is the same message: without an idinterno it gets one from the task's own id.
     """
-    send.receive(runtime.current(), payload, str(self.request.id or ""))
+    again = bool((self.request.delivery_info or {}).get("redelivered"))
+    send.receive(runtime.current(), payload, str(self.request.id or ""), redelivered=again)
 
 
 def _poller(account_id: int) -> Poller | None:

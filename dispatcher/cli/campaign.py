@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from dispatcher import campaigns, export, loading, means, preview
 from dispatcher.campaigns import Summary
-from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.cli.output import FAILED, Output, command, read_html, session
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, Source, open_source
 from dispatcher.provider.codes import MEANING
@@ -45,6 +45,12 @@ def campaign() -> None:
 )
 @click.option("--strict-text", is_flag=True, help="Reject texts with accents and the like, instead of adapting them.")
 @click.option("--test", is_flag=True, help="The provider validates and sends nothing (TEST=1).")
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Content behind a link, one call a message; the text says where the link goes: http://1rck.in/-000000",
+)
 @click.option("--canary", type=int, help="Send the first N alone; go on only if few of them are rejected.")
 @click.option(
     "--max-reject-rate",
@@ -54,7 +60,7 @@ def campaign() -> None:
 @click.option("--require-balance", is_flag=True, help="Refuse it when it exceeds the balance or outlasts the contract.")
 @click.option("--dry-run", is_flag=True, help="Validate, show samples, rejects and an estimate; change nothing.")
 @command
-def create(output: Output, file: str, dry_run: bool, **fields: Any) -> None:
+def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **fields: Any) -> None:
     """Load FILE (CSV, XLSX or JSONL; - reads CSV from stdin) as a campaign.
 
     Good rows become messages; bad ones are rejected one by one, each with its line, the reason and what to do. A file
@@ -65,7 +71,7 @@ def create(output: Output, file: str, dry_run: bool, **fields: Any) -> None:
         --start '2026-12-01 09:00:00'
     """
     try:
-        spec = CampaignSpec(**fields)
+        spec = CampaignSpec(**fields, html=read_html(html_file))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
@@ -34,15 +35,15 @@ class Output:
     def answer(self, value: dict[str, Any]) -> None:
         """The command's one JSON object; nothing without `--json`."""
         if self.as_json:
-            click.echo(json.dumps(value, ensure_ascii=False, default=str))
+            click.echo(_writable(json.dumps(value, ensure_ascii=False, default=str)))
 
     def say(self, text: str) -> None:
         """A line for people."""
-        self.console.print(text, markup=False)
+        self.console.print(_writable(text), markup=False)
 
     def note(self, text: str) -> None:
         """A line for people that is not the answer."""
-        self.notes.print(text, markup=False)
+        self.notes.print(_writable(text), markup=False)
 
     def table(self, title: str, columns: list[str], rows: list[list[Any]], right: tuple[str, ...] = ()) -> None:
         """A table, unless there is nothing in it."""
@@ -53,7 +54,7 @@ class Output:
             table.add_column(column, justify="right" if column in right else "left", overflow="fold")
         for row in rows:
             # As they are: a reply or a rejected row may hold what rich takes for markup.
-            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+            table.add_row(*(Text("" if cell is None else _writable(str(cell))) for cell in row))
         self.console.print(table)
 
     def fail(self, error: str, hint: str | None, code: int) -> NoReturn:
@@ -61,10 +62,23 @@ class Output:
         if self.as_json:
             self.answer({"error": error, "hint": hint})
         else:
-            self.notes.print(Text.assemble(("Error:", "bold red"), " ", error))
+            self.notes.print(Text.assemble(("Error:", "bold red"), " ", _writable(error)))
             if hint:
-                self.notes.print(Text.assemble(("What to do:", "bold"), " ", hint))
+                self.notes.print(Text.assemble(("What to do:", "bold"), " ", _writable(hint)))
         sys.exit(code)
+
+
+def _writable(text: str) -> str:
+    """A file's name may hold bytes that are no text; in JSON, too, this writes them as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _require_text(arguments: dict[str, Any]) -> None:
+    for name, value in arguments.items():
+        if name != "file" and isinstance(value, str) and value != _writable(value):
+            raise UsageError(
+                f"{name} is not valid text: {value[:80]}", hint="Write it in the terminal's encoding, UTF-8."
+            )
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -78,6 +92,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def wrapped(as_json: bool, **arguments: Any) -> None:
         output = Output(as_json)
         try:
+            _require_text(arguments)
             function(output, **arguments)
         except UsageError as error:
             output.fail(str(error), error.hint, BAD_USAGE)
@@ -103,6 +118,21 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:300]
+
+
+def read_html(path: Path | None) -> str | None:
+    """The content of --html.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"--html {path} cannot be read: {why}.", hint="Give a UTF-8 file with the HTML.") from None
 
 
 @contextmanager

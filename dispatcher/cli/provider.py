@@ -1,6 +1,7 @@
 """`dispatcher provider …`: the provider's own answers, asked by hand."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 import click
@@ -30,7 +31,7 @@ def status(output: Output, idinterno: str | None, fecha: str | None) -> None:
         raise UsageError("Give either --idinterno or --fecha.", hint="--fecha 20261201090000")
     if idinterno is not None and not re.fullmatch(r"[0-9A-Za-z]{1,50}", idinterno):
         raise UsageError("--idinterno must be 1 to 50 letters and digits.")
-    if fecha is not None and not re.fullmatch(r"\d{14}", fecha, re.ASCII):
+    if fecha is not None and not _is_moment(fecha):
         raise UsageError("--fecha must be YYYYMMDDHHMMSS, such as 20261201090000.")
     runtime = Runtime(config.load())
     try:
@@ -46,6 +47,14 @@ def status(output: Output, idinterno: str | None, fecha: str | None) -> None:
     )
     if not results:
         output.say("PENDIENTE: no results, or nothing of that name was ever sent.")
+
+
+def _is_moment(fecha: str) -> bool:
+    try:
+        datetime.strptime(fecha, "%Y%m%d%H%M%S")
+    except ValueError:
+        return False
+    return re.fullmatch(r"\d{14}", fecha, re.ASCII) is not None
 
 
 def _by_idinterno(provider: HttpProvider, idinterno: str) -> list[dict[str, Any]]:

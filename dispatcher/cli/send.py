@@ -8,7 +8,7 @@ import click
 from pydantic import ValidationError
 
 from dispatcher import send as sending
-from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.cli.output import FAILED, Output, command, read_html, session
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
 from schemas.single import SingleMessage
@@ -40,7 +40,7 @@ def send(output: Output, html_file: Path | None, **fields: Any) -> None:
     \b
     dispatcher send 1144445555 'Su turno es a las 15. Empresa SA'
     """
-    wanted = single(**fields, html=_read(html_file))
+    wanted = single(**fields, html=read_html(html_file))
     with session() as runtime:
         sent = sending.send(runtime, wanted)
     say_sent(output, sent)
@@ -73,13 +73,3 @@ def say_sent(output: Output, sent: sending.Sent) -> None:
         )
     if not sent.good:
         sys.exit(FAILED)
-
-
-def _read(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"--html {path} cannot be read: {why}.", hint="Give a UTF-8 file with the HTML.") from None

@@ -37,7 +37,7 @@ class UnitSender:
         `AccountBlocked`, `InDoubt`, and `UsageError` for a text that latin-1 cannot write or content that is too long.
         """
         access = self._access
-        body = _body(access.apikey, message)
+        body = body_of(access.apikey, message)
         call = Call(access.timeout if timeout is None else timeout, guard)
 
         def post() -> SendResult:
@@ -51,7 +51,8 @@ class UnitSender:
         self._access.client.close()
 
 
-def _body(apikey: str, message: Message) -> bytes:
+def body_of(apikey: str, message: Message) -> bytes:
+    """The encoded body of a call; `UsageError` for what one call cannot carry."""
     try:
         body = form.unit_form(apikey, message)
     except UnicodeEncodeError as error:

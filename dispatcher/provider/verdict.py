@@ -40,6 +40,12 @@ def read_words(words: str) -> SendResult:
     return _plain(text)
 
 
+def sentence(text: str) -> str:
+    """The words of a verdict without the code that stands before them: what a status line has of the same message."""
+    found = _NUMERIC.fullmatch(text.strip(" \t\r\n"))
+    return found[2] if found else text
+
+
 def account_error(words: str) -> ProviderError | None:
     """The error for a sentence that complains about the account; None for every other one."""
     scope = account_scope(words)

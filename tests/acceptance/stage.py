@@ -32,7 +32,8 @@ class Stage:
         self.loads += 1
         recipients: list[dict[str, object]] = [{"telefono": f"11{20_000_000 + n}", "n": str(n)} for n in range(rows)]
         settings = self.make_runtime(chunk_size=chunk_size).settings
-        wanted = CampaignSpec(template=f"Aviso {self.loads} para {{n}}", **spec)
+        spec.setdefault("template", f"Aviso {self.loads} para {{n}}")
+        wanted = CampaignSpec(**spec)
         with from_recipients(recipients) as source, self.runtime.engine.begin() as connection:
             loaded = loading.load(connection, settings, wanted, source)
         assert loaded.campaign_id is not None

@@ -1,5 +1,6 @@
 """The provider fails in every way it can: nothing is lost, nothing is sent twice, and its ledger says so."""
 
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
@@ -85,6 +86,37 @@ def test_a_sentence_about_credit_leaves_its_chunk_in_doubt_and_the_others_due(st
     assert stage.value("SELECT count(*) FROM chunk WHERE state = 'due'") == 3
     stage.finish(campaign)
     stage.assert_every_line_once(campaign)
+
+
+@pytest.mark.parametrize("whole_calls", [True, False], ids=["calls are refused", "lines are refused"])
+def test_saldo_that_runs_out_in_the_middle_blocks_and_after_a_top_up_everybody_has_one_message(
+    whole_calls: bool, stage: Stage
+) -> None:
+    """The guide leaves open whether a call without credit is refused or its lines are; either way 25 of 60 go out."""
+    stage.simulator.set_option(credit=25, refuse_calls=whole_calls)
+    campaign = stage.load(60, chunk_size=10)
+    # One call every two seconds, so that results come between them.
+    stage.cluster.environment |= {"DISPATCHER_CONCURRENCY": "1", "DISPATCHER_RATE": "300"}
+    stage.cluster.start()
+    blocked = stage.wait_for(lambda: stage.show(campaign).blocked, 30, "the account is blocked")
+    assert "se han agotado los 25 SMS contratados" in blocked
+    stage.wait_for(lambda: stage.simulator.sent()["ok"] == 25, 20, "the credit is used up")
+    assert stage.cluster.cli("account")["saldo"] == 0
+    shown = stage.cluster.cli("campaign", "show", str(campaign))
+    assert sum(shown["counts"].values()) == 60
+    assert shown["counts"].get("pending", 0) > 0, "what is due waits"
+    stage.simulator.set_option(credit=1000)
+    found = stage.finish(campaign, 90)
+    assert found.blocked is None
+    refused = found.counts.get("rejected", 0)
+    assert refused >= 5, "the lines of the chunk in which the credit ended"
+    retried = stage.cluster.cli("campaign", "retry", str(campaign), "--reason", "se han agotado")
+    assert retried["retried"] == refused
+    assert stage.finish(campaign, 60).counts == {"ok": 60}
+    went_out = Counter(line["destino"] for line in stage.simulator.ledger() if line["verdict"] == sentences.OK)
+    assert went_out == Counter(dict.fromkeys((f"11{20_000_000 + n}" for n in range(60)), 1))
+    assert stage.simulator.sent()["sent_twice"] == {}
+    assert stage.cluster.cli("campaign", "audit", str(campaign))["balanced"]
 
 
 @pytest.mark.slow

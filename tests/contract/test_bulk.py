@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 import pytest
 import requests
@@ -19,8 +20,8 @@ from dispatcher.errors import (
     ProviderError,
     SendRefusedByGuard,
 )
-from dispatcher.provider import sockets
-from dispatcher.provider.http import HttpProvider
+from dispatcher.provider import form, sockets
+from dispatcher.provider.http import LARGEST_QUERY, HttpProvider
 from tests.contract.wire import (
     Peer,
     Script,
@@ -355,3 +356,45 @@ def test_the_post_is_the_guide_s_form_below_the_configured_path(prefix: str) -> 
     assert head.startswith(b"POST " + prefix.rstrip("/").encode() + b"/enviar_sms_bloque.asp HTTP/1.1\r\n")
     assert b"content-type: application/x-www-form-urlencoded" in head.lower().split(b"\r\n")
     assert body == b"apikey=" + KEY.encode() + b"&separadorcampos=coma&bloque=X%2C1161880001%2Ca+b&test=1"
+
+
+def texts(count: int) -> bytes:
+    return b"\r\n".join(b"ID%d\t11618800%02d\tHola, Ana: saldo, $ %d" % (n, n, n) for n in range(count))
+
+
+@pytest.mark.parametrize(("lines", "by_get"), [(1, True), (20, True), (40, False), (1000, False)])
+def test_what_fits_a_url_goes_as_the_guide_s_example_and_the_rest_by_post(lines: int, by_get: bool) -> None:
+    with wire(answering(http(body=b"OK"))) as server:
+        HttpProvider(server.url, KEY, timeout=5).send_bulk(texts(lines), method="auto", test=True)
+    head, _, body = server.received.partition(b"\r\n\r\n")
+    verb, target, _ = head.split(b"\r\n")[0].split(b" ")
+    page, _, query = target.partition(b"?")
+    assert page == b"/enviar_sms_bloque.asp"
+    assert (verb == b"GET", body == b"", bool(query)) == (by_get, by_get, by_get)
+    fields = parse_qs((query or body).decode("ascii"), strict_parsing=True)
+    assert fields["apikey"] == [KEY]
+    assert fields["test"] == ["1"]
+    assert fields["separadorcampos"] == ["coma" if by_get else "tab"]
+    separator = b"," if by_get else b"\t"
+    sent = fields["bloque"][0].encode().split(b"\r\n")
+    assert [line.split(separator, 2) for line in sent] == [line.split(b"\t") for line in texts(lines).split(b"\r\n")]
+    assert len(query) <= LARGEST_QUERY
+
+
+def test_a_query_of_just_the_limit_is_a_get_and_one_byte_more_a_post() -> None:
+    frame = len(form.bulk_form(KEY, b"A,1161880001,", "coma", False))
+    for length, verb in ((LARGEST_QUERY - frame, b"GET"), (LARGEST_QUERY - frame + 1, b"POST")):
+        with wire(answering(http(body=b"OK"))) as server:
+            HttpProvider(server.url, KEY, timeout=5).send_bulk(b"A\t1161880001\t" + b"x" * length, method="auto")
+        assert server.received.startswith(verb)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.bloque is BLOQUE], ids=lambda case: case.label)
+def test_what_is_not_ok_proves_the_same_by_get(case: Case) -> None:
+    with wire(case.script) as server, pytest.raises(ProviderError) as caught:
+        HttpProvider(server.url, KEY, timeout=case.timeout).send_bulk(case.bloque, method="auto")
+    error = caught.value
+    assert type(error) is case.error
+    assert (error.delivered, error.scope) == (case.delivered, case.scope)
+    assert len(server.peers) == 1, "nothing is ever asked again"
+    assert KEY not in f"{error!r} {error} {error.words}"

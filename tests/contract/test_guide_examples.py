@@ -5,13 +5,16 @@ Then the same through our own client. `[SU_APIKEY]` is the only thing filled in;
 
 from __future__ import annotations
 
+import re
 import smtplib
 import urllib.request
 from datetime import date, datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from dispatcher import phone, text
+from dispatcher.errors import AccountBlocked, UsageError
 from dispatcher.provider import answers
 from dispatcher.provider.codes import CODES
 from dispatcher.provider.http import HttpProvider
@@ -112,6 +115,66 @@ def test_every_sentence_about_a_message_is_said_and_understood(
     assert (result.code, result.text) == (code, f"{code};{numero}: {sentence}")
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence", "words"),
+    [
+        ({"credit": 0}, "se han agotado los NNNN SMS contratados".replace("NNNN", "0"), "credit"),
+        (
+            {"contract_expires": "2026-01-31"},
+            "el contrato para enviar SMS ha expirado el XXXX de XXXMES",
+            "contract",
+        ),
+    ],
+    ids=["no credit left", "contract over"],
+)
+def test_every_sentence_about_the_account_is_said_and_understood(
+    provider: SimulatorProcess, options: dict[str, object], sentence: str, words: str
+) -> None:
+    provider.set_option(**options)
+    with pytest.raises(AccountBlocked) as caught:
+        unit_sender(provider).send(Message("1144445555", "Mensaje"))
+    assert (caught.value.reason, caught.value.delivered) == (words, "no")
+    pattern = re.escape(sentence).replace("XXXX", r"\d{1,2}").replace("XXXMES", r"\w+")
+    assert re.search(pattern, caught.value.words or ""), caught.value.words
+
+
+ALPHABET = r"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!?\$%()*+, -./:;=@ y el espacio"
+
+
+def test_the_alphabet_of_the_guide_is_taken_and_is_ours(provider: SimulatorProcess) -> None:
+    """The backslash is the guide's escape for the $ after it."""
+    letters = ALPHABET.removesuffix(" y el espacio").replace("\\", "")
+    assert set(letters) == set(text.ALPHABET) - {"#"}
+    assert unit_sender(provider).send(Message("1144445555", letters)).status == "accepted"
+    assert [line["texto"] for line in provider.ledger()] == [letters]
+
+
+COUNTRIES = [
+    ("AR", "011 15 4444-5555", "1144445555"),
+    ("GT", "5555 6666", "55556666"),
+    ("MX", "55 1234 5678", "5512345678"),
+    ("PE", "987 654 321", "987654321"),
+    ("UY", "099 123 456", "99123456"),
+]
+
+
+@pytest.mark.parametrize(("country", "written", "numero"), COUNTRIES)
+def test_the_note_on_each_country_is_what_we_send_and_what_is_taken(
+    provider: SimulatorProcess, country: str, written: str, numero: str
+) -> None:
+    provider.set_option(country=country)
+    assert phone.normalise(written, country) == numero
+    assert unit_sender(provider).send(Message(numero, "Mensaje")).status == "accepted"
+    assert unit_sender(provider).send(Message(numero[:-1], "Mensaje")).code == -7
+
+
+def test_an_idinterno_has_fifty_characters_at_most(provider: SimulatorProcess) -> None:
+    unit_sender(provider).send(Message("1144445555", "Mensaje", idinterno="A1" * 25))
+    assert [line["idinterno"] for line in provider.ledger()] == ["A1" * 25]
+    with pytest.raises(UsageError):
+        Message("1144445555", "Mensaje", idinterno="A" * 51)
+
+
 def test_the_example_of_a_date_sends_then(provider: SimulatorProcess) -> None:
     provider.set_clock(at="2014-06-16 09:00:00")
     message = Message("1144445555", "Mensaje", fechadesde=datetime(2014, 6, 16, 17, 56))
@@ -166,6 +229,67 @@ def test_the_same_by_post_and_from_our_client(provider: SimulatorProcess) -> Non
     client(provider).send_bulk(b"ZZZ,1161880003,Texto, con comas", separator="coma")
     client(provider).send_bulk(b"ZZY\t1161880004\tTexto 4", separator="tab")
     assert [line["idinterno"] for line in provider.ledger()] == ["XXX", "YYY", "ZZZ", "ZZY"]
+
+
+def test_what_fits_a_url_is_that_very_example(provider: SimulatorProcess) -> None:
+    """The guide's lines from our client by GET: what the provider reads is what it reads of the example."""
+    lines = b"XXX\t1161880001\tTexto 1\r\nYYY\t1161880002\tTexto 2, con comas"
+    client(provider).send_bulk(lines, method="auto")
+    taken = [(line["idinterno"], line["destino"], line["texto"]) for line in provider.ledger()]
+    assert taken == [("XXX", "1161880001", "Texto 1"), ("YYY", "1161880002", "Texto 2, con comas")]
+    assert [post["bytes"] for post in provider.posts()] == [0], "there was no body"
+
+
+COMA = "idinterno,destino,texto{enter}idinterno,destino,texto{enter}idinterno,destino,texto"
+TAB = "Idinterno{tab}destino{tab}texto{enter}Idinterno{tab}destino{tab}texto{enter}Idinterno{tab}destino{tab}texto"
+
+
+@pytest.mark.parametrize(("form", "separator"), [(COMA, "coma"), (COMA, None), (TAB, "tab")])
+def test_both_forms_of_a_bloque_are_read_and_coma_is_the_default(
+    provider: SimulatorProcess, form: str, separator: str | None
+) -> None:
+    block = as_bytes(form)
+    for number in range(1, 4):
+        block = re.sub(
+            rb"(?i)idinterno(.)destino(.)texto", rb"ID%d\g<1>116188000%d\g<2>Texto %d" % ((number,) * 3), block, count=1
+        )
+    fields = {"apikey": KEY, "bloque": block} | ({"separadorcampos": separator} if separator else {})
+    assert ask(provider, f"{HOST}/enviar_sms_bloque.asp", urlencode(fields).encode()) == b"OK"
+    taken = [(line["idinterno"], line["destino"], line["texto"]) for line in provider.ledger()]
+    assert taken == [(f"ID{n}", f"116188000{n}", f"Texto {n}") for n in (1, 2, 3)]
+
+
+def test_a_malformed_line_is_ignored_a_text_has_commas_and_a_number_may_be_its_own_idinterno(
+    provider: SimulatorProcess,
+) -> None:
+    block = b"1161880001,1161880001,Hola, Ana, y chau\r\nsin campos\r\nYYY,1161880002,Texto 2"
+    fields = urlencode({"apikey": KEY, "bloque": block}).encode()
+    assert ask(provider, f"{HOST}/enviar_sms_bloque.asp", fields) == b"OK"
+    lines = list(provider.ledger())
+    assert [(line["idinterno"], line["texto"]) for line in lines if not line["ignored"]] == [
+        ("1161880001", "Hola, Ana, y chau"),
+        ("YYY", "Texto 2"),
+    ]
+    assert [line["raw"] for line in lines if line["ignored"]] == ["sin campos"]
+
+
+def test_a_bulk_test_is_validated_and_sends_nothing(provider: SimulatorProcess) -> None:
+    client(provider).send_bulk(b"XXX\t1161880001\tTexto 1\r\nYYY\t1155\tTexto 2", test=True)
+    codes = {id_: [line.code for line in client(provider).status_by_idinterno(id_)] for id_ in ("XXX", "YYY")}
+    assert codes == {"XXX": [1], "YYY": [-7]}
+    assert provider.stats()["sent"] == 0
+
+
+def test_the_flags_of_a_status_are_those_of_the_guide(provider: SimulatorProcess) -> None:
+    client(provider).send_bulk(b"XXX\t1161880001\tTexto 1")
+    example = f"{HOST}/obtener_respuestaapi_bloque.asp?apikey=[SU_APIKEY]&idinterno=XXX"
+    unread, marking = "&SOLONOLEIDOS=1", "&MARCARCOMOLEIDOS=1"
+    read = ask(provider, example + unread)
+    assert read.endswith(b"OK")
+    assert ask(provider, f"{example}{unread}{marking}") == read
+    assert ask(provider, example + unread) == b"PENDIENTE"
+    assert ask(provider, f"{example}&SOLONOLEIDOS=0&MARCARCOMOLEIDOS=0") == read
+    assert client(provider).status_by_idinterno("XXX", only_unread=True) == []
 
 
 def test_the_examples_of_a_status(provider: SimulatorProcess) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dispatcher.errors import InDoubt, SendRefusedByGuard, UsageError
+from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.http import HttpProvider
+from dispatcher.provider.inbox import HttpInbox
+from dispatcher.provider.message import Message
+from dispatcher.provider.unit import UnitSender
+from dispatcher.provider.webservice import WebService
+from ops.simulator import wsdl
 from tests.contract.conftest import Certificate
 from tests.contract.wire import Peer, answering, http, wire
 
@@ -78,3 +85,37 @@ def test_a_ca_bundle_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> N
     for path in (tmp_path / "missing.pem", junk):
         with pytest.raises(UsageError):
             HttpProvider("https://127.0.0.1", KEY, ca_bundle=str(path))
+
+
+CALLS: dict[str, tuple[bytes, Callable[[str, str], object]]] = {
+    "unit": (
+        b"0;OK",
+        lambda url, ca: UnitSender(url, KEY, timeout=5, ca_bundle=ca).send(Message("1144445555", "Hola")),
+    ),
+    "bulk by GET": (b"OK", lambda url, ca: provider_of(url, ca).send_bulk(BLOQUE, method="auto")),
+    "status": (b"PENDIENTE", lambda url, ca: provider_of(url, ca).status_by_idinterno("XXX")),
+    "status by fecha": (b"PENDIENTE", lambda url, ca: list(provider_of(url, ca).status_by_fecha("20101231175015"))),
+    "replies": (b"", lambda url, ca: HttpInbox(url, KEY, timeout=5, ca_bundle=ca).pull()),
+    "saldo": (b"5", lambda url, ca: provider_of(url, ca).saldo()),
+    "vencimiento": (b"2026-12-31", lambda url, ca: provider_of(url, ca).vencimiento()),
+    "envios": (b"5", lambda url, ca: provider_of(url, ca).envios()),
+    "web service": (
+        wsdl.document("https://elsewhere.example/ws/SMSMasivosAPI.asmx"),
+        lambda url, ca: WebService(f"{url}/ws/X.asmx", "U", "C", timeout=5, ca_bundle=ca).ready(Deadline(5)),
+    ),
+    "date": (b"2013-12-09 18:35:58", lambda url, ca: provider_of(url, ca).server_date()),
+}
+"""What the guide has by HTTP: the answer, and our call. The post stands above, mail has its own."""
+
+
+def provider_of(url: str, ca: str) -> HttpProvider:
+    return HttpProvider(url, KEY, timeout=5, ca_bundle=ca)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_all_that_goes_by_http_goes_by_https_too(certificate: Certificate, call: str) -> None:
+    answer, make = CALLS[call]
+    with wire(answering(http(body=answer)), certificate.context) as server:
+        assert server.url.startswith("https://")
+        make(server.url, str(certificate.path))
+    assert b".as" in server.received.partition(b" HTTP/1.1")[0]

@@ -298,3 +298,15 @@ def test_an_exception_from_the_claims_commit_posts_nothing(bench: Bench, simulat
         submit.pump(bench.runtime, bench.account.id)
     assert list(simulator.posts()) == []
     assert bench.states(campaign) == ["due"]
+
+
+@pytest.mark.parametrize(("method", "by_get"), [("post", False), ("auto", True)])
+def test_a_small_chunk_goes_by_get_only_when_told_to(
+    method: str, by_get: bool, make_bench: Make, simulator: SimulatorProcess
+) -> None:
+    bench = make_bench(chunk_size=3, bulk_method=method)
+    bench.load(3)
+    assert not submit.pump(bench.runtime, bench.account.id)
+    (post,) = simulator.posts()
+    assert post["taken"] == 3
+    assert (post["bytes"] == 0) == by_get

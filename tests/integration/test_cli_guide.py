@@ -64,6 +64,21 @@ def test_send_without_a_key_says_what_to_do(shell: Shell) -> None:
         assert answer["hint"]
 
 
+def test_usuario_and_clave_alone_send_and_pull_and_say_what_they_cannot(
+    shell: Shell, simulator: SimulatorProcess
+) -> None:
+    simulator.set_option(user=["USU:CLA"])
+    del shell.environment["DISPATCHER_APIKEY"]
+    shell.environment |= {"DISPATCHER_USUARIO": "USU", "DISPATCHER_CLAVE": "CLA"}
+    assert shell.cli("send", ANA, "Hola", "--transport", "soap")["status"] == "accepted"
+    simulator.reply(ANA, "SI")
+    assert [reply["texto"] for reply in shell.cli("inbox", "pull")["replies"]] == ["SI"]
+    for call in (("send", ANA, "Hola"), ("inbox", "pull", "--transport", "http"), ("account",)):
+        answer = shell.cli(*call, code=2)
+        assert "DISPATCHER_APIKEY" in answer["error"]
+        assert "soap" in answer["hint"]
+
+
 def test_account_shows_the_figures_and_null_for_what_the_plan_lacks(shell: Shell, simulator: SimulatorProcess) -> None:
     bare = shell.cli("account")
     assert (bare["saldo"], bare["vencimiento"], bare["envios"]) == (None, None, 0)

@@ -205,7 +205,7 @@ def test_too_little_lease_left_posts_nothing(
     assert bench.account
     real = submit.boot_clock
     monkeypatch.setattr(submit, "boot_clock", lambda: real() + 40.0)
-    monkeypatch.setattr(submit, "_record", lambda runtime, claim, error: outcomes.append(error))
+    monkeypatch.setattr(chunks, "finish_undelivered", lambda engine, claim, error: outcomes.append(error))
     outcomes: list[ProviderError | None] = []
     submit._submit(bench.runtime, bench.claim())
     assert isinstance(outcomes[0], SendRefusedByGuard)

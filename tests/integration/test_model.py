@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dispatcher import campaigns, chunks, decisions, idinterno, upkeep
+from dispatcher import accounts, campaigns, chunks, decisions, idinterno, upkeep
 from dispatcher.chunks import Claim, NothingToSend
 from dispatcher.database import query
 from dispatcher.doubts import Prober
@@ -69,6 +69,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.bench, self.account = bench, bench.account
         bench.do(f"TRUNCATE {TABLES}")
+        accounts.measure_clock(bench.runtime, self.account.id)  # a measurement counts for a while only
         bench.do("UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_at = NULL")
         bench.settler.forget_before(bench.now().max)  # another life's lines
         self.world = World(max_resends=bench.settings.max_resends)

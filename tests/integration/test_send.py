@@ -1,12 +1,13 @@
 """One message now: recorded before its call, called once, honest about what nobody knows."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from dispatcher import optouts, send
+from dispatcher import accounts, inbound, optouts, send
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
 from dispatcher.send import Sent
@@ -193,13 +194,132 @@ def test_what_is_proven_not_delivered_may_be_asked_for_again(desk: Desk, simulat
     assert [line["idinterno"] for line in simulator.ledger()].count("CAIDO") == 1
 
 
-def test_a_bad_key_is_told_and_nothing_is_taken(
+def account(desk: Desk) -> Any:
+    (row,) = desk.sql("SELECT *, retry_at > clock_timestamp() AS waits FROM account")
+    return row
+
+
+def test_a_bad_key_is_told_blocks_the_account_and_nothing_is_taken(
     make_runtime: Callable[..., Runtime], simulator: SimulatorProcess
 ) -> None:
-    answer = sent(Desk(make_runtime(apikey="OTRA")))
+    desk = Desk(make_runtime(apikey="OTRA"))
+    campaign = desk.load(3)
+    answer = sent(desk)
     assert answer.status == "failed"
     assert "DISPATCHER_APIKEY" in answer.text
+    assert desk.show(campaign).blocked == account(desk).blocked_words
+    desk.submit()
+    again = sent(desk, text="otra vez")
+    assert (again.status, again.code) == ("refused", None)
+    assert "account resume" in again.text
+    assert account(desk).blocked_words in again.text
+    assert len(list(simulator.posts())) <= 1, "one call found it out, and none followed"
     assert list(simulator.ledger()) == []
+
+
+def test_one_message_a_step_tries_a_blocked_account_and_an_accepted_one_ends_the_block(
+    desk: Desk, simulator: SimulatorProcess
+) -> None:
+    simulator.set_option(credit=0)
+    assert sent(desk, idinterno="UNO").status == "failed"
+    assert account(desk).blocked_words == "se han agotado los 0 SMS contratados"
+    assert sent(desk, idinterno="UNO").status == "refused"
+    desk.sql("UPDATE account SET retry_at = now() - interval '1 second'")
+    assert sent(desk, idinterno="DOS").status == "failed", "the trial"
+    assert account(desk).waits
+    simulator.set_option(credit=10)
+    assert sent(desk, idinterno="DOS").status == "refused"
+    desk.sql("UPDATE account SET retry_at = now() - interval '1 second'")
+    assert sent(desk, idinterno="DOS").status == "accepted"
+    assert account(desk).blocked_at is None
+    assert sent(desk, text="tres").status == "accepted"
+    assert simulator.sent()["pairs_sent_twice"] == []
+
+
+def test_ten_messages_at_once_are_one_trial(desk: Desk, simulator: SimulatorProcess) -> None:
+    sent(desk, text="antes")
+    desk.sql("UPDATE account SET blocked_at = now(), blocked_words = 'x', retry_at = NULL")
+    simulator.set_option(apikey=["OTRA"])
+    answers: list[Sent] = []
+    threads = [threading.Thread(target=lambda n=n: answers.append(sent(desk, text=f"t {n}"))) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert Counter(answer.status for answer in answers) == {"failed": 1, "refused": 7}
+
+
+@pytest.mark.parametrize("transport", ["soap", "smtp"])
+def test_another_credential_than_the_accounts_blocks_nothing(
+    transport: Any, desk: Desk, simulator: SimulatorProcess
+) -> None:
+    assert sent(desk, text="antes").status == "accepted"
+    simulator.set_option(user=["USU:OTRA"])
+    answer = sent(desk, transport=transport)
+    assert answer.status in ("failed", "handed_over")
+    assert account(desk).blocked_at is None
+
+
+# -- usuario and clave alone -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elder(make_runtime: Callable[..., Runtime], simulator: SimulatorProcess) -> Desk:
+    """An account of the older form: it never had an API key."""
+    simulator.set_option(user=["USU:CLA"])
+    mailbox = f"{simulator.smtp_url}?from=a@example.com&tls=no"
+    return Desk(make_runtime(apikey="", usuario="USU", clave="CLA", provider_timeout=2, smtp_url=mailbox))
+
+
+@pytest.mark.parametrize(("transport", "status"), [("soap", "accepted"), ("smtp", "handed_over")])
+def test_usuario_and_clave_alone_send(transport: Any, status: str, elder: Desk, simulator: SimulatorProcess) -> None:
+    answer = sent(elder, transport=transport, idinterno="VIEJO")
+    assert answer.status == status
+    assert sent(elder, transport=transport, idinterno="VIEJO") == answer
+    (line,) = simulator.ledger()
+    assert line["destino"] == ANA
+    hints = elder.tick()
+    assert hints.account_id is not None
+    assert (hints.submits, hints.poll, hints.balance, hints.probe) == (0, False, False, False)
+    elder.submit()
+
+
+def test_usuario_and_clave_alone_pull_replies(elder: Desk, simulator: SimulatorProcess) -> None:
+    sent(elder, transport="soap")
+    simulator.reply(ANA, "SI")
+    assert len(inbound.pull_due(elder.runtime)) == 1
+    (row,) = elder.sql("SELECT * FROM reply")
+    assert (row.origen, row.texto, row.source) == (ANA, "SI", "soap")
+
+
+def test_a_refused_clave_blocks_the_account_that_has_no_other(elder: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(user=["USU:OTRA"])
+    assert sent(elder, transport="soap").status == "failed"
+    assert account(elder).blocked_words
+    assert sent(elder, text="dos", transport="soap").status == "refused"
+
+
+def test_what_needs_the_key_says_so_and_what_goes_without(elder: Desk, simulator: SimulatorProcess) -> None:
+    with pytest.raises(UsageError) as by_http:
+        sent(elder)
+    with pytest.raises(UsageError) as campaign:
+        elder.load(1)
+    for caught in (by_http, campaign):
+        assert "DISPATCHER_APIKEY" in str(caught.value)
+        assert "soap" in str(caught.value.hint)
+    assert list(simulator.posts()) == []
+
+
+def test_a_key_that_comes_later_is_another_credential_until_rekey(
+    elder: Desk, make_runtime: Callable[..., Runtime], simulator: SimulatorProcess
+) -> None:
+    assert sent(elder, transport="soap").status == "accepted"
+    desk = Desk(make_runtime(usuario="USU", clave="CLA"))
+    with pytest.raises(UsageError, match="another"):
+        sent(desk, text="dos")
+    with desk.runtime.engine.begin() as connection:
+        accounts.rekey(connection, desk.runtime.settings)
+    assert sent(desk, text="dos").status == "accepted"
 
 
 def test_a_process_that_died_in_the_call_leaves_unknown(desk: Desk, simulator: SimulatorProcess) -> None:
@@ -231,6 +351,28 @@ def test_a_task_that_comes_twice_is_one_message(desk: Desk, simulator: Simulator
     assert send.receive(desk.runtime, payload, "0c3f-77") == first
     assert first.idinterno == "T0c3f77"
     assert len(list(simulator.posts())) == 1
+
+
+@pytest.mark.parametrize("own", [{}, {"idinterno": "TURNO1"}], ids=["without idinterno", "with idinterno"])
+def test_a_task_that_comes_again_after_it_failed_is_not_sent_behind_its_callers_back(
+    own: dict[str, Any], desk: Desk, simulator: SimulatorProcess
+) -> None:
+    """Who read that it failed may have sent it otherwise since; who asks anew under its idinterno gets a call."""
+    payload = {"number": ANA, "text": "Hola", **own}
+    simulator.set_faults({"kind": "refused"})
+    assert send.receive(desk.runtime, {"number": ANA, "text": "reloj"}, "clock") is None, "no clock yet, no record"
+    simulator.clear_faults()
+    sent(desk, text="antes")
+    simulator.set_faults({"kind": "refused"})
+    first = send.receive(desk.runtime, payload, "0c3f-78")
+    assert first is not None
+    assert first.status == "failed"
+    simulator.clear_faults()
+    assert send.receive(desk.runtime, payload, "0c3f-78", redelivered=True) == first
+    assert [line["texto"] for line in simulator.ledger()] == ["antes"]
+    anew = sent(desk, text="Hola", idinterno=first.idinterno)
+    assert anew.status == "accepted"
+    assert send.receive(desk.runtime, payload, "0c3f-78", redelivered=True) == anew
 
 
 @pytest.mark.parametrize(
