@@ -1,18 +1,22 @@
 """Connections to Postgres, the migrations, and the named statements of `schemas/queries.sql`."""
 
 import re
+import select
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, TextClause, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
+from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 import schemas
 from dispatcher.errors import UsageError
@@ -21,19 +25,46 @@ _SESSION = (
     "-c timezone=UTC -c idle_in_transaction_session_timeout=30000 -c lock_timeout=20000 "
     "-c jit=off -c application_name=dispatcher"
 )
+_FRESH_SECONDS = 1.0
 _MIGRATION_LOCK = 0x5D15
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 def connect(url: str) -> Engine:
     """An engine with a small pool; connections are checked before use, since servers restart."""
-    return create_engine(
-        url,
-        pool_size=3,
-        max_overflow=5,
-        pool_pre_ping=True,
-        connect_args={"options": _SESSION, "connect_timeout": 10},
-    )
+    engine = create_engine(url, pool_size=3, max_overflow=5, connect_args={"options": _SESSION, "connect_timeout": 10})
+    event.listen(engine, "checkin", _note_checkin)
+    event.listen(engine, "checkout", _check_alive)
+    return engine
+
+
+def _note_checkin(connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["idle_since"] = time.monotonic()
+
+
+def _check_alive(connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+    """Ask the server whether it still knows a connection, unless it was used just now and nothing came since.
+
+    A server that stops says so or closes, so there is something to read then. The pool's own ping asks every time,
+    which costs a claim more than most of its statements.
+    """
+    idle_since = record.info.get("idle_since")
+    if idle_since is None or (time.monotonic() - idle_since < _FRESH_SECONDS and not _readable(connection)):
+        return
+    try:
+        connection.execute("SELECT 1", prepare=False)
+        connection.rollback()
+    except psycopg.Error as error:
+        # The pool throws it away and makes another.
+        raise DisconnectionError from error
+
+
+def _readable(connection: Any) -> bool:
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @lru_cache(maxsize=1)

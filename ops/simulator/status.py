@@ -70,7 +70,7 @@ class StatusBook:
         self.rows = 0
 
     def add(self, second: int, rows: Callable[[], bytes], size: int) -> None:
-        """Add `size` rows of this second, made anew at each call; under `first` and `last` a displaced one is hidden."""
+        """Add `size` rows of this second, made at each call; under `first` and `last` a displaced one is hidden."""
         block = Block(second, rows, size)
         if self._results() != "both":
             self._displace(block)
