@@ -185,7 +185,7 @@ class Poller:
         except AnswerError:
             self._narrow(start, cycle)
             raise
-        self.settler.forget_before((cursor - OVERLAP - OVERLAP).astimezone(PROVIDER_ZONE).replace(tzinfo=None))
+        self.settler.seen.forget_before((cursor - OVERLAP - OVERLAP).astimezone(PROVIDER_ZONE).replace(tzinfo=None))
         return outcome.settled + outcome.changed
 
     def _narrow(self, start: datetime, cycle: Cycle) -> None:
@@ -236,17 +236,18 @@ class Poller:
         total, waiting, waiting_lines = Settled(), list[pl.DataFrame](), 0
         unmapped: dict[str, int] = {}
         malformed = lines = 0
+        unseen = self.settler.seen.unseen()
         with self.runtime.provider.status_by_fecha(fecha_digits(fecha)) as slices:
             for piece in slices:
-                parsed = parse_slice(piece)
+                parsed = parse_slice(piece, unseen)
                 malformed += parsed.malformed
                 for sentence, n in parsed.unmapped.items():
                     unmapped[sentence] = unmapped.get(sentence, 0) + n
                 waiting.append(parsed.frame)
                 waiting_lines += parsed.frame.height
-                lines += parsed.frame.height
+                lines += parsed.frame.height + parsed.skipped
                 if waiting_lines >= BATCH_LINES:
-                    total.add(self.settler.settle(pl.concat(waiting)))
+                    total.add(self.settler.settle(pl.concat(waiting), skip_seen=False))
                     waiting, waiting_lines = [], 0
         if malformed and not lines:
             # Neither results nor PENDIENTE: somebody else's words, on which no cursor may move.
@@ -261,7 +262,8 @@ class Poller:
             if batch.settled:
                 count_unmapped(connection, unmapped)
 
-        total.add(self.settler.settle(pl.concat(waiting) if waiting else pl.DataFrame(schema=SCHEMA), also=also))
+        last = pl.concat(waiting) if waiting else pl.DataFrame(schema=SCHEMA)
+        total.add(self.settler.settle(last, skip_seen=False, also=also))
         return total
 
     def _move(self, connection: Connection, cycle: Cycle, cursors: list[datetime]) -> None:
