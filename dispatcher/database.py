@@ -28,6 +28,8 @@ _SESSION = (
 _FRESH_SECONDS = 1.0
 _MIGRATION_LOCK = 0x5D15
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_VARIANT = re.compile(r"-- in (\w+) alone\n", re.MULTILINE)
+_WHOLE_LINE = r"^.*"
 
 
 def connect(url: str) -> Engine:
@@ -72,7 +74,13 @@ def queries() -> dict[str, TextClause]:
     """The statements of `schemas/queries.sql` by name."""
     source = files(schemas).joinpath("queries.sql").read_text(encoding="utf-8")
     parts = _NAME.split(source)
-    return {name: text(body.strip().rstrip(";")) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    bodies = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for name, body in list(bodies.items()):
+        # One text of two statements, so that they cannot come to differ in anything else.
+        if variants := set(_VARIANT.findall(body)):
+            bodies[name] = re.sub(_WHOLE_LINE + _VARIANT.pattern, "", body, flags=re.MULTILINE)
+            bodies[variants.pop()] = body
+    return {name: text(body.strip().rstrip(";")) for name, body in bodies.items()}
 
 
 def query(name: str) -> TextClause:
@@ -137,7 +145,15 @@ def require_schema(engine: Engine) -> None:
 def pin_key_lookups(connection: Connection) -> None:
     """Keep the planner of this transaction to key look-ups: a hash join over all messages costs five times more."""
     connection.exec_driver_sql(
-        "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
+        "SET LOCAL enable_nestloop = on; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
+        "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+    )
+
+
+def pin_range_scan(connection: Connection) -> None:
+    """Keep the planner of this transaction to reading key ranges whole: half the cost of looking up most of one."""
+    connection.exec_driver_sql(
+        "SET LOCAL enable_hashjoin = on; SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; "
         "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
     )
 

@@ -206,10 +206,12 @@ FOR NO KEY UPDATE OF k;
 -- name: settle_lines
 -- First results only: a message that has one is not touched. Counters move with exactly the rows that changed.
 -- A -4 on a line that moved to a child chunk does not count here: the first line's result decides.
+-- Where a batch of one campaign is dense, settle_range reads its whole range of keys instead of looking each up.
 WITH settled AS (
     UPDATE message m SET result_code = t.code, result_text = t.text, processed_at = t.fecha
     FROM settle_line t
     WHERE m.campaign_id = t.campaign_id AND m.seq = t.seq AND m.generation = t.generation
+      AND m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq  -- in settle_range alone
       -- In a CASE the planner takes this for half of the table, not for one row: with one row it would read all
       -- messages once for every line of the batch.
       AND CASE WHEN m.result_code IS NULL AND m.suppressed IS NULL THEN true ELSE false END
@@ -235,6 +237,7 @@ WITH settled AS (
                            ELSE k.probe_at END
     FROM per_chunk p
     WHERE k.campaign_id = p.campaign_id AND k.chunk_no = p.chunk_no
+      AND k.campaign_id = :campaign_id  -- in settle_range alone
     RETURNING k.campaign_id, k.state, p.n
 )
 SELECT coalesce(sum(n), 0)::int AS settled,
