@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
@@ -88,20 +84,18 @@ def query(name: str) -> TextClause:
     return queries()[name]
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(schemas.__file__).parent / "migrations"))
-    return config
-
-
-def head_revision() -> str | None:
-    """The newest migration that this code knows."""
-    return ScriptDirectory.from_config(_alembic()).get_current_head()
+def head_revision() -> str:
+    """The newest migration that this code knows: the greatest number that a file of the migrations begins with."""
+    names = (path.name for path in files(schemas).joinpath("migrations", "versions").iterdir())
+    return max(name.partition("_")[0] for name in names if re.match(r"\d{4}_\w+\.py$", name))
 
 
 def current_revision(connection: Connection) -> str | None:
     """The migration that the database stands at; None when it has no schema yet."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str | None]:
@@ -110,7 +104,12 @@ def upgrade(engine: Engine) -> tuple[str | None, str | None]:
     Returns:
         The revision before and after.
     """
-    config = _alembic()
+    # Imported here: it takes longer than most commands, which only ask where the schema stands.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(schemas.__file__).parent / "migrations"))
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         try:

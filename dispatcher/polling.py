@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 BATCH_LINES = 50_000
 BUDGET_SECONDS = 20.0
 PACE_SECONDS = 1.0  # between polls while rows come: larger batches settle cheaper
+QUICK_SECONDS = 0.3  # the same while few come
+FEW_ROWS = 5_000
+PATIENT_MISSES = 2  # so often a poll that brought nothing new is followed by another one without giving up the lease
 FRESH = timedelta(seconds=2)
 OVERLAP = timedelta(seconds=120)
 DEEP_EVERY = timedelta(seconds=30)
@@ -112,9 +115,11 @@ class Poller:
         """Returns seconds to wait, misses in a row, and whether rows were still coming."""
         ends = time.monotonic() + budget
         interval = self.runtime.settings.poll_interval
+        misses: int | None = None
         while True:
             begun = time.monotonic()
             row, cycle = self._look()
+            misses = row.poll_misses if misses is None else misses
             if cycle is None:
                 return interval, 0, False
             try:
@@ -123,13 +128,19 @@ class Poller:
                 return self._failed(error, row.poll_failures), 0, False
             took = time.monotonic() - begun
             reading = self._reading(row.reading)
-            pace = max(PACE_SECONDS, DAY_PACE * took) if reading == "day" else PACE_SECONDS
-            if not new:
-                misses = row.poll_misses + 1
+            pace = PACE_SECONDS if new >= FEW_ROWS else QUICK_SECONDS
+            if reading == "day":
+                pace = max(PACE_SECONDS, DAY_PACE * took)
+            if new:
+                misses = 0
+            else:
+                misses += 1
                 idle = interval if row.awaited else max(interval, _LATE_INTERVAL)
-                return max(min(idle, 2.0 ** min(misses, 12) / 2 if row.awaited else idle), pace), misses, False
+                pace = max(min(idle, 2.0 ** min(misses, 12) / 2 if row.awaited else idle), pace)
+                if not row.awaited or misses > PATIENT_MISSES:
+                    return pace, misses, False
             if time.monotonic() + pace > ends:
-                return min(pace, 60.0), 0, pace <= PACE_SECONDS
+                return min(pace, 60.0), misses, new > 0 and pace <= PACE_SECONDS
             time.sleep(max(0.0, pace - took))
 
     def _look(self) -> tuple[Any, Cycle | None]:
