@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import polars as pl
 from sqlalchemy import Connection
 
 from dispatcher import accounts
+from dispatcher.batches import Batches
 from dispatcher.brakes import ProviderClock
 from dispatcher.database import query
 from dispatcher.errors import AnswerError, ProviderError
-from dispatcher.provider.frames import SCHEMA, parse_slice
+from dispatcher.provider.frames import parse_slice
 from dispatcher.readings import detect
 from dispatcher.results import Settled, Settler, count_unmapped
 from dispatcher.runtime import Runtime
@@ -32,7 +32,6 @@ from dispatcher.window import PROVIDER_ZONE, fecha_digits
 
 log = logging.getLogger(__name__)
 
-BATCH_LINES = 50_000
 BUDGET_SECONDS = 20.0
 PACE_SECONDS = 1.0  # between polls while rows come: larger batches settle cheaper
 QUICK_SECONDS = 0.3  # the same while few come
@@ -244,22 +243,18 @@ class Poller:
 
     def _ask(self, fecha: datetime, cycle: Cycle, cursors: Callable[[Settled], list[datetime]] | None) -> Settled:
         """Ask for one fecha and settle the answer as it streams in; the last batch's commit moves the cursor."""
-        total, waiting, waiting_lines = Settled(), list[pl.DataFrame](), 0
         unmapped: dict[str, int] = {}
         malformed = lines = 0
         unseen = self.settler.seen.unseen()
-        with self.runtime.provider.status_by_fecha(fecha_digits(fecha)) as slices:
+        with Batches(self.settler) as batches, self.runtime.provider.status_by_fecha(fecha_digits(fecha)) as slices:
             for piece in slices:
                 parsed = parse_slice(piece, unseen)
                 malformed += parsed.malformed
                 for sentence, n in parsed.unmapped.items():
                     unmapped[sentence] = unmapped.get(sentence, 0) + n
-                waiting.append(parsed.frame)
-                waiting_lines += parsed.frame.height
                 lines += parsed.frame.height + parsed.skipped
-                if waiting_lines >= BATCH_LINES:
-                    total.add(self.settler.settle(pl.concat(waiting), skip_seen=False))
-                    waiting, waiting_lines = [], 0
+                batches.put(parsed.frame)
+            last, total = batches.rest(), batches.total
         if malformed and not lines:
             # Neither results nor PENDIENTE: somebody else's words, on which no cursor may move.
             raise AnswerError("The answer to a poll holds no result line.", reason="no_result_line")
@@ -273,7 +268,6 @@ class Poller:
             if batch.settled:
                 count_unmapped(connection, unmapped)
 
-        last = pl.concat(waiting) if waiting else pl.DataFrame(schema=SCHEMA)
         total.add(self.settler.settle(last, skip_seen=False, also=also))
         return total
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ops.bench import campaign, load, per_message, settle, submit
+from ops.bench import campaign, load, per_message, settle, submit, urgent
 
 MEBIBYTE = 1 << 20
 MEMORY_LIMIT = 300
@@ -124,6 +124,28 @@ def _campaign_targets(by_size: dict[int, campaign.Outcome]) -> list[Target]:
             growth = _a_million(million) / _a_million(tenth)
             targets.append(Target("CPU a message at 1M, of that at 100k", growth, CPU_GROWTH, most=True))
     return targets
+
+
+def urgent_report(outcome: urgent.Outcome) -> tuple[str, list[Target]]:
+    """Single messages beside a campaign."""
+    shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+    waits = {name: outcome.quantile(share) * 1000 for name, share in shares.items()}
+    body = table(
+        ["single messages", "beside a campaign of", "its seconds", *(f"{name}, ms" for name in waits)],
+        [
+            [
+                f"{len(outcome.waits)}",
+                f"{outcome.messages:,}",
+                f"{outcome.seconds:.1f}",
+                *(f"{wait:.1f}" for wait in waits.values()),
+            ]
+        ],
+    )
+    limits = {"p50": 30.0, "p99": 150.0}
+    return body, [
+        Target(f"urgent, enqueue to answer less the provider's, {name}", waits[name], limit, " ms", most=True)
+        for name, limit in limits.items()
+    ]
 
 
 def per_message_report(outcome: per_message.Outcome, campaigns: list[campaign.Outcome]) -> tuple[str, list[Target]]:
