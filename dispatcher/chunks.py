@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from dispatcher import accounts, brakes, direct
+from dispatcher import accounts, brakes, direct, idinterno
 from dispatcher.brakes import Wait
 from dispatcher.config import Settings
 from dispatcher.database import query
@@ -103,7 +103,8 @@ def _claim(
         "last_seq": chunk.last_seq,
         "chunk_no": chunk.chunk_no,
     }
-    content = direct.first(connection, "chunk_lines", {"prefix": campaign.prefix, **where})
+    head, checksum = idinterno.head(campaign.prefix, campaign.id)
+    content = direct.first(connection, "chunk_lines", {"head": head, "checksum": checksum, **where})
     left_out = {"optout_at_claim": content.opted_out, "undeliverable_at_claim": content.undeliverable}
     for reason, seqs in left_out.items():
         if seqs:

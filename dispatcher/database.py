@@ -1,18 +1,18 @@
 """Connections to Postgres, the migrations, and the named statements of `schemas/queries.sql`."""
 
 import re
+import select
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, TextClause, create_engine, text
-from sqlalchemy.exc import OperationalError
+import psycopg
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
+from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 import schemas
 from dispatcher.errors import UsageError
@@ -21,19 +21,48 @@ _SESSION = (
     "-c timezone=UTC -c idle_in_transaction_session_timeout=30000 -c lock_timeout=20000 "
     "-c jit=off -c application_name=dispatcher"
 )
+_FRESH_SECONDS = 1.0
 _MIGRATION_LOCK = 0x5D15
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_VARIANT = re.compile(r"-- in (\w+) alone\n", re.MULTILINE)
+_WHOLE_LINE = r"^.*"
 
 
 def connect(url: str) -> Engine:
     """An engine with a small pool; connections are checked before use, since servers restart."""
-    return create_engine(
-        url,
-        pool_size=3,
-        max_overflow=5,
-        pool_pre_ping=True,
-        connect_args={"options": _SESSION, "connect_timeout": 10},
-    )
+    engine = create_engine(url, pool_size=3, max_overflow=5, connect_args={"options": _SESSION, "connect_timeout": 10})
+    event.listen(engine, "checkin", _note_checkin)
+    event.listen(engine, "checkout", _check_alive)
+    return engine
+
+
+def _note_checkin(connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["idle_since"] = time.monotonic()
+
+
+def _check_alive(connection: Any, record: ConnectionPoolEntry, proxy: PoolProxiedConnection) -> None:
+    """Ask the server whether it still knows a connection, unless it was used just now and nothing came since.
+
+    A server that stops says so or closes, so there is something to read then. The pool's own ping asks every time,
+    which costs a claim more than most of its statements.
+    """
+    idle_since = record.info.get("idle_since")
+    if idle_since is None or (time.monotonic() - idle_since < _FRESH_SECONDS and not _readable(connection)):
+        return
+    try:
+        connection.execute("SELECT 1", prepare=False)
+        connection.rollback()
+    except psycopg.Error as error:
+        # The pool throws it away and makes another.
+        raise DisconnectionError from error
+
+
+def _readable(connection: Any) -> bool:
+    if connection.closed:
+        return True
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @lru_cache(maxsize=1)
@@ -41,7 +70,13 @@ def queries() -> dict[str, TextClause]:
     """The statements of `schemas/queries.sql` by name."""
     source = files(schemas).joinpath("queries.sql").read_text(encoding="utf-8")
     parts = _NAME.split(source)
-    return {name: text(body.strip().rstrip(";")) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    bodies = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for name, body in list(bodies.items()):
+        # One text of two statements, so that they cannot come to differ in anything else.
+        if variants := set(_VARIANT.findall(body)):
+            bodies[name] = re.sub(_WHOLE_LINE + _VARIANT.pattern, "", body, flags=re.MULTILINE)
+            bodies[variants.pop()] = body
+    return {name: text(body.strip().rstrip(";")) for name, body in bodies.items()}
 
 
 def query(name: str) -> TextClause:
@@ -49,20 +84,18 @@ def query(name: str) -> TextClause:
     return queries()[name]
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(schemas.__file__).parent / "migrations"))
-    return config
-
-
-def head_revision() -> str | None:
-    """The newest migration that this code knows."""
-    return ScriptDirectory.from_config(_alembic()).get_current_head()
+def head_revision() -> str:
+    """The newest migration that this code knows: the greatest number that a file of the migrations begins with."""
+    names = (path.name for path in files(schemas).joinpath("migrations", "versions").iterdir())
+    return max(name.partition("_")[0] for name in names if re.match(r"\d{4}_\w+\.py$", name))
 
 
 def current_revision(connection: Connection) -> str | None:
     """The migration that the database stands at; None when it has no schema yet."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str | None]:
@@ -71,7 +104,12 @@ def upgrade(engine: Engine) -> tuple[str | None, str | None]:
     Returns:
         The revision before and after.
     """
-    config = _alembic()
+    # Imported here: it takes longer than most commands, which only ask where the schema stands.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(schemas.__file__).parent / "migrations"))
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         try:
@@ -106,7 +144,15 @@ def require_schema(engine: Engine) -> None:
 def pin_key_lookups(connection: Connection) -> None:
     """Keep the planner of this transaction to key look-ups: a hash join over all messages costs five times more."""
     connection.exec_driver_sql(
-        "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
+        "SET LOCAL enable_nestloop = on; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; "
+        "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+    )
+
+
+def pin_range_scan(connection: Connection) -> None:
+    """Keep the planner of this transaction to reading key ranges whole: half the cost of looking up most of one."""
+    connection.exec_driver_sql(
+        "SET LOCAL enable_hashjoin = on; SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; "
         "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
     )
 

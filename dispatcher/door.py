@@ -1,4 +1,4 @@
-"""The one door to `ops`: the embedded servers, the supervisor and the demo. Nothing else here imports it."""
+"""The one door to `ops`: the embedded servers, hints, the supervisor and the demo. Nothing else here imports it."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +21,11 @@ def embedded(settings: Settings, *, broker: bool) -> Iterator[None]:
     )
     with servers:
         yield
+
+
+def hint_submit(account_id: int) -> None:
+    """Have the workers look for due chunks now; without a broker the next tick does."""
+    import_module("ops.hints").submit(account_id)
 
 
 def supervise(settings: Settings, say: Any) -> int:

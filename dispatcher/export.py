@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import openpyxl
 from psycopg import sql
 from sqlalchemy import Engine
 
@@ -121,6 +120,8 @@ def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], 
     """Stream into a write-only workbook; a sheet holds a million rows, so there may be several."""
     # The file first: a path that cannot be written is told before the work, not after it.
     with _target(path) as stream:
+        import openpyxl  # most commands have no use for what takes a tenth of a second to import
+
         book = openpyxl.Workbook(write_only=True)
         rows = 0
         with engine.connect() as connection:

@@ -37,6 +37,11 @@ def encode(prefix: str, campaign_id: int, generation: int, seq: int) -> str:
     return f"M{prefix}{campaign_id:X}{letter}{seq:X}{_check(prefix, campaign_id, generation, seq)}"
 
 
+def head(prefix: str, campaign_id: int) -> tuple[str, int]:
+    """What the idinternos of a campaign begin with, and their checksum's share (0..30) of that beginning."""
+    return f"M{prefix}{campaign_id:X}", (int(prefix, 16) + 2 * campaign_id) % 31
+
+
 def decode(text: str) -> Idinterno | None:
     """Read one of our idinternos, in any case; None for any other text."""
     match = _PATTERN.match(text.upper())

@@ -33,6 +33,7 @@ class Loaded:
     """What came of a load."""
 
     campaign_id: int | None
+    account_id: int | None = None
     messages: int = 0
     rejected: int = 0
     suppressed: int = 0
@@ -133,7 +134,7 @@ def load(
             "html": spec.html,
         },
     ).scalar_one()
-    loaded = Loaded(campaign)
+    loaded = Loaded(campaign, account.id)
     lists = Lists.read(connection)
     plan = ChunkPlan(campaign, chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
     with Copier(connection) as copier:

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import polars as pl
 from sqlalchemy import Connection
 
 from dispatcher import accounts
+from dispatcher.batches import Batches
 from dispatcher.brakes import ProviderClock
 from dispatcher.database import query
 from dispatcher.errors import AnswerError, ProviderError
-from dispatcher.provider.frames import SCHEMA, parse_slice
+from dispatcher.provider.frames import parse_slice
 from dispatcher.readings import detect
 from dispatcher.results import Settled, Settler, count_unmapped
 from dispatcher.runtime import Runtime
@@ -32,9 +32,11 @@ from dispatcher.window import PROVIDER_ZONE, fecha_digits
 
 log = logging.getLogger(__name__)
 
-BATCH_LINES = 50_000
 BUDGET_SECONDS = 20.0
 PACE_SECONDS = 1.0  # between polls while rows come: larger batches settle cheaper
+QUICK_SECONDS = 0.3  # the same while few come
+FEW_ROWS = 5_000
+PATIENT_MISSES = 2  # so often a poll that brought nothing new is followed by another one without giving up the lease
 FRESH = timedelta(seconds=2)
 OVERLAP = timedelta(seconds=120)
 DEEP_EVERY = timedelta(seconds=30)
@@ -112,9 +114,11 @@ class Poller:
         """Returns seconds to wait, misses in a row, and whether rows were still coming."""
         ends = time.monotonic() + budget
         interval = self.runtime.settings.poll_interval
+        misses: int | None = None
         while True:
             begun = time.monotonic()
             row, cycle = self._look()
+            misses = row.poll_misses if misses is None else misses
             if cycle is None:
                 return interval, 0, False
             try:
@@ -123,13 +127,19 @@ class Poller:
                 return self._failed(error, row.poll_failures), 0, False
             took = time.monotonic() - begun
             reading = self._reading(row.reading)
-            pace = max(PACE_SECONDS, DAY_PACE * took) if reading == "day" else PACE_SECONDS
-            if not new:
-                misses = row.poll_misses + 1
+            pace = PACE_SECONDS if new >= FEW_ROWS else QUICK_SECONDS
+            if reading == "day":
+                pace = max(PACE_SECONDS, DAY_PACE * took)
+            if new:
+                misses = 0
+            else:
+                misses += 1
                 idle = interval if row.awaited else max(interval, _LATE_INTERVAL)
-                return max(min(idle, 2.0 ** min(misses, 12) / 2 if row.awaited else idle), pace), misses, False
+                pace = max(min(idle, 2.0 ** min(misses, 12) / 2 if row.awaited else idle), pace)
+                if not row.awaited or misses > PATIENT_MISSES:
+                    return pace, misses, False
             if time.monotonic() + pace > ends:
-                return min(pace, 60.0), 0, pace <= PACE_SECONDS
+                return min(pace, 60.0), misses, new > 0 and pace <= PACE_SECONDS
             time.sleep(max(0.0, pace - took))
 
     def _look(self) -> tuple[Any, Cycle | None]:
@@ -185,7 +195,7 @@ class Poller:
         except AnswerError:
             self._narrow(start, cycle)
             raise
-        self.settler.forget_before((cursor - OVERLAP - OVERLAP).astimezone(PROVIDER_ZONE).replace(tzinfo=None))
+        self.settler.seen.forget_before((cursor - OVERLAP - OVERLAP).astimezone(PROVIDER_ZONE).replace(tzinfo=None))
         return outcome.settled + outcome.changed
 
     def _narrow(self, start: datetime, cycle: Cycle) -> None:
@@ -233,21 +243,18 @@ class Poller:
 
     def _ask(self, fecha: datetime, cycle: Cycle, cursors: Callable[[Settled], list[datetime]] | None) -> Settled:
         """Ask for one fecha and settle the answer as it streams in; the last batch's commit moves the cursor."""
-        total, waiting, waiting_lines = Settled(), list[pl.DataFrame](), 0
         unmapped: dict[str, int] = {}
         malformed = lines = 0
-        with self.runtime.provider.status_by_fecha(fecha_digits(fecha)) as slices:
+        unseen = self.settler.seen.unseen()
+        with Batches(self.settler) as batches, self.runtime.provider.status_by_fecha(fecha_digits(fecha)) as slices:
             for piece in slices:
-                parsed = parse_slice(piece)
+                parsed = parse_slice(piece, unseen)
                 malformed += parsed.malformed
                 for sentence, n in parsed.unmapped.items():
                     unmapped[sentence] = unmapped.get(sentence, 0) + n
-                waiting.append(parsed.frame)
-                waiting_lines += parsed.frame.height
-                lines += parsed.frame.height
-                if waiting_lines >= BATCH_LINES:
-                    total.add(self.settler.settle(pl.concat(waiting)))
-                    waiting, waiting_lines = [], 0
+                lines += parsed.frame.height + parsed.skipped
+                batches.put(parsed.frame)
+            last, total = batches.rest(), batches.total
         if malformed and not lines:
             # Neither results nor PENDIENTE: somebody else's words, on which no cursor may move.
             raise AnswerError("The answer to a poll holds no result line.", reason="no_result_line")
@@ -261,7 +268,7 @@ class Poller:
             if batch.settled:
                 count_unmapped(connection, unmapped)
 
-        total.add(self.settler.settle(pl.concat(waiting) if waiting else pl.DataFrame(schema=SCHEMA), also=also))
+        total.add(self.settler.settle(last, skip_seen=False, also=also))
         return total
 
     def _move(self, connection: Connection, cycle: Cycle, cursors: list[datetime]) -> None:

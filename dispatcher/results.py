@@ -8,13 +8,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 from sqlalchemy import Connection, Engine, text
 
 from dispatcher import idinterno, optouts
-from dispatcher.database import pin_key_lookups, query, retry_deadlocks
+from dispatcher.database import pin_key_lookups, pin_range_scan, query, retry_deadlocks
 from dispatcher.provider.codes import account_scope, strip_number
+from dispatcher.seen import Seen
 from dispatcher.window import PROVIDER_ZONE
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,8 @@ EARLY_TOLERANCE = timedelta(seconds=30)
 """A fecha may lie this much before the chunk's first POST: clocks are measured to a second, and may drift."""
 
 _FINAL_GOOD = (0, 1)
-_SEEN_LIMIT = 3_000_000
+_FEW_LINES = 1000
+_DENSE = 0.4  # of a key range that a batch covers: from here on reading it whole is cheaper
 _COPY = "COPY settle_line (campaign_id, seq, generation, root_no, code, fecha, text) FROM STDIN (FORMAT csv)"
 
 
@@ -61,9 +64,7 @@ class Settler:
     account_id: int
     _prefixes: dict[int, str | None] = field(default_factory=dict)
     _boundaries: dict[int, pl.DataFrame] = field(default_factory=dict)
-    _seen: pl.DataFrame = field(
-        default_factory=lambda: pl.DataFrame(schema={"hash": pl.UInt64, "fecha": pl.Datetime("us")})
-    )
+    seen: Seen = field(default_factory=Seen)
 
     def settle(
         self,
@@ -76,17 +77,17 @@ class Settler:
         """Settle lines (columns idinterno, fecha naive provider-local, text, code) in one transaction.
 
         Args:
-            skip_seen: pass over lines that this process settled before; overlapping polls read them again.
+            frame: its column `hash`, when there is one, says which line of an answer each row was.
+            skip_seen: pass over lines that this process settled before.
             refusals_count: a -4 on a resent line counts (its first line's result has been asked for).
             also: runs in the same transaction, last; the poll moves its cursor there.
         """
         outcome = Settled()
-        keyed = frame.with_columns(hash=pl.struct("idinterno", "fecha", "text").hash())
+        keyed = frame
+        if "hash" not in frame.columns:
+            keyed = frame.with_columns(hash=pl.struct("idinterno", "fecha", "text").hash())
         if skip_seen and not keyed.is_empty():
-            # Before anything else is done to them; only as far back as these lines reach, or each batch would pay for
-            # all that was ever seen.
-            known = self._seen.filter(pl.col("fecha") >= keyed["fecha"].min())
-            keyed = keyed.join(known, on="hash", how="anti", maintain_order="left")
+            keyed = keyed.filter(self.seen.unseen()(keyed["hash"]))
         fresh = self._ours(keyed, outcome)
         if fresh.is_empty() and also is None:
             return outcome
@@ -103,12 +104,8 @@ class Settler:
             return done
 
         outcome = retry_deadlocks(transaction)
-        self._seen = pl.concat([self._seen, fresh.select("hash", "fecha")]).tail(_SEEN_LIMIT)
+        self.seen.add(fresh)
         return outcome
-
-    def forget_before(self, fecha: datetime) -> None:
-        """Drop what is remembered of lines before a moment that no poll asks for any more."""
-        self._seen = self._seen.filter(pl.col("fecha") >= fecha)
 
     def _ours(self, frame: pl.DataFrame, outcome: Settled) -> pl.DataFrame:
         """The lines whose idinterno decodes to a message of a campaign of this account, with root_no."""
@@ -177,14 +174,16 @@ def settle_ours(
         return
     # One line an idinterno for the bulk update: a good one if there is one, else the earliest; -4 last, since on
     # a resent line it does not count, and must not stand before one that does.
-    ranked = timely.with_columns(bad=~pl.col("code").is_in(_FINAL_GOOD), identical=pl.col("code") == -4)
+    first, rest = timely, timely.clear()
     key = ["campaign_id", "seq", "generation"]
-    if ranked.select(pl.struct(key).n_unique()).item() < ranked.height:
-        ranked = ranked.sort("bad", "identical", "fecha")
-    first = ranked.unique(key, keep="first", maintain_order=True)
-    rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
-    _stage(connection, first.sort("campaign_id", "seq"), refusals_count)
-    row = connection.execute(query("settle_lines")).one()
+    if timely["seq"].n_unique() < timely.height:
+        ranked = timely.with_columns(bad=~pl.col("code").is_in(_FINAL_GOOD), identical=pl.col("code") == -4)
+        ranked = ranked.sort("bad", "identical", "fecha").drop("bad", "identical")
+        first = ranked.unique(key, keep="first", maintain_order=True)
+        rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
+    first = first.sort("campaign_id", "seq")
+    _stage(connection, first, refusals_count)
+    row = _settle_staged(connection, first)
     outcome.settled += row.settled
     if row.settled:
         _heed_account_words(connection, account_id, first)
@@ -229,13 +228,29 @@ def _lock_and_drop_early(connection: Connection, lines: pl.DataFrame, outcome: S
     return timely.drop("not_before")
 
 
+def _settle_staged(connection: Connection, lines: pl.DataFrame) -> Any:
+    """Settle what is staged, `lines` in the order of their keys, by the cheaper of two plans."""
+    campaign_id, first_seq, last_seq = lines["campaign_id"][0], lines["seq"][0], lines["seq"][-1]
+    if (
+        campaign_id != lines["campaign_id"][-1]
+        or lines.height < _FEW_LINES
+        or lines.height < _DENSE * (last_seq - first_seq)
+    ):
+        return connection.execute(query("settle_lines")).one()
+    pin_range_scan(connection)
+    row = connection.execute(
+        query("settle_range"), {"campaign_id": campaign_id, "first_seq": first_seq, "last_seq": last_seq}
+    ).one()
+    pin_key_lookups(connection)
+    return row
+
+
 def _stage(connection: Connection, lines: pl.DataFrame, refusals_count: bool) -> None:
     """COPY lines into the transaction's own table."""
     connection.exec_driver_sql(
         "CREATE TEMP TABLE IF NOT EXISTS settle_line (campaign_id bigint, seq int, generation smallint, "
         "root_no int, code smallint, fecha timestamptz, text text) ON COMMIT DELETE ROWS"
     )
-    is_ok = pl.col("text").str.strip_chars().str.to_uppercase() == "OK"
     data = lines.select(
         "campaign_id",
         "seq",
@@ -243,13 +258,25 @@ def _stage(connection: Connection, lines: pl.DataFrame, refusals_count: bool) ->
         # With no root, a -4 on a resent line counts like any other.
         pl.lit(None, pl.Int32).alias("root_no") if refusals_count else pl.col("root_no"),
         "code",
-        pl.col("fecha").dt.strftime("%Y-%m-%d %H:%M:%S-03"),
-        pl.when(~is_ok).then(pl.col("text").str.replace_all("\x00", " ", literal=True)).alias("text"),
+        _of_distinct(lines["fecha"], lambda fechas: fechas.dt.strftime("%Y-%m-%d %H:%M:%S-03")),
+        _of_distinct(lines["text"], _stored_words),
     ).write_csv(include_header=False, quote_style="necessary")
     raw = connection.connection.driver_connection
     assert raw is not None
     with raw.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write(data)
+
+
+def _of_distinct(column: pl.Series, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Change a column that has few distinct values."""
+    distinct = column.unique()
+    return column.replace_strict(distinct, change(distinct))
+
+
+def _stored_words(texts: pl.Series) -> pl.Series:
+    """What the table keeps of the provider's words: null for OK."""
+    plain = texts.str.replace_all("\x00", " ", literal=True)
+    return plain.set(texts.str.strip_chars().str.to_uppercase() == "OK", None)
 
 
 def _handle_others(connection: Connection, outcome: Settled) -> None:

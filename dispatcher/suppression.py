@@ -14,6 +14,7 @@ UNDELIVERABLE = "undeliverable_at_load"
 
 # What is no national number cannot be a recipient's.
 _NATIONAL = "^[1-9][0-9]{0,17}$"
+_BLOCK = 50_000
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,18 @@ def _among(numbers: BitMap64) -> pl.Expr:
 
 
 def _numbers(connection: Connection, select: str) -> BitMap64:
+    """The numbers of a list, read in blocks: a million rows one by one would cost a second and 190 MB."""
+    blocks = (
+        "SELECT string_agg(destino, chr(1)) "
+        f"FROM (SELECT l.*, row_number() OVER () / {_BLOCK} AS block FROM ({select}) l) n GROUP BY block"
+    )
     raw = connection.connection.driver_connection
     assert raw is not None
-    with raw.cursor() as cursor, cursor.copy(f"COPY ({select}) TO STDOUT") as copy:
-        data = b"".join(bytes(part) for part in copy)
-    written = pl.Series(data.decode().split("\n"), dtype=pl.String)
-    return BitMap64(array("Q", written.filter(written.str.contains(_NATIONAL)).cast(pl.Int64).to_list()))
+    numbers = BitMap64()
+    with raw.cursor() as cursor, cursor.copy(f"COPY ({blocks}) TO STDOUT") as copy:
+        for block in copy:
+            written = pl.Series([bytes(block)], dtype=pl.Binary).cast(pl.String).str.strip_chars("\n")
+            each = written.str.split("\x01").explode()
+            keys = each.filter(each.str.contains(_NATIONAL)).cast(pl.Int64).sort()
+            numbers |= BitMap64(array("Q", keys.to_list()))
+    return numbers

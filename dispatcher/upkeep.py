@@ -102,11 +102,13 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
         good_clock = clock is not None and clock.trustworthy(row.db_now, accounts.host_id(), boot_clock())
         due = chunks.due_exists(connection, account_id)
         work = connection.execute(query("work_waiting"), {"account_id": account_id}).one()
-        if clock is not None and good_clock and due and not _closed(runtime, row, clock):
+        if due and not good_clock:
+            hints.submits = 1  # a pump measures the clock itself: the next tick would be a second later
+        elif clock is not None and due and not _closed(runtime, row, clock):
             earliest, _ = clock.bounds(row.db_now)
             startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
             hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
-    hints.clock = not good_clock or row.db_now - row.clock_measured_at > _CLOCK_REFRESH
+    hints.clock = row.db_now - row.clock_measured_at > _CLOCK_REFRESH if good_clock else not hints.submits
     hints.balance = bool((due or work.awaited) and _balance_is_old(row, work.doubt_since))
     hints.inbox = _inbox_is_old(runtime, row)
     poller_idle = row.poll_lease_until is None or row.poll_lease_until < row.db_now

@@ -11,7 +11,7 @@ import click
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from dispatcher import campaigns, export, loading, means, preview
+from dispatcher import campaigns, door, export, loading, means, preview
 from dispatcher.campaigns import Summary
 from dispatcher.cli.output import FAILED, Output, command, read_html, session
 from dispatcher.errors import UsageError
@@ -112,6 +112,8 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
     if not loaded.messages:
         output.note("No row was good: nothing will be sent.")
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
+    if loaded.messages and loaded.account_id is not None and spec.start is None:
+        door.hint_submit(loaded.account_id)
 
 
 def _write_rejects(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:

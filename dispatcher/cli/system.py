@@ -5,7 +5,6 @@ import sys
 import click
 
 from dispatcher import config, database, decisions, door
-from dispatcher import doctor as examination
 from dispatcher.cli.output import FAILED, Output, command, session
 from dispatcher.runtime import Runtime
 
@@ -52,6 +51,8 @@ def restored(output: Output) -> None:
 @command
 def doctor(output: Output) -> None:
     """Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat."""
+    from dispatcher import doctor as examination  # it brings Celery along, which no other command needs
+
     settings = config.load()
     with door.embedded(settings, broker=True):
         checks = examination.examine(settings)

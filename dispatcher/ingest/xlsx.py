@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
-import openpyxl
-
 from dispatcher.errors import UsageError
 from dispatcher.ingest.blocks import Block
 from dispatcher.ingest.inline import Collector
@@ -69,6 +67,8 @@ class XlsxTable:
             with warnings.catch_warnings():
                 # What openpyxl does not know (validations, styles) has no bearing on the values.
                 warnings.simplefilter("ignore")
+                import openpyxl  # a CSV must not wait for it
+
                 book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             return book.worksheets[0]
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,31 +18,42 @@ SCHEMA: dict[str, pl.DataType] = {
     "text": pl.String(),
     "code": pl.Int16(),
 }
-"""Columns of `StatusFrame.frame`: as the provider gave them, `fecha` naive provider time (GMT-3)."""
+"""What a result line says, as the provider gave it; `fecha` naive provider time (GMT-3)."""
+
+_EMPTY = pl.DataFrame(schema={**SCHEMA, "hash": pl.UInt64()})
 
 
 @dataclass(frozen=True, slots=True)
 class StatusFrame:
-    """The result lines of one slice.
+    """The result lines of one slice: the columns of `SCHEMA`, and `hash` (uint64) of the whole line.
 
-    `malformed` counts the non-empty lines that are no result line; `unmapped` counts the result lines of each
-    sentence (without its "NUMBER: ") whose code is -99 because nothing recognised it.
+    `skipped` counts the lines that were seen before, of which nothing else is known here; `malformed` the non-empty
+    lines that are no result line; `unmapped` the result lines of each sentence (without its "NUMBER: ") whose code is
+    -99 because nothing recognised it.
     """
 
     frame: pl.DataFrame
     malformed: int
     unmapped: dict[str, int]
+    skipped: int = 0
 
 
-def parse_slice(body: bytes) -> StatusFrame:
+def parse_slice(body: bytes, unseen: Callable[[pl.Series], pl.Series] | None = None) -> StatusFrame:
     """Read lines `idinterno TAB YYYYMMDDHHNNSS TAB text` ended by CRLF, LF or CR, decoded as latin-1.
 
     A slice must end at a line end. Memory is a small multiple of the slice. PENDIENTE gives no line at all.
+    `unseen` tells by the hashes of lines which of them are worth reading; all, without it.
     """
     if body[:64].strip().lower() == b"pendiente" and not body[64:].strip():
-        return StatusFrame(pl.DataFrame(schema=SCHEMA), 0, {})
-    lines = _lines(body)
-    frame = _columns(lines)
+        return StatusFrame(_EMPTY, 0, {})
+    every = _lines(body)
+    hashes = every.hash().alias("hash")
+    lines = every
+    if unseen is not None:
+        new = unseen(hashes)
+        if not new.all():
+            lines, hashes = every.filter(new), hashes.filter(new)
+    frame = _columns(lines).with_columns(hashes)
     is_result = pl.col("fecha").is_not_null() & pl.col("text").is_not_null() & (pl.col("idinterno") != "")
     results = frame.filter(is_result)
     malformed = 0
@@ -49,7 +61,7 @@ def parse_slice(body: bytes) -> StatusFrame:
         rest = lines.filter(frame.select(~is_result).to_series())
         malformed = int((rest.str.strip_chars(" \t") != "").sum())
     coded, unmapped = _with_codes(results)
-    return StatusFrame(coded, malformed, unmapped)
+    return StatusFrame(coded.select(_EMPTY.columns), malformed, unmapped, len(every) - len(lines))
 
 
 def _lines(body: bytes) -> pl.Series:
@@ -57,12 +69,15 @@ def _lines(body: bytes) -> pl.Series:
         body = body.decode("latin-1").encode()
     # As bytes: handing over a str with accents costs twice the time.
     whole = pl.Series([body], dtype=pl.Binary).cast(pl.String)
-    lines = whole.str.split("\n").explode()
-    if b"\r" in body:
-        # Cheaper here than as a replacement in the whole body; a CR that is left ends a line by itself.
-        lines = lines.str.strip_suffix("\r")
-        if lines.str.contains("\r", literal=True).any():
-            lines = lines.str.split("\r").explode()
+    if body.count(b"\r\n") == body.count(b"\n") == body.count(b"\r"):
+        lines = whole.str.split("\r\n").explode()
+    else:
+        lines = whole.str.split("\n").explode()
+        if b"\r" in body:
+            # Cheaper here than as a replacement in the whole body; a CR that is left ends a line by itself.
+            lines = lines.str.strip_suffix("\r")
+            if lines.str.contains("\r", literal=True).any():
+                lines = lines.str.split("\r").explode()
     return lines.filter(lines != "")
 
 

@@ -41,6 +41,5 @@ _COMPLETED = "SELECT count(*) FROM campaign WHERE state = 'completed'"
 
 
 def _create(path: Path) -> list[str]:
-
     fields = ["--template", TEMPLATE, "--id-column", "cliente"]
     return [sys.executable, "-m", "dispatcher", "campaign", "create", str(path), *fields, "--json"]

@@ -4,11 +4,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import polars as pl
 from sqlalchemy import text
 
+from dispatcher.batches import BATCH_LINES, Batches
 from dispatcher.database import pin_key_lookups
-from dispatcher.polling import BATCH_LINES
 from dispatcher.provider.frames import parse_slice
 from dispatcher.provider.http import SLICE
 from dispatcher.provider.slices import line_slices
@@ -75,14 +74,12 @@ def _settle(stack: Stack, answer: bytes) -> None:
     with stack.runtime.engine.connect() as connection:
         account = connection.execute(text("SELECT id FROM account")).scalar_one()
     settler = Settler(stack.runtime.engine, account)
-    waiting: list[pl.DataFrame] = []
-    for piece in line_slices(_chunks(answer), framed=True):
-        waiting.append(parse_slice(piece).frame)
-        if sum(frame.height for frame in waiting) >= BATCH_LINES:
-            settler.settle(pl.concat(waiting))
-            waiting = []
-    if waiting:
-        settler.settle(pl.concat(waiting))
+    unseen = settler.seen.unseen()
+    with Batches(settler) as batches:
+        for piece in line_slices(_chunks(answer), framed=True):
+            batches.put(parse_slice(piece, unseen).frame)
+        last = batches.rest()
+    settler.settle(last, skip_seen=False)
 
 
 def _chunks(answer: bytes) -> Iterator[bytes]:

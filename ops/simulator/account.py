@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from ops.simulator import bloque, clock, sentences, verdicts
@@ -27,7 +28,7 @@ class Account:
         self.name, self.rules, self._ledger = name, rules, ledger
         self.book = StatusBook(lambda: self.rules.options.results)
         self.used = 0  # SMS really sent, which is what credit pays for
-        self._sent: dict[bytes, int] = {}  # destino TAB texto -> fecha of its last OK
+        self._sent: dict[int, int] = {}  # hash of destino TAB texto -> fecha of its last OK
         self._by_month: Counter[int] = Counter()
         self._waiting: list[tuple[float, int, Batch]] = []
 
@@ -53,7 +54,8 @@ class Account:
         batches = self._deal(post, parsed, late, copies)
         for batch in batches:
             self._wait(batch)
-        self._ledger.write(_taken_event(post, batches))
+        if self._ledger.kept:
+            self._ledger.write(_taken_event(post, batches))
 
     def take_one(self, post: Post, idinterno: bytes, rest: bytes, due: float) -> str | None:
         """Take a unit message that goes out at `due`; the sentence that refuses it now, or None.
@@ -66,8 +68,8 @@ class Account:
         if options.outside_window == "hold":
             due = self.rules.window.next_opening(due)
         plain = verdicts.all_plain([rest], options.country)
-        batch = Batch(post=post, ids=[idinterno], rests=[rest], due=max(due, now), plain=plain)
-        verdict = self._judge(batch, int(now))[0]
+        batch = Batch.of(post, [idinterno], [rest], due=max(due, now), plain=plain)
+        verdict = self._judge(batch, [rest], [hash(rest)], int(now))[0]
         if verdict is not None:
             batch.due = now
         post.taken = 1
@@ -88,10 +90,10 @@ class Account:
         dice = random.Random(options.seed * 1_000_003 + post.number)
         plain = verdicts.all_plain(parsed.rests, options.country)
         return [
-            Batch(
-                post=post,
-                ids=parsed.ids[group::groups],
-                rests=parsed.rests[group::groups],
+            Batch.of(
+                post,
+                parsed.ids[group::groups],
+                parsed.rests[group::groups],
                 due=start + options.delay_min + spread * dice.random(),
                 plain=plain,
                 copies=copies,
@@ -106,7 +108,7 @@ class Account:
     @property
     def waiting(self) -> int:
         """Lines taken that have no result yet."""
-        return sum(len(batch.ids) for _, _, batch in self._waiting)
+        return sum(batch.size for _, _, batch in self._waiting)
 
     # -- judging ---------------------------------------------------------------------------------------------
 
@@ -121,8 +123,10 @@ class Account:
 
     def _settle(self, batch: Batch) -> None:
         fecha = self._fecha_of(batch)
-        judged = None if self._all_good(batch, fecha) else self._judge(batch, fecha)
-        self._record(batch, fecha, judged)
+        rests = batch.rests
+        keys = list(map(hash, rests))
+        judged = None if self._all_good(batch, keys, fecha) else self._judge(batch, rests, keys, fecha)
+        self._record(batch, keys, fecha, judged)
         self._ledger.write({"event": "done", "batch": batch.number, "fecha": fecha, "verdicts": judged})
 
     def _fecha_of(self, batch: Batch) -> int:
@@ -132,7 +136,7 @@ class Account:
         dice = random.Random(self.rules.options.seed * 1_000_003 + batch.number)
         return int(max(batch.due - lag * dice.random(), min(batch.post.received, batch.due)))
 
-    def _all_good(self, batch: Batch, fecha: int) -> bool:
+    def _all_good(self, batch: Batch, keys: list[int], fecha: int) -> bool:
         """Whether the whole batch is OK, decided without looking at single lines."""
         credit = self.rules.options.credit
         return (
@@ -140,11 +144,8 @@ class Account:
             and self.rules.content_only
             and not batch.post.test
             and not self._refuses_batch(batch, fecha)
-            and (credit is None or self.used + len(batch.ids) <= credit)
-            and (
-                not self.rules.dup_seconds
-                or (self._sent.keys().isdisjoint(batch.rests) and len(set(batch.rests)) == len(batch.rests))
-            )
+            and (credit is None or self.used + batch.size <= credit)
+            and (not self.rules.dup_seconds or (self._sent.keys().isdisjoint(keys) and len(set(keys)) == batch.size))
         )
 
     def _refuses_batch(self, batch: Batch, fecha: int) -> str | None:
@@ -152,47 +153,46 @@ class Account:
             return sentences.outside_window(self.rules.window.text)
         return self.rules.expired(fecha)
 
-    def _judge(self, batch: Batch, fecha: int) -> list[str | None]:
+    def _judge(self, batch: Batch, rests: list[bytes], keys: list[int], fecha: int) -> list[str | None]:
         refusal = self._refuses_batch(batch, fecha)
-        good: list[bytes] = []
-        good_set: set[bytes] = set()
+        spent = 0
+        good: set[int] = set()
         judged: list[str | None] = []
-        for rest in batch.rests:
+        for rest, key in zip(rests, keys, strict=True):
             verdict = (
                 self.rules.refuses_content(rest, plain=batch.plain)
                 or refusal
-                or self._refuses_now(rest, fecha, repeated=rest in good_set, spent=len(good))
+                or self._refuses_now(rest, key, fecha, repeated=key in good, spent=spent)
                 or (sentences.TEST if batch.post.test else None)
             )
             judged.append(verdict)
             if verdict is None:
-                good.append(rest)
-                good_set.add(rest)
+                spent += 1
+                good.add(key)
         return judged
 
-    def _refuses_now(self, rest: bytes, fecha: int, *, repeated: bool, spent: int) -> str | None:
+    def _refuses_now(self, rest: bytes, key: int, fecha: int, *, repeated: bool, spent: int) -> str | None:
         """What the account's state says, given what the batch before this line has already spent."""
         rules = self.rules
         if rules.dup_seconds:
-            last = self._sent.get(rest)
+            last = self._sent.get(key)
             if repeated or (last is not None and fecha - last < rules.dup_seconds):
                 return sentences.identical(rules.options.dup_hours)
         if rules.options.credit is not None and self.used + spent >= rules.options.credit:
             return sentences.exhausted(rules.options.credit)
         return rules.mix.draw(rest) if rules.mix else None
 
-    def _record(self, batch: Batch, fecha: int, judged: list[str | None] | None) -> None:
+    def _record(self, batch: Batch, keys: list[int], fecha: int, judged: list[str | None] | None) -> None:
         batch.fecha, batch.verdicts = fecha, judged
-        good = batch.rests
+        good = keys
         if judged is not None:
-            good = [rest for rest, verdict in zip(batch.rests, judged, strict=True) if verdict is None]
+            good = [key for key, verdict in zip(keys, judged, strict=True) if verdict is None]
         self._sent.update(dict.fromkeys(good, fecha))
         self.used += len(good)
         self._by_month[clock.first_of_month(fecha)] += len(good)
-        if batch.post.transport != "bulk" and not (self.rules.options.unit_status and batch.ids[0]):
+        if batch.post.transport != "bulk" and not (self.rules.options.unit_status and batch.packed_ids):
             return
-        rows = rows_of(batch)
-        self.book.add(fecha, rows * batch.copies, len(batch.ids) * batch.copies)
+        self.book.add(fecha, partial(rows_of, batch), batch.size * batch.copies)
 
     # -- questions -------------------------------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class Account:
         """Add result rows (idinterno, fecha, text) as another system, or a confused provider, would."""
         for idinterno, fecha, text in rows:
             row = f"{idinterno}\t{clock.stamp(fecha)}\t{text}\r\n".encode("latin-1", "replace")
-            self.book.add(fecha, row, 1)
+            self.book.add(fecha, partial(bytes, row), 1)
         if remember:
             self._ledger.write({"event": "inject", "account": self.name, "rows": rows})
 
@@ -225,20 +225,20 @@ class Account:
 
     def replay_taken(self, post: Post, event: dict[str, Any]) -> None:
         for kept in event["batches"]:
-            batch = Batch(
-                post=post,
-                ids=_unpack(kept["ids"]),
-                rests=_unpack(kept["rests"]),
+            batch = Batch.of(
+                post,
+                _unpack(kept["ids"]),
+                _unpack(kept["rests"]),
                 due=kept["due"],
                 plain=kept["plain"],
                 copies=kept["copies"],
             )
-            post.taken += len(batch.ids)
+            post.taken += batch.size
             self._wait(batch)
 
     def replay_done(self, batch: Batch, event: dict[str, Any]) -> None:
         """Give a batch the results that it had."""
-        self._record(batch, event["fecha"], event["verdicts"])
+        self._record(batch, list(map(hash, batch.rests)), event["fecha"], event["verdicts"])
 
     def replay_ends(self) -> None:
         self._waiting = [entry for entry in self._waiting if entry[2].fecha is None]
@@ -246,17 +246,19 @@ class Account:
 
 
 def rows_of(batch: Batch) -> bytes:
-    """The batch's status rows, `idinterno TAB fecha TAB answer CRLF`, as ISO-8859-1."""
+    """The batch's status rows, `idinterno TAB fecha TAB answer CRLF`, as ISO-8859-1, each `copies` times."""
     if batch.fecha is None:
         raise ValueError("the batch has not been processed")
     fecha = b"\t" + clock.stamp(batch.fecha).encode() + b"\t"
     good = fecha + b"OK\r\n"
     if batch.verdicts is None:
-        return good.join(batch.ids) + good
-    return b"".join(
-        idinterno + (good if verdict is None else fecha + _refusal(rest, verdict))
-        for idinterno, rest, verdict in zip(batch.ids, batch.rests, batch.verdicts, strict=True)
-    )
+        rows = batch.packed_ids.replace(b"\n", good) + good
+    else:
+        rows = b"".join(
+            idinterno + (good if verdict is None else fecha + _refusal(rest, verdict))
+            for idinterno, rest, verdict in zip(batch.ids, batch.rests, batch.verdicts, strict=True)
+        )
+    return rows * batch.copies
 
 
 def _refusal(rest: bytes, sentence: str) -> bytes:
@@ -288,9 +290,9 @@ def _taken_event(post: Post, batches: list[Batch]) -> dict[str, Any]:
         "ignored": [[_text(line.raw), line.reason] for line in post.ignored],
         "batches": [
             {
-                "ids": _text(b"\n".join(batch.ids)),
+                "ids": _text(batch.packed_ids),
                 # A line of a bloque has no line end in it, a unit message may.
-                "rests": _text(b"\n".join(batch.rests)) if bulk else [_text(rest) for rest in batch.rests],
+                "rests": _text(batch.packed_rests) if bulk else [_text(rest) for rest in batch.rests],
                 "due": batch.due,
                 "plain": batch.plain,
                 "copies": batch.copies,

@@ -28,8 +28,7 @@ class Lines:
 
 def split_lines(block: bytes) -> list[bytes]:
     """Lines end in CRLF, LF or CR; empty ones are no lines."""
-    block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return [line for line in block.split(b"\n") if line]
+    return list(filter(None, block.splitlines()))
 
 
 def separator_of(name: str) -> bytes:

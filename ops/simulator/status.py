@@ -1,6 +1,7 @@
 """Result rows and the questions about them (guide: "Comprobación del proceso de un envío en bloque").
 
-Rows are kept as ready bytes, one block per batch and second, so that "all since then" is a bisect and a join.
+Rows are kept one block per batch and second, so that "all since then" is a bisect and a join; the bytes of a block are
+made when they are asked for, which is cheaper than keeping them.
 What costs more (read flags, a row replaced by a later one) is paid only by the blocks that it touches.
 """
 
@@ -24,13 +25,17 @@ class TooLarge(Exception):
 class Block:
     """Rows of one second, each ending in CRLF, and which of them were read or replaced."""
 
-    __slots__ = ("all_read", "hidden", "read", "rows", "second", "size")
+    __slots__ = ("_make", "all_read", "hidden", "read", "second", "size")
 
-    def __init__(self, second: int, rows: bytes, size: int) -> None:
-        self.second, self.rows, self.size = second, rows, size
+    def __init__(self, second: int, make: Callable[[], bytes], size: int) -> None:
+        self.second, self._make, self.size = second, make, size
         self.all_read = False
         self.read: set[int] = set()
         self.hidden: set[int] = set()
+
+    @property
+    def rows(self) -> bytes:
+        return self._make()
 
     def split(self) -> list[bytes]:
         return [row + CRLF for row in self.rows.split(CRLF)[:-1]]
@@ -64,8 +69,8 @@ class StatusBook:
         self._indexed = 0
         self.rows = 0
 
-    def add(self, second: int, rows: bytes, size: int) -> None:
-        """Add `size` rows of this second; under `first` and `last` a displaced result is hidden."""
+    def add(self, second: int, rows: Callable[[], bytes], size: int) -> None:
+        """Add `size` rows of this second, made at each call; under `first` and `last` a displaced one is hidden."""
         block = Block(second, rows, size)
         if self._results() != "both":
             self._displace(block)
@@ -122,7 +127,7 @@ class StatusBook:
         """
         blocks = self._between(second, reading)
         if limit:
-            size = sum(len(piece) for piece in (b.take(only_unread=only_unread, mark=False) for b in blocks))
+            size = sum(len(block.take(only_unread=only_unread, mark=False)) for block in blocks)
             if size > limit:
                 raise TooLarge(size, limit)
         return [piece for block in blocks if (piece := block.take(only_unread=only_unread, mark=mark))]

@@ -71,7 +71,7 @@ class Machine(RuleBasedStateMachine):
         bench.do(f"TRUNCATE {TABLES}")
         accounts.measure_clock(bench.runtime, self.account.id)  # a measurement counts for a while only
         bench.do("UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_at = NULL")
-        bench.settler.forget_before(bench.now().max)  # another life's lines
+        bench.settler.seen.forget_before(bench.now().max)  # another life's lines
         self.world = World(max_resends=bench.settings.max_resends)
         self.claims: list[tuple[Claim, Chunk]] = []
         self.posted: dict[tuple[int, int, int], int] = {}  # (campaign, seq, generation) -> chunk that it last left in

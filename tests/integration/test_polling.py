@@ -137,7 +137,7 @@ def test_the_cursor_moves_only_with_the_last_batch(
         def __exit__(self, *_: object) -> None:
             return None
 
-    monkeypatch.setattr("dispatcher.polling.BATCH_LINES", 5)
+    monkeypatch.setattr("dispatcher.batches.BATCH_LINES", 5)
     monkeypatch.setattr(bench.runtime.provider, "status_by_fecha", Breaking)
     poll(bench)
     settled = bench.statuses(campaign).get("ok", 0)

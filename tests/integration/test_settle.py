@@ -9,11 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from dispatcher import campaigns, chunks, idinterno
+from dispatcher import campaigns, chunks, idinterno, results
 from dispatcher.database import query
 from dispatcher.errors import InDoubt, NotDelivered
 from dispatcher.results import Settler
 from tests.integration.bench import FIXED, IDENTICAL, Bench
+
+
+@pytest.fixture(autouse=True, params=["by key", "by range"])
+def _either_plan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test of settling holds for the look-ups of small batches and for the range scan of large ones."""
+    if request.param == "by range":
+        monkeypatch.setattr(results, "_FEW_LINES", 1)
+        monkeypatch.setattr(results, "_DENSE", 0)
 
 
 def test_a_first_result_settles_its_message_and_the_last_its_chunk(bench: Bench) -> None:

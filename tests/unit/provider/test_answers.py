@@ -39,7 +39,7 @@ BODIES = st.lists(st.tuples(LINES, ENDS).map("".join), max_size=12).map(lambda p
 @example(b"PENDIENTE\r\n")
 def test_the_fast_path_reads_what_the_plain_one_reads(body: bytes) -> None:
     slow, fast = parse_status(body), parse_slice(body)
-    assert [(line.idinterno, line.fecha, line.text, line.code) for line in slow] == fast.frame.rows()
+    assert [(line.idinterno, line.fecha, line.text, line.code) for line in slow] == fast.frame.drop("hash").rows()
     assert slow.malformed == fast.malformed
     strange = [strip_number(line.text) for line in slow if not sentence_to_code(line.text)[1]]
     assert sum(fast.unmapped.values()) == len(strange)
@@ -52,7 +52,7 @@ def test_unmapped_sentences_are_counted_without_their_numbers() -> None:
 
 def test_a_text_keeps_its_number_and_its_latin_1_letters() -> None:
     body = "XXX\t20110927110505\t1161880001: el número recibió un mensaje idéntico\r\n".encode("latin-1")
-    assert parse_slice(body).frame.rows() == [
+    assert parse_slice(body).frame.drop("hash").rows() == [
         ("XXX", datetime(2011, 9, 27, 11, 5, 5), "1161880001: el número recibió un mensaje idéntico", -4)
     ]
 

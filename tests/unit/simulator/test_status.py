@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,7 +182,7 @@ def model(batches: list[tuple[int, list[str]]], results: str) -> list[tuple[int,
 def test_the_book_answers_as_a_plain_list_would(batches, results, reading):
     book = StatusBook(lambda: results)
     for offset, names in batches:
-        book.add(START + offset, rows_of(START + offset, names), len(names))
+        book.add(START + offset, partial(rows_of, START + offset, names), len(names))
     shown = sorted(model(batches, results), key=lambda row: row[0])
     for asked in range(START - 1, START + 8):
         first, last = clock.day_of(asked) if reading == "day" else (asked, asked)
@@ -197,7 +199,7 @@ def test_what_was_marked_as_read_comes_once_to_who_asks_for_unread_alone(batches
     book = StatusBook(lambda: "both")
     seen = b""
     for offset, names in batches:
-        book.add(START + offset, rows_of(START + offset, names), len(names))
+        book.add(START + offset, partial(rows_of, START + offset, names), len(names))
         if offset % 2:
             seen += book.by_idinterno(names[0], only_unread=True, mark=True)
         else:
@@ -209,7 +211,7 @@ def test_what_was_marked_as_read_comes_once_to_who_asks_for_unread_alone(batches
 
 def test_a_limit_is_exact():
     book = StatusBook(lambda: "both")
-    book.add(START, rows_of(START, ["A"]), 1)
+    book.add(START, partial(rows_of, START, ["A"]), 1)
     size = len(rows_of(START, ["A"]))
     assert book.by_fecha(START, "since", limit=size)
     with pytest.raises(TooLarge):

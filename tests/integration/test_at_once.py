@@ -1,0 +1,72 @@
+"""Nobody waits for a clock tick that can be helped: the first pump, the first poll, a connection that was used just now."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from dispatcher import polling, submit, upkeep
+from dispatcher.polling import Poller
+from ops.simulator.process import SimulatorProcess
+from tests.conftest import wait_until
+from tests.integration.bench import Bench
+
+Make = Callable[..., Bench]
+
+
+def test_the_first_tick_hints_a_pump_that_measures_the_clock_itself(bench: Bench, simulator: SimulatorProcess) -> None:
+    campaign = bench.load(10)
+    bench.do("UPDATE account SET clock_low_ms = NULL, clock_high_ms = NULL, clock_measured_at = NULL")
+    hints = upkeep.tick(bench.runtime)
+    assert (hints.submits, hints.clock) == (1, False)
+    submit.pump(bench.runtime, bench.account.id)
+    assert bench.states(campaign) == ["accepted"]
+
+
+def test_without_anything_due_the_tick_has_the_clock_measured(bench: Bench) -> None:
+    assert bench.account
+    bench.do("UPDATE account SET clock_low_ms = NULL, clock_high_ms = NULL, clock_measured_at = NULL")
+    hints = upkeep.tick(bench.runtime)
+    assert (hints.submits, hints.clock) == (0, True)
+
+
+def test_one_run_of_the_poller_waits_for_results_that_take_a_moment(
+    bench: Bench, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator.set_option(delay_min=1.2, delay_max=1.2)
+    campaign = bench.load(10)
+    submit.pump(bench.runtime, bench.account.id)
+    assert bench.states(campaign) == ["accepted"]
+    Poller(bench.runtime, bench.account).run()
+    assert bench.statuses(campaign) == {"ok": 10}
+
+
+def test_the_poller_does_not_wait_for_ever(bench: Bench, simulator: SimulatorProcess) -> None:
+    simulator.set_option(delay_min=3600, delay_max=3600)
+    bench.load(10)
+    submit.pump(bench.runtime, bench.account.id)
+    assert not Poller(bench.runtime, bench.account).run()
+    row = bench.account_row()
+    assert row.poll_misses == polling.PATIENT_MISSES + 1
+    assert row.poll_lease_until is None
+
+
+@pytest.mark.parametrize("idle", [0.0, 1.2], ids=["used just now", "idle"])
+def test_a_connection_that_the_server_ended_is_replaced(bench: Bench, idle: float) -> None:
+    ended = bench.one("SELECT pg_backend_pid()")
+    with bench.engine.connect() as other:
+        # Held, so that the second one is another; given back just before it is ended.
+        assert other.exec_driver_sql("SELECT pg_backend_pid()").scalar() == ended
+        with bench.engine.connect() as killer:
+            killer.exec_driver_sql("SELECT 1")
+            other.close()
+            killer.exec_driver_sql(f"SELECT pg_terminate_backend({ended})")
+
+            def gone() -> bool:
+                killer.rollback()  # within one transaction the view does not change
+                query = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {ended}"
+                return bool(killer.exec_driver_sql(query).scalar() == 0)
+
+            wait_until(gone, 10)
+            time.sleep(idle)
+            assert bench.one("SELECT pg_backend_pid()") != ended
