@@ -80,6 +80,7 @@ class Poller:
         self.account = account
         self.settler = Settler(runtime.engine, account.id)
         self.turn = 0
+        self._life: str | None = None
 
     @property
     def _lease(self) -> float:
@@ -149,6 +150,8 @@ class Poller:
             awaited = connection.execute(query("awaiting_results"), {"account_id": self.account.id}).one()
             late = connection.execute(query("awaiting_late_results"), {"account_id": self.account.id}).one()
             row = connection.execute(query("poll_state"), {"account_id": self.account.id}).one()
+        if row.life != self._life:  # restored from a dump while this process ran: what it settled may be lost again
+            self.settler, self._life = Settler(self.runtime.engine, self.account.id), row.life
         waits = [moment for moment in (awaited.since, late.since) if moment is not None]
         if not waits or clock is None:
             return row, None

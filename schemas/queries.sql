@@ -334,8 +334,8 @@ UPDATE account SET poll_lease_until = NULL, poll_misses = :misses,
 WHERE id = :account_id AND poll_turn = :poll_turn;
 
 -- name: poll_state
--- What a poll plan is made from.
-SELECT reading, cursors, poll_misses, poll_failures, clock_timestamp() AS db_now,
+-- What a poll plan is made from; the prefix tells one life of the database from another.
+SELECT (SELECT prefix FROM installation) AS life, reading, cursors, poll_misses, poll_failures, clock_timestamp() AS db_now,
        EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id
                AND state IN ('sending', 'accepted', 'in_doubt', 'held')) AS awaited
 FROM account WHERE id = :account_id;

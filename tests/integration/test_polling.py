@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher import submit
+from dispatcher import decisions, submit
 from dispatcher.doubts import Prober
 from dispatcher.errors import AnswerError
 from dispatcher.polling import Poller
@@ -264,3 +264,27 @@ def test_what_no_pattern_knows_stays_visible(make_bench: Make, simulator: Simula
     assert bench.message(campaign, 1).result_code == -99
     assert "el cartero llamó dos veces" in bench.message(campaign, 1).result_text
     assert bench.one("SELECT n FROM unmapped_sentence WHERE sentence = 'el cartero llamó dos veces'") == 3
+
+
+def test_what_was_settled_before_a_restore_is_settled_again_by_the_same_process(
+    bench: Bench, simulator: SimulatorProcess
+) -> None:
+    campaign = sent(bench)
+    poller = Poller(bench.runtime, bench.account)
+
+    def done() -> bool:
+        poller.run(0)
+        return bench.statuses(campaign) == {"ok": 10}
+
+    wait_until(done, 20)
+    # As a dump from before the results has it.
+    for table in ("chunk", "campaign"):
+        bench.do(f"ALTER TABLE {table} DISABLE TRIGGER refuse_move")
+    bench.do("UPDATE message SET result_code = NULL, result_text = NULL, processed_at = NULL")
+    bench.do("DELETE FROM chunk_result")
+    bench.do("UPDATE chunk SET state = 'accepted', resulted = 0, settled_at = NULL")
+    bench.do("UPDATE campaign SET state = 'running', completed_at = NULL")
+    bench.do("UPDATE account SET cursors = '{}'")
+    decisions.restored(bench.engine)
+    wait_until(done, 20)
+    bench.check_sums(campaign)
