@@ -9,14 +9,17 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
-from dispatcher.brakes import ProviderClock, clock_anchor_ms
+from dispatcher.brakes import DOUBTS_FOR_TRIAL, ProviderClock, clock_anchor_ms
 from dispatcher.config import Settings
+from dispatcher.database import query
 from dispatcher.errors import ProviderError, UsageError
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
 from dispatcher.window import PROVIDER_ZONE
 
 log = logging.getLogger(__name__)
+
+_CLOCK_PAUSE = 5.0  # seconds between questions to a provider that does not answer
 
 
 class Bound(NamedTuple):
@@ -154,7 +157,24 @@ def measure_clock(runtime: Runtime, account_id: int) -> ProviderClock:
                 "id": account_id,
             },
         )
+        parameters = {"account_id": account_id, "doubts_for_trial": DOUBTS_FOR_TRIAL}
+        connection.execute(query("provider_answered"), parameters)
     return clock
+
+
+def refresh_clock(runtime: Runtime, account_id: int) -> None:
+    """Measure the provider's clock, unless somebody is at it, or it failed a moment ago."""
+    lease = runtime.settings.provider_timeout + _CLOCK_PAUSE
+    with runtime.engine.begin() as connection:
+        mine = connection.execute(query("begin_clock"), {"account_id": account_id, "wait": lease}).first()
+    if mine is None:
+        return
+    clock = measure_clock_or_none(runtime, account_id)
+    with runtime.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE account SET clock_ask_at = clock_timestamp() + make_interval(secs => :wait) WHERE id = :id"),
+            {"wait": 0.0 if clock else _CLOCK_PAUSE, "id": account_id},
+        )
 
 
 def ensure_clock(runtime: Runtime, account_id: int) -> ProviderClock:

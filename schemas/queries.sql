@@ -162,6 +162,29 @@ UPDATE account SET failures = failures + 1,
        poll_at = least(poll_at, clock_timestamp() + interval '1 second'), poll_misses = 0
 WHERE id = :account_id AND failures < 12;
 
+-- name: provider_answered
+-- An answer after calls that found nobody: polls, and POSTs that were not delivered, go on at once. A block or a trial
+-- keeps its pace, since there the provider was reached and its answer was the trouble.
+UPDATE account a SET poll_at = CASE WHEN poll_failures > 0 THEN least(poll_at, clock_timestamp()) ELSE poll_at END,
+       retry_at = CASE WHEN blocked_at IS NULL AND (SELECT count(*) FROM chunk k WHERE k.account_id = a.id
+                                                    AND k.state = 'in_doubt') < :doubts_for_trial
+                       THEN least(retry_at, clock_timestamp()) ELSE retry_at END
+WHERE id = :account_id
+  AND (retry_at > clock_timestamp() OR (poll_failures > 0 AND poll_at > clock_timestamp()));
+
+-- name: begin_clock
+-- One question about the provider's date at a time, and a pause after one that failed: calls that a dead host swallows
+-- must not fill the workers' slots.
+UPDATE account SET clock_ask_at = clock_timestamp() + make_interval(secs => :wait)
+WHERE id = :account_id AND (clock_ask_at IS NULL OR clock_ask_at <= clock_timestamp())
+RETURNING id;
+
+-- name: begin_balance
+-- As begin_clock, for saldo and envíos.
+UPDATE account SET balance_at = clock_timestamp()
+WHERE id = :account_id AND (balance_at IS NULL OR balance_at <= clock_timestamp() - make_interval(secs => :wait))
+RETURNING id;
+
 -- name: account_blocked
 -- The provider refuses the account: its chunks stay due; one trial a backoff step until it is accepted again.
 UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked_words = :words,

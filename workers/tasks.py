@@ -79,7 +79,7 @@ def measure_clock(account_id: int) -> None:
     """Take the provider's clock."""
     current = runtime.current()
     if _poller(account_id):
-        accounts.measure_clock_or_none(current, account_id)
+        accounts.refresh_clock(current, account_id)
 
 
 @app.task(name="dispatcher.read_balance")
