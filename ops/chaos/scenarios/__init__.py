@@ -4,7 +4,7 @@ import signal
 
 from ops.chaos.points import POINTS
 from ops.chaos.scenario import Scenario
-from ops.chaos.scenarios import broker, clock, crashes, mixed, people, postgres, provider
+from ops.chaos.scenarios import broker, clock, crashes, lives, mixed, people, postgres, provider
 
 _IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
 
@@ -35,9 +35,9 @@ SCENARIOS: dict[str, Scenario] = {
     "postgres-crashes": Scenario(postgres.crashes),
     "postgres-cut": Scenario(postgres.connections_cut),
     "migration-waits": Scenario(postgres.a_migration_waits),
-    "database-wiped": Scenario(postgres.wiped),
-    "database-restored": Scenario(postgres.restored),
-    "another-key": Scenario(postgres.another_key),
+    "database-wiped": Scenario(lives.wiped),
+    "database-restored": Scenario(lives.restored),
+    "another-key": Scenario(lives.another_key),
     "two-dispatchers": Scenario(postgres.two_dispatchers),
     "closing-clock-ahead": Scenario(clock.closing(90), {"WINDOW_GUARD": "3"}),
     "closing-clock-behind": Scenario(clock.closing(-90), {"WINDOW_GUARD": "3"}),
