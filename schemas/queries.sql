@@ -358,7 +358,8 @@ WHERE k.account_id = :account_id AND k.resulted > 0 AND m.result_code IS NOT NUL
 ORDER BY k.id DESC LIMIT 1;
 
 -- name: oldest_accepted
--- One open line of each of the oldest accepted chunks, then of doubtful ones: those may have no result ever.
+-- One open line of each of the oldest accepted chunks, then of doubtful ones, which may have no result ever, then of
+-- any that a restore has held: some of those were sent, and nobody knows which.
 SELECT k.campaign_id, c.prefix, l.seq, l.generation
 FROM chunk k JOIN campaign c ON c.id = k.campaign_id
 CROSS JOIN LATERAL (
@@ -367,8 +368,8 @@ CROSS JOIN LATERAL (
       AND m.result_code IS NULL AND m.suppressed IS NULL
     ORDER BY m.seq LIMIT 1
 ) l
-WHERE k.account_id = :account_id AND k.state IN ('accepted', 'in_doubt')
-ORDER BY k.state <> 'accepted', k.posted_at LIMIT :limit;
+WHERE k.account_id = :account_id AND k.state IN ('accepted', 'in_doubt', 'held')
+ORDER BY array_position(ARRAY['accepted', 'in_doubt', 'held'], k.state), k.posted_at, random() LIMIT :limit;
 
 -- name: set_reading
 -- What a fecha question brings, as found by probing.

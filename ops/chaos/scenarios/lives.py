@@ -1,5 +1,7 @@
 """A database that is wiped or restored, and a key that is swapped: the provider remembers a life that we do not."""
 
+from collections.abc import Callable
+
 from dispatcher import decisions
 from dispatcher.window import fecha_digits
 from ops.chaos.arena import APIKEY
@@ -52,38 +54,44 @@ def wiped(run: Run) -> None:
     run.expect(settled == own, "a message of the new life carries an idinterno that it did not send")
 
 
-def restored(run: Run) -> None:
-    """A dump comes back: what was sent since settles by its results, the rest waits for the operator and goes out once."""
-    run.simulator.set_option(latency=0.15)
-    campaign = run.load(rows=3000)
-    run.processes.start()
-    run.wait_posts(6)
-    _end_life(run)
-    run.arena.clone("chaos_dump", template=run.database)
-    run.runtime = run.connect()
-    run.processes.start()
-    run.wait_posts(16)
-    _end_life(run)
-    run.pass_time(0.5)
-    taken, posts = _taken(run), run.simulator.stats()["posts"]
-    run.arena.clone(run.database, template="chaos_dump")
-    run.runtime = run.connect()
-    decisions.restored(run.runtime.engine)
-    chunks = _held_chunks(run, campaign)
-    unsent = {chunk for chunk, lines in chunks.items() if not lines & taken}
-    sent = chunks.keys() - unsent
-    run.expect(len(sent) >= 5, f"only {len(sent)} chunks were sent after the dump")
-    run.expect(len(unsent) >= 5, f"only {len(unsent)} chunks were never sent")
-    run.healed()
-    run.processes.start()
-    run.wait(lambda: not sent & _held_chunks(run, campaign).keys(), "results settle what the former life sent", 60)
-    run.pass_time(6)  # horizon and probes of a doubt would be over
-    run.expect(_held_chunks(run, campaign).keys() == unsent, "what was never sent did not stay held")
-    run.expect(run.simulator.stats()["posts"] == posts, "something was POSTed before the operator decided")
-    for chunk in sorted(unsent):
-        decisions.resolve(run.runtime.engine, campaign, chunk, "unsent")
-    run.wait(run.finished, "what the operator released goes out", 60)
-    run.expect(len(_taken(run)) == 3000, f"{len(_taken(run))} of 3,000 lines were taken")
+def restored(after: int) -> Callable[[Run], None]:
+    """A dump of the moment when `after` POSTs had been made comes back, after ten more."""
+
+    def play(run: Run) -> None:
+        run.simulator.set_option(latency=0.15)
+        campaign = run.load(rows=3000)
+        if after:
+            run.processes.start()
+            run.wait_posts(after)
+        _end_life(run)
+        run.arena.clone("chaos_dump", template=run.database)
+        run.runtime = run.connect()
+        run.processes.start()
+        run.wait_posts(after + 10)
+        _end_life(run)
+        run.pass_time(0.5)
+        taken, posts = _taken(run), run.simulator.stats()["posts"]
+        run.arena.clone(run.database, template="chaos_dump")
+        run.runtime = run.connect()
+        decisions.restored(run.runtime.engine)
+        chunks = _held_chunks(run, campaign)
+        unsent = {chunk for chunk, lines in chunks.items() if not lines & taken}
+        sent = chunks.keys() - unsent
+        run.expect(len(sent) >= 5, f"only {len(sent)} chunks were sent after the dump")
+        run.expect(len(unsent) >= 5, f"only {len(unsent)} chunks were never sent")
+        run.healed()
+        run.processes.start()
+        run.wait(lambda: not sent & _held_chunks(run, campaign).keys(), "results settle what the former life sent", 60)
+        run.pass_time(6)  # horizon and probes of a doubt would be over
+        run.expect(_held_chunks(run, campaign).keys() == unsent, "what was never sent did not stay held")
+        run.expect(run.simulator.stats()["posts"] == posts, "something was POSTed before the operator decided")
+        for chunk in sorted(unsent):
+            decisions.resolve(run.runtime.engine, campaign, chunk, "unsent")
+        run.wait(run.finished, "what the operator released goes out", 60)
+        run.expect(len(_taken(run)) == 3000, f"{len(_taken(run))} of 3,000 lines were taken")
+
+    play.__doc__ = f"A dump of {after} POSTs comes back after ten more: those settle, the rest goes once the operator says."
+    return play
 
 
 def _held_chunks(run: Run, campaign: int) -> dict[int, set[str]]:
