@@ -20,6 +20,7 @@ from dispatcher.window import PROVIDER_ZONE
 log = logging.getLogger(__name__)
 
 _CLOCK_PAUSE = 5.0  # seconds between questions to a provider that does not answer
+_LONGEST_WAIT = 600.0  # seconds, beyond one poll interval and one call, that no wait of an account ever takes
 
 
 class Bound(NamedTuple):
@@ -157,7 +158,8 @@ def measure_clock(runtime: Runtime, account_id: int) -> ProviderClock:
                 "id": account_id,
             },
         )
-        parameters = {"account_id": account_id, "doubts_for_trial": DOUBTS_FOR_TRIAL}
+        longest = runtime.settings.poll_interval + runtime.settings.provider_timeout + _LONGEST_WAIT
+        parameters = {"account_id": account_id, "doubts_for_trial": DOUBTS_FOR_TRIAL, "longest": longest}
         connection.execute(query("provider_answered"), parameters)
     return clock
 
@@ -172,8 +174,8 @@ def refresh_clock(runtime: Runtime, account_id: int) -> None:
     clock = measure_clock_or_none(runtime, account_id)
     with runtime.engine.begin() as connection:
         connection.execute(
-            text("UPDATE account SET clock_ask_at = clock_timestamp() + make_interval(secs => :wait) WHERE id = :id"),
-            {"wait": 0.0 if clock else _CLOCK_PAUSE, "id": account_id},
+            text("UPDATE account SET clock_ask_at = clock_timestamp() + make_interval(secs => :pause) WHERE id = :id"),
+            {"pause": None if clock else _CLOCK_PAUSE, "id": account_id},
         )
 
 

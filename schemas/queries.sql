@@ -164,19 +164,28 @@ WHERE id = :account_id AND failures < 12;
 
 -- name: provider_answered
 -- An answer after calls that found nobody: polls, and POSTs that were not delivered, go on at once. A block or a trial
--- keeps its pace, since there the provider was reached and its answer was the trouble.
-UPDATE account a SET poll_at = CASE WHEN poll_failures > 0 THEN least(poll_at, clock_timestamp()) ELSE poll_at END,
-       retry_at = CASE WHEN blocked_at IS NULL AND (SELECT count(*) FROM chunk k WHERE k.account_id = a.id
-                                                    AND k.state = 'in_doubt') < :doubts_for_trial
-                       THEN least(retry_at, clock_timestamp()) ELSE retry_at END
-WHERE id = :account_id
-  AND (retry_at > clock_timestamp() OR (poll_failures > 0 AND poll_at > clock_timestamp()));
+-- keeps its pace, since there the provider was reached and its answer was the trouble. A moment more than :longest
+-- seconds ahead was written before the database's clock was stepped back, and counts no more.
+UPDATE account a SET
+       poll_at = CASE WHEN poll_failures > 0 OR poll_at > t.never THEN least(poll_at, t.now) ELSE poll_at END,
+       retry_at = CASE WHEN retry_at > t.never
+                            OR blocked_at IS NULL AND (SELECT count(*) FROM chunk k WHERE k.account_id = a.id
+                                                       AND k.state = 'in_doubt') < :doubts_for_trial
+                       THEN least(retry_at, t.now) ELSE retry_at END,
+       poll_lease_until = CASE WHEN poll_lease_until > t.never THEN NULL ELSE poll_lease_until END,
+       probe_free_at = CASE WHEN probe_free_at > t.never THEN t.now ELSE probe_free_at END,
+       rate_free_at = CASE WHEN rate_free_at > t.never THEN t.now ELSE rate_free_at END
+FROM (SELECT clock_timestamp() AS now, clock_timestamp() + make_interval(secs => :longest) AS never) t
+WHERE a.id = :account_id
+  AND (retry_at > t.now OR (poll_failures > 0 AND poll_at > t.now)
+       OR greatest(poll_at, poll_lease_until, probe_free_at, rate_free_at) > t.never);
 
 -- name: begin_clock
 -- One question about the provider's date at a time, and a pause after one that failed: calls that a dead host swallows
 -- must not fill the workers' slots.
 UPDATE account SET clock_ask_at = clock_timestamp() + make_interval(secs => :wait)
-WHERE id = :account_id AND (clock_ask_at IS NULL OR clock_ask_at <= clock_timestamp())
+WHERE id = :account_id AND (clock_ask_at IS NULL OR clock_ask_at NOT BETWEEN clock_timestamp()
+                            AND clock_timestamp() + make_interval(secs => :wait))
 RETURNING id;
 
 -- name: begin_balance
@@ -194,9 +203,11 @@ WHERE id = :account_id
 RETURNING failures;
 
 -- name: rescue_leases
--- A lease that ran out means that nobody knows: in doubt, or settled when every result is in.
+-- A lease that ran out means that nobody knows: in doubt, or settled when every result is in. So does one more than
+-- :longest seconds ahead, left from before the database's clock was stepped back; a late OK counts in any case.
 WITH late AS (
-    SELECT id FROM chunk WHERE account_id = :account_id AND state = 'sending' AND lease_until < clock_timestamp()
+    SELECT id FROM chunk WHERE account_id = :account_id AND state = 'sending'
+      AND lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => :longest)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE chunk k SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'in_doubt' END,

@@ -72,6 +72,7 @@ class Run:
         self.forbidden: list[Forbidden] = []
         self.complaints: list[str] = []
         self.former_prefixes: set[str] = set()  # of a database that was lost: what it sent is not counted
+        self.clock_is_own = False
         self.healed_at: float | None = None
 
     def connect(self, **changes: str) -> Runtime:
@@ -185,6 +186,14 @@ class Run:
             self.forget_clock()
             time.sleep(0.3)
 
+    def step_clock(self, seconds: float) -> None:
+        """Set the database's clock so far off the machine's; the first call, before anything runs, makes it movable."""
+        if not self.clock_is_own:
+            self.runtime.close()
+            self.arena.own_clock(self.database)
+            self.runtime, self.clock_is_own = self.connect(), True
+        self.sql("UPDATE chaos_clock.step SET seconds = :s", s=seconds)
+
     def forget_clock(self) -> None:
         """Throw the measurement of the provider's clock away."""
         self.sql("UPDATE account SET clock_measured_at = NULL, clock_low_ms = NULL, clock_high_ms = NULL")
@@ -243,7 +252,9 @@ class Run:
     def _ledger(self) -> list[dict[str, Any]]:
         """The provider's lines, without those that a lost database had sent."""
         former = tuple(f"M{prefix}" for prefix in self.former_prefixes)
-        return [line for line in self.simulator.ledger() if not str(line.get("idinterno", "")).upper().startswith(former)]
+        return [
+            line for line in self.simulator.ledger() if not str(line.get("idinterno", "")).upper().startswith(former)
+        ]
 
     def _messages(self) -> list[Any]:
         return [

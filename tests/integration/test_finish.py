@@ -111,7 +111,9 @@ def test_a_provider_that_tells_the_time_again_is_posted_to_and_polled_at_once(be
     accounts.measure_clock(bench.runtime, bench.account.id)
     assert bench.one("SELECT poll_at <= clock_timestamp() FROM account")
     chunks.finish_undelivered(bench.engine, bench.claim(), NotDelivered())
-    assert bench.one("SELECT retry_at - clock_timestamp() FROM account") > timedelta(minutes=4), "one try, not a new start"
+    assert bench.one("SELECT retry_at - clock_timestamp() FROM account") > timedelta(minutes=4), (
+        "one try, not a new start"
+    )
 
 
 def test_the_time_of_day_ends_neither_a_block_nor_a_trial_nor_the_wait_between_idle_polls(
@@ -134,6 +136,24 @@ def test_the_time_of_day_ends_neither_a_block_nor_a_trial_nor_the_wait_between_i
     assert isinstance(bench.try_claim(), chunks.Wait)
 
 
+def test_a_clock_that_was_stepped_back_delays_nothing(bench: Bench) -> None:
+    campaign = bench.load(10)
+    claim = bench.claim()
+    hour = "clock_timestamp() + interval '1 hour'"
+    bench.do(
+        f"UPDATE account SET poll_at = {hour}, retry_at = {hour}, poll_lease_until = {hour}, probe_free_at = {hour}, "
+        f"rate_free_at = {hour}, clock_ask_at = {hour}, clock_measured_at = {hour}"
+    )
+    bench.do(f"UPDATE chunk SET lease_until = {hour} WHERE state = 'sending'")
+    hints = upkeep.tick(bench.runtime)
+    assert hints.clock
+    assert bench.statuses(campaign) == {"in_doubt": 10}
+    assert chunks.finish_accepted(bench.engine, claim) == "accepted"
+    accounts.refresh_clock(bench.runtime, bench.account.id)
+    ahead = "SELECT greatest(poll_at, retry_at, poll_lease_until, probe_free_at, rate_free_at) > clock_timestamp()"
+    assert not bench.one(f"{ahead} + interval '2 seconds' FROM account")
+
+
 def test_a_provider_that_swallows_calls_is_asked_for_its_date_one_call_at_a_time(
     make_bench: Callable[..., Bench], simulator: SimulatorProcess
 ) -> None:
@@ -146,6 +166,9 @@ def test_a_provider_that_swallows_calls_is_asked_for_its_date_one_call_at_a_time
         list(pool.map(lambda _: accounts.refresh_clock(bench.runtime, bench.account.id), range(4)))
     assert simulator.stats()["calls"]["date"] == 2, "one for the bench's own measurement, one for these four"
     assert not upkeep.tick(bench.runtime).clock, "not at once again"
+    bench.do("UPDATE account SET clock_measured_at = NULL, clock_low_ms = NULL, clock_high_ms = NULL")
+    accounts.refresh_clock(bench.runtime, bench.account.id)
+    assert simulator.stats()["calls"]["date"] == 2, "not even when nothing is known"
     simulator.clear_faults()
     bench.do("UPDATE account SET clock_ask_at = clock_timestamp()")
     assert upkeep.tick(bench.runtime).clock

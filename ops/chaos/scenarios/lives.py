@@ -90,7 +90,9 @@ def restored(after: int) -> Callable[[Run], None]:
         run.wait(run.finished, "what the operator released goes out", 60)
         run.expect(len(_taken(run)) == 3000, f"{len(_taken(run))} of 3,000 lines were taken")
 
-    play.__doc__ = f"A dump of {after} POSTs comes back after ten more: those settle, the rest goes once the operator says."
+    play.__doc__ = (
+        f"A dump of {after} POSTs comes back after ten more: those settle, the rest goes once the operator says."
+    )
     return play
 
 

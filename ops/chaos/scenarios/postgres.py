@@ -1,5 +1,9 @@
 """The truth itself under fire: restarts, cut connections, locks, a full disk, two dispatchers."""
 
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from ops.chaos import disk
 from ops.chaos.run import Run
 
 
@@ -44,6 +48,40 @@ def a_migration_waits(run: Run) -> None:
             connection.exec_driver_sql(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             run.pass_time(1.5)
     run.healed()
+
+
+def disk_full(run: Run) -> None:
+    """The disk of the tables fills up in the middle, three times; a campaign that comes then is refused as a whole."""
+    run.simulator.set_option(latency=0.1)
+    with disk.small(run.folder / "disk", megabytes=40) as small:
+        run.runtime.close()
+        with run.arena.moved(run.database, small.path):
+            run.runtime = run.connect()
+            try:
+                _fill_three_times(run, small)
+            finally:
+                run.processes.kill()
+                run.runtime.close()
+        run.runtime = run.connect()
+
+
+def _fill_three_times(run: Run, small: disk.Small) -> None:
+    run.load(rows=3000)
+    run.processes.start()
+    for number in range(3):
+        run.wait_posts(3 + 6 * number, 45)
+        small.fill()
+        refused = False
+        try:
+            run.load(rows=20_000, first=100_000)
+        except (SQLAlchemyError, psycopg.Error) as error:
+            refused = "No space left" in str(error)
+        run.expect(refused, "a campaign found room on a full disk, or failed for another reason")
+        run.pass_time(2)
+        small.empty()
+    run.healed()
+    run.wait(run.finished, "everything is sent and settled", 60)
+    run.expect(run.value("SELECT count(*) FROM campaign") == 1, "a load that failed left a campaign")
 
 
 def two_dispatchers(run: Run) -> None:
