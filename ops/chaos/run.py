@@ -152,13 +152,13 @@ class Run:
         self.complaints.append(f"not within {seconds:.0f} s: {what}")
         return None
 
-    def wait_posts(self, number: int, seconds: float = 30.0) -> None:
+    def wait_posts(self, number: int, seconds: float = 60.0) -> None:
         """Wait until the provider has had so many POSTs."""
         self.wait(lambda: self.simulator.stats()["posts"] >= number, f"{number} posts", seconds)
 
     def wait_struck(self, plan: Plan, number: int) -> None:
         """Wait until so many processes have been struck."""
-        self.wait(lambda: len(plan.victims()) >= number, f"strike {number} at {plan.point}", 45)
+        self.wait(lambda: len(plan.victims()) >= number, f"strike {number} at {plan.point}", 90)
 
     def wait_clock(self, moment: float, seconds: float = 60.0) -> None:
         """Wait until the provider's clock shows this moment."""
