@@ -1,15 +1,16 @@
 """Polls by fecha: every reading converges, and a cursor never passes what was not settled."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from dispatcher import submit
+from dispatcher.brakes import ProviderClock
 from dispatcher.doubts import Prober
 from dispatcher.errors import AnswerError
-from dispatcher.polling import Poller
+from dispatcher.polling import Cycle, Poller, _since_cursors
 from dispatcher.readings import detect, frame_of
 from dispatcher.window import PROVIDER_ZONE
 from ops.simulator.process import SimulatorProcess
@@ -264,3 +265,13 @@ def test_what_no_pattern_knows_stays_visible(make_bench: Make, simulator: Simula
     assert bench.message(campaign, 1).result_code == -99
     assert "el cartero llamó dos veces" in bench.message(campaign, 1).result_text
     assert bench.one("SELECT n FROM unmapped_sentence WHERE sentence = 'el cartero llamó dos veces'") == 3
+
+
+def test_deep_polls_of_a_clock_that_was_stepped_back_come_again() -> None:
+    now = datetime.now(UTC)
+    clock = ProviderClock(0, 1000, now)
+    hour = timedelta(hours=1)
+    cycle = Cycle(now - hour, clock, now, [now, now + hour, now + hour])
+    cursor, deep_at, full_at = _since_cursors(cycle)
+    assert cursor == now
+    assert max(deep_at, full_at) < now - hour
