@@ -9,14 +9,18 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
-from dispatcher.brakes import ProviderClock, clock_anchor_ms
+from dispatcher.brakes import DOUBTS_FOR_TRIAL, ProviderClock, clock_anchor_ms
 from dispatcher.config import Settings
+from dispatcher.database import query
 from dispatcher.errors import ProviderError, UsageError
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
 from dispatcher.window import PROVIDER_ZONE
 
 log = logging.getLogger(__name__)
+
+_CLOCK_PAUSE = 5.0  # seconds between questions to a provider that does not answer
+_LONGEST_WAIT = 600.0  # seconds, beyond one poll interval and one call, that no wait of an account ever takes
 
 
 class Bound(NamedTuple):
@@ -150,7 +154,31 @@ def measure_clock(runtime: Runtime, account_id: int) -> ProviderClock:
                 "id": account_id,
             },
         )
+        longest = runtime.settings.poll_interval + runtime.settings.provider_timeout + _LONGEST_WAIT
+        parameters = {"account_id": account_id, "doubts_for_trial": DOUBTS_FOR_TRIAL, "longest": longest}
+        connection.execute(query("provider_answered"), parameters)
     return clock
+
+
+def refresh_clock(runtime: Runtime, account_id: int) -> ProviderClock | None:
+    """Measure the provider's clock; None when somebody is at it, it failed a moment ago, or it fails now."""
+    lease = runtime.settings.provider_timeout + _CLOCK_PAUSE
+    with runtime.engine.begin() as connection:
+        mine = connection.execute(query("begin_clock"), {"account_id": account_id, "wait": lease}).first()
+    if mine is None:
+        return None
+    clock = measure_clock_or_none(runtime, account_id)
+    with runtime.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE account SET clock_ask_at = clock_timestamp() + make_interval(secs => :pause) WHERE id = :id"),
+            {"pause": None if clock else _CLOCK_PAUSE, "id": account_id},
+        )
+    return clock
+
+
+def ready_clock(runtime: Runtime, account_id: int) -> ProviderClock | None:
+    """A measurement that holds now, else what `refresh_clock` brings: many may call this, one of them asks."""
+    return _trusted_clock(runtime, account_id) or refresh_clock(runtime, account_id)
 
 
 def ensure_clock(runtime: Runtime, account_id: int) -> ProviderClock:
@@ -159,14 +187,16 @@ def ensure_clock(runtime: Runtime, account_id: int) -> ProviderClock:
     Raises:
         ProviderError: it had to be taken, and the provider gave no usable answer.
     """
+    return _trusted_clock(runtime, account_id) or measure_clock(runtime, account_id)
+
+
+def _trusted_clock(runtime: Runtime, account_id: int) -> ProviderClock | None:
     with runtime.engine.connect() as connection:
         row = connection.execute(
             text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account_id}
         ).one()
     clock = clock_of(row)
-    if clock and clock.trustworthy(row.db_now, host_id(), boot_clock()):
-        return clock
-    return measure_clock(runtime, account_id)
+    return clock if clock and clock.trustworthy(row.db_now, host_id(), boot_clock()) else None
 
 
 def ensure_clock_or_none(runtime: Runtime, account_id: int) -> ProviderClock | None:

@@ -8,17 +8,23 @@ from collections.abc import Callable
 
 from sqlalchemy import text
 
+from dispatcher.database import query
 from dispatcher.errors import ProviderError
 from dispatcher.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
+_PAUSE = 10.0  # seconds
+
 
 def read(runtime: Runtime, account_id: int) -> tuple[int | None, int | None]:
-    """Read and record saldo and envíos; None for what the plan does not have."""
+    """Read and record saldo and envíos; None for what the plan does not have, and when they were asked for just now."""
+    with runtime.engine.begin() as connection:
+        mine = connection.execute(query("begin_balance"), {"account_id": account_id, "wait": _PAUSE}).first()
+    if mine is None:
+        return None, None
     saldo, envios = _maybe(runtime.provider.saldo), _maybe(runtime.provider.envios)
     with runtime.engine.begin() as connection:
-        connection.execute(text("UPDATE account SET balance_at = clock_timestamp() WHERE id = :id"), {"id": account_id})
         if saldo is not None or envios is not None:
             connection.execute(
                 text("INSERT INTO balance (account_id, saldo, envios) VALUES (:id, :saldo, :envios)"),

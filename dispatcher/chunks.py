@@ -220,8 +220,9 @@ def _finish(
 
 def rescue(connection: Connection, settings: Settings, account_id: int) -> int:
     """Move chunks whose lease ran out into doubt. Returns how many."""
+    longest = 2 * (settings.provider_timeout + LEASE_MARGIN)
     rows = connection.execute(
-        query("rescue_leases"), {"account_id": account_id, "cap_ms": settings.poll_gap_cap_ms}
+        query("rescue_leases"), {"account_id": account_id, "cap_ms": settings.poll_gap_cap_ms, "longest": longest}
     ).all()
     for row in rows:
         log.warning("lease_expired campaign=%s chunk=%s attempt=%s", row.campaign_id, row.chunk_no, row.attempt)

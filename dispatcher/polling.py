@@ -304,4 +304,6 @@ class Poller:
 def _since_cursors(cycle: Cycle) -> tuple[datetime, datetime, datetime]:
     long_ago = cycle.db_now - timedelta(days=1)
     stored = [*cycle.cursors, *[long_ago] * 3][:3] if cycle.cursors else [cycle.since, long_ago, cycle.db_now]
-    return max(stored[0], cycle.since), stored[1], stored[2]
+    # A poll of the future was made before the database's clock was stepped back: long ago, then.
+    deep_at, full_at = (at if at <= cycle.db_now else long_ago for at in stored[1:])
+    return max(stored[0], cycle.since), deep_at, full_at

@@ -30,7 +30,7 @@ def pump(runtime: Runtime, account_id: int) -> bool:
     account = _bound(runtime, account_id)
     if account is None:
         return False
-    if accounts.ensure_clock_or_none(runtime, account_id) is None:
+    if accounts.ready_clock(runtime, account_id) is None:
         return False
     ends = time.monotonic() + BUDGET_SECONDS
     for _ in range(BUDGET_CHUNKS):

@@ -108,7 +108,12 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
             earliest, _ = clock.bounds(row.db_now)
             startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
             hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
-    hints.clock = row.db_now - row.clock_measured_at > _CLOCK_REFRESH if good_clock else not hints.submits
+    pause_over = row.clock_ask_at is None or row.clock_ask_at <= row.db_now
+    # With a clock that was stepped the pause is measured wrong: whether one is asking is then the task's to see.
+    if good_clock:
+        hints.clock = pause_over and row.db_now - row.clock_measured_at > _CLOCK_REFRESH
+    else:
+        hints.clock = not hints.submits
     hints.balance = bool((due or work.awaited) and _balance_is_old(row, work.doubt_since))
     hints.inbox = _inbox_is_old(runtime, row)
     poller_idle = row.poll_lease_until is None or row.poll_lease_until < row.db_now

@@ -1,7 +1,8 @@
 """`dispatcher up`: the workers, beat, Flower and the API as child processes of one foreground process.
 
 A child that dies is started again, later each time it dies young. SIGTERM or Ctrl-C stops all: Celery finishes the
-call that is under way; what does not stop in time is killed, and its lease brings the chunk back.
+call that is under way; what does not stop in time is killed, and its lease brings the chunk back. When this process
+is itself killed, the kernel tells its children to stop (`ops/leash.py`).
 """
 
 import os
@@ -116,7 +117,10 @@ class Supervisor:
         if child.process is None and now >= child.start_at:
             # A group of its own: a terminal's Ctrl-C reaches the supervisor alone, which then stops the rest in order.
             child.process = subprocess.Popen(
-                child.command, env={**self._environment, **child.environment}, stdin=subprocess.DEVNULL, process_group=0
+                [sys.executable, "-m", "ops.leash", str(os.getpid()), *child.command],
+                env={**self._environment, **child.environment},
+                stdin=subprocess.DEVNULL,
+                process_group=0,
             )
             child.started = now
 

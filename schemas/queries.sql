@@ -166,6 +166,38 @@ UPDATE account SET failures = failures + 1,
        poll_at = least(poll_at, clock_timestamp() + interval '1 second'), poll_misses = 0
 WHERE id = :account_id AND failures < 12;
 
+-- name: provider_answered
+-- An answer after calls that found nobody: polls, and POSTs that were not delivered, go on at once. A block or a trial
+-- keeps its pace, since there the provider was reached and its answer was the trouble. A moment more than :longest
+-- seconds ahead was written before the database's clock was stepped back, and counts no more.
+UPDATE account a SET
+       poll_at = CASE WHEN poll_failures > 0 OR poll_at > t.never THEN least(poll_at, t.now) ELSE poll_at END,
+       retry_at = CASE WHEN retry_at > t.never
+                            OR blocked_at IS NULL AND (SELECT count(*) FROM chunk k WHERE k.account_id = a.id
+                                                       AND k.state = 'in_doubt') < :doubts_for_trial
+                       THEN least(retry_at, t.now) ELSE retry_at END,
+       poll_lease_until = CASE WHEN poll_lease_until > t.never THEN NULL ELSE poll_lease_until END,
+       probe_free_at = CASE WHEN probe_free_at > t.never THEN t.now ELSE probe_free_at END,
+       rate_free_at = CASE WHEN rate_free_at > t.never THEN t.now ELSE rate_free_at END
+FROM (SELECT clock_timestamp() AS now, clock_timestamp() + make_interval(secs => :longest) AS never) t
+WHERE a.id = :account_id
+  AND (retry_at > t.now OR (poll_failures > 0 AND poll_at > t.now)
+       OR greatest(poll_at, poll_lease_until, probe_free_at, rate_free_at) > t.never);
+
+-- name: begin_clock
+-- One question about the provider's date at a time, and a pause after one that failed: calls that a dead host swallows
+-- must not fill the workers' slots.
+UPDATE account SET clock_ask_at = clock_timestamp() + make_interval(secs => :wait)
+WHERE id = :account_id AND (clock_ask_at IS NULL OR clock_ask_at NOT BETWEEN clock_timestamp()
+                            AND clock_timestamp() + make_interval(secs => :wait))
+RETURNING id;
+
+-- name: begin_balance
+-- As begin_clock, for saldo and envíos.
+UPDATE account SET balance_at = clock_timestamp()
+WHERE id = :account_id AND (balance_at IS NULL OR balance_at <= clock_timestamp() - make_interval(secs => :wait))
+RETURNING id;
+
 -- name: account_blocked
 -- The provider refuses the account: its chunks stay due; one trial a backoff step until it is accepted again.
 UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked_words = :words,
@@ -186,9 +218,11 @@ UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_
 WHERE id = :account_id AND blocked_at IS NOT NULL;
 
 -- name: rescue_leases
--- A lease that ran out means that nobody knows: in doubt, or settled when every result is in.
+-- A lease that ran out means that nobody knows: in doubt, or settled when every result is in. So does one more than
+-- :longest seconds ahead, left from before the database's clock was stepped back; a late OK counts in any case.
 WITH late AS (
-    SELECT id FROM chunk WHERE account_id = :account_id AND state = 'sending' AND lease_until < clock_timestamp()
+    SELECT id FROM chunk WHERE account_id = :account_id AND state = 'sending'
+      AND lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => :longest)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE chunk k SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'in_doubt' END,
@@ -354,7 +388,8 @@ WHERE k.account_id = :account_id AND k.resulted > 0 AND m.result_code IS NOT NUL
 ORDER BY k.id DESC LIMIT 1;
 
 -- name: oldest_accepted
--- One open line of each of the oldest accepted chunks, then of doubtful ones: those may have no result ever.
+-- One open line of each of the oldest accepted chunks, then of doubtful ones, which may have no result ever, then of
+-- any that a restore has held: some of those were sent, and nobody knows which.
 SELECT k.campaign_id, c.prefix, l.seq, l.generation
 FROM chunk k JOIN campaign c ON c.id = k.campaign_id
 CROSS JOIN LATERAL (
@@ -363,8 +398,8 @@ CROSS JOIN LATERAL (
       AND m.result_code IS NULL AND m.suppressed IS NULL
     ORDER BY m.seq LIMIT 1
 ) l
-WHERE k.account_id = :account_id AND k.state IN ('accepted', 'in_doubt')
-ORDER BY k.state <> 'accepted', k.posted_at LIMIT :limit;
+WHERE k.account_id = :account_id AND k.state IN ('accepted', 'in_doubt', 'held')
+ORDER BY array_position(ARRAY['accepted', 'in_doubt', 'held'], k.state), k.posted_at, random() LIMIT :limit;
 
 -- name: set_reading
 -- What a fecha question brings, as found by probing.

@@ -24,10 +24,14 @@ def _transport(broker_url: str) -> dict[str, Any]:
         return {
             "task_queues": [Queue(name, queue_arguments=quorum) for name in QUEUES],
             "broker_transport_options": {"confirm_publish": True},
+            # Beat keeps one connection, and without a retry a broken one is never opened anew: no tick ever again.
+            "task_publish_retry": True,
+            "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
         }
     return {
         "task_queues": [Queue(name) for name in QUEUES],
         "worker_disable_prefetch": True,
+        "task_publish_retry": False,
         "broker_transport_options": {
             "visibility_timeout": 3600,
             "socket_timeout": 30,
@@ -51,7 +55,6 @@ def make_app() -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_soft_shutdown_timeout=settings.provider_timeout + SOFT_SHUTDOWN_EXTRA,
-        task_publish_retry=False,
         task_ignore_result=True,
         worker_send_task_events=True,
         worker_max_tasks_per_child=1000,

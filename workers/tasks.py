@@ -23,7 +23,7 @@ _pollers: dict[int, Poller] = {}
 def _hint(name: str, *arguments: Any) -> None:
     """Send a task; when the broker is away, the next tick finds the same work."""
     try:
-        app.send_task(name, args=arguments, retry=False, expires=EXPIRY)
+        app.send_task(name, args=arguments, expires=EXPIRY)
     except OperationalError:
         log.warning("hint_lost task=%s", name)
 
@@ -79,7 +79,7 @@ def measure_clock(account_id: int) -> None:
     """Take the provider's clock."""
     current = runtime.current()
     if _poller(account_id):
-        accounts.measure_clock_or_none(current, account_id)
+        accounts.refresh_clock(current, account_id)
 
 
 @app.task(name="dispatcher.read_balance")

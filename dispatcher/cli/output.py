@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
+import psycopg
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -98,14 +99,17 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             output.fail(str(error), error.hint, BAD_USAGE)
         except DispatcherError as error:
             output.fail(str(error), error.hint, FAILED)
-        except OperationalError as error:
-            reason = str(error.orig).strip().splitlines()[-1] if error.orig else str(error)
+        except (OperationalError, psycopg.OperationalError) as error:
+            cause = error if isinstance(error, psycopg.Error) else error.orig
+            if getattr(cause, "sqlstate", None):  # it did answer: a full disk, say
+                output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
+            reason = str(cause or error).strip().splitlines()[-1]
             output.fail(
                 f"The database does not answer: {reason}",
                 "Check DISPATCHER_DATABASE_URL (host, port, user, password) and that the server runs.",
                 FAILED,
             )
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, psycopg.Error) as error:
             output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
         except OSError as error:
             words = f"{error.filename or 'A file'}: {error.strerror or error}"

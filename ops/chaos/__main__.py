@@ -29,6 +29,9 @@ def main(names: tuple[str, ...], seed: int, listing: bool) -> None:
     broken = []
     with arena() as servers:
         for name in chosen:
+            if why := SCENARIOS[name].missing():
+                click.echo(f"{name:<24} skipped: {why}")
+                continue
             began = time.monotonic()
             tally = play(servers, name, SCENARIOS[name], seed)
             good = tally.clean(held_is_right=SCENARIOS[name].held)

@@ -67,6 +67,36 @@ class Arena:
                 )
         return self.url(name)
 
+    @contextmanager
+    def moved(self, name: str, where: Path) -> Iterator[None]:
+        """Keep a database's tables in another folder for the length of a block; nobody may be connected at its ends."""
+        owner = (self.servers.home / "postgres").stat()
+        os.chown(where, owner.st_uid, owner.st_gid)
+        with psycopg.connect(self.cluster, autocommit=True) as connection:
+            place = sql.Literal(str(where))
+            connection.execute(sql.SQL("CREATE TABLESPACE chaos_disk LOCATION {}").format(place))
+        self.admin("ALTER DATABASE {} SET TABLESPACE chaos_disk", name)
+        try:
+            yield
+        finally:
+            self.admin("ALTER DATABASE {} SET TABLESPACE pg_default", name)
+            self.admin("DROP TABLESPACE chaos_disk")
+
+    def own_clock(self, name: str) -> None:
+        """Let a database's clock be stepped by `UPDATE chaos_clock.step`, as the machine's clock would step it."""
+        with psycopg.connect(self.url(name), autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA chaos_clock")
+            connection.execute("CREATE TABLE chaos_clock.step (seconds float NOT NULL)")
+            connection.execute("INSERT INTO chaos_clock.step VALUES (0)")
+            for function, volatility in (("clock_timestamp", "VOLATILE"), ("now", "STABLE")):
+                connection.execute(
+                    sql.SQL(
+                        "CREATE FUNCTION chaos_clock.{name}() RETURNS timestamptz LANGUAGE sql {volatility} AS "
+                        "'SELECT pg_catalog.{name}() + make_interval(secs => seconds) FROM chaos_clock.step'"
+                    ).format(name=sql.Identifier(function), volatility=sql.SQL(volatility))
+                )
+        self.admin("ALTER DATABASE {} SET search_path = chaos_clock, pg_catalog, public", name)
+
     def drop(self, name: str) -> None:
         """End a database, whoever is connected."""
         self.admin("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)

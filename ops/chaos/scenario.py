@@ -18,6 +18,7 @@ class Scenario:
         options: the simulator's beside the harness's own.
         held: messages may end held: the fault leaves something that only an operator can decide.
         patience: seconds that the rest may take after `play`.
+        missing: why this machine cannot play it; None when it can.
     """
 
     play: Callable[[Run], None]
@@ -25,6 +26,7 @@ class Scenario:
     options: dict[str, object] = field(default_factory=dict)
     held: bool = False
     patience: float = 90.0
+    missing: Callable[[], str | None] = lambda: None
 
 
 def play(arena: Arena, name: str, scenario: Scenario, seed: int) -> Tally:

@@ -98,3 +98,7 @@ def test_every_queue_is_a_quorum_queue_over_rabbitmq() -> None:
         ("urgent", "submit", "poll", "control"), "quorum"
     )
     assert app["conf"]["broker_transport_options"] == {"confirm_publish": True}
+
+
+def test_a_broken_connection_to_rabbitmq_is_opened_anew_by_one_more_try() -> None:
+    assert app_of("amqp://guest@localhost:1//")["conf"]["task_publish_retry"] is True

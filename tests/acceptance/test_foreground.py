@@ -95,6 +95,26 @@ def test_up_sends_a_campaign_and_stops_without_leaving_a_process(
     wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")
 
 
+def runs(process: psutil.Process) -> bool:
+    """Whether it still does anything: whoever adopted it may not have asked how it ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_up_killed_takes_its_children_along(user: Cluster) -> None:
+    process = up(user)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 5, children  # two workers with their pools, beat, Flower, the API
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(map(runs, children)), 30, f"all gone: {children}")
+    assert user.cli("campaign", "list")["campaigns"] == []
+    wait_until(lambda: not processes_of(user.folder), 10, "the embedded servers stop with the next command")
+
+
 def start_demo(user: Cluster) -> subprocess.Popen[bytes]:
     """A demo in the middle of its campaign: its own provider has taken some of it, and results are to come."""
     process = user.spawn("demo", [*DISPATCHER, "demo", "--messages", "20000"])
@@ -144,7 +164,7 @@ def test_a_demo_killed_is_swept_up_by_the_next_one_and_up_sends_nothing_of_eithe
     assert user.cli("campaign", "list")["campaigns"] == []
     done = user.cli("demo", "--messages", "500", timeout=100)
     assert sum(done["counts"].values()) == done["messages"]
-    assert [orphan for orphan in orphans if orphan.is_running() and orphan.status() != psutil.STATUS_ZOMBIE] == []
+    assert not any(map(runs, orphans))
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")

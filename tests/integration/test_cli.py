@@ -69,6 +69,22 @@ def test_create_answers_with_what_came_of_every_row(run: Run, good: str, bench: 
     assert bench.message(made["campaign_id"], 2).texto == "Hola Jose, su saldo es $20. Empresa SA"
 
 
+def test_a_full_disk_of_the_database_is_said_in_a_sentence_and_leaves_nothing(
+    run: Run, good: str, bench: Bench
+) -> None:
+    assert bench.account
+    bench.do(
+        "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$"
+    )
+    bench.do("CREATE TRIGGER full_disk BEFORE INSERT ON message EXECUTE FUNCTION full_disk()")
+    before = contents(bench)
+    found = answer(run("campaign", "create", good, *TEMPLATE, "--json"), 1)
+    assert "No space left on device" in found["error"]
+    assert "does not answer" not in found["error"]
+    assert contents(bench) == before
+
+
 def test_create_speaks_to_people_without_json(run: Run, good: str) -> None:
     result = run("campaign", "create", good, *TEMPLATE)
     assert result.exit_code == 0

@@ -8,6 +8,7 @@ from dispatcher import accounts, audit, chunks, decisions, submit
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
 from ops.simulator.process import SimulatorProcess
+from tests.conftest import wait_until
 from tests.integration.desk import Desk
 
 
@@ -126,6 +127,37 @@ def test_after_a_restore_nothing_unfinished_goes_out_by_itself(desk: Desk, simul
     assert desk.show(campaign).counts == {"held": 10}
     decisions.resolve(desk.runtime.engine, campaign, 1, "unsent")
     assert desk.finish(campaign).counts == {"ok": 10}
+
+
+def test_after_a_restore_results_settle_what_was_sent_since_even_if_the_dump_has_no_result(
+    make_runtime: Callable[..., Runtime],
+) -> None:
+    desk = Desk(make_runtime(chunk_size=10))
+    campaign = desk.load(50)
+    # The life that is lost sends two of five chunks; what the dump says of them is put back.
+    for _ in range(2):
+        claim = chunks.claim_next(desk.runtime.engine, desk.runtime.settings, *measured(desk))
+        assert isinstance(claim, chunks.Claim)
+        desk.runtime.provider.send_bulk(claim.bloque, test=False, guard=lambda: None, timeout=5)
+    desk.sql("UPDATE chunk SET state = 'due', attempt = 0, lease_until = NULL, first_post_at = NULL, posted_at = NULL")
+    desk.sql("DELETE FROM attempt")
+    assert decisions.restored(desk.runtime.engine)["held_chunks"] == 5
+
+    def settled() -> bool:
+        desk.sql("UPDATE account SET poll_at = now()")
+        desk.poll()
+        return desk.show(campaign).counts == {"ok": 20, "held": 30}
+
+    wait_until(settled, 20)
+    for chunk in (3, 4, 5):
+        decisions.resolve(desk.runtime.engine, campaign, chunk, "unsent")
+    assert desk.finish(campaign).counts == {"ok": 50}
+
+
+def measured(desk: Desk) -> tuple[int, str]:
+    """The account, with the provider's clock measured."""
+    accounts.ensure_clock(desk.runtime, desk.account.id)
+    return desk.account.id, desk.account.fingerprint
 
 
 def test_a_bad_canary_pauses_the_rest(desk: Desk, simulator: SimulatorProcess) -> None:

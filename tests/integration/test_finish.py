@@ -1,11 +1,12 @@
 """What came of a POST: late answers, stale attempts, proof of non-delivery, refused credentials."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from dispatcher import chunks, submit, upkeep
+from dispatcher import accounts, chunks, submit, upkeep
 from dispatcher.errors import (
     AccountBlocked,
     CredentialsRefused,
@@ -92,6 +93,87 @@ def test_success_ends_the_backoff(bench: Bench) -> None:
     bench.do("UPDATE account SET retry_at = clock_timestamp()")
     bench.send()
     assert (bench.account_row().failures, bench.account_row().retry_at) == (0, None)
+
+
+def wait_long(bench: Bench) -> None:
+    """The account and its polls wait for minutes, as after an hour of failures."""
+    bench.do(
+        "UPDATE account SET failures = 9, retry_at = clock_timestamp() + interval '5 minutes', "
+        "poll_failures = 9, poll_at = clock_timestamp() + interval '5 minutes'"
+    )
+
+
+def test_a_provider_that_tells_the_time_again_is_posted_to_and_polled_at_once(bench: Bench) -> None:
+    bench.load(20)
+    chunks.finish_undelivered(bench.engine, bench.claim(), NotDelivered())
+    wait_long(bench)
+    assert isinstance(bench.try_claim(), chunks.Wait)
+    accounts.measure_clock(bench.runtime, bench.account.id)
+    assert bench.one("SELECT poll_at <= clock_timestamp() FROM account")
+    chunks.finish_undelivered(bench.engine, bench.claim(), NotDelivered())
+    assert bench.one("SELECT retry_at - clock_timestamp() FROM account") > timedelta(minutes=4), (
+        "one try, not a new start"
+    )
+
+
+def test_the_time_of_day_ends_neither_a_block_nor_a_trial_nor_the_wait_between_idle_polls(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench = make_bench(chunk_size=1, concurrency=4)
+    bench.load(5)
+    for claim in [bench.claim() for _ in range(3)]:
+        chunks.finish_in_doubt(bench.engine, claim, InDoubt())
+    wait_long(bench)
+    bench.do("UPDATE account SET poll_failures = 0")
+    accounts.measure_clock(bench.runtime, bench.account.id)
+    assert isinstance(bench.try_claim(), chunks.Wait)
+    assert bench.one("SELECT poll_at > clock_timestamp() + interval '4 minutes' FROM account")
+    bench.do("UPDATE account SET retry_at = NULL")
+    chunks.finish_undelivered(bench.engine, bench.claim(), CredentialsRefused(words="Clave incorrecta"))
+    bench.do("UPDATE chunk SET state = 'accepted' WHERE state = 'in_doubt'")
+    wait_long(bench)
+    accounts.measure_clock(bench.runtime, bench.account.id)
+    assert isinstance(bench.try_claim(), chunks.Wait)
+
+
+def test_a_clock_that_was_stepped_back_delays_nothing(bench: Bench) -> None:
+    campaign = bench.load(10)
+    claim = bench.claim()
+    hour = "clock_timestamp() + interval '1 hour'"
+    bench.do(
+        f"UPDATE account SET poll_at = {hour}, retry_at = {hour}, poll_lease_until = {hour}, probe_free_at = {hour}, "
+        f"rate_free_at = {hour}, clock_ask_at = {hour}, clock_measured_at = {hour}"
+    )
+    bench.do(f"UPDATE chunk SET lease_until = {hour} WHERE state = 'sending'")
+    hints = upkeep.tick(bench.runtime)
+    assert hints.clock
+    assert bench.statuses(campaign) == {"in_doubt": 10}
+    assert chunks.finish_accepted(bench.engine, claim) == "accepted"
+    accounts.refresh_clock(bench.runtime, bench.account.id)
+    ahead = "SELECT greatest(poll_at, retry_at, poll_lease_until, probe_free_at, rate_free_at) > clock_timestamp()"
+    assert not bench.one(f"{ahead} + interval '2 seconds' FROM account")
+
+
+def test_a_provider_that_swallows_calls_is_asked_for_its_date_one_call_at_a_time(
+    make_bench: Callable[..., Bench], simulator: SimulatorProcess
+) -> None:
+    bench = make_bench(provider_timeout=1)
+    bench.load(1)
+    bench.do("UPDATE account SET clock_measured_at = clock_measured_at - interval '2 minutes'")
+    assert upkeep.tick(bench.runtime).clock
+    simulator.set_faults({"kind": "hang", "endpoint": "date", "seconds": 5})
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: accounts.refresh_clock(bench.runtime, bench.account.id), range(4)))
+    assert simulator.stats()["calls"]["date"] == 2, "one for the bench's own measurement, one for these four"
+    assert not upkeep.tick(bench.runtime).clock, "not at once again"
+    bench.do("UPDATE account SET clock_measured_at = NULL, clock_low_ms = NULL, clock_high_ms = NULL")
+    accounts.refresh_clock(bench.runtime, bench.account.id)
+    assert simulator.stats()["calls"]["date"] == 2, "not even when nothing is known"
+    simulator.clear_faults()
+    bench.do("UPDATE account SET clock_ask_at = clock_timestamp()")
+    assert upkeep.tick(bench.runtime).clock
+    accounts.refresh_clock(bench.runtime, bench.account.id)
+    assert bench.one("SELECT clock_measured_at > clock_timestamp() - interval '10 seconds' FROM account")
 
 
 def test_refused_credentials_block_the_account_and_lose_nothing(bench: Bench) -> None:

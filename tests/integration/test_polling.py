@@ -1,15 +1,16 @@
 """Polls by fecha: every reading converges, and a cursor never passes what was not settled."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from dispatcher import decisions, submit
+from dispatcher.brakes import ProviderClock
 from dispatcher.doubts import Prober
 from dispatcher.errors import AnswerError
-from dispatcher.polling import Poller
+from dispatcher.polling import Cycle, Poller, _since_cursors
 from dispatcher.readings import detect, frame_of
 from dispatcher.window import PROVIDER_ZONE
 from ops.simulator.process import SimulatorProcess
@@ -288,3 +289,13 @@ def test_what_was_settled_before_a_restore_is_settled_again_by_the_same_process(
     decisions.restored(bench.engine)
     wait_until(done, 20)
     bench.check_sums(campaign)
+
+
+def test_deep_polls_of_a_clock_that_was_stepped_back_come_again() -> None:
+    now = datetime.now(UTC)
+    clock = ProviderClock(0, 1000, now)
+    hour = timedelta(hours=1)
+    cycle = Cycle(now - hour, clock, now, [now, now + hour, now + hour])
+    cursor, deep_at, full_at = _since_cursors(cycle)
+    assert cursor == now
+    assert max(deep_at, full_at) < now - hour

@@ -2,24 +2,33 @@
 
 import signal
 
+from ops.chaos import disk, rabbit
 from ops.chaos.points import POINTS
 from ops.chaos.scenario import Scenario
-from ops.chaos.scenarios import broker, clock, crashes, mixed, people, postgres, provider
+from ops.chaos.scenarios import broker, clock, crashes, lives, mixed, people, postgres, provider
 
 _IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
 
+WHOLE_WORKER = ("after_claim", "before_post", "half_body", "answer_unread", "before_finish", "inside_settle")
+"""Where not one pool process is killed but the worker with all of them."""
+
 SCENARIOS: dict[str, Scenario] = {
     **{f"die-{point.replace('_', '-')}": Scenario(crashes.die_at(point)) for point in POINTS if point != "inside_load"},
-    "die-with-the-group": Scenario(crashes.die_at("answer_unread", times=2, action="kill_group")),
+    **{
+        f"group-{point.replace('_', '-')}": Scenario(crashes.die_at(point, times=2, action="kill_group"))
+        for point in WHOLE_WORKER
+    },
     "kill-pool": Scenario(crashes.kill_pool),
     "kill-everything": Scenario(crashes.kill_everything),
     "kill-beat": Scenario(crashes.kill_beat),
+    "two-beats": Scenario(crashes.two_beats),
     "stand-still": Scenario(crashes.stand_still),
     "sigterm": Scenario(crashes.stop_gently(signal.SIGTERM)),
     "sigquit": Scenario(crashes.stop_gently(signal.SIGQUIT)),
     **{f"post-{fault}": Scenario(provider.bad_answers(fault)) for fault in provider.BULK},
     "all-kinds": Scenario(provider.all_kinds, {"MAX_RESENDS": "10"}, patience=150),
     "refused": Scenario(provider.refused),
+    "connect-timeout": Scenario(provider.connect_timeout, {"PROVIDER_TIMEOUT": "20"}),
     "an-hour-away": Scenario(provider.an_hour_away),
     "ten-minutes-of-500s": Scenario(provider.ten_minutes_of_500s, {"CHUNK_SIZE": "10"}, {"latency": 0}, patience=150),
     "late-results": Scenario(provider.late_results),
@@ -32,15 +41,21 @@ SCENARIOS: dict[str, Scenario] = {
     "broker-full": Scenario(broker.out_of_memory),
     "broker-cut": Scenario(broker.cut_connections),
     "everything-twice": Scenario(broker.everything_twice),
+    "rabbit-restarts": Scenario(broker.rabbit_restarts, missing=rabbit.missing),
+    "rabbit-twice": Scenario(broker.rabbit_twice, missing=rabbit.missing),
     "postgres-crashes": Scenario(postgres.crashes),
     "postgres-cut": Scenario(postgres.connections_cut),
     "migration-waits": Scenario(postgres.a_migration_waits),
-    "database-wiped": Scenario(postgres.wiped),
-    "database-restored": Scenario(postgres.restored),
-    "another-key": Scenario(postgres.another_key),
+    "database-wiped": Scenario(lives.wiped),
+    "database-restored": Scenario(lives.restored(6)),
+    "database-restored-new": Scenario(lives.restored(0)),
+    "another-key": Scenario(lives.another_key),
+    "disk-full": Scenario(postgres.disk_full, missing=disk.missing),
     "two-dispatchers": Scenario(postgres.two_dispatchers),
     "closing-clock-ahead": Scenario(clock.closing(90), {"WINDOW_GUARD": "3"}),
     "closing-clock-behind": Scenario(clock.closing(-90), {"WINDOW_GUARD": "3"}),
+    "clock-stepped-back": Scenario(clock.closing(0, step=-3600), {"WINDOW_GUARD": "3"}),
+    "clock-stepped-ahead": Scenario(clock.closing(0, step=3600), {"WINDOW_GUARD": "3"}),
     "start-and-deadline": Scenario(clock.to_the_second),
     "three-days": Scenario(
         clock.three_days, {"WINDOW": "08:00-22:00", "WINDOW_GUARD": "55", "RATE": "6000"}, _IN_WINDOW

@@ -1,7 +1,10 @@
 """A broker that dies, forgets, fills up, or says everything twice: hints only, so nothing may change."""
 
+import signal
+
 import redis
 
+from ops.chaos.rabbit import Rabbit
 from ops.chaos.run import Run
 
 
@@ -71,3 +74,37 @@ def everything_twice(run: Run) -> None:
     run.processes.beat("beat-one")
     run.processes.beat("beat-two")
     run.healed()
+
+
+def rabbit_restarts(run: Run) -> None:
+    """The broker is RabbitMQ with quorum queues; it is killed, stopped in order and started again in the middle."""
+    with Rabbit(run.folder / "rabbit").running() as rabbit:
+        run.simulator.set_option(latency=0.1)
+        run.processes.environment["DISPATCHER_BROKER_URL"] = rabbit.url
+        run.load(rows=4000)
+        run.processes.start()
+        for number, how in enumerate((signal.SIGKILL, signal.SIGTERM)):
+            run.wait_posts(3 + 6 * number, 60)
+            rabbit.stop(how)
+            run.pass_time(run.dice.uniform(0.2, 1.5))
+            rabbit.start()
+        run.healed()
+        run.wait(run.finished, "everything is sent and settled", 90)
+        run.processes.kill()
+
+
+def rabbit_twice(run: Run) -> None:
+    """The broker is RabbitMQ; each task is published twice, two workers and two beats take them, one of each dies."""
+    with Rabbit(run.folder / "rabbit").running() as rabbit:
+        run.simulator.set_option(latency=0.1)
+        run.processes.environment["DISPATCHER_BROKER_URL"] = rabbit.url
+        run.plan(double=True)
+        run.load(rows=4000)
+        for side in ("left", "right"):
+            run.processes.worker(side)
+            run.processes.beat(f"beat-{side}")
+        run.wait_posts(6, 60)
+        run.processes.kill("left", "beat-left")
+        run.healed()
+        run.wait(run.finished, "everything is sent and settled", 90)
+        run.processes.kill()

@@ -10,31 +10,49 @@ from ops.chaos.run import Run
 EVENING = "2026-03-10 21:59:50"
 
 
-def closing(ahead: float) -> Callable[[Run], None]:
-    """The window closes, by a provider's clock that is `ahead` seconds off ours, while chunks are in flight."""
+def closing(ahead: float, step: float = 0.0) -> Callable[[Run], None]:
+    """The window closes while chunks are in flight.
+
+    Args:
+        ahead: the provider's clock less ours, seconds.
+        step: our clock is stepped by so much in the middle, seconds, and back by as much after closing.
+    """
 
     def play(run: Run) -> None:
         run.simulator.set_option(latency=0.15)
         now = datetime.fromtimestamp(time.time() + ahead, PROVIDER_ZONE)
-        closes = (now + timedelta(seconds=20)).replace(second=0) + timedelta(minutes=1)
+        closes = (now + timedelta(minutes=5)).replace(second=0, microsecond=0)
         window = f"{(closes - timedelta(hours=2)):%H:%M}-{closes:%H:%M}"
         run.simulator.set_clock(offset=ahead)
         run.simulator.set_option(window=window)
         run.processes.environment["DISPATCHER_WINDOW"] = window
-        run.simulator.set_clock(advance=(closes - now).total_seconds() - 10)
-        run.load(rows=4000)
+        if step:
+            run.step_clock(0)
         run.processes.start()
+        run.wait(lambda: run.value("SELECT count(*) FROM heartbeat") > 0, "worker and beat show signs of life", 90)
+        run.jump(advance=(closes - run.provider_time()).total_seconds() - 12)
+        run.load(rows=8000)
+        if step:
+            run.wait_posts(4)
+            run.step_clock(step)
         run.wait_clock(closes.timestamp())
         run.wait(lambda: not run.value("SELECT count(*) FROM chunk WHERE state = 'sending'"), "nothing in flight")
         posts = run.simulator.stats()["posts"]
-        run.expect(posts > 0, "nothing went out before closing")
+        run.expect(posts > (6 if step else 0), f"only {posts} POSTs before closing")
         run.expect(not run.finished(), "everything was out before the window closed")
         run.pass_time(3)
         run.expect(run.simulator.stats()["posts"] == posts, "a POST began after closing")
         run.jump(advance=23 * 3600)
+        if step:
+            run.step_clock(0)
         run.healed()
 
-    play.__doc__ = f"The window closes in the middle; the provider's clock is {ahead:+g} s off ours."
+    words = (
+        f"our own is stepped by {step:+g} s and back again"
+        if step
+        else f"the provider's clock is {ahead:+g} s off ours"
+    )
+    play.__doc__ = f"The window closes in the middle; {words}."
     return play
 
 

@@ -71,6 +71,20 @@ def kill_beat(run: Run) -> None:
     run.load(first=5000)
 
 
+def two_beats(run: Run) -> None:
+    """Two beats all the while, one of them killed and replaced five times."""
+    run.simulator.set_option(latency=0.1)
+    run.load(rows=3000)
+    run.processes.worker()
+    run.processes.beat("beat-one")
+    run.processes.beat("beat-two")
+    for number in range(5):
+        run.wait_posts(2 + 3 * number)
+        run.processes.kill("beat-two")
+        run.processes.beat("beat-two")
+    run.healed()
+
+
 def stand_still(run: Run) -> None:
     """SIGSTOP with the connection of a POST standing, for longer than the lease; then SIGCONT: no POST starts."""
     plan = run.plan("before_guard", action="stop", times=2, after=run.dice.randrange(3))

@@ -13,6 +13,7 @@ def pause_and_resume(run: Run) -> None:
     run.simulator.set_option(latency=0.1)
     first, second = run.load(), run.load(first=5000)
     run.processes.start()
+    run.wait_posts(2)
     for _ in range(6):
         run.pass_time(run.dice.uniform(0.1, 0.8))
         if run.finished() or run.show(first).state not in ("scheduled", "running"):
@@ -20,7 +21,7 @@ def pause_and_resume(run: Run) -> None:
         with run.paused(first):
             run.pass_time(run.dice.uniform(0.2, 0.8))
     run.healed()
-    run.expect(run.show(second).state in ("running", "completed"), "the other campaign was stopped too")
+    run.wait(lambda: run.show(second).state in ("running", "completed"), "the other campaign runs on")
 
 
 def cancel(run: Run) -> None:

@@ -1,7 +1,9 @@
-"""The truth itself under fire: restarts, cut connections, locks, a wiped and a restored database, another key."""
+"""The truth itself under fire: restarts, cut connections, locks, a full disk, two dispatchers."""
 
-from dispatcher import decisions
-from ops.chaos.arena import APIKEY
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+from ops.chaos import disk
 from ops.chaos.run import Run
 
 
@@ -48,65 +50,38 @@ def a_migration_waits(run: Run) -> None:
     run.healed()
 
 
-def wiped(run: Run) -> None:
-    """The database is lost in the middle; the provider remembers everything. The new life never meets the old ids."""
-    run.load()
-    run.processes.start()
-    run.wait_posts(8)
-    run.processes.kill()
-    run.runtime.close()
-    run.inputs.clear()
-    run.arena.clone(run.database)
-    run.runtime = run.connect()
-    run.load(first=50_000, template="De nuevo para {n}")
-    run.healed()
-    run.processes.start()
-    run.wait(run.finished, "the new life's campaign", 45)
-    # The old life's results come into the new one's polls; the scenario before the loss is not counted.
-    run.expect(run.value("SELECT sum(foreign_lines) FROM account") > 0, "no line of the former life showed up")
+def disk_full(run: Run) -> None:
+    """The disk of the tables fills up in the middle, three times; a campaign that comes then is refused as a whole."""
+    run.simulator.set_option(latency=0.1)
+    with disk.small(run.folder / "disk", megabytes=40) as small:
+        run.runtime.close()
+        with run.arena.moved(run.database, small.path):
+            run.runtime = run.connect()
+            try:
+                _fill_three_times(run, small)
+            finally:
+                run.processes.kill()
+                run.runtime.close()
+        run.runtime = run.connect()
 
 
-def restored(run: Run) -> None:
-    """This morning's dump comes back after everything was sent: nothing goes out again, results find their messages."""
-    run.simulator.set_option(latency=0.15)
-    run.load()
-    run.processes.start()
-    run.wait_posts(6)
-    run.processes.kill()
-    run.runtime.close()
-    run.arena.clone("chaos_dump", template=run.database)
-    run.runtime = run.connect()
-    run.processes.start()
-    run.wait(run.finished, "everything sent and settled", 60)
-    posts = run.simulator.stats()["posts"]
-    run.processes.kill()
-    run.runtime.close()
-    run.arena.clone(run.database, template="chaos_dump")
-    run.runtime = run.connect()
-    decisions.restored(run.runtime.engine)
-    run.healed()
-    run.processes.start()
-    run.wait(run.finished, "what the provider knows is settled", 60)
-    run.wait(lambda: not run.value("SELECT count(*) FROM chunk WHERE state = 'held'"), "held chunks find their results")
-    run.expect(run.simulator.stats()["posts"] == posts, "something was POSTed after the restore")
-
-
-def another_key(run: Run) -> None:
-    """The key is swapped in the middle for one of another account: nothing goes out under it."""
-    run.simulator.set_option(apikey=[APIKEY, "OTHER:other"], latency=0.1)
+def _fill_three_times(run: Run, small: disk.Small) -> None:
     run.load(rows=3000)
     run.processes.start()
-    run.wait_posts(4)
-    run.processes.kill()
-    run.processes.environment["DISPATCHER_APIKEY"] = "OTHER"
-    run.processes.start()
-    run.pass_time(5)
-    strangers = sum(1 for post in run.simulator.posts() if post["account"] == "other")
-    run.expect(strangers == 0, f"{strangers} POSTs went out under the other key")
-    run.processes.kill()
-    run.processes.environment["DISPATCHER_APIKEY"] = APIKEY
+    for number in range(3):
+        run.wait_posts(3 + 6 * number, 45)
+        small.fill()
+        refused = False
+        try:
+            run.load(rows=20_000, first=100_000)
+        except (SQLAlchemyError, psycopg.Error) as error:
+            refused = "No space left" in str(error)
+        run.expect(refused, "a campaign found room on a full disk, or failed for another reason")
+        run.pass_time(2)
+        small.empty()
     run.healed()
-    run.processes.start()
+    run.wait(run.finished, "everything is sent and settled", 60)
+    run.expect(run.value("SELECT count(*) FROM campaign") == 1, "a load that failed left a campaign")
 
 
 def two_dispatchers(run: Run) -> None:

@@ -84,8 +84,28 @@ def refused(run: Run) -> None:
     run.expect(doubts <= 2, f"{doubts} doubts where nothing could have been delivered")
 
 
+def connect_timeout(run: Run) -> None:
+    """A host swallows connections for twenty seconds, each call for ten: nothing is in doubt, the ticks go on."""
+    run.load()
+    run.processes.start()
+    run.wait_posts(4)
+    run.fault("blackhole")
+    run.sql("UPDATE account SET clock_measured_at = clock_measured_at - interval '2 minutes', balance_at = NULL")
+    beats = []
+    for _ in range(20):
+        run.pass_time(1)
+        run.hurry(300)
+        beats.append(run.value("SELECT extract(epoch FROM clock_timestamp() - at) FROM heartbeat WHERE name = 'tick'"))
+    run.expect(max(beats) < 15, f"a tick came {max(beats):.1f} s after the one before it")
+    run.simulator.clear_faults()
+    run.healed()
+    run.wait(lambda: run.simulator.stats()["posts"] >= 20, "the provider is found again", 45)
+    doubts = run.value("SELECT count(*) FROM attempt WHERE outcome = 'in_doubt'")
+    run.expect(doubts <= 2, f"{doubts} doubts where nothing could have been delivered")
+
+
 def an_hour_away(run: Run) -> None:
-    """The provider is down for an hour: backoff and horizon stand in fast-forwarded time; then it is back."""
+    """The provider is down for an hour (fast-forwarded), the backoff at its longest; then it is back, and used."""
     run.load()
     run.processes.start()
     run.wait_posts(4)
@@ -98,9 +118,11 @@ def an_hour_away(run: Run) -> None:
     tried = run.value(begun) - before
     run.expect(tried <= 30, f"{tried} POSTs were begun in an hour without a provider")
     run.expect(not run.value("SELECT count(*) FROM chunk WHERE state = 'held'"), "the outage had chunks held")
+    # Nothing is hurried from here on: that it is back has to be found out by asking.
+    waits = "SELECT count(*) FROM account WHERE retry_at > clock_timestamp() + interval '4 minutes'"
+    run.wait(lambda: run.value(waits), "the account backs off for minutes")
     run.simulator.clear_faults()
     run.jump(advance=3600)
-    run.hurry(300)
     run.healed()
 
 
