@@ -48,7 +48,7 @@ format: $(VENV)/.dev ## let ruff put the code in form
 bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
 	@$(BIN)/python -m ops.bench
 
-chaos: $(VENV)/.dev ## the proof under fire: SCENARIO=name SEED=n, by default all; takes half an hour
+chaos: $(VENV)/.dev ## the proof under fire: SCENARIO=name SEED=n, by default all; takes three quarters of an hour
 	@$(BIN)/python -m ops.chaos $(SCENARIO) --seed $(SEED)
 
 soak: $(VENV)/.dev ## a steady rate for MINUTES=30: memory, connections, queues

@@ -62,7 +62,11 @@ def test_kill_9_of_a_pool_child_in_a_post_is_a_doubt_and_not_a_redelivery(stage:
     stage.let_leases_expire()
     stage.finish(campaign)
     stage.assert_every_line_once(campaign)
-    assert len(stage.attempts(campaign)) == 3
+    # The other child may have died between its claim and its POST: then what it had claimed goes out as a child chunk.
+    attempts = stage.attempts(campaign)
+    lost = [attempt for attempt in attempts if attempt[2] == "lost"]
+    assert {number for _, number, _ in attempts} == {1}, "a task was run again"
+    assert 3 <= len(attempts) <= 2 + len(lost) <= 4, attempts
 
 
 @pytest.mark.slow
