@@ -33,7 +33,6 @@ class Loaded:
     """What came of a load."""
 
     campaign_id: int | None
-    account_id: int | None = None
     messages: int = 0
     rejected: int = 0
     suppressed: int = 0
@@ -126,7 +125,7 @@ def load(
             "expires": times.expires_at,
         },
     ).scalar_one()
-    loaded = Loaded(campaign, account.id)
+    loaded = Loaded(campaign)
     lists = Lists.read(connection)
     plan = ChunkPlan(campaign, settings.effective_chunk_size(), settings.chunk_bytes, canary=spec.canary or 0)
     with Copier(connection) as copier:

@@ -7,8 +7,8 @@ from dispatcher.errors import UsageError
 _CONNECT_SECONDS = 1.0
 
 
-def submit(account_id: int) -> None:
-    """Ask for a pump of an account; a broker that is away changes nothing, since the next tick finds the same."""
+def tick() -> None:
+    """Have a worker look at what is due; a broker that is away changes nothing, since beat sends the same each second."""
     try:
         # The app reads at its import where the broker is, and an embedded one may not run.
         from workers.app import app
@@ -16,6 +16,6 @@ def submit(account_id: int) -> None:
 
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_SECONDS)
-            app.send_task("dispatcher.submit", args=[account_id], retry=False, expires=EXPIRY, connection=connection)
+            app.send_task("dispatcher.tick", retry=False, expires=EXPIRY, connection=connection)
     except (OperationalError, OSError, UsageError):
         return
