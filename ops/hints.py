@@ -1,14 +1,17 @@
 """Hints from outside the workers: that something is due now, so that nobody waits for the next tick."""
 
-from kombu.exceptions import OperationalError
+import logging
 
-from dispatcher.errors import UsageError
+log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 1.0
 
 
 def tick() -> None:
-    """Have a worker look at what is due; a broker that is away changes nothing, since beat sends the same each second."""
+    """Have a worker look at what is due. Without a broker nothing changes: beat sends the same every second.
+
+    Nothing is raised: what is due is in the database already, and must not look as if it had failed.
+    """
     try:
         # The app reads at its import where the broker is, and an embedded one may not run.
         from workers.app import app
@@ -17,5 +20,5 @@ def tick() -> None:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_SECONDS)
             app.send_task("dispatcher.tick", retry=False, expires=EXPIRY, connection=connection)
-    except (OperationalError, OSError, UsageError):
-        return
+    except Exception as error:
+        log.info("hint_lost reason=%s", type(error).__name__)
