@@ -23,9 +23,9 @@ def embedded(settings: Settings, *, broker: bool) -> Iterator[None]:
         yield
 
 
-def hint_submit(account_id: int) -> None:
-    """Have the workers look for due chunks now; without a broker the next tick does."""
-    import_module("ops.hints").submit(account_id)
+def hint() -> None:
+    """Have the workers look now at what is due; without a broker that answers they do so a little later."""
+    import_module("ops.hints").tick()
 
 
 def supervise(settings: Settings, say: Any) -> int:

@@ -33,7 +33,6 @@ class Loaded:
     """What came of a load."""
 
     campaign_id: int | None
-    account_id: int | None = None
     messages: int = 0
     rejected: int = 0
     suppressed: int = 0
@@ -134,7 +133,7 @@ def load(
             "html": spec.html,
         },
     ).scalar_one()
-    loaded = Loaded(campaign, account.id)
+    loaded = Loaded(campaign)
     lists = Lists.read(connection)
     plan = ChunkPlan(campaign, chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
     with Copier(connection) as copier:

@@ -22,10 +22,9 @@ class Seen:
         """Begin with none."""
         self._lines = pl.DataFrame(schema={"hash": pl.UInt64, "fecha": pl.Datetime("us")})
 
-    def unseen(self, since: datetime | None = None) -> Unseen:
-        """A test for lines whose fecha is `since` or later, as of now; it may take an older line for a new one."""
-        lines = self._lines if since is None else self._lines.filter(pl.col("fecha") >= since)
-        known = lines["hash"].sort()
+    def unseen(self) -> Unseen:
+        """A test for new lines, as of now."""
+        known = self._lines["hash"].sort()
         if known.is_empty():
             return lambda hashes: pl.repeat(True, len(hashes), eager=True)
         # A binary search: a hash table would be built anew for every slice of an answer.

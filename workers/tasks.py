@@ -107,7 +107,9 @@ def load_request(key: str) -> None:
 def create_campaign(payload: dict[str, Any]) -> int | None:
     """Take a campaign in and load it; see `schemas.payload.CampaignPayload`."""
     current = runtime.current()
-    return intake.receive(current.engine, current.settings, payload).campaign_id
+    campaign_id = intake.receive(current.engine, current.settings, payload).campaign_id
+    _hint("dispatcher.tick")
+    return campaign_id
 
 
 @app.task(bind=True, name="dispatcher.send_message", acks_late=True, reject_on_worker_lost=True)

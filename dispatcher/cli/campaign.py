@@ -112,8 +112,8 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
     if not loaded.messages:
         output.note("No row was good: nothing will be sent.")
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
-    if loaded.messages and loaded.account_id is not None and spec.start is None:
-        door.hint_submit(loaded.account_id)
+    if loaded.messages and spec.start is None:
+        door.hint()
 
 
 def _write_rejects(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:

@@ -44,14 +44,14 @@ def text(words: str) -> Answer:
 
 def rows(pieces: Sequence[bytes], *, trailing_crlf: bool, shuffle: random.Random | None = None) -> Answer:
     """A status answer: its rows, or PENDIENTE; a trailing CRLF or none."""
-    body = b"".join(pieces)
-    if not body:
-        body = sentences.PENDING.encode() + CRLF
+    pieces = [piece for piece in pieces if piece] or [sentences.PENDING.encode() + CRLF]
     if shuffle is not None:
-        lines = body.split(CRLF)[:-1]
+        lines = b"".join(pieces).split(CRLF)[:-1]
         shuffle.shuffle(lines)
-        body = CRLF.join(lines) + CRLF
-    return Answer(200, body if trailing_crlf else body[: -len(CRLF)])
+        pieces = [line + CRLF for line in lines]
+    if not trailing_crlf:
+        pieces[-1] = pieces[-1].removesuffix(CRLF)  # of the last piece alone: the whole may have many megabytes
+    return Answer(200, b"".join(pieces))
 
 
 def asp_error(code: str, words: str, detail: str) -> Answer:

@@ -1,7 +1,11 @@
 """Nobody waits for a clock tick that can be helped: the first pump, the first poll, a connection that was used just now."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +61,8 @@ def test_a_connection_that_the_server_ended_is_replaced(bench: Bench, idle: floa
     with bench.engine.connect() as other:
         # Held, so that the second one is another; given back just before it is ended.
         assert other.exec_driver_sql("SELECT pg_backend_pid()").scalar() == ended
-        with bench.engine.connect() as killer:
+        # Autocommit: within one transaction pg_stat_activity shows what it showed first.
+        with bench.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as killer:
             killer.exec_driver_sql("SELECT 1")
             other.close()
             killer.exec_driver_sql(f"SELECT pg_terminate_backend({ended})")
@@ -70,3 +75,15 @@ def test_a_connection_that_the_server_ended_is_replaced(bench: Bench, idle: floa
             wait_until(gone, 10)
             time.sleep(idle)
             assert bench.one("SELECT pg_backend_pid()") != ended
+
+
+@pytest.mark.parametrize("broker", [None, "redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"])
+def test_a_hint_that_nobody_takes_changes_nothing(broker: str | None, tmp_path: Path) -> None:
+    """The campaign stands by then: a command that failed now would make somebody create it again."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCHER_")}
+    variables |= {"DISPATCHER_NO_DOTENV": "1", "DISPATCHER_HOME": str(tmp_path)}
+    if broker:
+        variables["DISPATCHER_BROKER_URL"] = broker
+    subprocess.run(
+        [sys.executable, "-c", "from dispatcher import door; door.hint()"], env=variables, check=True, timeout=30
+    )
