@@ -86,9 +86,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except DispatcherError as error:
             output.fail(str(error), error.hint, FAILED)
         except OperationalError as error:
-            reason = str(error.orig).strip().splitlines()[-1] if error.orig else str(error)
             output.fail(
-                f"The database does not answer: {reason}",
+                f"The database does not answer: {_last_finding(error)}",
                 "Check DISPATCHER_DATABASE_URL (host, port, user, password) and that the server runs.",
                 FAILED,
             )
@@ -101,6 +100,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             output.fail("Interrupted.", "Nothing half-done stays behind; run it again when you like.", FAILED)
 
     return wrapped
+
+
+def _last_finding(error: OperationalError) -> str:
+    """What the last attempt to connect came to; the driver's questions to the reader are indented below it."""
+    lines = [line for line in str(error.orig or error).splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if not line.startswith("\t")), lines[-1].strip())
 
 
 def _first_line(error: Exception) -> str:

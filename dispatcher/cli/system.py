@@ -7,6 +7,7 @@ import click
 from dispatcher import config, database, decisions, door
 from dispatcher import doctor as examination
 from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
 
 
@@ -52,9 +53,13 @@ def restored(output: Output) -> None:
 @command
 def doctor(output: Output) -> None:
     """Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat."""
-    settings = config.load()
-    with door.embedded(settings, broker=True):
-        checks = examination.examine(settings)
+    try:
+        settings = config.load()
+    except UsageError as error:
+        checks = [examination.unusable(error)]
+    else:
+        with door.embedded(settings, broker=True):
+            checks = examination.examine(settings)
     ok = all(check.ok for check in checks)
     output.answer({"ok": ok, "checks": [check._asdict() for check in checks]})
     output.table("", ["", "check", "detail"], [["ok" if c.ok else "FAIL", c.name, c.detail] for c in checks])
