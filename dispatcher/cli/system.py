@@ -81,7 +81,9 @@ def up(output: Output) -> None:
             database.require_schema(runtime.engine)
         finally:
             runtime.close()
-        sys.exit(door.supervise(settings, output.note))
+        code = door.supervise(settings, output.note)
+    output.answer({"clean": code == 0})
+    sys.exit(code)
 
 
 @click.command()

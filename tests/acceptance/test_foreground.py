@@ -95,6 +95,21 @@ def test_up_sends_a_campaign_and_stops_without_leaving_a_process(
     wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")
 
 
+def test_up_leaves_stdout_to_its_one_object(user: Cluster) -> None:
+    said = (user.folder / "up.err").open("w+b")
+    with (
+        said,
+        subprocess.Popen(
+            [*DISPATCHER, "up", "--json"], env=user.environment, stdout=subprocess.PIPE, stderr=said
+        ) as process,
+    ):
+        wait_until(lambda: "tick" in heartbeats(user), 90, "a tick of beat")
+        process.terminate()
+        answer, _ = process.communicate(timeout=30)
+    assert json.loads(answer) == {"clean": True}
+    assert answer.count(b"\n") == 1
+
+
 def start_demo(user: Cluster) -> subprocess.Popen[bytes]:
     """A demo in the middle of its campaign: its own provider has taken some of it, and results are to come."""
     process = user.spawn("demo", [*DISPATCHER, "demo", "--messages", "20000"])
