@@ -96,18 +96,14 @@ def test_up_sends_a_campaign_and_stops_without_leaving_a_process(
 
 
 def test_up_leaves_stdout_to_its_one_object(user: Cluster) -> None:
-    said = (user.folder / "up.err").open("w+b")
-    with (
-        said,
-        subprocess.Popen(
-            [*DISPATCHER, "up", "--json"], env=user.environment, stdout=subprocess.PIPE, stderr=said
-        ) as process,
-    ):
-        wait_until(lambda: "tick" in heartbeats(user), 90, "a tick of beat")
-        process.terminate()
-        answer, _ = process.communicate(timeout=30)
-    assert json.loads(answer) == {"clean": True}
-    assert answer.count(b"\n") == 1
+    answer = user.folder / "up.out"
+    with answer.open("wb") as out, (user.folder / "up.err").open("wb") as said:
+        process = subprocess.Popen([*DISPATCHER, "up", "--json"], env=user.environment, stdout=out, stderr=said)
+    wait_until(lambda: "tick" in heartbeats(user), 90, "a tick of beat")
+    process.terminate()
+    assert process.wait(30) == 0
+    (line,) = answer.read_text().splitlines()
+    assert json.loads(line) == {"clean": True}
 
 
 def start_demo(user: Cluster) -> subprocess.Popen[bytes]:
