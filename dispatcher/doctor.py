@@ -26,6 +26,11 @@ class Check(NamedTuple):
     detail: str
 
 
+def unusable(error: DispatcherError) -> Check:
+    """The one finding that is possible while a setting is bad."""
+    return Check("settings", False, _words(error))
+
+
 def examine(settings: Settings) -> list[Check]:
     """Every check in order; one that cannot be made because an earlier one failed says so."""
     runtime = Runtime(settings)
@@ -50,11 +55,15 @@ def examine(settings: Settings) -> list[Check]:
     return checks
 
 
+def _words(error: DispatcherError) -> str:
+    return " ".join(filter(None, (str(error), error.hint)))
+
+
 def _check(name: str, examine_one: Callable[[], str]) -> Check:
     try:
         return Check(name, True, examine_one())
     except DispatcherError as error:
-        return Check(name, False, " ".join(filter(None, (str(error), error.hint))))
+        return Check(name, False, _words(error))
     except Exception as error:
         first = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
         return Check(name, False, first[0][:300])

@@ -53,7 +53,7 @@ def check_offered(wanted: SingleMessage, transport: Transport) -> None:
             "The text does not say where the link to the HTML content goes.",
             hint=f"Write {LINK_MARK} where the link goes in the text (guide, HTML).",
         )
-    if transport == "smtp" and (wanted.html is not None or wanted.start or wanted.test):
+    if transport == "smtp" and (wanted.html is not None or wanted.start is not None or wanted.test):
         raise NotOffered(
             "By mail only a number and a text can be sent: no --start, --test or --html.",
             hint="Use --transport http.",
@@ -64,7 +64,7 @@ def draft(
     connection: Connection, settings: Settings, wanted: SingleMessage, clock: ProviderClock, now: datetime
 ) -> Draft:
     """Check a message in the order in which a campaign's row is checked; both lists last, in the caller's snapshot."""
-    start = parse_moment(wanted.start, "start") if wanted.start else None
+    start = parse_moment(wanted.start, "start") if wanted.start is not None else None
     number = normalise(wanted.number, settings.country)
     texto = wanted.text if wanted.strict_text else texts.transliterate(wanted.text)[0]
     if isinstance(number, PhoneProblem):

@@ -42,7 +42,7 @@ def read(runtime: Runtime) -> Figures:
 
     Raises:
         AnswerError: it refuses the account, or gives no usable answer. A sentence such as «no posee un plan prepago»
-            is an answer: None.
+            is an answer: None. One for every figure is not, since each plan has some.
     """
     provider = runtime.provider
     before = datetime.now(UTC)
@@ -50,10 +50,12 @@ def read(runtime: Runtime) -> Figures:
     after = datetime.now(UTC)
     # The answer has whole seconds: its middle against the middle of the question.
     offset = fecha.replace(tzinfo=PROVIDER_ZONE) + timedelta(seconds=0.5) - (before + (after - before) / 2)
+    saldo, vencimiento = if_any(provider.saldo), if_any(provider.vencimiento)
+    envios = provider.envios() if saldo is None and vencimiento is None else if_any(provider.envios)
     return Figures(
-        saldo=if_any(provider.saldo),
-        vencimiento=if_any(provider.vencimiento),
-        envios=if_any(provider.envios),
+        saldo=saldo,
+        vencimiento=vencimiento,
+        envios=envios,
         fecha=fecha,
         offset_seconds=round(offset.total_seconds(), 1),
     )

@@ -68,8 +68,8 @@ def schedule(spec: CampaignSpec, now: datetime) -> Schedule:
     Raises:
         UsageError: a date in another form, a deadline before the start, or in the past.
     """
-    start = parse_moment(spec.start, "start") if spec.start else None
-    expires = parse_moment(spec.expires, "expires") if spec.expires else None
+    start = parse_moment(spec.start, "start") if spec.start is not None else None
+    expires = parse_moment(spec.expires, "expires") if spec.expires is not None else None
     if expires and expires <= max(start or now, now):
         raise UsageError("expires lies before the start, so nothing could be sent.", hint="Give a later --expires.")
     return Schedule(start, expires)

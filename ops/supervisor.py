@@ -116,10 +116,12 @@ class Supervisor:
             child.process, child.start_at = None, now + wait
         if child.process is None and now >= child.start_at:
             # A group of its own: a terminal's Ctrl-C reaches the supervisor alone, which then stops the rest in order.
+            # Their words go to stderr: stdout is the command's own answer.
             child.process = subprocess.Popen(
                 [sys.executable, "-m", "ops.leash", str(os.getpid()), *child.command],
                 env={**self._environment, **child.environment},
                 stdin=subprocess.DEVNULL,
+                stdout=sys.stderr,
                 process_group=0,
             )
             child.started = now

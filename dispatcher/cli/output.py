@@ -103,9 +103,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             cause = error if isinstance(error, psycopg.Error) else error.orig
             if getattr(cause, "sqlstate", None):  # it did answer: a full disk, say
                 output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
-            reason = str(cause or error).strip().splitlines()[-1]
             output.fail(
-                f"The database does not answer: {reason}",
+                f"The database does not answer: {_last_finding(error)}",
                 "Check DISPATCHER_DATABASE_URL (host, port, user, password) and that the server runs.",
                 FAILED,
             )
@@ -118,6 +117,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             output.fail("Interrupted.", "Nothing half-done stays behind; run it again when you like.", FAILED)
 
     return wrapped
+
+
+def _last_finding(error: OperationalError | psycopg.OperationalError) -> str:
+    """What the last attempt to connect came to; the driver's questions to the reader are indented below it."""
+    cause = error if isinstance(error, psycopg.Error) else error.orig
+    lines = [line for line in str(cause or error).splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if not line.startswith("\t")), lines[-1].strip())
 
 
 def _first_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ import click
 
 from dispatcher import config, database, decisions, door
 from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
 
 
@@ -53,9 +54,13 @@ def doctor(output: Output) -> None:
     """Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat."""
     from dispatcher import doctor as examination  # it brings Celery along, which no other command needs
 
-    settings = config.load()
-    with door.embedded(settings, broker=True):
-        checks = examination.examine(settings)
+    try:
+        settings = config.load()
+    except UsageError as error:
+        checks = [examination.unusable(error)]
+    else:
+        with door.embedded(settings, broker=True):
+            checks = examination.examine(settings)
     ok = all(check.ok for check in checks)
     output.answer({"ok": ok, "checks": [check._asdict() for check in checks]})
     output.table("", ["", "check", "detail"], [["ok" if c.ok else "FAIL", c.name, c.detail] for c in checks])
@@ -77,7 +82,9 @@ def up(output: Output) -> None:
             database.require_schema(runtime.engine)
         finally:
             runtime.close()
-        sys.exit(door.supervise(settings, output.note))
+        code = door.supervise(settings, output.note)
+    output.answer({"clean": code == 0})
+    sys.exit(code)
 
 
 @click.command()

@@ -203,6 +203,7 @@ def _status_reason(status: int) -> str:
 
 def _result_line(line: str) -> ResultLine | None:
     idinterno, _, rest = line.partition("\t")
+    idinterno = idinterno.strip(" ")
     fecha, tab, text = rest.partition("\t")
     moment = _parse_fecha(fecha.strip(" "))
     if not tab or not idinterno or moment is None:

@@ -86,8 +86,11 @@ def _columns(lines: pl.Series) -> pl.DataFrame:
     fields.columns = ["idinterno", "fecha", "text"]
     digits = pl.col("fecha").str.strip_chars(" ")
     # The parser takes fewer digits too, and second 60 as a leap second: both would be another moment.
+    idinterno = pl.col("idinterno").str.strip_chars(" ")
     whole = pl.when((digits.str.len_bytes() == 14) & ~digits.str.ends_with("60")).then(digits)
-    return fields.with_columns(whole.str.to_datetime(_FECHA_FORMAT, time_unit="us", strict=False).alias("fecha"))
+    return fields.with_columns(
+        idinterno, whole.str.to_datetime(_FECHA_FORMAT, time_unit="us", strict=False).alias("fecha")
+    )
 
 
 def _with_codes(results: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:

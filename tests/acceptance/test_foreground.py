@@ -115,6 +115,17 @@ def test_up_killed_takes_its_children_along(user: Cluster) -> None:
     wait_until(lambda: not processes_of(user.folder), 10, "the embedded servers stop with the next command")
 
 
+def test_up_leaves_stdout_to_its_one_object(user: Cluster) -> None:
+    answer = user.folder / "up.out"
+    with answer.open("wb") as out, (user.folder / "up.err").open("wb") as said:
+        process = subprocess.Popen([*DISPATCHER, "up", "--json"], env=user.environment, stdout=out, stderr=said)
+    wait_until(lambda: "tick" in heartbeats(user), 90, "a tick of beat")
+    process.terminate()
+    assert process.wait(30) == 0
+    (line,) = answer.read_text().splitlines()
+    assert json.loads(line) == {"clean": True}
+
+
 def start_demo(user: Cluster) -> subprocess.Popen[bytes]:
     """A demo in the middle of its campaign: its own provider has taken some of it, and results are to come."""
     process = user.spawn("demo", [*DISPATCHER, "demo", "--messages", "20000"])

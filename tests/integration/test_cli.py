@@ -220,6 +220,14 @@ def test_a_bad_setting_exits_2_with_its_name(run: Run, good: str) -> None:
     assert "DISPATCHER_WINDOW" in told["error"]
 
 
+def test_the_doctor_tells_a_bad_setting_as_a_finding(run: Run) -> None:
+    found = answer(run("doctor", "--json", DISPATCHER_CHUNK_SIZE="0"), code=1)
+    assert found["ok"] is False
+    (check,) = found["checks"]
+    assert (check["name"], check["ok"]) == ("settings", False)
+    assert "DISPATCHER_CHUNK_SIZE" in check["detail"]
+
+
 def test_without_a_key_create_exits_2(run: Run, good: str) -> None:
     told = answer(run("campaign", "create", good, *TEMPLATE, "--json", DISPATCHER_APIKEY=""), code=2)
     assert "DISPATCHER_APIKEY" in told["error"]
@@ -376,6 +384,7 @@ def test_a_database_that_is_not_there_exits_1(run: Run) -> None:
         run("campaign", "list", "--json", DISPATCHER_DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/x"), code=1
     )
     assert "database" in told["error"]
+    assert "Connection refused" in told["error"]
 
 
 def test_a_database_without_the_schema_says_db_upgrade(run: Run, bench: Bench) -> None:

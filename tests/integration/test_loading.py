@@ -124,6 +124,8 @@ def test_a_failure_in_the_middle_leaves_nothing(bench: Bench, tmp_path: Path, mo
         ("telefono,n\n1144445555,x\n", {"to_column": "other"}),
         ("telefono,n\n1144445555,x\n", {"id_column": "other"}),
         ("telefono,n\n1144445555,x\n", {"start": "mañana"}),
+        ("telefono,n\n1144445555,x\n", {"start": ""}),
+        ("telefono,n\n1144445555,x\n", {"expires": ""}),
         ("telefono,n\n1144445555,x\n", {"expires": "2020-01-01 00:00:00"}),
         ("telefono,n\n1144445555,x\n", {"start": "2031-01-02 00:00:00", "expires": "2031-01-01 00:00:00"}),
     ],

@@ -38,6 +38,12 @@ def record(desk: Desk, idinterno: str) -> Any:
     return row
 
 
+def test_an_empty_start_is_refused_and_never_taken_for_now(desk: Desk, simulator: SimulatorProcess) -> None:
+    with pytest.raises(UsageError, match="start: "):
+        sent(desk, start="")
+    assert desk.sql("SELECT 1 FROM single_message") == []
+
+
 @pytest.mark.parametrize(
     ("transport", "status", "code"), [("http", "accepted", 0), ("soap", "accepted", 0), ("smtp", "handed_over", None)]
 )

@@ -24,7 +24,7 @@ TEXTS = st.one_of(
     ]),
     st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=20),
 )  # fmt: skip
-IDS = st.one_of(st.from_regex(r"[A-Z][A-Z0-9]{1,10}", fullmatch=True), st.sampled_from(["", '"X', "É1"]))
+IDS = st.one_of(st.from_regex(r"[A-Z][A-Z0-9]{1,10}", fullmatch=True), st.sampled_from(["", " ", " A1 ", '"X', "É1"]))
 LINES = st.one_of(
     st.tuples(IDS, FECHAS, TEXTS).map("\t".join),
     st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=30),
@@ -55,6 +55,12 @@ def test_a_text_keeps_its_number_and_its_latin_1_letters() -> None:
     assert parse_slice(body).frame.drop("hash").rows() == [
         ("XXX", datetime(2011, 9, 27, 11, 5, 5), "1161880001: el número recibió un mensaje idéntico", -4)
     ]
+
+
+@pytest.mark.parametrize("line", [b"XXX \t20110927110505\tOK\r\n", b" XXX\t 20110927110505 \tOK"])
+def test_blanks_around_an_idinterno_do_not_make_it_somebody_elses(line: bytes) -> None:
+    assert [(row.idinterno, row.code) for row in parse_status(line)] == [("XXX", 0)]
+    assert parse_slice(line).frame.rows() == [("XXX", datetime(2011, 9, 27, 11, 5, 5), "OK", 0)]
 
 
 def lines_of(body: bytes) -> list[bytes]:
