@@ -77,7 +77,7 @@ class Prober:
         }
         with self.runtime.engine.connect() as connection:
             lines = connection.execute(query("lines_to_probe"), {**where, "limit": left}).all()
-        strange = 0
+        strange = unanswered = 0
         for line in lines:
             left -= 1
             reference = idinterno.encode(doubt.prefix, doubt.campaign_id, line.generation, line.seq)
@@ -92,8 +92,13 @@ class Prober:
                         {"campaign_id": doubt.campaign_id, "seq": line.seq, "chunk_no": doubt.chunk_no},
                     )
             elif not self._settle_found(found, doubt.campaign_id, line.seq):
-                strange += 1
-        if strange:
+                asked_for = any(other.idinterno.strip().upper() == reference for other in found)
+                strange, unanswered = strange + asked_for, unanswered + (not asked_for)
+        if unanswered:  # lines about other messages say nothing of this one: a probe that failed, to be made again
+            log.warning(
+                "answered_for_others campaign=%s chunk=%s lines=%s", doubt.campaign_id, doubt.chunk_no, unanswered
+            )
+        elif strange:
             # The provider knows the line, yet its answer settles nothing (a fecha from before our POST, say).
             self._hold(doubt, ", trace_without_result")
         elif left > 0:

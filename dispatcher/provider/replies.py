@@ -87,7 +87,7 @@ def parse_excel(body: bytes, *, framed: bool) -> Replies:
     titles = [row for row in table.rows if row[0].strip().upper() == "NUMERO"]
     rows = [row for row in table.rows if row not in titles and any(cell.strip() for cell in row)]
     replies = [reply for reply in map(_of_cells, rows) if reply is not None]
-    if not replies and not titles:
+    if rows and not replies and not titles:
         raise AnswerError(reason="html", words=answers.words_of(body))
     return Replies(replies, malformed=len(rows) - len(replies))
 

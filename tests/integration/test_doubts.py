@@ -105,6 +105,21 @@ def test_an_answer_lost_after_taking_all_resends_nothing(
     assert bench.state(campaign) == "completed"
 
 
+def test_an_answer_about_other_messages_is_a_probe_that_failed(
+    bench: Bench, doubting: Doubting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = bench.load(4)
+    doubting.doubt(NONE)
+    doubting.pass_horizon()
+    others = StatusLines([ResultLine("XXX", bench.now(), "OK", 0)])
+    with monkeypatch.context() as patch:
+        patch.setattr(type(bench.runtime.provider), "status_by_idinterno", lambda *_: others)
+        doubting.probe()
+        assert bench.states(campaign) == ["in_doubt"]
+    doubting.probe()
+    assert bench.states(campaign) == ["split", "due"]
+
+
 @pytest.mark.parametrize("kind", ["error", "html", "reset", "garbage", "truncate", "close"])
 def test_a_failed_probe_is_not_absence(
     bench: Bench, doubting: Doubting, simulator: SimulatorProcess, kind: str

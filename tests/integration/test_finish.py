@@ -167,12 +167,13 @@ def test_a_provider_that_swallows_calls_is_asked_for_its_date_one_call_at_a_time
     assert simulator.stats()["calls"]["date"] == 2, "one for the bench's own measurement, one for these four"
     assert not upkeep.tick(bench.runtime).clock, "not at once again"
     bench.do("UPDATE account SET clock_measured_at = NULL, clock_low_ms = NULL, clock_high_ms = NULL")
-    accounts.refresh_clock(bench.runtime, bench.account.id)
+    hints = upkeep.tick(bench.runtime)
+    assert (hints.submits, hints.clock) == (1, False), "the pump asks"
+    submit.pump(bench.runtime, bench.account.id)
     assert simulator.stats()["calls"]["date"] == 2, "not even when nothing is known"
     simulator.clear_faults()
     bench.do("UPDATE account SET clock_ask_at = clock_timestamp()")
-    assert upkeep.tick(bench.runtime).clock
-    accounts.refresh_clock(bench.runtime, bench.account.id)
+    submit.pump(bench.runtime, bench.account.id)
     assert bench.one("SELECT clock_measured_at > clock_timestamp() - interval '10 seconds' FROM account")
 
 

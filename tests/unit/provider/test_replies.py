@@ -101,3 +101,13 @@ def test_a_row_of_the_web_service_is_in_provider_time() -> None:
     given = SimpleNamespace(numero=1161880001, texto=None, fecha=datetime(2026, 1, 1, 13, tzinfo=UTC), idsms=7)
     assert list(of_rows([None, given])) == [Reply(7, "1161880001", "", datetime(2026, 1, 1, 10))]
     assert of_rows([SimpleNamespace(numero=None)]).malformed == 1
+
+
+@pytest.mark.parametrize("body", [b"<table></table>", b"<table><tr></tr></table>", b"<TABLE>\r\n</TABLE>"])
+def test_a_table_without_rows_is_an_empty_inbox(body: bytes) -> None:
+    assert list(parse_excel(body, framed=True)) == []
+
+
+def test_a_page_with_another_table_is_no_empty_inbox() -> None:
+    with pytest.raises(AnswerError):
+        parse_excel(b"<table><tr><td>Error del servidor</td></tr></table>", framed=True)
