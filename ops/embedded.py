@@ -101,7 +101,10 @@ class Embedded:
             os.kill(pid, signal.SIGTERM)
             _wait_until(lambda: not _is_alive(pid), 10, "the embedded Valkey does not stop")
         if (self.home / "postgres" / "postmaster.pid").exists():
-            _postgres(self.home / "postgres", start=False).stop()
+            server = _postgres(self.home / "postgres", start=False)
+            # A machine that went down leaves the file behind, with the number of a process that is no more.
+            if server._postmaster_info is not None and server._postmaster_info.process is not None:
+                server.stop()
 
     def _state(self) -> dict[str, Any]:
         try:

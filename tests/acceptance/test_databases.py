@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+import psutil
 import psycopg
 import pytest
 
@@ -39,6 +40,19 @@ def test_a_postgres_restarted_in_the_middle_ends_with_every_line_once(own_server
         own_stage.let_leases_expire()
     own_stage.finish(campaign, 60)
     own_stage.assert_every_line_once(campaign)
+
+
+def test_servers_that_went_down_with_the_machine_can_be_stopped_and_started(own_servers: Embedded) -> None:
+    pid = int((own_servers.home / "postgres" / "postmaster.pid").read_text().split()[0])
+    postmaster = psutil.Process(pid)
+    gone = [postmaster, *postmaster.children(recursive=True)]
+    for process in gone:
+        process.kill()
+    psutil.wait_procs(gone, 10)
+    own_servers.stop()
+    own_servers.start(database=True, broker=False)
+    with psycopg.connect(own_servers._state()["database_url"]) as connection:
+        assert connection.execute("SELECT count(*) FROM campaign").fetchone() == (0,)
 
 
 @pytest.mark.slow
