@@ -45,7 +45,7 @@ def run(posts, settings, **more) -> tuple[Account, Ledger]:
         post.offered = len(lines)
         account.process(now)
         account.take(post, lines, b"\t")
-    account.process(now + 10_000)
+    account.process(now + 2 * 86_400)  # what came after closing waits for the next opening
     return account, ledger
 
 
