@@ -77,81 +77,68 @@ def _claim(
     connection: Connection, settings: Settings, account: Any, go: brakes.Go, claimed_at: float
 ) -> Claim | NothingToSend | Wait:
     lease = settings.provider_timeout + LEASE_MARGIN
-    campaign = direct.first(
+    turn = account.turn + 1
+    chunk = direct.first(
         connection,
-        "next_campaign",
+        "claim_chunk",
         {
             "account_id": account.id,
             "earliest": go.earliest,
             "latest": go.latest,
             "wheel": brakes.wheel(account.turn),
+            "lease": lease,
+            "turn": turn,
         },
-    )
-    if campaign is None:
-        return Wait("nothing is due")
-    turn = account.turn + 1
-    chunk = direct.first(
-        connection,
-        "claim_chunk",
-        {"campaign_id": campaign.id, "lease": lease, "earliest": go.earliest, "turn": turn},
     )
     if chunk is None:
         return Wait("nothing is due")
-    where = {
-        "campaign_id": campaign.id,
-        "first_seq": chunk.first_seq,
-        "last_seq": chunk.last_seq,
-        "chunk_no": chunk.chunk_no,
-    }
-    head, checksum = idinterno.head(campaign.prefix, campaign.id)
-    content = direct.first(connection, "chunk_lines", {"head": head, "checksum": checksum, **where})
+    head, checksum = idinterno.head(chunk.prefix, chunk.campaign_id)
+    content = direct.first(
+        connection,
+        "begin_attempt",
+        {
+            "account_id": account.id,
+            "campaign_id": chunk.campaign_id,
+            "chunk_id": chunk.id,
+            "chunk_no": chunk.chunk_no,
+            "first_seq": chunk.first_seq,
+            "last_seq": chunk.last_seq,
+            "attempt": chunk.attempt,
+            "head": head,
+            "checksum": checksum,
+            "earliest": go.earliest,
+            "turn": turn,
+            "retry_at": go.retry_at,
+            "rate_free_at": brakes.rate_free_at(account.db_now, account.rate_free_at, chunk.unsettled, settings.rate),
+        },
+    )
     left_out = {"optout_at_claim": content.opted_out, "undeliverable_at_claim": content.undeliverable}
     for reason, seqs in left_out.items():
         if seqs:
             direct.execute(
                 connection,
                 "suppress_lines",
-                {"campaign_id": campaign.id, "seqs": seqs, "chunk_id": chunk.id, "reason": reason},
+                {"campaign_id": chunk.campaign_id, "seqs": seqs, "chunk_id": chunk.id, "reason": reason},
             )
-            about = f"campaign={campaign.id} chunk={chunk.chunk_no}"
+            about = f"campaign={chunk.campaign_id} chunk={chunk.chunk_no}"
             log.info("suppressed %s reason=%s lines=%s", about, reason, len(seqs))
     if not content.lines:
         direct.execute(connection, "settle_empty_claim", {"chunk_id": chunk.id, "attempt": chunk.attempt})
         return NothingToSend()
-    direct.execute(
-        connection,
-        "begin_attempt",
-        {
-            "chunk_id": chunk.id,
-            "attempt": chunk.attempt,
-            "messages": content.lines,
-            "earliest": go.earliest,
-        },
-    )
-    direct.execute(
-        connection,
-        "turn_account",
-        {
-            "account_id": account.id,
-            "turn": turn,
-            "retry_at": go.retry_at,
-            "rate_free_at": brakes.rate_free_at(account.db_now, account.rate_free_at, content.lines, settings.rate),
-        },
-    )
     return Claim(
         account_id=account.id,
-        campaign_id=campaign.id,
+        campaign_id=chunk.campaign_id,
         chunk_id=chunk.id,
         chunk_no=chunk.chunk_no,
         root_no=chunk.root_no,
         attempt=chunk.attempt,
         bloque=content.bloque.encode("latin-1"),
         lines=content.lines,
-        test=campaign.test,
-        html=campaign.html,
+        test=chunk.test,
+        html=chunk.html,
         trial=go.trial,
         latest=go.latest,
-        expires_at=campaign.expires_at,
+        expires_at=chunk.expires_at,
         claimed_at=claimed_at,
         lease_ends=claimed_at + lease,
         poll_gap_cap_ms=settings.poll_gap_cap_ms,
@@ -160,15 +147,19 @@ def _claim(
 
 def finish_accepted(engine: Engine, claim: Claim) -> str | None:
     """The provider answered OK. Returns the chunk's new state; None when this attempt no longer counts."""
-    with engine.begin() as connection:
+    # One statement is a transaction of its own: nothing is left to begin and commit.
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         return accept(connection, claim)
 
 
 def accept(connection: Connection, claim: Claim) -> str | None:
     """`finish_accepted` in the caller's transaction."""
-    row = _finish(connection, "finish_accepted", claim, "accepted", None)
-    direct.execute(connection, "account_succeeded", {"account_id": claim.account_id, "trial": claim.trial})
-    return row
+    row = direct.first(
+        connection,
+        "finish_accepted",
+        {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "account_id": claim.account_id, "trial": claim.trial},
+    )
+    return str(row.state) if row else None
 
 
 def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> str | None:
@@ -207,14 +198,10 @@ def finish_in_doubt(engine: Engine, claim: Claim, error: ProviderError) -> str |
         return row
 
 
-def _finish(
-    connection: Connection, name: str, claim: Claim, outcome: str, detail: str | None, **extra: Any
-) -> str | None:
+def _finish(connection: Connection, name: str, claim: Claim, outcome: str, detail: str, **extra: Any) -> str | None:
     parameters = {"chunk_id": claim.chunk_id, "attempt": claim.attempt}
     row = direct.first(connection, name, {**parameters, **extra})
-    direct.execute(
-        connection, "end_attempt", {**parameters, "outcome": outcome, "detail": detail[:500] if detail else None}
-    )
+    direct.execute(connection, "end_attempt", {**parameters, "outcome": outcome, "detail": detail[:500]})
     return str(row.state) if row else None
 
 

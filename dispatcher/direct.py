@@ -23,7 +23,7 @@ def execute(connection: Connection, name: str, parameters: dict[str, Any]) -> Cu
     """Run a statement of `schemas/queries.sql`; rows are named tuples. Raises psycopg's own errors."""
     raw: Any = connection.connection.driver_connection
     cursor: Cursor[Any] = raw.cursor(row_factory=namedtuple_row)
-    return cursor.execute(_statement(name, connection.dialect), parameters)
+    return cursor.execute(_statement(name, connection.dialect), parameters, prepare=True)
 
 
 def first(connection: Connection, name: str, parameters: dict[str, Any]) -> Any:

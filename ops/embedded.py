@@ -37,7 +37,7 @@ _CONFIGURATION = """
 # --- the dispatcher's embedded server ---
 listen_addresses = ''
 max_connections = 100
-shared_buffers = 128MB
+shared_buffers = 192MB
 max_wal_size = 4GB
 min_wal_size = 512MB
 wal_compression = on

@@ -20,64 +20,78 @@ LEFT JOIN (
 ) n ON n.account_id = a.id
 WHERE a.id = :account_id;
 
--- name: next_campaign
--- The campaign whose turn it is, locked: pause and cancel wait for this transaction, or it sees them.
-SELECT c.id, c.prefix, c.test, c.priority, c.expires_at, c.html
-FROM campaign c
-WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
-  AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
-  AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
-              AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))
-ORDER BY array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
-LIMIT 1
-FOR NO KEY UPDATE OF c;
-
 -- name: claim_chunk
--- due -> sending with a new attempt and a lease; two claimers never get the same chunk.
-WITH claimed AS (
+-- due -> sending with a new attempt and a lease, for the next chunk of the campaign whose turn it is; two claimers never
+-- get the same chunk. The campaign is locked: pause and cancel wait for this transaction, or it sees them.
+-- The look-ups of chunks are all by scalars, so that chunk_to_claim gives them in order: a join or a sort would read
+-- every due chunk of the campaign for each claim.
+WITH chosen AS (
+    SELECT c.id, c.prefix, c.test, c.expires_at, c.html, c.canary_chunks
+    FROM campaign c
+    WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
+      AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+      AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+             AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks) LIMIT 1)
+    ORDER BY array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
+    LIMIT 1
+    FOR NO KEY UPDATE OF c
+), claimed AS (
     UPDATE chunk SET state = 'sending', attempt = attempt + 1,
            lease_until = clock_timestamp() + make_interval(secs => :lease),
            first_post_at = coalesce(first_post_at, :earliest), posted_at = clock_timestamp()
     WHERE id = (
-        SELECT id FROM chunk WHERE campaign_id = :campaign_id AND state = 'due'
-          AND root_no <= coalesce((SELECT canary_chunks FROM campaign WHERE id = :campaign_id), root_no)
-        ORDER BY chunk_no LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+        SELECT k.id FROM chunk k WHERE k.campaign_id = (SELECT id FROM chosen) AND k.state = 'due'
+          AND k.root_no <= coalesce((SELECT canary_chunks FROM chosen), k.root_no)
+        ORDER BY k.chunk_no LIMIT 1 FOR NO KEY UPDATE OF k SKIP LOCKED
     )
-    RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, messages
+    RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, messages - resulted - suppressed AS unsettled
 ), taken AS (
     UPDATE campaign SET turn = :turn, state = 'running', started_at = coalesce(started_at, clock_timestamp())
-    WHERE id = :campaign_id AND EXISTS (SELECT 1 FROM claimed)
+    WHERE id = (SELECT id FROM chosen) AND EXISTS (SELECT 1 FROM claimed)
 )
-SELECT * FROM claimed;
+SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.html FROM claimed k, chosen c;
 
--- name: chunk_lines
--- What is still to send of a chunk, read in the claiming transaction: no line with a result, no opted-out number,
--- none of the do-not-send list. Each list is asked by its primary key, so no line can come twice, and not at all
--- while it is empty: two outer joins would cost a quarter of the claim's time even then. The scalar look-ups, unlike
--- EXISTS, are never turned into a hash of a whole list.
--- The idinterno is encode_idinterno's, with what all lines share computed once (:head, :checksum), and the key's own
--- order spares a sort: together a third of this statement.
-SELECT string_agg(:head || chr(71 + l.generation) || upper(to_hex(l.seq))
-                  || substr('0123456789ABCDEFGHJKLMNPRTUVWXY', (:checksum + 3 * l.generation + l.seq % 31) % 31 + 1, 1)
-                  || chr(9) || l.destino || chr(9) || l.texto, chr(13) || chr(10))
-           FILTER (WHERE l.listed IS NULL) AS bloque,
-       count(*) FILTER (WHERE l.listed IS NULL) AS lines,
-       array_agg(l.seq) FILTER (WHERE l.listed = 1) AS opted_out,
-       array_agg(l.seq) FILTER (WHERE l.listed = 2) AS undeliverable
-FROM (
-    SELECT m.generation, m.seq, m.destino, m.texto,
-           CASE WHEN (SELECT EXISTS (SELECT 1 FROM optout))
-                     AND (SELECT true FROM optout o WHERE o.destino = m.destino) THEN 1
-                WHEN (SELECT EXISTS (SELECT 1 FROM undeliverable))
-                     AND (SELECT true FROM undeliverable u
-                          WHERE u.destino = m.destino AND u.expires_at > clock_timestamp()) THEN 2
-           END AS listed
-    FROM message m
-    WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
-      AND m.result_code IS NULL AND m.suppressed IS NULL
-    ORDER BY m.campaign_id, m.seq
-    OFFSET 0  -- so that each line is looked up once, not once for each column above
-) l;
+-- name: begin_attempt
+-- What is still to send of a claimed chunk, read in the claiming transaction: no line with a result, no opted-out number,
+-- none of the do-not-send list. With it the record of the POST that is about to begin, and the account's next turn (in a
+-- trial, nothing more before :retry_at), but neither for a chunk with nothing left to send.
+-- Each list is asked by its primary key, so no line can come twice, and not at all while it is empty: two outer joins
+-- would cost a quarter of the claim's time even then. The scalar look-ups, unlike EXISTS, are never turned into a hash of
+-- a whole list.
+-- The idinterno is encode_idinterno's, with what all lines share computed once (:head, :checksum), the check character
+-- taken from bytes and the hex digits raised without a locale; the key's own order spares a sort: together half of this
+-- statement.
+WITH content AS MATERIALIZED (
+    SELECT string_agg(:head || chr(71 + l.generation) || upper(to_hex(l.seq) COLLATE "C")
+                      || chr(get_byte(CAST('0123456789ABCDEFGHJKLMNPRTUVWXY' AS bytea),
+                                      (:checksum + 3 * l.generation + l.seq % 31) % 31))
+                      || chr(9) || l.destino || chr(9) || l.texto, chr(13) || chr(10))
+               FILTER (WHERE l.listed IS NULL) AS bloque,
+           count(*) FILTER (WHERE l.listed IS NULL) AS lines,
+           array_agg(l.seq) FILTER (WHERE l.listed = 1) AS opted_out,
+           array_agg(l.seq) FILTER (WHERE l.listed = 2) AS undeliverable
+    FROM (
+        SELECT m.generation, m.seq, m.destino, m.texto,
+               CASE WHEN (SELECT EXISTS (SELECT 1 FROM optout))
+                         AND (SELECT true FROM optout o WHERE o.destino = m.destino) THEN 1
+                    WHEN (SELECT EXISTS (SELECT 1 FROM undeliverable))
+                         AND (SELECT true FROM undeliverable u
+                              WHERE u.destino = m.destino AND u.expires_at > clock_timestamp()) THEN 2
+               END AS listed
+        FROM message m
+        WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
+          AND m.result_code IS NULL AND m.suppressed IS NULL
+        ORDER BY m.campaign_id, m.seq
+        OFFSET 0  -- so that each line is looked up once, not once for each column above
+    ) l
+), begun AS (
+    INSERT INTO attempt (chunk_id, attempt, messages, provider_at)
+    SELECT :chunk_id, :attempt, lines, :earliest FROM content WHERE lines > 0
+), turned AS (
+    UPDATE account SET turn = :turn, rate_free_at = :rate_free_at, retry_at = :retry_at
+    WHERE id = :account_id AND (SELECT lines FROM content) > 0
+)
+SELECT * FROM content;
 
 -- name: suppress_lines
 -- A list beats the queue: these lines of the claimed chunk will not be sent. The claim holds the campaign's row, so
@@ -98,22 +112,29 @@ UPDATE chunk SET suppressed = suppressed + (SELECT count(*) FROM marked) WHERE i
 UPDATE chunk SET state = 'settled', settled_at = clock_timestamp(), lease_until = NULL
 WHERE id = :chunk_id AND state = 'sending' AND attempt = :attempt;
 
--- name: begin_attempt
--- The record of a POST that is about to begin; it commits with the claim.
-INSERT INTO attempt (chunk_id, attempt, messages, provider_at) VALUES (:chunk_id, :attempt, :messages, :earliest);
-
--- name: turn_account
--- Moves the priority wheel and the rate limiter on with the claim; in a trial, nothing more before :retry_at.
-UPDATE account SET turn = :turn, rate_free_at = :rate_free_at, retry_at = :retry_at WHERE id = :account_id;
-
 -- name: finish_accepted
--- OK counts for its own attempt alone, also when the lease ran out meanwhile.
-UPDATE chunk SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'accepted' END,
-       settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
-       accepted_at = clock_timestamp(), lease_until = NULL, doubt_since = NULL, doubt_reason = NULL,
-       probe_at = clock_timestamp() + interval '60 seconds', probes = 0
-WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
-RETURNING state, campaign_id;
+-- OK counts for its own attempt alone, also when the lease ran out meanwhile. It ends the account's backoff and block, and
+-- wakes the poll; the account's row is touched only when that changes something.
+WITH moved AS (
+    UPDATE chunk SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'accepted' END,
+           settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
+           accepted_at = clock_timestamp(), lease_until = NULL, doubt_since = NULL, doubt_reason = NULL,
+           probe_at = clock_timestamp() + interval '60 seconds', probes = 0
+    WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
+    RETURNING state
+), ended AS (
+    -- A late answer may correct a lost attempt.
+    UPDATE attempt SET finished_at = clock_timestamp(), outcome = 'accepted', detail = NULL
+    WHERE chunk_id = :chunk_id AND attempt = :attempt AND (outcome IS NULL OR outcome = 'lost')
+), succeeded AS (
+    UPDATE account SET failures = 0, blocked_at = NULL, blocked_words = NULL, poll_misses = 0,
+           retry_at = CASE WHEN :trial THEN clock_timestamp() + interval '1 second' END,
+           poll_at = least(poll_at, clock_timestamp() + interval '1 second')
+    WHERE id = :account_id
+      AND (failures > 0 OR blocked_at IS NOT NULL OR poll_misses > 0 OR retry_at IS NOT NULL
+           OR poll_at > clock_timestamp() + interval '1 second')
+)
+SELECT state FROM moved;
 
 -- name: finish_undelivered
 -- Back to due on proof that the provider took nothing of this attempt. Absence found meanwhile proves nothing of the
@@ -125,7 +146,7 @@ WITH moved AS (
 ), forgotten AS (
     DELETE FROM absence p USING moved WHERE p.campaign_id = moved.campaign_id AND p.chunk_no = moved.chunk_no
 )
-SELECT state, campaign_id FROM moved;
+SELECT state FROM moved;
 
 -- name: finish_in_doubt
 -- The outcome is unknown: never due again without evidence.
@@ -137,21 +158,12 @@ UPDATE chunk k SET state = CASE WHEN resulted + suppressed = messages THEN 'sett
        probe_at = clock_timestamp(), probes = 0
 FROM account a
 WHERE k.id = :chunk_id AND a.id = k.account_id AND k.state = 'sending' AND k.attempt = :attempt
-RETURNING k.state, k.campaign_id;
+RETURNING k.state;
 
 -- name: end_attempt
--- The outcome of a POST; a late answer may correct a lost attempt.
+-- The outcome of a POST that was not accepted.
 UPDATE attempt SET finished_at = clock_timestamp(), outcome = :outcome, detail = :detail
 WHERE chunk_id = :chunk_id AND attempt = :attempt AND (outcome IS NULL OR outcome = 'lost');
-
--- name: account_succeeded
--- An accepted POST ends backoff and block, and wakes the poll; touches the row only when that changes something.
-UPDATE account SET failures = 0, blocked_at = NULL, blocked_words = NULL, poll_misses = 0,
-       retry_at = CASE WHEN :trial THEN clock_timestamp() + interval '1 second' END,
-       poll_at = least(poll_at, clock_timestamp() + interval '1 second')
-WHERE id = :account_id
-  AND (failures > 0 OR blocked_at IS NOT NULL OR poll_misses > 0 OR retry_at IS NOT NULL
-       OR poll_at > clock_timestamp() + interval '1 second');
 
 -- name: account_failed
 -- One step of the account's backoff; POSTs that failed together count as one step.
@@ -321,8 +333,9 @@ ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + 1;
 -- Completed = every chunk final. Locks only campaigns; two settlers of the last chunks are caught by the next tick.
 UPDATE campaign c SET state = 'completed', completed_at = clock_timestamp(), reason = NULL
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused')
+  AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
   AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id
-                  AND k.state NOT IN ('settled', 'split', 'cancelled', 'expired'))
+                  AND k.state IN ('sending', 'accepted', 'in_doubt', 'held'))
 RETURNING c.id;
 
 -- name: retire_due

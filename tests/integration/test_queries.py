@@ -172,3 +172,31 @@ def test_the_database_writes_and_reads_idinternos_as_python_does(
                 found = connection.execute(text("SELECT * FROM decode_idinterno(:t)"), {"t": sent}).one()
                 expected = idinterno.decode(sent)
                 assert tuple(found) == ((expected.campaign_id, expected.seq) if expected else (None, None)), repr(sent)
+
+
+@pytest.mark.parametrize("analyzed", [False, True], ids=["without statistics", "analyzed"])
+@pytest.mark.parametrize("due", [3_000, 1], ids=["all due", "all but one sent"])
+def test_a_claim_reads_no_more_chunks_than_it_takes(bench: Bench, analyzed: bool, due: int) -> None:
+    """In the order of chunk_to_claim: a plan that sorts would read every chunk of the campaign for each claim."""
+    bench.do(
+        "INSERT INTO campaign (account_id, prefix, name, template, state) VALUES (:a, '0123456789', 'n', 't', 'running')",
+        a=bench.account.id,
+    )
+    bench.do(
+        "INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, state) "
+        "SELECT (SELECT max(id) FROM campaign), :a, n, n, n * 1000 - 999, n * 1000, 1000, "
+        "CASE WHEN n > 3000 - :due THEN 'due' ELSE 'accepted' END FROM generate_series(1, 3000) n",
+        a=bench.account.id,
+        due=due,
+    )
+    if analyzed:
+        with bench.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("ANALYZE chunk")
+    parameters = {"account_id": bench.account.id, "wheel": ["high", "normal", "low"], "lease": 90, "turn": 1}
+    with bench.engine.begin() as connection:
+        now = connection.execute(text("SELECT now()")).scalar_one()
+        plan = explain(connection, query("claim_chunk").text, earliest=now, latest=now, **parameters)
+    indexes = {node.get("Index Name") for node in plan if node.get("Relation Name") == "chunk"} - {None}
+    assert indexes == {"chunk_to_claim", "chunk_pkey"}
+    sorted_by = [key for node in plan if node["Node Type"] == "Sort" for key in node["Sort Key"]]
+    assert not [key for key in sorted_by if "chunk_no" in key], sorted_by
