@@ -11,6 +11,7 @@ import click
 from dispatcher.cli import steering
 from dispatcher.cli.account import account
 from dispatcher.cli.campaign import campaign
+from dispatcher.cli.create import create
 from dispatcher.cli.inbox import inbox_group
 from dispatcher.cli.optout import optout, undeliverable
 from dispatcher.cli.output import Output
@@ -53,7 +54,17 @@ def cli() -> None:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
 
 
-assert steering  # its commands belong to `campaign`
+for command in (
+    create,
+    steering.pause,
+    steering.resume,
+    steering.cancel,
+    steering.doubts,
+    steering.resolve,
+    steering.retry,
+    steering.audit,
+):
+    campaign.add_command(command)
 for command in (account, api, campaign, db, demo, doctor, inbox_group, optout, provider, send, undeliverable, up):
     cli.add_command(command)
 

@@ -8,7 +8,6 @@ import click
 
 from dispatcher import audit as ledger
 from dispatcher import campaigns, decisions
-from dispatcher.cli.campaign import campaign
 from dispatcher.cli.output import FAILED, Output, command, session
 from dispatcher.errors import UsageError
 from dispatcher.window import provider_local
@@ -20,7 +19,7 @@ _WAIT = click.option(
 )
 
 
-@campaign.command()
+@click.command()
 @click.argument("campaign_id", type=int)
 @_WAIT
 @command
@@ -31,7 +30,7 @@ def pause(output: Output, campaign_id: int, wait: float | None) -> None:
         _say_halted(output, campaigns.pause(runtime.engine, campaign_id, wait=seconds, reason="paused by the operator"))
 
 
-@campaign.command()
+@click.command()
 @click.argument("campaign_id", type=int)
 @command
 def resume(output: Output, campaign_id: int) -> None:
@@ -40,7 +39,7 @@ def resume(output: Output, campaign_id: int) -> None:
         _say_halted(output, campaigns.resume(runtime.engine, campaign_id))
 
 
-@campaign.command()
+@click.command()
 @click.argument("campaign_id", type=int)
 @_WAIT
 @command
@@ -60,7 +59,7 @@ def _say_halted(output: Output, halted: campaigns.Halted) -> None:
         output.say(f"{halted.in_flight} POSTs were already on their way; their outcome is not in yet.")
 
 
-@campaign.command()
+@click.command()
 @click.argument("campaign_id", type=int)
 @command
 def doubts(output: Output, campaign_id: int) -> None:
@@ -95,7 +94,7 @@ def doubts(output: Output, campaign_id: int) -> None:
         output.say(f"Decide held ones: dispatcher campaign resolve {campaign_id} --chunk N --as sent|unsent")
 
 
-@campaign.command()
+@click.command()
 @click.argument("campaign_id", type=int)
 @click.option("--chunk", "chunk_no", type=int, help="One chunk; see `campaign doubts`.")
 @click.option("--all", "every", is_flag=True, help="Every held chunk of the campaign.")
@@ -123,7 +122,7 @@ def resolve(
     output.say(f"{len(done)} chunks resolved as {verdict}.")
 
 
-@campaign.command()
+@click.command()
 @click.argument("campaign_id", type=int)
 @click.option("--code", type=int, help="Rejected with this result code, -99 for instance.")
 @click.option("--reason", "words", help="Rejected with these words in the provider's text: 'se han agotado'.")
@@ -138,7 +137,7 @@ def retry(output: Output, campaign_id: int, code: int | None, words: str | None)
     output.say(f"{retried:,} messages will be sent again.")
 
 
-@campaign.command()
+@click.command()
 @click.argument("campaign_id", type=int)
 @command
 def audit(output: Output, campaign_id: int) -> None:
