@@ -18,60 +18,23 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
-from dispatcher import accounts, drafts, optouts
+from dispatcher import accounts, drafts, optouts, singles
 from dispatcher.config import Settings
 from dispatcher.database import query
 from dispatcher.drafts import Draft, Refusal
 from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard, UsageError
-from dispatcher.provider.codes import MEANING, account_scope, strip_number
+from dispatcher.provider.codes import account_scope, strip_number
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.provider.message import Message, SendResult
 from dispatcher.runtime import Runtime
+from dispatcher.singles import Sent, Taken
 from dispatcher.transports import Transport
 from dispatcher.window import PROVIDER_ZONE
 from schemas.single import SingleMessage
 
 log = logging.getLogger(__name__)
 
-LEASE_MARGIN = 30.0
-"""Seconds after the longest possible call when a record that still says `sending` becomes `unknown`."""
-
-_GOOD = ("accepted", "simulated", "handed_over")
-_AGAIN = ("failed", "refused")
 _IDENTICAL = -4
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What became of a message.
-
-    `status`: accepted, simulated (TEST), handed_over (a mail server has it), rejected (by the provider), refused (by
-    us, before anything left), failed (proven not delivered), unknown, or sending (another call has it right now).
-    """
-
-    idinterno: str
-    number: str
-    status: str
-    code: int | None
-    text: str
-    transport: str
-
-    @property
-    def good(self) -> bool:
-        """Whether it is done as far as this transport can tell."""
-        return self.status in _GOOD
-
-    def as_json(self) -> dict[str, Any]:
-        """What `dispatcher send --json` answers."""
-        return {
-            "status": self.status,
-            "result_code": self.code,
-            "result_text": self.text,
-            "meaning": MEANING.get(self.code) if self.code is not None else None,
-            "idinterno": self.idinterno,
-            "number": self.number,
-            "transport": self.transport,
-        }
 
 
 def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -> Sent:
@@ -132,42 +95,34 @@ def receive(runtime: Runtime, payload: dict[str, Any], task_id: str, *, redelive
     return None
 
 
-def find(connection: Connection, account_id: int, idinterno: str) -> Sent | None:
-    """What is recorded of a message."""
-    row = _row(connection, account_id, idinterno)
-    return _sent(row) if row else None
-
-
-def expire(connection: Connection) -> int:
-    """Records whose process died before the outcome: `unknown`. Returns how many."""
-    return len(connection.execute(query("expire_singles")).all())
-
-
 # -- before the call -------------------------------------------------------------------------------------------------
 
 
 def _prepare(
     runtime: Runtime, wanted: SingleMessage, transport: Transport, idinterno: str, first_only: bool
-) -> tuple[_Taken | Sent, Draft, datetime, float]:
+) -> tuple[Taken | Sent, Draft, datetime, float]:
     """Check and record in one transaction, by a clock measurement that holds; it is taken anew when there is none.
 
     Returns:
         The record or what became of the message before; the draft; the provider's clock at most, and the boot clock,
         both of one moment.
     """
+    settings = runtime.settings
     for _ in range(3):
         with runtime.engine.begin() as connection:
-            account = accounts.find(connection, runtime.settings) or accounts.bind(connection, runtime.settings)
+            account = accounts.find(connection, settings) or accounts.bind(connection, settings)
             row = connection.execute(
                 text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account.id}
             ).one()
             began = boot_clock()
             clock = accounts.clock_of(row)
             if clock is not None and clock.trustworthy(row.db_now, accounts.host_id(), began):
-                draft = drafts.draft(connection, runtime.settings, wanted, clock, row.db_now)
+                draft = drafts.draft(connection, settings, wanted, clock, row.db_now)
                 if draft.refusal is None and row.blocked_at is not None:
                     draft = replace(draft, refusal=_block_problem(connection, row))
-                taken = _take(connection, runtime, account.id, idinterno, wanted, transport, draft, first_only)
+                taken = singles.take(
+                    connection, runtime.settings, account.id, idinterno, wanted, transport, draft, first_only
+                )
                 return taken, draft, clock.bounds(row.db_now)[1], began
         accounts.measure_clock(runtime, account.id)
     raise UsageError("The clock of this machine or of the database keeps jumping, so the window cannot be kept.")
@@ -181,85 +136,6 @@ def _block_problem(connection: Connection, account: Any) -> Refusal | None:
         None,
         f"the account is blocked, the provider says: {account.blocked_words}; set that right with the provider, then "
         "`dispatcher account resume`",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """A committed record: this process alone may make its call, once."""
-
-    id: int
-    attempt: int
-    account_id: int
-    number: str
-    again: bool  # an earlier call of it had an unknown outcome
-
-
-def _take(
-    connection: Connection,
-    runtime: Runtime,
-    account_id: int,
-    idinterno: str,
-    wanted: SingleMessage,
-    transport: Transport,
-    draft: Draft,
-    first_only: bool,
-) -> _Taken | Sent:
-    settings, refusal = runtime.settings, draft.refusal
-    lease = settings.provider_timeout + LEASE_MARGIN
-    new = connection.execute(
-        query("take_single"),
-        {
-            "account_id": account_id,
-            "idinterno": idinterno,
-            "destino": draft.number,
-            "texto": draft.storable_text,
-            "transport": transport,
-            "test": wanted.test,
-            "start_at": draft.start_at,
-            "html": wanted.html,
-            "state": "refused" if refusal else "sending",
-            "code": refusal.code if refusal else None,
-            "text": refusal.words if refusal else None,
-            "lease": lease,
-        },
-    ).first()
-    if new is not None:
-        if settings.rate:
-            _count_for_rate(connection, account_id, settings.rate)
-        if refusal:
-            return Sent(idinterno, draft.number, "refused", refusal.code, refusal.words, transport)
-        return _Taken(new.id, new.attempt, account_id, draft.number, again=False)
-    connection.execute(query("expire_singles"))
-    row = _row(connection, account_id, idinterno)
-    if (row.destino, row.texto, row.html) != (draft.number, draft.storable_text, wanted.html):
-        raise UsageError(
-            f"Another message has the idinterno {idinterno}.", hint="Give each message an idinterno of its own."
-        )
-    if first_only:
-        return _sent(row)
-    states = [*_AGAIN, "unknown"] if wanted.retry_unknown else [*_AGAIN]
-    if row.state not in states or (refusal and row.state == "unknown"):
-        return _sent(row)
-    if refusal:
-        return Sent(idinterno, draft.number, "refused", refusal.code, refusal.words, transport)
-    retaken = connection.execute(
-        query("retake_single"),
-        {"id": row.id, "attempt": row.attempt, "states": states, "transport": transport, "lease": lease},
-    ).first()
-    if retaken is None:
-        return _sent(row)
-    return _Taken(retaken.id, retaken.attempt, account_id, draft.number, again=row.state == "unknown")
-
-
-def _count_for_rate(connection: Connection, account_id: int, rate: int) -> None:
-    """A single message waits for no slot, but the campaigns after it wait for its share of the rate."""
-    connection.execute(
-        text(
-            "UPDATE account SET rate_free_at = greatest(rate_free_at, clock_timestamp()) "
-            "+ make_interval(secs => 60.0 / :rate) WHERE id = :id"
-        ),
-        {"rate": rate, "id": account_id},
     )
 
 
@@ -312,21 +188,12 @@ def _of_error(error: ProviderError, again: bool) -> _Outcome:
     return _Outcome("failed", -99 if error.words else None, words, refused)
 
 
-def _finish(runtime: Runtime, taken: _Taken, sent: Sent, account_words: str | None) -> Sent:
+def _finish(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | None) -> Sent:
     """Write the outcome down; a list and the account take note of it in the same transaction."""
     with runtime.engine.begin() as connection:
         # The account before the message, as when it was taken.
         _tell_account(connection, runtime.settings, taken.account_id, sent, account_words)
-        connection.execute(
-            query("finish_single"),
-            {
-                "id": taken.id,
-                "attempt": taken.attempt,
-                "state": sent.status,
-                "code": sent.code,
-                "text": sent.text[:500].replace("\x00", " "),
-            },
-        )
+        singles.finish(connection, taken, sent)
         at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
         optouts.heed_code(connection, taken.number, sent.code, sent.text[:400], at.astimezone(PROVIDER_ZONE))
     log.info("sent single=%s attempt=%s status=%s code=%s", taken.id, taken.attempt, sent.status, sent.code)
@@ -348,14 +215,3 @@ def _tell_account(
         log.error("account_blocked account=%s words=%r", account_id, account_words[:200])
     elif sent.status == "accepted" and own_credential:
         connection.execute(query("end_block"), {"account_id": account_id})
-
-
-def _row(connection: Connection, account_id: int, idinterno: str) -> Any:
-    return connection.execute(
-        text("SELECT * FROM single_message WHERE account_id = :account AND upper(idinterno) = upper(:idinterno)"),
-        {"account": account_id, "idinterno": idinterno},
-    ).first()
-
-
-def _sent(row: Any) -> Sent:
-    return Sent(row.idinterno, row.destino, row.state, row.code, row.text or "", row.transport)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from dispatcher import accounts, brakes, canary, chunks, intake, send
+from dispatcher import accounts, brakes, canary, chunks, intake, singles
 from dispatcher.database import query
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
@@ -90,7 +90,7 @@ def _complete(connection: Connection, runtime: Runtime, account_id: int) -> None
 
 
 def _expire_singles(connection: Connection, runtime: Runtime, account_id: int) -> None:
-    if gone := send.expire(connection):
+    if gone := singles.expire(connection):
         log.warning("singles_unknown n=%s", gone)
 
 

@@ -11,6 +11,7 @@ from dispatcher import send as sending
 from dispatcher.cli.output import FAILED, Output, command, read_html, session
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
+from dispatcher.singles import Sent
 from schemas.single import SingleMessage
 
 
@@ -59,7 +60,7 @@ def single(**fields: Any) -> SingleMessage:
         raise UsageError(f"{first['loc'][0]}: {first['msg']}", hint="See `dispatcher send --help`.") from None
 
 
-def say_sent(output: Output, sent: sending.Sent) -> None:
+def say_sent(output: Output, sent: Sent) -> None:
     """The outcome, and the exit code that goes with it."""
     output.answer(sent.as_json())
     output.say(f"{sent.status}: {sent.text}" if sent.code is None else f"{sent.status} ({sent.code}): {sent.text}")

@@ -116,7 +116,7 @@ _ACCOUNT_RULES: tuple[tuple[AccountScope, tuple[str, ...]], ...] = (
         "credentials",
         (r"\bapi ?key\b|\busuario\b|\bclave\b|contrase[ñ]a|password|credencial|autenticaci[ó]n", _REFUSED),
     ),
-    ("credentials", (r"^acceso (?:denegado|no autorizado)$",)),
+    ("credentials", (r"^(?:acceso (?:denegado|no autorizado)|error (?:de|en la) autenticaci[ó]n)$",)),
 )
 
 _NUMBER_PREFIX = re.compile(r"\s*\d{1,20}\s*:\s*")

@@ -177,6 +177,7 @@ CASES = [
     refused("no such user", "el usuario no existe"),
     refused("no key", "Falta el parámetro APIKEY"),
     refused("no access", "Acceso denegado."),
+    refused("not authenticated", "Error de autenticación."),
     refused("IP not allowed", "La IP 200.1.2.3 no está habilitada", "ip"),
     refused("access from this IP", "Acceso no permitido desde la IP 200.1.2.3", "ip"),
     blocked("credit", "se han agotado los 5000 SMS contratados", "credit"),

@@ -10,7 +10,7 @@ import pytest
 from dispatcher import accounts, inbound, optouts, send
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
-from dispatcher.send import Sent
+from dispatcher.singles import Sent
 from ops.simulator.process import SimulatorProcess
 from schemas.single import SingleMessage
 from tests.conftest import wait_until
