@@ -27,6 +27,7 @@ from dispatcher.config import Settings
 from dispatcher.errors import DispatcherError
 from dispatcher.ingest import open_source
 from dispatcher.runtime import Runtime
+from ops.alone import alone
 from ops.embedded import Embedded
 from ops.simulator.process import SimulatorProcess
 from ops.supervisor import celery, environment
@@ -107,7 +108,7 @@ def run(messages: int, output: Output) -> dict[str, Any]:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     with ExitStack() as stack:
-        stack.enter_context(_alone(where))
+        stack.enter_context(alone(where, "A demo is running already.", "Wait for it, or stop it with Ctrl-C."))
         output.note("Starting Postgres, Valkey, the simulated provider, workers and beat …")
         _empty(where)
         stack.enter_context(isolated(where))
@@ -133,18 +134,6 @@ def run(messages: int, output: Output) -> dict[str, Any]:
         runtime = Runtime(settings)
         stack.callback(runtime.close)
         return _play(output, runtime, messages, began)
-
-
-@contextmanager
-def _alone(where: Path) -> Iterator[None]:
-    """One demo at a time: it empties its home."""
-    where.parent.mkdir(parents=True, exist_ok=True)
-    with where.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DispatcherError("A demo is running already.", hint="Wait for it, or stop it with Ctrl-C.") from None
-        yield
 
 
 @contextmanager

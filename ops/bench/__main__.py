@@ -10,8 +10,11 @@ from typing import TypeVar
 
 import click
 
+from dispatcher.errors import DispatcherError
+from ops.alone import alone
 from ops.bench import campaign, load, per_message, report, settle, submit, urgent
 from ops.bench.report import Target
+from ops.bench.stack import home
 
 T = TypeVar("T")
 Section = tuple[str, str, list[Target]]
@@ -44,11 +47,15 @@ def main(sizes: list[int], messages: int, tasks: int, beside: int, only: tuple[s
     targets: list[Target] = []
     sections: list[str] = []
     failed: list[str] = []
-    for title, body, met in _sections(sizes, messages, tasks, beside, only or PARTS, failed):
-        sections.append(f"### {title}\n\n{body}")
-        targets += met
-        if not markdown:
-            click.echo(f"\n{sections[-1]}")
+    try:
+        with alone(home(), "A benchmark is running already.", "Wait for it to end: both would be wrong."):
+            for title, body, met in _sections(sizes, messages, tasks, beside, only or PARTS, failed):
+                sections.append(f"### {title}\n\n{body}")
+                targets += met
+                if not markdown:
+                    click.echo(f"\n{sections[-1]}")
+    except DispatcherError as error:
+        raise click.ClickException(f"{error} {error.hint or ''}") from None
     summary = f"{_machine()}\n\n{report.targets_report(targets)}"
     if markdown:
         click.echo("\n\n".join([summary, *sections]))

@@ -3,7 +3,6 @@
 The configured URL, key, database and broker are not read, so nothing of this can reach a phone.
 """
 
-import fcntl
 import os
 import shutil
 import signal
@@ -18,7 +17,7 @@ import psycopg
 import redis
 from psycopg import sql
 
-from dispatcher.errors import DispatcherError
+from ops.alone import alone
 from ops.demo import isolated
 from ops.embedded import DATABASE, Embedded
 from ops.simulator.options import Options
@@ -164,24 +163,12 @@ def home() -> Path:
 
 
 @contextmanager
-def _alone(where: Path) -> Iterator[None]:
-    """One at a time: each empties the folder."""
-    where.parent.mkdir(parents=True, exist_ok=True)
-    with where.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DispatcherError("The harness is running already.", hint="Wait for it to end.") from None
-        yield
-
-
-@contextmanager
 def arena(where: Path | None = None) -> Iterator[Arena]:
     """Start the servers in an emptied folder; they are stopped at the end, what the workers wrote stays."""
     where = where or home()
     servers = Embedded(where / "servers")
     with ExitStack() as stack:
-        stack.enter_context(_alone(where))
+        stack.enter_context(alone(where, "The harness is running already.", "Wait for it to end."))
         if servers.state_file.exists():
             servers.stop()
         shutil.rmtree(where, ignore_errors=True)

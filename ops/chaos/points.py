@@ -184,7 +184,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "half_body": _half_body,
     "answer_unread": _answer_unread,
     "before_finish": _before(chunks, "finish_accepted"),
-    "inside_finish": _after(chunks, "_finish"),
+    "after_finish": _after(chunks, "accept"),
     "inside_settle": _after(Settler, "_settle"),
     "cursor_moved": _after(Poller, "_move"),
     "after_probe": _after(HttpProvider, "status_by_idinterno"),
