@@ -27,7 +27,7 @@ import redis
 from psycopg import sql
 
 from dispatcher import database
-from dispatcher.errors import DispatcherError
+from dispatcher.errors import DispatcherError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +67,17 @@ class Embedded:
 
     @contextmanager
     def using(self, *, database: bool = True, broker: bool = True) -> Iterator[Addresses]:
-        """Run the servers for the length of a block: start what does not run, stop it if nobody else is left."""
-        self.run.mkdir(parents=True, exist_ok=True)
+        """Run the servers for the length of a block: start what does not run, stop it if nobody else is left.
+
+        Raises:
+            UsageError: the home is no place where they could run.
+        """
+        try:
+            self.run.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"DISPATCHER_HOME {self.home}: {error.strerror}.", hint="Name a folder that this user may write to."
+            ) from None
         with (self.run / "users.lock").open("w") as users:
             fcntl.flock(users, fcntl.LOCK_SH)
             try:

@@ -6,7 +6,7 @@ import click
 
 from dispatcher import config, database, decisions, door
 from dispatcher.cli.output import FAILED, Output, command, session
-from dispatcher.errors import UsageError
+from dispatcher.errors import DispatcherError
 from dispatcher.runtime import Runtime
 
 
@@ -56,11 +56,10 @@ def doctor(output: Output) -> None:
 
     try:
         settings = config.load()
-    except UsageError as error:
-        checks = [examination.unusable(error)]
-    else:
         with door.embedded(settings, broker=True):
             checks = examination.examine(settings)
+    except DispatcherError as error:
+        checks = [examination.unusable(error)]
     ok = all(check.ok for check in checks)
     output.answer({"ok": ok, "checks": [check._asdict() for check in checks]})
     output.table("", ["", "check", "detail"], [["ok" if c.ok else "FAIL", c.name, c.detail] for c in checks])

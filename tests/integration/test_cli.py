@@ -228,6 +228,16 @@ def test_the_doctor_tells_a_bad_setting_as_a_finding(run: Run) -> None:
     assert "DISPATCHER_CHUNK_SIZE" in check["detail"]
 
 
+def test_a_home_that_is_no_folder_is_named(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    nowhere = {"DISPATCHER_HOME": str(file / "home"), "DISPATCHER_DATABASE_URL": ""}
+    told = answer(run("campaign", "list", "--json", **nowhere), code=2)
+    assert "DISPATCHER_HOME" in told["error"]
+    (check,) = answer(run("doctor", "--json", **nowhere), code=1)["checks"]
+    assert "DISPATCHER_HOME" in check["detail"]
+
+
 def test_without_a_key_create_exits_2(run: Run, good: str) -> None:
     told = answer(run("campaign", "create", good, *TEMPLATE, "--json", DISPATCHER_APIKEY=""), code=2)
     assert "DISPATCHER_APIKEY" in told["error"]
