@@ -191,7 +191,7 @@ def ensure_clock(runtime: Runtime, account_id: int) -> ProviderClock:
 
 
 def _trusted_clock(runtime: Runtime, account_id: int) -> ProviderClock | None:
-    with runtime.engine.connect() as connection:
+    with runtime.engine.begin() as connection:
         row = connection.execute(
             text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account_id}
         ).one()

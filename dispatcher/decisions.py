@@ -109,6 +109,7 @@ def _doubtful(connection: Connection, campaign_id: int, chunk_no: int) -> Any:
     if known:
         family = {"campaign_id": campaign_id, "root_no": known.root_no, "chunk_no": chunk_no}
         connection.execute(query("lock_for_split"), family)
+        connection.execute(query("lock_campaign"), {"campaign_id": campaign_id})
     chunk = connection.execute(
         text("SELECT * FROM chunk WHERE campaign_id = :id AND chunk_no = :no AND state IN ('in_doubt', 'held')"),
         {"id": campaign_id, "no": chunk_no},
@@ -156,12 +157,15 @@ def retry(engine: Engine, campaign_id: int, *, code: int | None, words: str | No
         raise UsageError(f"Code {code} means that the person does not want messages: it is not retried.")
     if code is not None and code >= 0:
         raise UsageError(f"Code {code} is no reject: there is nothing to retry.")
-    total = sum(
-        retry_deadlocks(partial(_retry_chunk, engine, campaign_id, chunk, code, words))
-        for chunk in _with_rejects(engine, campaign_id, code)
-    )
-    with engine.begin() as connection:
-        record(connection, "retry", campaign_id, None, {"code": code, "reason": words, "messages": total})
+    total = 0
+    chunks = _with_rejects(engine, campaign_id, code)
+    try:
+        for chunk in chunks:
+            total += retry_deadlocks(partial(_retry_chunk, engine, campaign_id, chunk, code, words))
+    finally:
+        # What went again is on record also when the rest could not.
+        with engine.begin() as connection:
+            record(connection, "retry", campaign_id, None, {"code": code, "reason": words, "messages": total})
     return total
 
 
@@ -190,6 +194,7 @@ def _retry_chunk(engine: Engine, campaign_id: int, chunk: Any, code: int | None,
     with engine.begin() as connection:
         family = {"campaign_id": campaign_id, "root_no": chunk.root_no, "chunk_no": chunk.chunk_no}
         connection.execute(query("lock_for_split"), family)
+        connection.execute(query("lock_campaign"), {"campaign_id": campaign_id})
         moved = connection.execute(query("retry_lines"), {"chunk_id": chunk.id, "code": code, "words": words}).first()
         if moved is None:
             return 0

@@ -89,7 +89,7 @@ class Prober:
                 with self.runtime.engine.begin() as connection:
                     connection.execute(
                         query("record_absence"),
-                        {"campaign_id": doubt.campaign_id, "seq": line.seq, "chunk_no": doubt.chunk_no},
+                        {"chunk_id": doubt.id, "attempt": doubt.attempt, "seq": line.seq},
                     )
             elif not self._settle_found(found, doubt.campaign_id, line.seq):
                 asked_for = any(other.idinterno.strip().upper() == reference for other in found)
@@ -160,6 +160,7 @@ class Prober:
             with self.runtime.engine.begin() as connection:
                 family = {"campaign_id": doubt.campaign_id, "root_no": doubt.root_no, "chunk_no": doubt.chunk_no}
                 connection.execute(query("lock_for_split"), family)
+                connection.execute(query("lock_campaign"), {"campaign_id": doubt.campaign_id})
                 return connection.execute(
                     query("split_absent"), {"chunk_id": doubt.id, "attempt": doubt.attempt}
                 ).first()

@@ -197,7 +197,13 @@ def settle_ours(
         _handle_others(connection, outcome)
     if row.campaigns:
         # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
-        connection.execute(query("complete_campaigns"), {"account_id": account_id})
+        complete(connection, account_id)
+
+
+def complete(connection: Connection, account_id: int) -> list[int]:
+    """Complete the campaigns whose chunks are all final. Returns their ids."""
+    ids = list(connection.execute(query("lock_complete"), {"account_id": account_id}).scalars())
+    return list(connection.execute(query("complete_campaigns"), {"ids": ids}).scalars()) if ids else []
 
 
 def _lock_and_drop_early(connection: Connection, lines: pl.DataFrame, outcome: Settled) -> pl.DataFrame:

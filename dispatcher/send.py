@@ -140,10 +140,16 @@ def _block_problem(connection: Connection, account: Any) -> Refusal | None:
 
 
 def _guard(settings: Settings, latest: datetime, began: float) -> Callable[[], None]:
-    """Right before the first byte: is the window still open? `latest` is the provider's clock at `began`."""
+    """Right before the first byte: is there lease enough for the whole call, and is the window still open?
+
+    `latest` is the provider's clock at `began`, from which on the record is ours for a call and the margin.
+    """
 
     def check() -> None:
-        moment = latest + timedelta(seconds=boot_clock() - began)
+        waited = boot_clock() - began
+        if waited > singles.LEASE_MARGIN:
+            raise SendRefusedByGuard("too little of the lease was left when the connection stood")
+        moment = latest + timedelta(seconds=waited)
         window = settings.sending_window
         if not window.always and moment >= window.last_start(latest):
             raise SendRefusedByGuard("the window closed while connecting")
@@ -168,7 +174,8 @@ def _call(post: Callable[[], SendResult], again: bool) -> _Outcome:
     try:
         result = post()
     except UsageError as error:
-        return _Outcome("refused", None, f"{error} {error.hint or ''}".strip())
+        # Nothing left now; of an earlier call whose outcome nobody knows that says nothing.
+        return _Outcome("unknown" if again else "refused", None, f"{error} {error.hint or ''}".strip())
     except ProviderError as error:
         return _of_error(error, again)
     except Exception as error:

@@ -48,7 +48,8 @@ def pump(runtime: Runtime, account_id: int) -> bool:
 def _bound(runtime: Runtime, account_id: int) -> accounts.Bound | None:
     if runtime.settings.apikey is None:
         return None
-    with runtime.engine.connect() as connection:
+    # A commit, since after a rollback the driver forgets what it prepared on the connection.
+    with runtime.engine.begin() as connection:
         account = accounts.find(connection, runtime.settings)
     return account if account and account.id == account_id else None
 

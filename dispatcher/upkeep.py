@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from dispatcher import accounts, brakes, canary, chunks, intake, singles
+from dispatcher import accounts, brakes, canary, chunks, intake, results, singles
 from dispatcher.database import query
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
@@ -69,7 +69,9 @@ def _each(runtime: Runtime, account_id: int, *steps: Callable[[Connection, Runti
 def _retire(connection: Connection, runtime: Runtime, account_id: int) -> None:
     row = connection.execute(query("read_brakes"), {"account_id": account_id}).one()
     clock = accounts.clock_of(row)
-    latest = clock.bounds(row.db_now)[1] if clock else row.db_now
+    # Only a clock that holds may say that a deadline has passed: what expires once never comes back.
+    known = clock is not None and clock.trustworthy(row.db_now, accounts.host_id(), boot_clock())
+    latest = clock.bounds(row.db_now)[1] if clock and known else None
     for gone in connection.execute(query("retire_due"), {"account_id": account_id, "latest": latest}).all():
         log.info("%s campaign=%s chunk=%s", gone.state, gone.campaign_id, gone.chunk_no)
 
@@ -85,8 +87,8 @@ def _watch(connection: Connection, runtime: Runtime, account_id: int) -> None:
 
 
 def _complete(connection: Connection, runtime: Runtime, account_id: int) -> None:
-    for done in connection.execute(query("complete_campaigns"), {"account_id": account_id}).all():
-        log.info("completed campaign=%s", done.id)
+    for campaign_id in results.complete(connection, account_id):
+        log.info("completed campaign=%s", campaign_id)
 
 
 def _expire_singles(connection: Connection, runtime: Runtime, account_id: int) -> None:

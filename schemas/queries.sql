@@ -329,10 +329,21 @@ WITH taken AS (
 INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n) VALUES (:campaign_id, :chunk_no, :new, 1)
 ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + 1;
 
--- name: complete_campaigns
--- Completed = every chunk final. Locks only campaigns; two settlers of the last chunks are caught by the next tick.
-UPDATE campaign c SET state = 'completed', completed_at = clock_timestamp(), reason = NULL
+-- name: lock_complete
+-- Campaigns whose chunks are all final, locked. Locks only campaigns; two settlers of the last chunks are caught by the
+-- next tick.
+SELECT c.id FROM campaign c
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused')
+  AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
+  AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id
+                  AND k.state IN ('sending', 'accepted', 'in_doubt', 'held'))
+ORDER BY c.id FOR NO KEY UPDATE;
+
+-- name: complete_campaigns
+-- Completed = every chunk final, in a snapshot taken under the lock: a retry that added a chunk meanwhile is seen, and one
+-- that comes later finds the campaign completed and opens it again.
+UPDATE campaign c SET state = 'completed', completed_at = clock_timestamp(), reason = NULL
+WHERE c.id = ANY(:ids) AND c.state IN ('scheduled', 'running', 'paused')
   AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
   AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id
                   AND k.state IN ('sending', 'accepted', 'in_doubt', 'held'))
@@ -340,12 +351,13 @@ RETURNING c.id;
 
 -- name: retire_due
 -- Due chunks of cancelled campaigns, and of campaigns past their deadline by the provider's clock, will not be sent.
+-- While that clock is not known (:latest is null) no deadline passes.
 UPDATE chunk k SET state = CASE WHEN c.state = 'cancelled' THEN 'cancelled' ELSE 'expired' END
 FROM campaign c
 WHERE k.id IN (
     SELECT d.id FROM chunk d JOIN campaign g ON g.id = d.campaign_id
     WHERE g.account_id = :account_id AND d.state = 'due'
-      AND (g.state = 'cancelled' OR (g.state <> 'completed' AND g.expires_at <= :latest))
+      AND (g.state = 'cancelled' OR (g.state <> 'completed' AND g.expires_at <= CAST(:latest AS timestamptz)))
     ORDER BY d.id FOR NO KEY UPDATE OF d SKIP LOCKED
 ) AND c.id = k.campaign_id
 RETURNING k.campaign_id, k.chunk_no, k.state;
@@ -442,7 +454,7 @@ RETURNING k.campaign_id, k.chunk_no, k.messages - k.resulted - k.suppressed AS u
 
 -- name: doubts_to_resolve
 -- Doubtful chunks past the horizon. When later chunks were posted, one of them must have results; what never left
--- (proven undelivered, or settled with nothing to send) says nothing.
+-- (proven undelivered or absent, or settled with nothing to send) says nothing.
 -- With no later one, the chunks accepted before it must have results, or the provider has not come to it yet.
 -- Unit calls are answered at once: they say nothing of how far the provider is with its bulk queue, nor it of them.
 WITH unit AS (
@@ -457,7 +469,10 @@ WHERE k.account_id = :account_id AND k.state = 'in_doubt' AND k.probe_at <= cloc
        OR NOT EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
                       AND l.campaign_id NOT IN (SELECT id FROM unit)
                       AND l.state NOT IN ('sending', 'due', 'cancelled', 'expired')
-                      AND NOT (l.state = 'settled' AND l.resulted = 0 AND l.accepted_at IS NULL))
+                      AND NOT (l.state = 'settled' AND l.resulted = 0 AND l.accepted_at IS NULL)
+                      AND NOT (l.state IN ('held', 'split') AND l.resulted = 0
+                               AND EXISTS (SELECT 1 FROM absence p WHERE p.campaign_id = l.campaign_id
+                                           AND p.chunk_no = l.chunk_no)))
            AND NOT EXISTS (SELECT 1 FROM chunk e WHERE e.account_id = k.account_id AND e.state = 'accepted'
                            AND e.campaign_id NOT IN (SELECT id FROM unit)
                            AND e.posted_at < k.posted_at AND e.resulted = 0
@@ -492,8 +507,12 @@ ORDER BY m.seq LIMIT :limit;
 SELECT 1 FROM message WHERE campaign_id = :campaign_id AND seq = :seq AND result_code IS NOT NULL;
 
 -- name: record_absence
--- The provider, asked after the horizon, did not know this line.
-INSERT INTO absence (campaign_id, seq, chunk_no) VALUES (:campaign_id, :seq, :chunk_no) ON CONFLICT DO NOTHING;
+-- The provider, asked after the horizon, did not know this line: evidence about the attempt that was in doubt when it was
+-- asked, and about no later one.
+INSERT INTO absence (campaign_id, seq, chunk_no)
+SELECT k.campaign_id, :seq, k.chunk_no FROM chunk k
+WHERE k.id = :chunk_id AND k.state = 'in_doubt' AND k.attempt = :attempt FOR SHARE
+ON CONFLICT DO NOTHING;
 
 -- name: take_probe_slots
 -- One bounded rate of idinterno questions per account over all workers.
@@ -506,6 +525,10 @@ RETURNING id;
 SELECT k.id FROM chunk k
 WHERE k.campaign_id = :campaign_id AND k.chunk_no IN (:root_no, :chunk_no)
 ORDER BY k.id FOR NO KEY UPDATE;
+
+-- name: lock_campaign
+-- After the chunks, as everywhere: two families of a campaign take their child's number one after the other.
+SELECT id FROM campaign WHERE id = :campaign_id FOR NO KEY UPDATE;
 
 -- name: split_absent
 -- The lines proven absent, and only they, move to one child chunk; the parent keeps what left a trace.

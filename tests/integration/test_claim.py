@@ -155,6 +155,22 @@ def test_nothing_goes_after_the_deadline_and_what_is_left_expires(bench: Bench, 
     bench.check_sums(campaign)
 
 
+def test_no_deadline_passes_by_a_clock_that_does_not_hold(bench: Bench) -> None:
+    """The database's clock was stepped an hour ahead: what expires never comes back, so it must not."""
+    now = datetime.now(PROVIDER_ZONE)
+    campaign = bench.load(20, expires=(now + timedelta(minutes=5)).strftime("%Y-%m-%d %H:%M:%S"))
+    hour = 3_600_000
+    bench.do(
+        "UPDATE account SET clock_low_ms = clock_low_ms + :ms, clock_high_ms = clock_high_ms + :ms, "
+        "clock_anchor_ms = clock_anchor_ms - :ms",
+        ms=hour,
+    )
+    upkeep.tick(bench.runtime)
+    bench.do("UPDATE account SET clock_low_ms = NULL, clock_high_ms = NULL, clock_measured_at = NULL")
+    upkeep.tick(bench.runtime)
+    assert bench.statuses(campaign) == {"pending": 20}
+
+
 def test_a_paused_campaign_waits_and_resumes(bench: Bench) -> None:
     campaign = bench.load(20)
     assert campaigns.pause(bench.engine, campaign, wait=0).state == "paused"

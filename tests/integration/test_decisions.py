@@ -1,10 +1,14 @@
 """What operators decide, and the audit that proves the sums afterwards."""
 
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from dispatcher import accounts, audit, chunks, decisions, submit
+from dispatcher import accounts, audit, chunks, decisions, results, submit
+from dispatcher.database import query
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
 from ops.simulator.process import SimulatorProcess
@@ -105,6 +109,60 @@ def test_credit_that_runs_out_blocks_and_its_messages_are_retried_under_new_ids(
     assert sent["pairs_sent_twice"] == []
     assert audited(desk, campaign).balanced
     assert len(desk.sql("SELECT DISTINCT destino FROM message_status WHERE status = 'ok'")) == 30
+
+
+def test_a_retry_that_commits_while_its_campaign_completes_is_not_left_behind(
+    desk: Desk, simulator: SimulatorProcess
+) -> None:
+    """Whoever completes has looked before the retry's commit, and waits for the campaign's row behind it."""
+    simulator.set_option(credit=5)
+    campaign = desk.load(10)
+    desk.submit()
+    desk.poll()
+    simulator.set_option(credit=1000)
+    desk.sql("UPDATE campaign SET state = 'running', completed_at = NULL")
+    engine = desk.runtime.engine
+    (account,) = desk.sql("SELECT id FROM account")
+    completed: list[list[int]] = []
+
+    def complete() -> None:
+        with engine.begin() as connection:
+            completed.append(results.complete(connection, account.id))
+
+    completer = threading.Thread(target=complete)
+    with engine.begin() as retrying:
+        (chunk,) = retrying.execute(text("SELECT id FROM chunk")).all()
+        moved = retrying.execute(query("retry_lines"), {"chunk_id": chunk.id, "code": None, "words": None}).one()
+        assert moved.n == 5
+        retrying.execute(query("reopen_campaign"), {"campaign_id": campaign})
+        completer.start()
+        wait_until(lambda: desk.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 10)
+    completer.join(10)
+    assert completed == [[]]
+    assert desk.show(campaign).state == "running"
+    desk.sql("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL")
+    assert desk.finish(campaign).counts == {"ok": 10}
+
+
+def test_chunks_of_one_campaign_resolved_at_once_get_children_of_their_own(
+    desk: Desk, simulator: SimulatorProcess
+) -> None:
+    campaign = desk.load(20)
+    simulator.set_faults({"kind": "error", "endpoint": "bulk", "take": "none", "times": 2})
+    desk.submit()
+    both = threading.Barrier(2)
+    answers: list[dict[str, Any]] = []
+
+    def resolve(chunk_no: int) -> None:
+        both.wait()
+        answers.append(decisions.resolve(desk.runtime.engine, campaign, chunk_no, "unsent"))
+
+    threads = [threading.Thread(target=resolve, args=(chunk_no,)) for chunk_no in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(answer["child"] for answer in answers) == [3, 4]
 
 
 def test_people_who_opted_out_are_not_retried(desk: Desk, simulator: SimulatorProcess) -> None:

@@ -216,6 +216,33 @@ def test_a_later_chunk_that_never_left_says_nothing_about_a_doubt(bench: Bench, 
     assert bench.states(campaign)[0] == "split"
 
 
+def test_a_later_chunk_that_was_proven_absent_and_held_says_nothing_about_a_doubt(
+    bench: Bench, doubting: Doubting
+) -> None:
+    campaign = bench.load(20, on_doubt="hold")
+    doubting.doubt({**NONE, "times": 2})
+    assert bench.states(campaign) == ["in_doubt", "in_doubt"]
+    doubting.pass_horizon()
+    doubting.probe(rounds=30)
+    assert bench.states(campaign) == ["held", "held"]
+
+
+def test_absence_is_evidence_about_the_attempt_that_was_in_doubt_alone(bench: Bench) -> None:
+    """A prober asked, a late proof made the chunk due, it was posted again and is in doubt anew: then it tells."""
+    campaign = bench.load(10)
+    first = bench.claim()
+    chunks.finish_in_doubt(bench.engine, first, InDoubt())
+    chunks.finish_undelivered(bench.engine, first, NotDelivered())
+    bench.do("UPDATE account SET retry_at = NULL")
+    second = bench.claim()
+    chunks.finish_in_doubt(bench.engine, second, InDoubt())
+    with bench.engine.begin() as connection:
+        for claim, recorded in ((first, 0), (second, 1)):
+            about = {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "seq": 1}
+            assert connection.execute(query("record_absence"), about).rowcount == recorded
+    assert bench.states(campaign) == ["in_doubt"]
+
+
 def test_no_more_resends_than_allowed_and_then_it_is_held(make_bench: Make, simulator: SimulatorProcess) -> None:
     bench = make_bench(chunk_size=10, max_resends=2)
     doubting = Doubting(bench, simulator)
@@ -289,7 +316,8 @@ def test_a_proof_of_one_attempt_is_no_proof_of_the_next(
     chunks.finish_in_doubt(bench.engine, first, InDoubt())
     with bench.engine.begin() as connection:
         for seq in (1, 2, 3):
-            connection.execute(query("record_absence"), {"campaign_id": campaign, "seq": seq, "chunk_no": 1})
+            about = {"chunk_id": first.chunk_id, "attempt": first.attempt, "seq": seq}
+            connection.execute(query("record_absence"), about)
     assert chunks.finish_undelivered(bench.engine, first, NotDelivered()) == "due"
     bench.do("UPDATE account SET retry_at = NULL, failures = 0")
     doubting.doubt(ALL)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher import accounts, inbound, optouts, send
+from dispatcher import accounts, inbound, optouts, send, singles
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
 from dispatcher.singles import Sent
@@ -188,6 +188,44 @@ def test_an_unknown_outcome_stays_unknown_and_is_never_sent_again_by_itself(
     assert [line["verdict"] for line in simulator.ledger()].count("OK") == 1
     assert simulator.sent()["pairs_sent_twice"] == []
     assert sent(desk, idinterno="DUDA", retry_unknown=True) == again
+
+
+def test_a_transport_that_cannot_repeat_an_unknown_call_leaves_it_unknown(
+    desk: Desk, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a plain call would take it anew, without its caller's word that it may go twice."""
+    simulator.set_faults({"kind": "close", "endpoint": "unit", "take": "all", "times": 1})
+    assert sent(desk, idinterno="DUDA").status == "unknown"
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise UsageError("not offered")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.runtime.sender("http"), "send", refuse)
+        assert sent(desk, idinterno="DUDA", retry_unknown=True).status == "unknown"
+    assert sent(desk, idinterno="DUDA").status == "unknown"
+    assert len(list(simulator.posts())) == 1
+
+
+def test_a_call_that_stood_still_after_its_record_posts_nothing(
+    desk: Desk, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then the record may be unknown, and another call be under way by the caller's word."""
+    sent(desk, text="antes")
+    began = send.boot_clock()
+    monkeypatch.setattr(send, "boot_clock", lambda: began)
+    prepare = send._prepare
+
+    def stalled(*arguments: Any) -> Any:
+        prepared = prepare(*arguments)
+        monkeypatch.setattr(send, "boot_clock", lambda: began + singles.LEASE_MARGIN + 1)
+        return prepared
+
+    monkeypatch.setattr(send, "_prepare", stalled)
+    late = sent(desk, idinterno="TARDE")
+    assert late.status == "failed"
+    assert "lease" in late.text
+    assert len(list(simulator.posts())) == 1
 
 
 def test_what_is_proven_not_delivered_may_be_asked_for_again(desk: Desk, simulator: SimulatorProcess) -> None:

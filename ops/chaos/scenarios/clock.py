@@ -19,7 +19,7 @@ def closing(ahead: float, step: float = 0.0) -> Callable[[Run], None]:
     """
 
     def play(run: Run) -> None:
-        run.simulator.set_option(latency=0.15)
+        run.simulator.set_option(latency=0.4)  # eighty POSTs, two at a time, take longer than the window is open
         now = datetime.fromtimestamp(time.time() + ahead, PROVIDER_ZONE)
         closes = (now + timedelta(minutes=5)).replace(second=0, microsecond=0)
         window = f"{(closes - timedelta(hours=2)):%H:%M}-{closes:%H:%M}"

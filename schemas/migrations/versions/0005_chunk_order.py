@@ -13,3 +13,7 @@ def upgrade() -> None:
         "WHERE state IN ('sending', 'accepted', 'in_doubt', 'held')"
     )
     op.execute("DROP INDEX chunk_unfinished")
+    op.execute(
+        "CREATE INDEX campaign_unfinished ON campaign (account_id) WHERE state IN ('scheduled', 'running', 'paused')"
+    )
+    op.execute("DROP INDEX campaign_open")
