@@ -141,11 +141,11 @@ class Halted:
 
 def pause(engine: Engine, campaign_id: int, *, wait: float, reason: str | None = None) -> Halted:
     """Stop claiming; returns once earlier claims have finished, or after `wait` seconds with how many are in flight."""
-    return _move(engine, "pause_campaign", campaign_id, wait, "paused", {"reason": reason})
+    return _move(engine, "pause_campaign", campaign_id, wait, "paused", {"reason": reason, "by_watch": False})
 
 
 def resume(engine: Engine, campaign_id: int) -> Halted:
-    """Go on after a pause."""
+    """Go on after a pause; after one by the canary or the reject rate only what follows is judged."""
     return _move(engine, "resume_campaign", campaign_id, 0, "running", {})
 
 

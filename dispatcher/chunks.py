@@ -217,12 +217,13 @@ def rescue(connection: Connection, settings: Settings, account_id: int) -> int:
 
 
 def due_exists(connection: Connection, account_id: int) -> bool:
-    """Whether any campaign that may run has a due chunk (whatever its start)."""
+    """Whether any campaign that may run has a chunk that may be claimed (whatever its start)."""
     return bool(
         connection.execute(
             text(
                 "SELECT 1 FROM campaign c WHERE c.account_id = :id AND c.state IN ('scheduled', 'running') "
-                "AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due') LIMIT 1"
+                "AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due' "
+                "AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1) LIMIT 1"
             ),
             {"id": account_id},
         ).first()

@@ -24,14 +24,15 @@ WHERE a.id = :account_id;
 -- due -> sending with a new attempt and a lease, for the next chunk of the campaign whose turn it is; two claimers never
 -- get the same chunk. The campaign is locked: pause and cancel wait for this transaction, or it sees them.
 -- The look-ups of chunks are all by scalars, so that chunk_to_claim gives them in order: a join or a sort would read
--- every due chunk of the campaign for each claim.
+-- every due chunk of the campaign for each claim. A canary bounds the index, or all behind it would be read in vain; ORDER
+-- BY keeps the planner to it, which else takes the whole table for the shorter way to any one row.
 WITH chosen AS (
     SELECT c.id, c.prefix, c.test, c.expires_at, c.html, c.canary_chunks
     FROM campaign c
     WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
       AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
       AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
-             AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks) LIMIT 1)
+             AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1)
     ORDER BY array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
     LIMIT 1
     FOR NO KEY UPDATE OF c
@@ -41,8 +42,8 @@ WITH chosen AS (
            first_post_at = coalesce(first_post_at, :earliest), posted_at = clock_timestamp()
     WHERE id = (
         SELECT k.id FROM chunk k WHERE k.campaign_id = (SELECT id FROM chosen) AND k.state = 'due'
-          AND k.root_no <= coalesce((SELECT canary_chunks FROM chosen), k.root_no)
-        ORDER BY k.chunk_no LIMIT 1 FOR NO KEY UPDATE OF k SKIP LOCKED
+          AND k.root_no <= coalesce((SELECT canary_chunks FROM chosen), 2147483647)
+        ORDER BY k.root_no, k.chunk_no LIMIT 1 FOR NO KEY UPDATE OF k SKIP LOCKED
     )
     RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, messages - resulted - suppressed AS unsettled
 ), taken AS (
@@ -113,26 +114,33 @@ UPDATE chunk SET state = 'settled', settled_at = clock_timestamp(), lease_until 
 WHERE id = :chunk_id AND state = 'sending' AND attempt = :attempt;
 
 -- name: finish_accepted
--- OK counts for its own attempt alone, also when the lease ran out meanwhile. It ends the account's backoff and block, and
--- wakes the poll; the account's row is touched only when that changes something.
+-- OK counts for its own attempt alone, also when the lease ran out meanwhile. It wakes the poll, and ends the account's
+-- backoff and block, but for a block that began after this POST did: of that its OK says nothing (one that lies ahead was
+-- written before the clock was stepped back). The account's row is touched only when that changes something.
 WITH moved AS (
     UPDATE chunk SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'accepted' END,
            settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
            accepted_at = clock_timestamp(), lease_until = NULL, doubt_since = NULL, doubt_reason = NULL,
            probe_at = clock_timestamp() + interval '60 seconds', probes = 0
     WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
-    RETURNING state
+    RETURNING state, posted_at
 ), ended AS (
     -- A late answer may correct a lost attempt.
     UPDATE attempt SET finished_at = clock_timestamp(), outcome = 'accepted', detail = NULL
     WHERE chunk_id = :chunk_id AND attempt = :attempt AND (outcome IS NULL OR outcome = 'lost')
-), succeeded AS (
-    UPDATE account SET failures = 0, blocked_at = NULL, blocked_words = NULL, poll_misses = 0,
-           retry_at = CASE WHEN :trial THEN clock_timestamp() + interval '1 second' END,
-           poll_at = least(poll_at, clock_timestamp() + interval '1 second')
-    WHERE id = :account_id
-      AND (failures > 0 OR blocked_at IS NOT NULL OR poll_misses > 0 OR retry_at IS NOT NULL
-           OR poll_at > clock_timestamp() + interval '1 second')
+), woken AS (
+    -- Written over the account's columns alone, so that after waiting for its row Postgres judges the newest one.
+    UPDATE account a
+    SET poll_misses = 0, poll_at = least(a.poll_at, clock_timestamp() + interval '1 second'),
+        failures = CASE WHEN a.blocked_at BETWEEN m.posted_at AND clock_timestamp() THEN a.failures ELSE 0 END,
+        blocked_at = CASE WHEN a.blocked_at BETWEEN m.posted_at AND clock_timestamp() THEN a.blocked_at END,
+        blocked_words = CASE WHEN a.blocked_at BETWEEN m.posted_at AND clock_timestamp() THEN a.blocked_words END,
+        retry_at = CASE WHEN a.blocked_at BETWEEN m.posted_at AND clock_timestamp() THEN a.retry_at
+                        WHEN :trial THEN clock_timestamp() + interval '1 second' END
+    FROM moved m
+    WHERE a.id = :account_id
+      AND (a.failures > 0 OR a.blocked_at IS NOT NULL OR a.poll_misses > 0 OR a.retry_at IS NOT NULL
+           OR a.poll_at > clock_timestamp() + interval '1 second')
 )
 SELECT state FROM moved;
 
@@ -211,8 +219,8 @@ WHERE id = :account_id AND (balance_at IS NULL OR balance_at <= clock_timestamp(
 RETURNING id;
 
 -- name: account_blocked
--- The provider refuses the account: its chunks stay due; one trial a backoff step until it is accepted again.
-UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked_words = :words,
+-- The provider refuses the account: its chunks stay due; one trial a backoff step until a later POST is accepted.
+UPDATE account SET blocked_at = clock_timestamp(), blocked_words = :words,
        failures = failures + 1,
        retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
 WHERE id = :account_id
@@ -593,11 +601,17 @@ ORDER BY m.seq LIMIT :limit;
 
 -- name: pause_campaign
 -- Waits for claims in progress (they hold the row); none begins after this commits.
-UPDATE campaign SET state = 'paused', reason = :reason WHERE id = :campaign_id AND state IN ('scheduled', 'running')
+UPDATE campaign SET state = 'paused', reason = :reason, paused_by_watch = :by_watch
+WHERE id = :campaign_id AND state IN ('scheduled', 'running')
 RETURNING id;
 
 -- name: resume_campaign
-UPDATE campaign SET state = CASE WHEN started_at IS NULL THEN 'scheduled' ELSE 'running' END, reason = NULL
+-- After a pause by the canary or the reject rate it is the operator's word that the rest may go, and that what was posted
+-- so far is judged no more; after any other pause, a canary still goes first.
+UPDATE campaign SET state = CASE WHEN started_at IS NULL THEN 'scheduled' ELSE 'running' END, reason = NULL,
+       canary_chunks = CASE WHEN NOT paused_by_watch THEN canary_chunks END,
+       watched_from = CASE WHEN paused_by_watch THEN clock_timestamp() ELSE watched_from END,
+       paused_by_watch = false
 WHERE id = :campaign_id AND state = 'paused'
 RETURNING id;
 
@@ -619,8 +633,9 @@ ORDER BY m.seq LIMIT :limit;
 -- name: startable
 -- Whether a campaign whose start has come has something due.
 SELECT 1 FROM campaign c WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
-  AND (c.start_at IS NULL OR c.start_at <= :earliest) AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
-                                          AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))
+  AND (c.start_at IS NULL OR c.start_at <= :earliest)
+  AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+         AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1)
 LIMIT 1;
 
 -- name: work_waiting
@@ -635,31 +650,46 @@ SELECT EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id
        (SELECT max(doubt_since) FROM chunk WHERE account_id = :account_id AND state = 'in_doubt') AS doubt_since;
 
 -- name: canaries_done
--- Campaigns whose canary chunks, and what was split from them, all have their results.
-SELECT c.id, c.max_reject_rate,
-       coalesce(sum(r.n) FILTER (WHERE r.code < 0), 0)::int AS bad, coalesce(sum(r.n), 0)::int AS results
+-- Campaigns whose canary chunks, and what was split from them, are all at their end; nothing else has results then. Whether
+-- anything was posted at all.
+SELECT c.id, c.max_reject_rate, r.bad, r.results,
+       (SELECT EXISTS (SELECT 1 FROM chunk k JOIN attempt t ON t.chunk_id = k.id
+                       WHERE k.campaign_id = c.id AND k.chunk_no <= c.canary_chunks)) AS posted
 FROM campaign c
-LEFT JOIN chunk k ON k.campaign_id = c.id AND k.root_no <= c.canary_chunks
-LEFT JOIN chunk_result r ON r.campaign_id = c.id AND r.chunk_no = k.chunk_no
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(n) FILTER (WHERE code < 0), 0)::int AS bad, coalesce(sum(n), 0)::int AS results
+    FROM chunk_result WHERE campaign_id = c.id
+) r
 WHERE c.account_id = :account_id AND c.canary_chunks IS NOT NULL AND c.state IN ('scheduled', 'running')
-  AND NOT EXISTS (SELECT 1 FROM chunk o WHERE o.campaign_id = c.id AND o.root_no <= c.canary_chunks
-                  AND o.state NOT IN ('settled', 'split', 'cancelled', 'expired'))
-GROUP BY c.id, c.max_reject_rate;
+  AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+         AND k.root_no <= c.canary_chunks ORDER BY k.root_no LIMIT 1) IS NULL
+  AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state IN ('sending', 'accepted', 'in_doubt', 'held')
+         AND k.root_no <= c.canary_chunks ORDER BY k.root_no LIMIT 1) IS NULL;
 
 -- name: pass_canary
 -- The rest of the campaign may be claimed.
 UPDATE campaign SET canary_chunks = NULL WHERE id = :campaign_id AND state IN ('scheduled', 'running');
 
 -- name: recent_results
--- Results of the chunks that were posted last, of each running campaign with a limit on rejects.
-SELECT c.id, c.max_reject_rate,
-       coalesce(sum(r.n) FILTER (WHERE r.code < 0), 0)::int AS bad, coalesce(sum(r.n), 0)::int AS results
+-- Results of the chunks that were posted last, of each running campaign with a limit on rejects: of :chunks of them, or of
+-- as many as it takes for :enough results, :most at most. What was posted before the operator overruled a pause is past.
+SELECT c.id, c.max_reject_rate, count(*)::int AS chunks, sum(r.bad)::int AS bad, sum(r.results)::int AS results
 FROM campaign c
 CROSS JOIN LATERAL (
-    SELECT k.chunk_no FROM chunk k WHERE k.campaign_id = c.id AND k.resulted > 0 ORDER BY k.posted_at DESC LIMIT :chunks
+    SELECT l.chunk_no, row_number() OVER newest AS place, sum(l.resulted) OVER newest - l.resulted AS newer
+    FROM (
+        SELECT chunk_no, resulted, posted_at FROM chunk
+        WHERE campaign_id = c.id AND resulted > 0 AND posted_at > coalesce(c.watched_from, '-infinity')
+        ORDER BY posted_at DESC LIMIT :most
+    ) l
+    WINDOW newest AS (ORDER BY l.posted_at DESC, l.chunk_no)
 ) k
-JOIN chunk_result r ON r.campaign_id = c.id AND r.chunk_no = k.chunk_no
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(n) FILTER (WHERE code < 0), 0) AS bad, coalesce(sum(n), 0) AS results
+    FROM chunk_result WHERE campaign_id = c.id AND chunk_no = k.chunk_no
+) r
 WHERE c.account_id = :account_id AND c.max_reject_rate IS NOT NULL AND c.canary_chunks IS NULL AND c.state = 'running'
+  AND (k.place <= :chunks OR k.newer < :enough)
 GROUP BY c.id, c.max_reject_rate;
 
 -- name: resolve_sent
@@ -745,7 +775,7 @@ RETURNING k.campaign_id;
 
 -- name: block_by_result
 -- A result line says that credit or contract is over: block, once for each new such line.
-UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked_words = :words,
+UPDATE account SET blocked_at = clock_timestamp(), blocked_words = :words,
        failures = failures + 1, account_words_at = :fecha,
        retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
 WHERE id = :account_id AND (account_words_at IS NULL OR account_words_at < :fecha)

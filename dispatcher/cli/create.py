@@ -40,7 +40,11 @@ from schemas.payload import CampaignSpec
     type=click.Path(dir_okay=False, path_type=Path),
     help="Content behind a link, one call a message; the text says where the link goes: http://1rck.in/-000000",
 )
-@click.option("--canary", type=int, help="Send the first N alone; go on only if few of them are rejected.")
+@click.option(
+    "--canary",
+    type=int,
+    help="Send the first N alone; go on only if few of them are rejected, pause otherwise (`campaign resume` goes on).",
+)
 @click.option(
     "--max-reject-rate",
     type=float,

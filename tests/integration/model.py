@@ -125,9 +125,9 @@ class World:
         self.campaigns[campaign_id] = campaign
 
     def claimable(self) -> list[Chunk]:
-        """Each running campaign's next due chunk."""
+        """Each running campaign's next due chunk: what is sent again goes where its lines were at first."""
         due: dict[int, Chunk] = {}
-        for chunk in self.chunks("due"):
+        for chunk in sorted(self.chunks("due"), key=lambda chunk: (chunk.root, chunk.number)):
             if chunk.campaign.runs:
                 due.setdefault(chunk.campaign.id, chunk)
         return list(due.values())

@@ -269,6 +269,17 @@ def test_within_a_priority_it_goes_round_robin(make_bench: Make) -> None:
     assert all(set(order[at : at + 3]) == set(ids) for at in range(0, 12, 3))
 
 
+def test_small_campaigns_that_keep_coming_starve_no_older_one(make_bench: Make) -> None:
+    bench = make_bench(chunk_size=1)
+    old = bench.load(10)
+    claimed(bench, 1)
+    order = []
+    for _ in range(8):
+        bench.load(1)
+        order += claimed(bench, 1)
+    assert order.count(old) >= 3
+
+
 def test_a_late_urgent_campaign_overtakes(make_bench: Make) -> None:
     bench = make_bench(chunk_size=1)
     bench.load(30, priority="low")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dispatcher import accounts, audit, chunks, decisions, results, submit
+from dispatcher import accounts, audit, campaigns, chunks, decisions, results, submit
 from dispatcher.database import query
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
@@ -218,20 +218,107 @@ def measured(desk: Desk) -> tuple[int, str]:
     return desk.account.id, desk.account.fingerprint
 
 
-def test_a_bad_canary_pauses_the_rest(desk: Desk, simulator: SimulatorProcess) -> None:
-    simulator.set_option(mix={"-1": 1.0})
-    campaign = desk.load(60, canary=15, max_reject_rate=0.3)
-    for _ in range(4):
+def work(desk: Desk, rounds: int = 4) -> None:
+    """Submit, poll and tick a few times."""
+    for _ in range(rounds):
         desk.submit()
         desk.sql("UPDATE account SET poll_at = now()")
         desk.poll()
         desk.tick()
+
+
+def send_some(desk: Desk, posts: int) -> None:
+    """So many POSTs, and no more."""
+    account = measured(desk)
+    for _ in range(posts):
+        claim = chunks.claim_next(desk.runtime.engine, desk.runtime.settings, *account)
+        assert isinstance(claim, chunks.Claim)
+        submit._submit(desk.runtime, claim)
+
+
+def test_a_bad_canary_pauses_the_rest(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(mix={"-1": 1.0})
+    campaign = desk.load(60, canary=15, max_reject_rate=0.3)
+    work(desk)
     shown = desk.show(campaign)
     assert shown.state == "paused"
     assert shown.reason is not None
     assert "canary" in shown.reason
     assert simulator.sent()["lines"] == 15
     assert shown.counts == {"rejected": 15, "pending": 45}
+
+
+def test_resuming_after_a_bad_canary_lets_the_rest_go_and_judges_only_that(
+    desk: Desk, simulator: SimulatorProcess
+) -> None:
+    simulator.set_option(mix={"-1": 1.0})
+    campaign = desk.load(300, canary=60, max_reject_rate=0.3)
+    work(desk)
+    assert desk.show(campaign).state == "paused"
+    simulator.set_option(mix={})
+    campaigns.resume(desk.runtime.engine, campaign)
+    desk.tick()
+    assert desk.show(campaign).state == "running", "the same results are not judged again"
+    assert desk.finish(campaign).counts == {"rejected": 60, "ok": 240}
+
+
+def test_after_a_resumed_canary_the_reject_rate_still_holds(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(mix={"-1": 1.0})
+    campaign = desk.load(300, canary=15, max_reject_rate=0.3)
+    work(desk)
+    campaigns.resume(desk.runtime.engine, campaign)
+    send_some(desk, 5)
+    desk.poll()
+    desk.tick()
+    shown = desk.show(campaign)
+    assert shown.state == "paused"
+    assert shown.reason is not None
+    assert shown.reason.startswith("rejects")
+    sent = simulator.sent()["lines"]
+    campaigns.resume(desk.runtime.engine, campaign)
+    desk.tick()
+    assert desk.show(campaign).state == "running", "the same results are not judged again"
+    desk.submit()
+    assert simulator.sent()["lines"] > sent
+
+
+def test_a_campaign_that_the_operator_paused_keeps_its_canary(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(mix={"-1": 1.0})
+    campaign = desk.load(60, canary=15, max_reject_rate=0.3)
+    desk.submit()
+    campaigns.pause(desk.runtime.engine, campaign, wait=0, reason="paused by the operator")
+    work(desk)
+    campaigns.resume(desk.runtime.engine, campaign)
+    work(desk)
+    shown = desk.show(campaign)
+    assert (shown.state, shown.counts) == ("paused", {"rejected": 15, "pending": 45})
+    assert shown.reason is not None
+    assert shown.reason.startswith("canary")
+
+
+def test_a_canary_without_a_single_result_pauses_the_rest(desk: Desk, simulator: SimulatorProcess) -> None:
+    simulator.set_option(delay_min=3600, delay_max=3600)
+    campaign = desk.load(60, canary=15)
+    desk.submit()
+    desk.sql("UPDATE chunk SET posted_at = clock_timestamp() - interval '2 days' WHERE state = 'accepted'")
+    work(desk)
+    shown = desk.show(campaign)
+    assert (shown.state, shown.counts) == ("paused", {"unknown": 15, "pending": 45})
+    assert shown.reason is not None
+    assert "proves nothing" in shown.reason
+
+
+def test_a_canary_of_opt_outs_alone_pauses_the_rest_and_says_so(desk: Desk, simulator: SimulatorProcess) -> None:
+    campaign = desk.load(60, canary=15)
+    desk.sql("INSERT INTO optout (destino, source) SELECT destino, 'test' FROM message WHERE seq <= 15")
+    work(desk)
+    shown = desk.show(campaign)
+    assert (shown.state, shown.counts) == ("paused", {"suppressed": 15, "pending": 45})
+    assert shown.reason is not None
+    assert "nothing of it was sent" in shown.reason
+    assert simulator.stats()["posts"] == 0
+    campaigns.resume(desk.runtime.engine, campaign)
+    assert desk.finish(campaign).counts == {"suppressed": 15, "ok": 45}
 
 
 def test_a_good_canary_lets_the_rest_follow(desk: Desk, simulator: SimulatorProcess) -> None:
@@ -247,12 +334,23 @@ def test_a_jump_of_rejects_pauses_a_running_campaign(
     desk = Desk(make_runtime(chunk_size=20, rate=0))
     campaign = desk.load(200, max_reject_rate=0.5)
     simulator.set_option(mix={"-10": 1.0})
-    account = desk.account
-    accounts.ensure_clock(desk.runtime, account.id)
-    for _ in range(5):
-        claim = chunks.claim_next(desk.runtime.engine, desk.runtime.settings, account.id, account.fingerprint)
-        assert isinstance(claim, chunks.Claim)
-        submit._submit(desk.runtime, claim)
+    send_some(desk, 5)
     desk.poll()
     desk.tick()
     assert desk.show(campaign).state == "paused"
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3])
+def test_small_chunks_are_added_up_until_their_results_say_something(
+    make_runtime: Callable[..., Runtime], simulator: SimulatorProcess, chunk_size: int
+) -> None:
+    """HTML content goes out a message a chunk, and a low rate makes small chunks too."""
+    desk = Desk(make_runtime(chunk_size=chunk_size, rate=0))
+    campaign = desk.load(100, max_reject_rate=0.5)
+    simulator.set_option(mix={"-10": 1.0})
+    while desk.show(campaign).state != "paused" and simulator.sent()["lines"] < 100:
+        send_some(desk, 10 // chunk_size)
+        desk.poll()
+        desk.tick()
+    assert desk.show(campaign).state == "paused"
+    assert 50 <= simulator.sent()["lines"] <= 60

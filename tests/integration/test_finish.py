@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher import accounts, chunks, submit, upkeep
+from dispatcher.database import query
 from dispatcher.errors import (
     AccountBlocked,
     CredentialsRefused,
@@ -16,6 +17,7 @@ from dispatcher.errors import (
     SendRefusedByGuard,
 )
 from ops.simulator.process import SimulatorProcess
+from tests.conftest import wait_until
 from tests.integration.bench import Bench
 
 
@@ -191,6 +193,56 @@ def test_refused_credentials_block_the_account_and_lose_nothing(bench: Bench) ->
     trial = bench.claim()
     assert trial.trial
     chunks.finish_accepted(bench.engine, trial)
+    assert bench.account_row().blocked_at is None
+
+
+def test_an_ok_for_what_was_posted_before_a_block_leaves_the_block(make_bench: Callable[..., Bench]) -> None:
+    """A poll may find that the credit is gone while a POST is under way: its OK knows nothing of that."""
+    bench = make_bench(chunk_size=1, concurrency=2)
+    campaign = bench.load(4)
+    bench.send()
+    under_way = bench.claim()
+    bench.do("UPDATE account SET poll_at = clock_timestamp() + interval '5 minutes', poll_misses = 3")
+    bench.settle((bench.reference(campaign, 1), "se han agotado los SMS contratados"))
+    blocked = bench.account_row()
+    assert blocked.blocked_at is not None
+    assert chunks.finish_accepted(bench.engine, under_way) == "accepted"
+    after = bench.account_row()
+    assert (after.blocked_at, after.blocked_words) == (blocked.blocked_at, blocked.blocked_words)
+    assert (after.failures, after.retry_at) == (blocked.failures, blocked.retry_at)
+    assert after.poll_misses == 0
+    assert bench.one("SELECT poll_at < clock_timestamp() + interval '2 seconds' FROM account"), "its results come soon"
+    assert isinstance(bench.try_claim(), chunks.Wait)
+    bench.do("UPDATE account SET retry_at = clock_timestamp()")
+    trial = bench.claim()
+    bench.settle((bench.reference(campaign, 2), "se han agotado los SMS contratados", 60))
+    assert chunks.finish_accepted(bench.engine, trial) == "accepted"
+    assert bench.account_row().blocked_at is not None, "blocked again while the trial was under way"
+    bench.do("UPDATE account SET retry_at = clock_timestamp()")
+    bench.send()
+    assert bench.account_row().blocked_at is None
+
+
+def test_a_block_that_commits_while_an_ok_waits_for_the_account_stays(bench: Bench) -> None:
+    """The OK is judged by the row as it is once it is free, not as it was when the statement began."""
+    bench.load(10)
+    claim = bench.claim()
+    bench.do("UPDATE account SET poll_misses = 3, failures = 2")
+    with ThreadPoolExecutor(1) as pool:
+        with bench.engine.begin() as connection:
+            words = {"account_id": bench.account.id, "words": "se han agotado", "fecha": bench.now()}
+            assert connection.execute(query("block_by_result"), words).first()
+            finishing = pool.submit(chunks.finish_accepted, bench.engine, claim)
+            wait_until(lambda: bench.one("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0)
+        assert finishing.result(20) == "accepted"
+    row = bench.account_row()
+    assert (row.blocked_at is not None, row.failures, row.poll_misses) == (True, 3, 0)
+
+
+def test_a_block_from_before_the_clock_was_stepped_back_ends_with_the_next_ok(bench: Bench) -> None:
+    bench.load(10)
+    bench.do("UPDATE account SET blocked_at = clock_timestamp() + interval '1 hour', blocked_words = 'x'")
+    bench.send()
     assert bench.account_row().blocked_at is None
 
 

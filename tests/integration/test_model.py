@@ -262,10 +262,13 @@ class Machine(RuleBasedStateMachine):
     def found_absent(self, data: st.DataObject, all_of_them: bool, decide: bool) -> None:
         chunk = data.draw(st.sampled_from(list(self.world.chunks("in_doubt"))))
         where = {"campaign_id": chunk.campaign.id, "chunk_no": chunk.number, "first_seq": 1, "last_seq": 10**6}
+        known = "SELECT id FROM chunk WHERE campaign_id = :campaign_id AND chunk_no = :chunk_no"
+        chunk_id = self.bench.one(known, campaign_id=chunk.campaign.id, chunk_no=chunk.number)
         with self.bench.engine.begin() as connection:
             lines = connection.execute(query("lines_to_probe"), {**where, "limit": 100}).all()
             for row in lines if all_of_them else lines[:1]:
-                connection.execute(query("record_absence"), {**where, "seq": row.seq})
+                about = {"chunk_id": chunk_id, "attempt": chunk.attempt, "seq": row.seq}
+                assert connection.execute(query("record_absence"), about).rowcount <= 1
                 line = chunk.campaign.lines[row.seq - 1]
                 assert line in chunk.open_lines
                 line.absent_in.add(chunk.number)

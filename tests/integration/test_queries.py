@@ -54,7 +54,7 @@ def prepare(bench: Bench, name: str) -> None:
 
 def test_every_statement_says_what_it_guarantees() -> None:
     silent = [name for name, statement in database.queries().items() if not statement.text.startswith("-- ")]
-    assert set(silent) <= {"resume_campaign"}
+    assert silent == []
 
 
 def test_names_are_unique() -> None:
@@ -174,29 +174,82 @@ def test_the_database_writes_and_reads_idinternos_as_python_does(
                 assert tuple(found) == ((expected.campaign_id, expected.seq) if expected else (None, None)), repr(sent)
 
 
-@pytest.mark.parametrize("analyzed", [False, True], ids=["without statistics", "analyzed"])
-@pytest.mark.parametrize("due", [3_000, 1], ids=["all due", "all but one sent"])
-def test_a_claim_reads_no_more_chunks_than_it_takes(bench: Bench, analyzed: bool, due: int) -> None:
-    """In the order of chunk_to_claim: a plan that sorts would read every chunk of the campaign for each claim."""
+def make_chunks(bench: Bench, analyzed: bool, state: str, canary: int | None = None) -> None:
+    """A running campaign of 3,000 chunks, each in the state that an expression over its number n gives."""
     bench.do(
-        "INSERT INTO campaign (account_id, prefix, name, template, state) VALUES (:a, '0123456789', 'n', 't', 'running')",
+        "INSERT INTO campaign (account_id, prefix, name, template, state, canary_chunks, max_reject_rate) "
+        "VALUES (:a, '0123456789', 'n', 't', 'running', :canary, 0.2)",
+        a=bench.account.id,
+        canary=canary,
+    )
+    bench.do(
+        "INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, state, posted_at, "
+        f"resulted) SELECT (SELECT max(id) FROM campaign), :a, n, n, n * 1000 - 999, n * 1000, 1000, {state}, "
+        f"CASE WHEN {state} <> 'due' THEN now() END, CASE WHEN {state} = 'due' THEN 0 ELSE 999 END "
+        "FROM generate_series(1, 3000) n",
         a=bench.account.id,
     )
     bench.do(
-        "INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, state) "
-        "SELECT (SELECT max(id) FROM campaign), :a, n, n, n * 1000 - 999, n * 1000, 1000, "
-        "CASE WHEN n > 3000 - :due THEN 'due' ELSE 'accepted' END FROM generate_series(1, 3000) n",
-        a=bench.account.id,
-        due=due,
+        "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) "
+        "SELECT campaign_id, chunk_no, 0, resulted FROM chunk WHERE resulted > 0"
     )
     if analyzed:
         with bench.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE chunk")
-    parameters = {"account_id": bench.account.id, "wheel": ["high", "normal", "low"], "lease": 90, "turn": 1}
-    with bench.engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE chunk, chunk_result, campaign")
+
+
+def run(bench: Bench, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+    """The nodes of a plan with what each did: the statement is carried out, and taken back."""
+    with bench.engine.connect() as connection:
         now = connection.execute(text("SELECT now()")).scalar_one()
-        plan = explain(connection, query("claim_chunk").text, earliest=now, latest=now, **parameters)
+        parameters |= {"account_id": bench.account.id, "earliest": now, "latest": now}
+        answer = connection.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"), parameters).scalar_one()
+        return nodes((answer if isinstance(answer, list) else json.loads(answer))[0]["Plan"])
+
+
+def chunks_read(plan: list[dict[str, Any]]) -> int:
+    """How many chunks the nodes of a plan looked at, those that they passed over included."""
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in plan
+        if node.get("Relation Name") == "chunk" and node["Node Type"] != "ModifyTable"
+    )
+
+
+CLAIM = {"wheel": ["high", "normal", "low"], "lease": 90, "turn": 1}
+STATISTICS = pytest.mark.parametrize("analyzed", [False, True], ids=["without statistics", "analyzed"])
+
+
+@STATISTICS
+@pytest.mark.parametrize("due", [3_000, 1], ids=["all due", "all but one sent"])
+@pytest.mark.parametrize("canary", [None, 5_000], ids=["no canary", "a canary"])
+def test_a_claim_reads_no_more_chunks_than_it_takes(bench: Bench, analyzed: bool, due: int, canary: int | None) -> None:
+    """In the order of chunk_to_claim: a plan that sorts would read every chunk of the campaign for each claim."""
+    make_chunks(bench, analyzed, f"CASE WHEN n > {3000 - due} THEN 'due' ELSE 'accepted' END", canary)
+    plan = run(bench, query("claim_chunk").text, **CLAIM)
+    assert chunks_read(plan) <= 3
     indexes = {node.get("Index Name") for node in plan if node.get("Relation Name") == "chunk"} - {None}
     assert indexes == {"chunk_to_claim", "chunk_pkey"}
     sorted_by = [key for node in plan if node["Node Type"] == "Sort" for key in node["Sort Key"]]
     assert not [key for key in sorted_by if "chunk_no" in key], sorted_by
+
+
+@STATISTICS
+@pytest.mark.parametrize("name", ["claim_chunk", "startable", "canaries_done"])
+def test_what_waits_for_a_canary_reads_nothing_of_the_rest(bench: Bench, analyzed: bool, name: str) -> None:
+    make_chunks(bench, analyzed, "CASE WHEN n > 5 THEN 'due' ELSE 'accepted' END", canary=5)
+    statement = query(name).text
+    plan = run(bench, statement, **(CLAIM if name == "claim_chunk" else {}))
+    assert chunks_read(plan) <= 5
+    if name != "canaries_done":
+        bounds = [node.get("Index Cond", "") for node in plan if node.get("Index Name") == "chunk_to_claim"]
+        assert bounds
+        assert all("root_no <= " in bound for bound in bounds), bounds
+
+
+@STATISTICS
+def test_watching_rejects_reads_no_more_chunks_than_it_judges(bench: Bench, analyzed: bool) -> None:
+    make_chunks(bench, analyzed, "CASE WHEN n > 2000 THEN 'due' ELSE 'accepted' END")
+    plan = run(bench, query("recent_results").text, chunks=5, enough=50, most=50)
+    assert 0 < chunks_read(plan) <= 50
+    assert not {"Seq Scan"} & {node["Node Type"] for node in plan if node.get("Relation Name") == "chunk"}
