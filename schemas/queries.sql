@@ -561,12 +561,24 @@ UPDATE chunk SET probes = probes + 1,
        probe_at = clock_timestamp() + make_interval(secs => least(3600, :base * power(2, least(probes, 10))))
 WHERE id = :chunk_id;
 
+-- name: probe_again
+-- A chunk whose line answered has more to tell: behind those that are due already, without waiting.
+UPDATE chunk SET probe_at = clock_timestamp() WHERE id = :chunk_id AND state = 'accepted';
+
 -- name: lines_without_result
--- Open lines of an accepted chunk, a few, spread by a moving start.
-SELECT m.seq, m.generation FROM message m
-WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
-  AND m.result_code IS NULL AND m.suppressed IS NULL
-ORDER BY m.seq LIMIT :limit;
+-- Open lines of an accepted chunk, a few, in the order of seq from :start on and round again to the line before it.
+SELECT seq, generation FROM (
+    (SELECT m.seq, m.generation, 1 AS turn FROM message m
+     WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :start AND :last_seq AND m.chunk_no = :chunk_no
+       AND m.result_code IS NULL AND m.suppressed IS NULL
+     ORDER BY m.seq LIMIT :limit)
+    UNION ALL
+    (SELECT m.seq, m.generation, 2 FROM message m
+     WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :start - 1 AND m.chunk_no = :chunk_no
+       AND m.result_code IS NULL AND m.suppressed IS NULL
+     ORDER BY m.seq LIMIT :limit)
+) l
+ORDER BY turn, seq LIMIT :limit;
 
 -- name: pause_campaign
 -- Waits for claims in progress (they hold the row); none begins after this commits.
