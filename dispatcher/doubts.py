@@ -6,6 +6,7 @@ for too, a line at a time.
 """
 
 import logging
+from math import gcd
 from typing import Any
 
 from sqlalchemy import text
@@ -22,6 +23,14 @@ from dispatcher.runtime import Runtime
 log = logging.getLogger(__name__)
 
 _STRAGGLERS_A_ROUND = 20
+
+
+def spread(turn: int, size: int) -> int:
+    """A place in 0 … size-1 for each turn: far from the last ones, and every place once in `size` turns."""
+    stride = max(1, round(size * 0.618))
+    while gcd(stride, size) > 1:
+        stride += 1
+    return turn * stride % size
 
 
 class Prober:
@@ -140,12 +149,15 @@ class Prober:
             self.count_refusal(doubt.prefix, doubt.campaign_id, line)
         return left
 
-    def count_refusal(self, prefix: str, campaign_id: int, line: Any) -> None:
-        """Settle a line whose only trace is -4, after asking whether the first line has a result of its own."""
+    def count_refusal(self, prefix: str, campaign_id: int, line: Any) -> int:
+        """Settle a line whose only trace is -4, after asking whether the first line has a result of its own.
+
+        Returns:
+            How many lines got a result.
+        """
         reference = idinterno.encode(prefix, campaign_id, line.generation, line.seq)
         found = self.runtime.provider.status_by_idinterno(reference)
-        if found:
-            self.settler.settle(frame_of(found), skip_seen=False, refusals_count=True)
+        return self.settler.settle(frame_of(found), skip_seen=False, refusals_count=True).settled if found else 0
 
     def _decide(self, doubt: Any) -> None:
         """Every traceless line was found absent: send those again, or hold them."""
@@ -181,24 +193,26 @@ class Prober:
         log.warning("held campaign=%s chunk=%s why=%s", doubt.campaign_id, doubt.chunk_no, why.strip(", "))
 
     def _chase_stragglers(self, left: int) -> bool:
-        """Ask for one line of each accepted chunk that waits long; one that answers is asked for more."""
+        """Ask for one line of each accepted chunk that waits long, another one each time; one that answers for more."""
         with self.runtime.engine.connect() as connection:
             chunks = connection.execute(
                 query("stragglers"), {"account_id": self.account_id, "limit": min(left, _STRAGGLERS_A_ROUND)}
             ).all()
         for chunk in chunks:
-            asked, settled, missed = self._ask_for(chunk, max(1, left // len(chunks)))
+            asked, settled = self._ask_for(chunk, max(1, left // len(chunks)))
             left -= asked
-            if missed:
+            if settled:
                 self._count_late(settled)
                 self._distrust_reading()
-            if settled == 0:
-                with self.runtime.engine.begin() as connection:
+            with self.runtime.engine.begin() as connection:
+                if settled:
+                    connection.execute(query("probe_again"), {"chunk_id": chunk.id})
+                else:
                     connection.execute(query("back_off_probe"), {"chunk_id": chunk.id, "base": 60})
         return bool(chunks)
 
-    def _ask_for(self, chunk: Any, limit: int) -> tuple[int, int, bool]:
-        """Returns lines asked for, lines settled, and whether the poll had passed over one of them."""
+    def _ask_for(self, chunk: Any, limit: int) -> tuple[int, int]:
+        """Returns lines asked for, and lines settled: the polls had passed over those."""
         with self.runtime.engine.connect() as connection:
             lines = connection.execute(
                 query("lines_without_result"),
@@ -207,23 +221,20 @@ class Prober:
                     "chunk_no": chunk.chunk_no,
                     "first_seq": chunk.first_seq,
                     "last_seq": chunk.last_seq,
+                    "start": chunk.first_seq + spread(chunk.probes, chunk.last_seq - chunk.first_seq + 1),
                     "limit": limit,
                 },
             ).all()
         asked = settled = 0
-        missed = False
         for line in lines:
             asked += 1
             reference = idinterno.encode(chunk.prefix, chunk.campaign_id, line.generation, line.seq)
             found = self.runtime.provider.status_by_idinterno(reference)
-            now = self.settler.settle(frame_of(found), skip_seen=False).settled if found else 0
-            if found and not now:
-                self.count_refusal(chunk.prefix, chunk.campaign_id, line)
             if not found:
                 break  # what the poll has not brought is most likely not processed: do not ask for its neighbours
-            settled += max(now, 1)
-            missed = True
-        return asked, settled, missed
+            now = self.settler.settle(frame_of(found), skip_seen=False).settled
+            settled += now or self.count_refusal(chunk.prefix, chunk.campaign_id, line)
+        return asked, settled
 
     def _count_late(self, lines: int) -> None:
         with self.runtime.engine.begin() as connection:

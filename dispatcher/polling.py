@@ -7,13 +7,15 @@ The guide does not say which rows a fecha brings. Three readings exist, and one 
 - *second*: that second alone. Every second is asked three times: after 2 s, 30 s and 5 min.
 - *day*: the whole day. Today, and every earlier day from which something still waits.
 
-A cursor moves only in the transaction that settled the rows of its answer.
+A cursor moves only in the transaction that settled the rows of its answer, or after it. An answer that is too large is
+too large the next time as well: no plan waits for one. What it would have brought is asked for by idinterno, and the
+time that was not read does not count as observed.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,6 +61,12 @@ class Cycle:
     clock: ProviderClock
     db_now: datetime
     cursors: list[datetime]
+    begun: float = field(default_factory=time.monotonic)
+
+    def later(self) -> "Cycle":
+        """The same round, as of this moment."""
+        took = time.monotonic() - self.begun
+        return replace(self, db_now=self.db_now + timedelta(seconds=took), begun=self.begun + took)
 
     @property
     def earliest(self) -> datetime:
@@ -181,41 +189,70 @@ class Poller:
     def _since(self, cycle: Cycle) -> int:
         cursor, deep_at, full_at = _since_cursors(cycle)
         now = cycle.db_now
-        if now - full_at >= FULL_EVERY and cursor - OVERLAP > cycle.since:
+        start = fresh = max(cursor - FRESH, cycle.since)
+        full = now - full_at >= FULL_EVERY and cursor - OVERLAP > cycle.since
+        if full:
             start, full_at, deep_at = cycle.since, now, now
         elif now - deep_at >= DEEP_EVERY:
             start, deep_at = max(cursor - OVERLAP, cycle.since), now
-        else:
-            start = max(cursor - FRESH, cycle.since)
 
         def cursors(seen: Settled) -> list[datetime]:
             # A fecha ahead of the provider's own clock must not carry the cursor over rows still to come.
             latest = min(seen.latest.replace(tzinfo=PROVIDER_ZONE), cycle.latest) if seen.latest else cursor
             return [max(cursor, latest), deep_at, full_at]
 
+        if start < fresh:
+            try:
+                return self._done(cursor, self._ask(start, cycle, cursors))
+            except AnswerError as error:
+                self._heed(error)
+            # What is new must not wait for it: it comes again when its next turn comes.
+            cycle = cycle.later()
+            deep_at, full_at = cycle.db_now, cycle.db_now if full else full_at
+            self._go_on([cursor, deep_at, full_at])
         try:
-            outcome = self._ask(start, cycle, cursors)
-        except AnswerError:
-            self._narrow(start, cycle)
-            raise
+            return self._done(cursor, self._ask(fresh, cycle, cursors))
+        except AnswerError as error:
+            self._heed(error)
+            failed = error
+        cycle = cycle.later()
+        return self._done(cursor, self._newest(fresh, cycle, cursors, failed))
+
+    def _newest(
+        self, start: datetime, cycle: Cycle, cursors: Callable[[Settled], list[datetime]], failed: AnswerError
+    ) -> Settled:
+        """After a question from `start` that failed: read as far back as an answer reaches, and go on from there.
+
+        A question about this moment tells whether the provider answers at all; then twice as much is asked for each
+        time, until that fails or nothing is left out.
+
+        Raises:
+            AnswerError: `failed`, when not even this moment is answered for.
+        """
+        total, span = Settled(), timedelta(0)
+        reached: datetime | None = None
+        while reached is None or reached > start:
+            self._go_on()
+            asked = max(cycle.earliest - span, start)
+            try:
+                total.add(self._ask(asked, cycle, None))
+            except AnswerError:
+                break
+            reached, read_from, span = asked, cycle.db_now - span, max(FRESH, 2 * span)
+        if reached is None:
+            raise failed
+        whole = reached <= start
+        if not whole:
+            log.warning("results_passed_over account=%s from=%s until=%s", self.account.id, start, reached)
+        cursor, *sweeps = cursors(total)
+        with self.runtime.engine.begin() as connection:
+            self._move(connection, cycle, [max(cursor, reached), *sweeps], None if whole else read_from)
+        return total
+
+    def _done(self, cursor: datetime, outcome: Settled) -> int:
+        """How many messages got a result; lines that no question brings again are forgotten."""
         self.settler.seen.forget_before((cursor - OVERLAP - OVERLAP).astimezone(PROVIDER_ZONE).replace(tzinfo=None))
         return outcome.settled + outcome.changed
-
-    def _narrow(self, start: datetime, cycle: Cycle) -> None:
-        """After an answer that failed, perhaps for its size: settle what a shorter question brings.
-
-        The cursor stays, for what lies between is not known; idinterno probes fill the gap.
-        """
-        span = cycle.earliest - start
-        for _ in range(6):
-            span /= 4
-            if span < timedelta(seconds=1):
-                return
-            try:
-                self._ask(cycle.earliest - span, cycle, None)
-            except AnswerError:
-                continue
-            return
 
     def _second(self, cycle: Cycle) -> int:
         floor = cycle.since.replace(microsecond=0)
@@ -223,26 +260,72 @@ class Poller:
         new = 0
         for number, delay in enumerate(SECOND_PASSES):
             moment = max(cursors[number], floor).replace(microsecond=0)
-            until = min(cycle.earliest - delay, moment + timedelta(seconds=SECONDS_A_CYCLE))
+            end = cycle.earliest - delay
+            until = min(end, moment + timedelta(seconds=SECONDS_A_CYCLE))
             while moment < until:
                 following = moment + timedelta(seconds=1)
                 cursors[number] = following
-                outcome = self._ask(moment, cycle, lambda _: list(cursors))
+                outcome = self._ask_second(moment, end - timedelta(seconds=1), cycle, cursors)
                 new += outcome.settled + outcome.changed
                 moment = following
         return new
 
+    def _ask_second(self, moment: datetime, last: datetime, cycle: Cycle, cursors: list[datetime]) -> Settled:
+        """Ask for one second; it is passed over when it fails twice while the `last` one is answered."""
+
+        def moved(_: Settled) -> list[datetime]:
+            return list(cursors)
+
+        try:
+            return self._ask(moment, cycle, moved)
+        except AnswerError as error:
+            if moment >= last:
+                raise
+            self._heed(error)
+        self._go_on()
+        outcome = self._ask(last, cycle, None)
+        try:
+            outcome.add(self._ask(moment, cycle, moved))
+        except AnswerError:
+            log.warning("results_passed_over account=%s second=%s", self.account.id, moment)
+            with self.runtime.engine.begin() as connection:
+                self._move(connection, cycle, list(cursors), cycle.db_now)
+        return outcome
+
     def _day(self, cycle: Cycle) -> int:
-        today = cycle.latest.astimezone(PROVIDER_ZONE)
-        first = max(cycle.since.astimezone(PROVIDER_ZONE), today - timedelta(days=7))
+        """Today, then the earlier days: one that fails is no failure of the poll, and stops no other."""
+        today = cycle.latest.astimezone(PROVIDER_ZONE).replace(hour=12, minute=0, second=0, microsecond=0)
+        first = max(cycle.since.astimezone(PROVIDER_ZONE).date(), today.date() - timedelta(days=7))
         new = 0
-        moment = first
-        while moment.date() <= today.date():
-            noon = moment.replace(hour=12, minute=0, second=0, microsecond=0)
-            outcome = self._ask(noon, cycle, lambda _: [cycle.db_now])
+        failed: AnswerError | None = None
+        for back in range((today.date() - first).days + 1):
+            self._go_on()
+            try:
+                outcome = self._ask(today - timedelta(days=back), cycle, None if back else lambda _: [cycle.db_now])
+            except AnswerError as error:
+                self._heed(error)
+                if failed:
+                    break  # perhaps nobody answers at all
+                failed = None if back else error
+                continue
             new += outcome.settled + outcome.changed
-            moment += timedelta(days=1)
+        if failed:
+            raise failed
         return new
+
+    def _heed(self, error: AnswerError) -> None:
+        """Raise what says that another question would fare no better."""
+        if not error.retryable:
+            raise error
+        log.warning("question_failed account=%s reason=%s", self.account.id, error.reason)
+
+    def _go_on(self, cursors: list[datetime] | None = None) -> None:
+        """Keep the lease for another question of this poll."""
+        with self.runtime.engine.begin() as connection:
+            connection.execute(
+                query("poll_goes_on"),
+                {"account_id": self.account.id, "poll_turn": self.turn, "cursors": cursors, "lease": self._lease},
+            )
 
     def _ask(self, fecha: datetime, cycle: Cycle, cursors: Callable[[Settled], list[datetime]] | None) -> Settled:
         """Ask for one fecha and settle the answer as it streams in; the last batch's commit moves the cursor."""
@@ -250,13 +333,18 @@ class Poller:
         malformed = lines = 0
         unseen = self.settler.seen.unseen()
         with Batches(self.settler) as batches, self.runtime.provider.status_by_fecha(fecha_digits(fecha)) as slices:
-            for piece in slices:
-                parsed = parse_slice(piece, unseen)
-                malformed += parsed.malformed
-                for sentence, n in parsed.unmapped.items():
-                    unmapped[sentence] = unmapped.get(sentence, 0) + n
-                lines += parsed.frame.height + parsed.skipped
-                batches.put(parsed.frame)
+            try:
+                for piece in slices:
+                    parsed = parse_slice(piece, unseen)
+                    malformed += parsed.malformed
+                    for sentence, n in parsed.unmapped.items():
+                        unmapped[sentence] = unmapped.get(sentence, 0) + n
+                    lines += parsed.frame.height + parsed.skipped
+                    batches.put(parsed.frame)
+            except AnswerError:
+                # Each line that came is true by itself, and perhaps no other answer brings it.
+                self.settler.settle(batches.rest(), skip_seen=False)
+                raise
             last, total = batches.rest(), batches.total
         if malformed and not lines:
             # Neither results nor PENDIENTE: somebody else's words, on which no cursor may move.
@@ -274,8 +362,13 @@ class Poller:
         total.add(self.settler.settle(last, skip_seen=False, also=also))
         return total
 
-    def _move(self, connection: Connection, cycle: Cycle, cursors: list[datetime]) -> None:
-        """Move the cursors, and count the time since the last poll as observed when the window was open."""
+    def _move(
+        self, connection: Connection, cycle: Cycle, cursors: list[datetime], read_from: datetime | None = None
+    ) -> None:
+        """Move the cursors, and count the time since the last poll as observed when the window was open.
+
+        `read_from` (the database's clock) says that results from before it were passed over.
+        """
         connection.execute(
             query("poll_worked"),
             {
@@ -285,6 +378,7 @@ class Poller:
                 "counts": self.runtime.settings.sending_window.allows(cycle.earliest),
                 "cap_ms": self.runtime.settings.poll_gap_cap_ms,
                 "begun_at": cycle.db_now,
+                "read_from": read_from,
                 "lease": self._lease,
             },
         )

@@ -378,13 +378,23 @@ WHERE id = :account_id AND fingerprint = :fingerprint
 RETURNING poll_turn;
 
 -- name: poll_worked
--- Cursor and observed time move only with the commit that settled the rows, and only by the holder of the lease.
--- Observed time is the open-window time between two polls that worked, :cap_ms at most.
+-- Cursor and observed time move only with or after the commit that settled the rows, and only by the holder of the lease.
+-- Observed time is the open-window time between two polls that worked, :cap_ms at most, and none of what lies before
+-- :read_from when results from before it were passed over.
 UPDATE account SET cursors = :cursors, poll_failures = 0, poll_words = NULL,
        observed_ms = observed_ms + CASE WHEN :counts THEN
-           least(:cap_ms, greatest(0, extract(epoch FROM CAST(:begun_at AS timestamptz) - coalesce(polled_at, :begun_at)) * 1000))::bigint
+           least(:cap_ms, greatest(0, extract(epoch FROM CAST(:begun_at AS timestamptz)
+                 - greatest(coalesce(polled_at, :begun_at), CAST(:read_from AS timestamptz))) * 1000))::bigint
            ELSE 0 END,
        polled_at = CASE WHEN :counts THEN CAST(:begun_at AS timestamptz) END,
+       passed_over_at = CASE WHEN CAST(:read_from AS timestamptz) IS NULL THEN passed_over_at
+                             ELSE CAST(:begun_at AS timestamptz) END,
+       poll_lease_until = clock_timestamp() + make_interval(secs => :lease)
+WHERE id = :account_id AND poll_turn = :poll_turn;
+
+-- name: poll_goes_on
+-- The holder of the lease keeps it for another question. A sweep that failed has had its turn; the cursor itself stays.
+UPDATE account SET cursors = coalesce(CAST(:cursors AS timestamptz[]), cursors),
        poll_lease_until = clock_timestamp() + make_interval(secs => :lease)
 WHERE id = :account_id AND poll_turn = :poll_turn;
 
@@ -450,14 +460,16 @@ WHERE account_id = :account_id AND state = 'settled' AND resulted + suppressed <
   AND settled_at > clock_timestamp() - interval '2 days';
 
 -- name: give_up_on_results
--- Accepted, no result within the horizon, and a poll that worked since: unknown, unless it still arrives.
+-- Accepted, no result within the horizon, and a poll that worked since: unknown, unless it still arrives. When polls
+-- passed over results, what was posted before has the whole horizon again, for questions by idinterno.
 UPDATE chunk k SET state = 'settled', settled_at = clock_timestamp()
 FROM account a
 WHERE k.id IN (
     SELECT id FROM chunk WHERE account_id = :account_id AND state = 'accepted'
       AND posted_at < clock_timestamp() - make_interval(secs => :horizon)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-) AND a.id = k.account_id AND a.polled_at > k.posted_at + make_interval(secs => :horizon)
+) AND a.id = k.account_id
+  AND a.polled_at > greatest(k.posted_at, a.passed_over_at) + make_interval(secs => :horizon)
 RETURNING k.campaign_id, k.chunk_no, k.messages - k.resulted - k.suppressed AS unknown;
 
 -- name: doubts_to_resolve
@@ -592,12 +604,24 @@ UPDATE chunk SET probes = probes + 1,
        probe_at = clock_timestamp() + make_interval(secs => least(3600, :base * power(2, least(probes, 10))))
 WHERE id = :chunk_id;
 
+-- name: probe_again
+-- A chunk whose line answered has more to tell: behind those that are due already, without waiting.
+UPDATE chunk SET probe_at = clock_timestamp() WHERE id = :chunk_id AND state = 'accepted';
+
 -- name: lines_without_result
--- Open lines of an accepted chunk, a few, spread by a moving start.
-SELECT m.seq, m.generation FROM message m
-WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
-  AND m.result_code IS NULL AND m.suppressed IS NULL
-ORDER BY m.seq LIMIT :limit;
+-- Open lines of an accepted chunk, a few, in the order of seq from :start on and round again to the line before it.
+SELECT seq, generation FROM (
+    (SELECT m.seq, m.generation, 1 AS turn FROM message m
+     WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :start AND :last_seq AND m.chunk_no = :chunk_no
+       AND m.result_code IS NULL AND m.suppressed IS NULL
+     ORDER BY m.seq LIMIT :limit)
+    UNION ALL
+    (SELECT m.seq, m.generation, 2 FROM message m
+     WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :start - 1 AND m.chunk_no = :chunk_no
+       AND m.result_code IS NULL AND m.suppressed IS NULL
+     ORDER BY m.seq LIMIT :limit)
+) l
+ORDER BY turn, seq LIMIT :limit;
 
 -- name: pause_campaign
 -- Waits for claims in progress (they hold the row); none begins after this commits.

@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher import campaigns, chunks, submit, upkeep
 from dispatcher.database import query
-from dispatcher.doubts import Prober
+from dispatcher.doubts import Prober, spread
 from dispatcher.errors import InDoubt, NotDelivered
 from dispatcher.polling import Poller
 from dispatcher.provider.answers import ResultLine, StatusLines
@@ -398,6 +398,60 @@ def test_a_result_that_no_poll_brought_is_asked_for_by_idinterno(bench: Bench, d
     doubting.probe(1)
     assert bench.statuses(campaign) == {"ok": 10}
     assert bench.states(campaign) == ["settled"]
+
+
+@pytest.mark.parametrize("ignored", [{1}, {1, 2, 3}, {1, 5, 20}])
+def test_an_ignored_line_hides_no_other_line_of_its_chunk(
+    make_bench: Make, monkeypatch: pytest.MonkeyPatch, ignored: set[int]
+) -> None:
+    bench = make_bench(chunk_size=20, probe_rate=5)
+    campaign = bench.load(20)
+    bench.send()
+    silent = {bench.reference(campaign, seq) for seq in ignored}
+
+    def answer(reference: str) -> StatusLines:
+        return NO_TRACE if reference in silent else StatusLines([ResultLine(reference, bench.now(), "OK", 0)])
+
+    monkeypatch.setattr(bench.runtime.provider, "status_by_idinterno", answer)
+    prober = Prober(bench.runtime, bench.account.id, bench.settler)
+    for _ in range(40):
+        bench.do("UPDATE chunk SET probe_at = clock_timestamp()")
+        bench.do("UPDATE account SET probe_free_at = NULL")
+        prober.round()
+    assert bench.statuses(campaign) == {"ok": 20 - len(ignored), "submitted": len(ignored)}
+    bench.check_sums(campaign)
+
+
+def test_a_chunk_whose_lines_answer_is_asked_again_without_waiting(
+    make_bench: Make, simulator: SimulatorProcess
+) -> None:
+    bench = make_bench(chunk_size=20, probe_rate=5)
+    doubting = Doubting(bench, simulator)
+    campaign = bench.load(20)
+    doubting.doubt()
+    bench.do("UPDATE chunk SET probe_at = clock_timestamp()")
+    doubting.probe(4)
+    assert bench.states(campaign) == ["settled"]
+
+
+def test_a_line_that_nothing_settles_is_not_asked_for_without_end(
+    bench: Bench, doubting: Doubting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its fecha is from before our POST: counted, never settled."""
+    campaign = bench.load(1)
+    doubting.doubt()
+    bench.do("UPDATE chunk SET probe_at = clock_timestamp()")
+    long_ago = bench.now().replace(year=2020)
+    monkeypatch.setattr(
+        bench.runtime.provider, "status_by_idinterno", lambda ref: StatusLines([ResultLine(ref, long_ago, "OK", 0)])
+    )
+    doubting.probe(1)
+    assert bench.one("SELECT probe_at > clock_timestamp() FROM chunk WHERE campaign_id = :id", id=campaign)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10, 987, 1000])
+def test_every_line_of_a_chunk_has_its_turn(size: int) -> None:
+    assert {spread(turn, size) for turn in range(size)} == set(range(size))
 
 
 def test_a_line_with_an_error_result_is_never_sent_again(

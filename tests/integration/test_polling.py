@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher import decisions, submit
+from dispatcher import accounts, decisions, submit, upkeep
 from dispatcher.brakes import ProviderClock
 from dispatcher.doubts import Prober
 from dispatcher.errors import AnswerError
@@ -127,7 +127,7 @@ def test_the_cursor_moves_only_with_the_last_batch(
         def __enter__(self) -> Any:
             with real(self.fecha) as slices:
                 whole = b"".join(slices)
-            half = whole.index(b"\n", len(whole) // 2) + 1
+            half = whole.find(b"\n", len(whole) // 2) + 1
 
             def pieces() -> Any:
                 yield whole[:half]
@@ -142,7 +142,7 @@ def test_the_cursor_moves_only_with_the_last_batch(
     monkeypatch.setattr(bench.runtime.provider, "status_by_fecha", Breaking)
     poll(bench)
     settled = bench.statuses(campaign).get("ok", 0)
-    assert 5 <= settled < 50
+    assert 25 <= settled < 50
     assert bench.account_row().cursors == []
     bench.check_sums(campaign)
     monkeypatch.setattr(bench.runtime.provider, "status_by_fecha", real)
@@ -200,16 +200,39 @@ def test_rows_that_show_up_late_are_found_by_the_overlap(make_bench: Make, simul
     assert bench.statuses(campaign) == {"ok": 20}
 
 
-def test_an_answer_over_the_providers_limit_falls_back_to_narrower_questions(
+STAMP = "%Y%m%d%H%M%S"
+
+
+def crowd(simulator: SimulatorProcess, moment: datetime, rows: int = 60) -> None:
+    """Another system's results of one second: more than `max_answer=1500` lets through."""
+    simulator.inject(*({"idinterno": f"OTRO{n}", "text": "OK", "fecha": moment.strftime(STAMP)} for n in range(rows)))
+
+
+def advance(bench: Bench, simulator: SimulatorProcess, seconds: float) -> None:
+    """The provider's clock goes on."""
+    simulator.set_clock(advance=seconds)
+    accounts.measure_clock(bench.runtime, bench.account.id)
+
+
+def test_results_that_no_answer_brings_are_passed_over_and_asked_for_by_idinterno(
     make_bench: Make, simulator: SimulatorProcess
 ) -> None:
     """4 MB is about 90,000 lines; here the limit is small instead. Nothing is lost, the idinternos bring the rest."""
     bench = make_bench(fecha_reading="since", chunk_size=10, probe_rate=200)
     campaign = sent(bench, 60)
+    advance(bench, simulator, 20)
+    late = sent(bench, 10, template="Otro {n}")
+    advance(bench, simulator, 5)
     simulator.set_option(max_answer=1500)
+    bench.do("UPDATE account SET polled_at = clock_timestamp() - interval '20 seconds'")
     poll(bench)
     row = bench.account_row()
-    assert (row.cursors, row.poll_failures) == ([], 1)
+    assert row.poll_failures == 0
+    assert row.cursors[0] > bench.one("SELECT posted_at FROM chunk WHERE campaign_id = :id LIMIT 1", id=late)
+    assert row.observed_ms < 18_000, "time was counted in which results were not read"
+    assert row.passed_over_at is not None
+    assert bench.statuses(late) == {"ok": 10}
+    assert bench.statuses(campaign) == {"submitted": 60}
     prober = Prober(bench.runtime, bench.account.id, bench.settler)
 
     def done() -> bool:
@@ -221,6 +244,105 @@ def test_an_answer_over_the_providers_limit_falls_back_to_narrower_questions(
     wait_until(done, 20)
     assert bench.statuses(campaign) == {"ok": 60}
     bench.check_sums(campaign)
+
+
+@pytest.mark.parametrize(("seconds_ago", "turn"), [(60, 2), (600, 3)], ids=["deep", "full"])
+def test_a_sweep_that_is_too_large_stops_no_poll(
+    make_bench: Make, simulator: SimulatorProcess, seconds_ago: int, turn: int
+) -> None:
+    """One ignored line keeps the oldest POST waiting, and what came since is more than an answer holds."""
+    bench = make_bench(fecha_reading="since", chunk_size=10)
+    bench.load(1)
+    bench.send()
+    bench.do("UPDATE chunk SET first_post_at = first_post_at - interval '20 minutes'")
+    poll(bench)
+    crowd(simulator, bench.now() - timedelta(seconds=seconds_ago))
+    simulator.set_option(max_answer=1500)
+    for n in range(3):
+        campaign = sent(bench, 5, template=f"Texto {n} {{n}}")
+        bench.do("UPDATE account SET cursors[1] = clock_timestamp() - interval '5 seconds'")
+        bench.do(f"UPDATE account SET cursors[{turn}] = clock_timestamp() - interval '301 seconds'")
+        before = bench.account_row()
+        poll(bench)
+        row = bench.account_row()
+        assert bench.statuses(campaign) == {"ok": 5}
+        assert (row.poll_failures, row.passed_over_at) == (0, None)
+        assert row.cursors[0] > before.cursors[0]
+        assert row.cursors[turn - 1] >= before.polled_at, "the sweep would come again in the very next poll"
+        assert row.observed_ms > before.observed_ms
+
+
+def test_a_question_that_fails_once_passes_over_nothing(make_bench: Make, simulator: SimulatorProcess) -> None:
+    bench = make_bench(fecha_reading="since", chunk_size=10)
+    campaign = sent(bench, 10)
+    advance(bench, simulator, 20)
+    simulator.set_faults({"kind": "error", "endpoint": "status_fecha", "times": 1})
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 10}
+    row = bench.account_row()
+    assert (row.poll_failures, row.passed_over_at) == (0, None)
+
+
+def test_a_second_that_is_too_large_is_passed_over(make_bench: Make, simulator: SimulatorProcess) -> None:
+    simulator.set_option(fecha_reading="second")
+    bench = make_bench(fecha_reading="second", chunk_size=10)
+    campaign = bench.load(20)
+    bench.send()
+    crowd(simulator, bench.now())
+    advance(bench, simulator, 10)
+    submit.pump(bench.runtime, bench.account.id)
+    advance(bench, simulator, 10)
+    simulator.set_option(max_answer=1500)
+    poll(bench)
+    assert bench.statuses(campaign) == {"submitted": 10, "ok": 10}
+    row = bench.account_row()
+    assert row.poll_failures == 0
+    assert row.passed_over_at is not None
+
+
+def test_an_earlier_day_that_is_too_large_stops_no_other(make_bench: Make, simulator: SimulatorProcess) -> None:
+    simulator.set_option(fecha_reading="day")
+    bench = make_bench(fecha_reading="day", chunk_size=10)
+    bench.load(1)
+    bench.send()
+    bench.do("UPDATE chunk SET first_post_at = first_post_at - interval '2 days'")
+    crowd(simulator, bench.now() - timedelta(days=1))
+    campaign = sent(bench, 5)
+    simulator.set_option(max_answer=1500)
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 5}
+    assert bench.account_row().poll_failures == 0
+
+
+def test_a_day_that_is_too_large_is_a_poll_that_failed_and_earlier_days_are_read(
+    make_bench: Make, simulator: SimulatorProcess
+) -> None:
+    simulator.set_option(fecha_reading="day")
+    bench = make_bench(fecha_reading="day", chunk_size=10)
+    campaign = bench.load(1)
+    bench.send()
+    bench.do("UPDATE chunk SET first_post_at = first_post_at - interval '2 days'")
+    yesterday = (bench.now() - timedelta(days=1)).strftime(STAMP)
+    simulator.inject({"idinterno": bench.reference(campaign, 1), "text": "OK", "fecha": yesterday})
+    crowd(simulator, bench.now())
+    simulator.set_option(max_answer=1500)
+    poll(bench)
+    assert bench.statuses(campaign) == {"ok": 1}
+    assert bench.account_row().poll_failures == 1
+
+
+def test_what_was_passed_over_has_the_whole_horizon_again(make_bench: Make) -> None:
+    """After an outage longer than the horizon nothing of what no poll has read is given up at once."""
+    bench = make_bench(fecha_reading="since", chunk_size=10, result_horizon=3600)
+    campaign = bench.load(1)
+    bench.send()
+    bench.do("UPDATE chunk SET posted_at = posted_at - interval '1 day'")
+    bench.do("UPDATE account SET polled_at = clock_timestamp(), passed_over_at = clock_timestamp()")
+    upkeep.tick(bench.runtime)
+    assert bench.statuses(campaign) == {"submitted": 1}
+    bench.do("UPDATE account SET passed_over_at = passed_over_at - interval '3601 seconds'")
+    upkeep.tick(bench.runtime)
+    assert bench.statuses(campaign) == {"unknown": 1}
 
 
 def test_a_second_poller_stays_away(bench: Bench, simulator: SimulatorProcess) -> None:

@@ -1,4 +1,4 @@
-"""The next due chunk comes from chunk_to_claim alone, in order; what paused a campaign is known when it is resumed."""
+"""What claims, polls and watches need: chunks in order, what was passed over, who paused a campaign."""
 
 from alembic import op
 
@@ -11,6 +11,7 @@ def upgrade() -> None:
 
     The order of claims begins with the root, so that a canary bounds the index. The chunks posted last, whose rejects
     are watched, have an index of their own.
+    And let an account remember when a poll last went on without results that no answer would bring.
     """
     op.execute(
         "CREATE INDEX chunk_in_progress ON chunk (campaign_id, root_no) "
@@ -36,3 +37,4 @@ def upgrade() -> None:
         "UPDATE campaign SET paused_by_watch = true "
         "WHERE state = 'paused' AND (reason LIKE 'canary: %' OR reason LIKE 'rejects: %')"
     )
+    op.execute("ALTER TABLE account ADD COLUMN passed_over_at timestamptz")
