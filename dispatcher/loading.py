@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -114,6 +115,8 @@ def load(
     account = accounts.bind(connection, settings)
     now: datetime = connection.execute(text("SELECT now()")).scalar_one()
     times = schedule(spec, now)
+    batches = _begun(ingest(source, options_of(spec, settings), Lists.read(connection).reasons))
+    # After all that can refuse it early: a number that was drawn does not come back with the transaction.
     campaign = connection.execute(
         text(
             "INSERT INTO campaign (account_id, prefix, name, template, priority, on_doubt, test, max_reject_rate, "
@@ -134,11 +137,10 @@ def load(
         },
     ).scalar_one()
     loaded = Loaded(campaign)
-    lists = Lists.read(connection)
     plan = ChunkPlan(campaign, chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
     with Copier(connection) as copier:
-        for batch in ingest(source, options_of(spec, settings)):
-            _copy_batch(copier, loaded, plan, batch, lists)
+        for batch in batches:
+            _copy_batch(copier, loaded, plan, batch)
             if progress:
                 progress(batch)
     if not loaded.rows:
@@ -149,6 +151,11 @@ def load(
     _open(connection, loaded, plan.canary_chunks if spec.canary else None)
     log.info("loaded campaign=%s messages=%s rejected=%s", campaign, loaded.messages, loaded.rejected)
     return loaded
+
+
+def _begun(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the first of them checked already: a list that cannot be read or has no rows raises here."""
+    return chain([first for first in [next(batches, None)] if first is not None], batches)
 
 
 def _hold_against(
@@ -172,8 +179,8 @@ _CHUNK_COPY = (
 )
 
 
-def _copy_batch(copier: Copier, loaded: Loaded, plan: "ChunkPlan", batch: Batch, lists: Lists) -> None:
-    rows = batch.messages.with_columns(suppressed=lists.reasons(batch.messages["destino"]))
+def _copy_batch(copier: Copier, loaded: Loaded, plan: "ChunkPlan", batch: Batch) -> None:
+    rows = batch.messages
     numbers = plan.assign(rows["encoded_bytes"], rows["suppressed"].is_not_null())
     copier.put(
         _MESSAGE_COPY,

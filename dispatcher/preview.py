@@ -69,8 +69,8 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
     loaded = Loaded(None)
     plan = loading.ChunkPlan(1, loading.chunk_size(spec, settings), settings.chunk_bytes)
     found = Preview(loaded, now, now, "", remarks=remarks)
-    for batch in ingest(source, loading.options_of(spec, settings)):
-        reasons = lists.reasons(batch.messages["destino"])
+    for batch in ingest(source, loading.options_of(spec, settings), lists.reasons):
+        reasons = batch.messages["suppressed"]
         plan.assign(batch.messages["encoded_bytes"], reasons.is_not_null())
         loaded.messages += batch.messages.height
         loaded.leave_out(reasons)
@@ -78,7 +78,8 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
         loaded.reasons.update(batch.rejects["reason"].to_list())
         loaded.dropped_characters += batch.dropped_characters
         loaded.transliterated += batch.transliterated
-        found.samples += batch.messages.head(SAMPLES - len(found.samples)).select("destino", "texto").to_dicts()
+        sent = batch.messages.filter(reasons.is_null())
+        found.samples += sent.head(SAMPLES - len(found.samples)).select("destino", "texto").to_dicts()
         found.rejects += batch.rejects.head(REJECTS_SHOWN - len(found.rejects)).to_dicts()
         if progress:
             progress(batch)
