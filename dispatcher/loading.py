@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
 from dispatcher.means import Means
 from dispatcher.suppression import Lists
-from dispatcher.window import parse_moment
+from dispatcher.window import parse_moment, provider_local
 from schemas.payload import CampaignSpec
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Loaded:
     reasons: Counter[str] = field(default_factory=Counter)
     dropped_characters: int = 0
     transliterated: int = 0
-    warnings: list[str] = field(default_factory=list)  # what the account lacks for it
+    warnings: list[str] = field(default_factory=list)  # what the account lacks for it; a start in the past
 
     @property
     def rows(self) -> int:
@@ -74,6 +74,21 @@ def schedule(spec: CampaignSpec, now: datetime) -> Schedule:
     if expires and expires <= max(start or now, now):
         raise UsageError("expires lies before the start, so nothing could be sent.", hint="Give a later --expires.")
     return Schedule(start, expires)
+
+
+_MINUTES = ((24 * 60, "day"), (60, "hour"), (1, "minute"))
+_LATE = timedelta(minutes=5)
+"""How far back a start may lie without a word: a file takes its time, and clocks differ."""
+
+
+def late_start(start: datetime | None, now: datetime) -> list[str]:
+    """What there is to say of a start that is over: nothing waits for it, so the wrong year sends at once."""
+    if start is None or now - start <= _LATE:
+        return []
+    minutes = int((now - start).total_seconds() // 60)
+    n, unit = next((minutes // size, unit) for size, unit in _MINUTES if minutes >= size)
+    ago = f"{n:,} {unit}{'s' * (n != 1)}"
+    return [f"start {provider_local(start):%Y-%m-%d %H:%M:%S} (-03) lies {ago} in the past: it begins at once."]
 
 
 def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
@@ -148,6 +163,7 @@ def load(
     chunks = plan.chunks(account.id)
     copy_frame(connection, _CHUNK_COPY, chunks)
     _hold_against(loaded, settings, spec, account_means, max(times.start_at or now, now), chunks.height)
+    loaded.warnings += late_start(times.start_at, now)
     _open(connection, loaded, plan.canary_chunks if spec.canary else None)
     log.info("loaded campaign=%s messages=%s rejected=%s", campaign, loaded.messages, loaded.rejected)
     return loaded
