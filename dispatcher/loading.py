@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,7 @@ from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
 from dispatcher.means import Means
 from dispatcher.suppression import Lists
-from dispatcher.window import parse_moment
+from dispatcher.window import parse_moment, provider_local
 from schemas.payload import CampaignSpec
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Loaded:
     reasons: Counter[str] = field(default_factory=Counter)
     dropped_characters: int = 0
     transliterated: int = 0
-    warnings: list[str] = field(default_factory=list)  # what the account lacks for it
+    warnings: list[str] = field(default_factory=list)  # what the account lacks for it; a start in the past
 
     @property
     def rows(self) -> int:
@@ -73,6 +74,21 @@ def schedule(spec: CampaignSpec, now: datetime) -> Schedule:
     if expires and expires <= max(start or now, now):
         raise UsageError("expires lies before the start, so nothing could be sent.", hint="Give a later --expires.")
     return Schedule(start, expires)
+
+
+_MINUTES = ((24 * 60, "day"), (60, "hour"), (1, "minute"))
+_LATE = timedelta(minutes=5)
+"""How far back a start may lie without a word: a file takes its time, and clocks differ."""
+
+
+def late_start(start: datetime | None, now: datetime) -> list[str]:
+    """What there is to say of a start that is over: nothing waits for it, so the wrong year sends at once."""
+    if start is None or now - start <= _LATE:
+        return []
+    minutes = int((now - start).total_seconds() // 60)
+    n, unit = next((minutes // size, unit) for size, unit in _MINUTES if minutes >= size)
+    ago = f"{n:,} {unit}{'s' * (n != 1)}"
+    return [f"start {provider_local(start):%Y-%m-%d %H:%M:%S} (-03) lies {ago} in the past: it begins at once."]
 
 
 def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
@@ -114,6 +130,8 @@ def load(
     account = accounts.bind(connection, settings)
     now: datetime = connection.execute(text("SELECT now()")).scalar_one()
     times = schedule(spec, now)
+    batches = _begun(ingest(source, options_of(spec, settings), Lists.read(connection).reasons))
+    # After all that can refuse it early: a number that was drawn does not come back with the transaction.
     campaign = connection.execute(
         text(
             "INSERT INTO campaign (account_id, prefix, name, template, priority, on_doubt, test, max_reject_rate, "
@@ -134,11 +152,10 @@ def load(
         },
     ).scalar_one()
     loaded = Loaded(campaign)
-    lists = Lists.read(connection)
     plan = ChunkPlan(campaign, chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
     with Copier(connection) as copier:
-        for batch in ingest(source, options_of(spec, settings)):
-            _copy_batch(copier, loaded, plan, batch, lists)
+        for batch in batches:
+            _copy_batch(copier, loaded, plan, batch)
             if progress:
                 progress(batch)
     if not loaded.rows:
@@ -146,9 +163,15 @@ def load(
     chunks = plan.chunks(account.id)
     copy_frame(connection, _CHUNK_COPY, chunks)
     _hold_against(loaded, settings, spec, account_means, max(times.start_at or now, now), chunks.height)
+    loaded.warnings += late_start(times.start_at, now)
     _open(connection, loaded, plan.canary_chunks if spec.canary else None)
     log.info("loaded campaign=%s messages=%s rejected=%s", campaign, loaded.messages, loaded.rejected)
     return loaded
+
+
+def _begun(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the first of them checked already: a list that cannot be read or has no rows raises here."""
+    return chain([first for first in [next(batches, None)] if first is not None], batches)
 
 
 def _hold_against(
@@ -172,8 +195,8 @@ _CHUNK_COPY = (
 )
 
 
-def _copy_batch(copier: Copier, loaded: Loaded, plan: "ChunkPlan", batch: Batch, lists: Lists) -> None:
-    rows = batch.messages.with_columns(suppressed=lists.reasons(batch.messages["destino"]))
+def _copy_batch(copier: Copier, loaded: Loaded, plan: "ChunkPlan", batch: Batch) -> None:
+    rows = batch.messages
     numbers = plan.assign(rows["encoded_bytes"], rows["suppressed"].is_not_null())
     copier.put(
         _MESSAGE_COPY,

@@ -1,17 +1,18 @@
 """The dry run: everything that a load would check and say, and nothing changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from dispatcher import accounts, config, content, loading, means
+from dispatcher import accounts, config, content, door, loading, means
 from dispatcher.config import Settings
 from dispatcher.database import connect
-from dispatcher.errors import UsageError
+from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest import Batch, Source, ingest
 from dispatcher.loading import Loaded
 from dispatcher.suppression import Lists
@@ -56,7 +57,7 @@ class Preview:
 
 
 def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None] | None = None) -> Preview:
-    """Read and check a whole source; with a database at hand, opt-outs are looked up in it.
+    """Read and check a whole source; opt-outs are looked up in the database, if there is one already.
 
     Raises:
         UsageError: as a load would.
@@ -68,9 +69,9 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
     lists, remarks = _lists(settings)
     loaded = Loaded(None)
     plan = loading.ChunkPlan(1, loading.chunk_size(spec, settings), settings.chunk_bytes)
-    found = Preview(loaded, now, now, "", remarks=remarks)
-    for batch in ingest(source, loading.options_of(spec, settings)):
-        reasons = lists.reasons(batch.messages["destino"])
+    found = Preview(loaded, now, now, "", remarks=remarks + loading.late_start(times.start_at, now))
+    for batch in ingest(source, loading.options_of(spec, settings), lists.reasons):
+        reasons = batch.messages["suppressed"]
         plan.assign(batch.messages["encoded_bytes"], reasons.is_not_null())
         loaded.messages += batch.messages.height
         loaded.leave_out(reasons)
@@ -78,7 +79,8 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
         loaded.reasons.update(batch.rejects["reason"].to_list())
         loaded.dropped_characters += batch.dropped_characters
         loaded.transliterated += batch.transliterated
-        found.samples += batch.messages.head(SAMPLES - len(found.samples)).select("destino", "texto").to_dicts()
+        sent = batch.messages.filter(reasons.is_null())
+        found.samples += sent.head(SAMPLES - len(found.samples)).select("destino", "texto").to_dicts()
         found.rejects += batch.rejects.head(REJECTS_SHOWN - len(found.rejects)).to_dicts()
         if progress:
             progress(batch)
@@ -97,15 +99,13 @@ def preview(spec: CampaignSpec, source: Source, progress: Callable[[Batch], None
 
 
 def _lists(settings: Settings) -> tuple[Lists, list[str]]:
-    """The opt-outs and the do-not-send list, if a database is at hand; a dry run starts none."""
+    """The opt-outs and the do-not-send list, and what there is to say; a dry run makes no database."""
+    if settings.database_url is None and not (settings.home / "postgres" / "PG_VERSION").exists():
+        return Lists(), ["Opt-outs were not looked up: there is no database yet."]
     try:
-        engine = connect(settings.sqlalchemy_url)
-    except UsageError:
-        return Lists(), []
-    try:
-        with engine.connect() as connection:
+        with _database(settings) as connection:
             if connection.execute(text("SELECT to_regclass('undeliverable')")).scalar() is None:
-                return Lists(), []
+                return Lists(), ["Opt-outs were not looked up: the database has no schema yet (dispatcher db upgrade)."]
             remarks = []
             if settings.fingerprint and accounts.find(connection, settings) is None:
                 other = connection.execute(
@@ -116,5 +116,17 @@ def _lists(settings: Settings) -> tuple[Lists, list[str]]:
             return Lists.read(connection), remarks
     except SQLAlchemyError:
         return Lists(), ["The database does not answer, so opt-outs were not looked up."]
-    finally:
-        engine.dispose()
+    except DispatcherError as error:
+        return Lists(), [f"Opt-outs were not looked up: {error}"]
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Connection]:
+    """A connection; an embedded server that does not run is started for it, and stopped after."""
+    with door.embedded(settings, broker=False):
+        engine = connect(settings.sqlalchemy_url)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()

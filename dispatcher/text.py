@@ -58,13 +58,32 @@ _EMOJI = re.compile(
     f"|{_ONE}(?:\u200d{_ONE})*"
 )
 
+_DIGITS = r"\b(?:[0-9]{4,8}|[0-9]{3}[ -][0-9]{3})\b"
+
 VERIFICATION = (
-    r"(?i)\b(?:codigo|cod\.?|clave|token)(?:\s+[a-z]+)?\s+(?:de\s+|para\s+)?(?:tu\s+|su\s+|la\s+)?"
+    # what it is for: "codigo de verificacion", "clave de ingreso", "contrasena temporal"
+    r"(?i)\b(?:codigo|cod\.?|clave|token|contrasena|password)(?:\s+[a-z]+)?\s+(?:de\s+|para\s+)?(?:tu\s+|su\s+|la\s+)?"
     r"(?:verificacion|seguridad|acceso|validacion|autenticacion|un\s+solo\s+uso)\b"
+    r"|\b(?:codigo|clave|token|contrasena)\s+de\s+(?:confirmacion|activacion|ingreso)\b"
+    r"|\b(?:codigo|clave|contrasena|password)\s+(?:temporal|temporaria|provisoria|provisorio)\b"
     r"|\botp\b|\bpin\s+(?:de|para)\b"
     r"|\b(?:verification|security|access|one[- ]time)\s+(?:code|password|pin)\b"
+    # its digits right behind its name: "codigo: 1234", "tu PIN es 1234"; or before it: "123456 es tu codigo."
+    r"|\b(?:codigo|clave|token|contrasena|password|pin)(?:\s+es\b\s*:?|\s*[:=])\s*"
+    + _DIGITS
+    + r"|\bpin\s+"
+    + _DIGITS
+    + r"|\b(?:verificacion|autenticacion)\s*[:=]\s*"
+    + _DIGITS
+    + r"|"
+    + _DIGITS
+    + r"\s+es\s+(?:tu|su|el)\s+(?:codigo|clave|token|contrasena|pin)(?:\s+para\b|\s*[.,;:!)-]|\s*$)"
+    # what to do with it: "usa 123456 para verificar tu cuenta"
+    r"|\b(?:usa|use|utiliza|utilice|ingresa|ingrese|introduci|introduzca|escribi|escriba)\s+(?:el\s+)?(?:codigo\s+)?"
+    + _DIGITS
+    + r"\s+para\s+(?:verificar|validar|confirmar|autenticar|activar|ingresar|acceder|entrar|iniciar)\b"
 )
-"""What a verification code is called, in a text without accents; Python and polars read it alike."""
+"""How a verification code is worded, in a text without accents; Python and polars read it alike."""
 
 _VERIFICATION = re.compile(VERIFICATION)
 

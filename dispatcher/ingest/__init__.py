@@ -13,11 +13,22 @@ from collections.abc import Iterator
 
 from dispatcher.errors import UsageError
 from dispatcher.ingest.files import Source, from_recipients, open_source
-from dispatcher.ingest.validate import MESSAGES, REJECTS, Batch, Checker, IngestOptions, batches
+from dispatcher.ingest.validate import (
+    MESSAGES,
+    REJECTS,
+    UNFIT,
+    Batch,
+    Checker,
+    IngestOptions,
+    LeftOut,
+    batches,
+    nobody,
+)
 
 __all__ = [
     "MESSAGES",
     "REJECTS",
+    "UNFIT",
     "Batch",
     "IngestOptions",
     "Source",
@@ -29,8 +40,12 @@ __all__ = [
 BATCH_ROWS = 50_000
 
 
-def ingest(source: Source, options: IngestOptions, *, batch_rows: int = BATCH_ROWS) -> Iterator[Batch]:
+def ingest(
+    source: Source, options: IngestOptions, left_out: LeftOut = nobody, *, batch_rows: int = BATCH_ROWS
+) -> Iterator[Batch]:
     """Check all rows of `source`, `batch_rows` at most at a time; may be called again for another pass.
+
+    `left_out` tells of a column of numbers who gets nothing, and why: their rows are messages whatever else they say.
 
     What is wrong with the template, the options or the headings raises UsageError here, before a row is read;
     a list without rows, and an XLSX file that is damaged further down, raise it from the iterator.
@@ -39,5 +54,5 @@ def ingest(source: Source, options: IngestOptions, *, batch_rows: int = BATCH_RO
         raise ValueError("batch_rows must be at least 1")
     if not source.table.columns:
         raise UsageError(f"{source.name} is empty", hint="give at least one recipient")
-    checker = Checker(source.table.columns, options)
+    checker = Checker(source.table.columns, options, left_out)
     return batches(source.table.blocks(checker.wanted, batch_rows), checker, source.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -37,11 +37,24 @@ class IngestOptions:
     strict_text: bool = False
 
 
+LeftOut = Callable[[pl.Series], pl.Series]
+"""For each of some numbers the reason why it gets nothing, null for those that get their message."""
+
+UNFIT = "(suppressed: no valid text)"
+"""The text of a suppressed message whose own text could not be sent; it goes to nobody."""
+
+
+def nobody(destino: pl.Series) -> pl.Series:
+    """Leave no number out."""
+    return pl.repeat(None, len(destino), dtype=pl.String, eager=True)
+
+
 MESSAGES = {
     "line": pl.Int64,
     "destino": pl.String,
     "texto": pl.String,
     "external_id": pl.String,
+    "suppressed": pl.String,
     "encoded_bytes": pl.Int32,
 }
 REJECTS = {"line": pl.Int64, "raw": pl.String, "code": pl.Int16, "reason": pl.String, "detail": pl.String}
@@ -52,7 +65,8 @@ class Batch:
     """Rows that were checked; each of them is in `messages` or in `rejects`, both in the file's order.
 
     Attributes:
-        messages: line, destino, texto, external_id (null without an id), encoded_bytes (form-encoded texto).
+        messages: line, destino, texto, external_id (null without an id), suppressed (why it is left out, else null),
+            encoded_bytes (form-encoded texto).
         rejects: line, raw (at most 2,000 characters), code (the guide's, or null), reason (slug), detail.
         rows: how many rows there were.
         position: how much of `Source.size` has been read.
@@ -71,7 +85,7 @@ class Batch:
 class Checker:
     """Checks the rows of one list; it remembers the recipients that it has seen."""
 
-    def __init__(self, columns: Sequence[str], options: IngestOptions) -> None:
+    def __init__(self, columns: Sequence[str], options: IngestOptions, left_out: LeftOut = nobody) -> None:
         """Find the columns; UsageError when the template or the options do not fit them."""
         if options.country not in COUNTRIES:
             raise UsageError(f"unknown country {options.country!r}", hint=f"use one of {', '.join(COUNTRIES)}")
@@ -86,6 +100,7 @@ class Checker:
         self._fields = template.columns(columns)
         self._renderer = Renderer(template, self._fields, strict=options.strict_text)
         self._recipients = Recipients()
+        self._left_out = left_out
 
     @property
     def wanted(self) -> list[int]:
@@ -98,9 +113,12 @@ class Checker:
         rejects = list(block.rejects)
         frame = self._with_number(block.frame, rejects)
         frame = self._first_of_each(frame, rejects)
-        frame = self._with_all_fields(frame, rejects)
-        frame = self._renderer.render(frame)
-        frame = self._without_bad_texts(frame, rejects)
+        frame = frame.with_columns(suppressed=self._left_out(frame["destino"]))
+        if frame["suppressed"].null_count() == frame.height:
+            frame = self._with_texts(frame, rejects)
+        else:
+            sent = self._with_texts(frame.filter(pl.col("suppressed").is_null()), rejects)
+            frame = pl.concat([sent, self._suppressed(frame)]).sort("line")
         rejects.sort()
         external_id = pl.lit(None, pl.String) if self._id is None else pl.col(column(self._id)).str.strip_chars()
         encoded = pl.col("texto").str.len_bytes() + 2 * pl.col("texto").str.count_matches(text.ENCODED_AS_THREE)
@@ -110,6 +128,7 @@ class Checker:
                 "destino",
                 "texto",
                 external_id=pl.when(external_id != "").then(external_id),
+                suppressed="suppressed",
                 encoded_bytes=encoded.cast(pl.Int32),
             ),
             rejects=pl.DataFrame(rejects, schema=REJECTS, orient="row"),
@@ -145,6 +164,19 @@ class Checker:
             detail = f"{destino} already stands in {where}: only the first row of a number is sent"
             rejects.append(Reject(line, shown(raw), None, "duplicate", detail))
         return first
+
+    def _with_texts(self, frame: pl.DataFrame, rejects: list[Reject]) -> pl.DataFrame:
+        frame = self._renderer.render(self._with_all_fields(frame, rejects))
+        return self._without_bad_texts(frame, rejects)
+
+    def _suppressed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the suppressed rows, all of them: with their text, or with UNFIT where that has anything wrong."""
+        gone = frame.filter(pl.col("suppressed").is_not_null())
+        fit = self._with_texts(gone, [])
+        unfit = gone.join(fit, on="line", how="anti").with_columns(
+            texto=pl.lit(UNFIT), dropped=pl.lit(0, pl.Int64), changed=pl.lit(False)
+        )
+        return pl.concat([fit, unfit])
 
     def _with_all_fields(self, frame: pl.DataFrame, rejects: list[Reject]) -> pl.DataFrame:
         if not self._fields:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -174,7 +175,7 @@ def test_a_dry_run_changes_nothing(run: Run, good: str, bench: Bench) -> None:
     assert contents(bench) == before
     assert not (bench.settings.home / "rejects").exists()
     assert (found["campaign_id"], found["messages"], found["rejected"], found["suppressed"]) == (None, 2, 1, 1)
-    assert found["samples"][0]["texto"].startswith("Hola Ana")
+    assert "1144445555" not in [sample["destino"] for sample in found["samples"]]
     assert found["ends"] >= found["begins"]
 
 
@@ -183,8 +184,33 @@ def test_a_dry_run_needs_neither_key_nor_database(run: Run, good: str, tmp_path:
         "campaign", "create", good, *TEMPLATE, "--dry-run", "--json",
         DISPATCHER_APIKEY="", DISPATCHER_DATABASE_URL="", DISPATCHER_HOME=str(tmp_path / "untouched"),
     )  # fmt: skip
-    assert answer(result)["messages"] == 2
+    found = answer(result)
+    assert found["messages"] == 2
+    assert "no database yet" in " ".join(found["remarks"])
     assert not (tmp_path / "untouched").exists()
+
+
+def test_a_dry_run_starts_the_embedded_database_to_look_up_opt_outs(run: Run, good: str, tmp_path: Path) -> None:
+    own = {"DISPATCHER_DATABASE_URL": "", "DISPATCHER_BROKER_URL": "", "DISPATCHER_HOME": str(tmp_path / "own")}
+    answer(run("optout", "add", "1144445555", "--json", **own))
+    assert not (tmp_path / "own" / "postgres" / "postmaster.pid").exists()
+    found = answer(run("campaign", "create", good, *TEMPLATE, "--dry-run", "--json", **own))
+    assert found["suppressed"] == 1
+    assert "1144445555" not in [sample["destino"] for sample in found["samples"]]
+    assert "opt-outs" not in " ".join(found["remarks"]).lower()
+    assert not (tmp_path / "own" / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_start_in_the_past_is_told(run: Run, good: str, bench: Bench) -> None:
+    assert bench.account
+    late = ("--start", "2020-12-01 09:00:00", "--json")
+    made = answer(run("campaign", "create", good, *TEMPLATE, *late))
+    told = [words for words in made["warnings"] if "in the past" in words]
+    assert len(told) == 1
+    assert re.fullmatch(
+        r"start 2020-12-01 09:00:00 \(-03\) lies [0-9,]+ days in the past: it begins at once\.", told[0]
+    )
+    assert told[0] in answer(run("campaign", "create", good, *TEMPLATE, *late, "--dry-run"))["remarks"]
 
 
 def test_a_rejects_file_that_cannot_be_written_does_not_hide_the_campaign(run: Run, good: str, bench: Bench) -> None:

@@ -216,8 +216,8 @@ import json, sys, time
 from dispatcher import config, intake, loading
 from dispatcher.runtime import Runtime
 real = loading.ingest
-def slow(source, options):
-    for number, batch in enumerate(real(source, options, batch_rows=100)):
+def slow(source, options, left_out):
+    for number, batch in enumerate(real(source, options, left_out, batch_rows=100)):
         yield batch
         if number == 1:
             print("in the middle", flush=True)

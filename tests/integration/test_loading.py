@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dispatcher import loading
+from dispatcher import loading, text
 from dispatcher.errors import UsageError
-from dispatcher.ingest import from_recipients, open_source
+from dispatcher.ingest import UNFIT, from_recipients, open_source
 from dispatcher.provider import form
 from schemas.payload import CampaignSpec
 from tests.integration.bench import Bench
@@ -100,8 +100,8 @@ def test_a_failure_in_the_middle_leaves_nothing(bench: Bench, tmp_path: Path, mo
     path = file_of(tmp_path, *(f"11{20_000_000 + n},x" for n in range(100)))
     real = loading.ingest
 
-    def breaking(source: Any, options: Any) -> Any:
-        for number, batch in enumerate(real(source, options, batch_rows=30)):
+    def breaking(source: Any, options: Any, left_out: Any) -> Any:
+        for number, batch in enumerate(real(source, options, left_out, batch_rows=30)):
             if number == 2:
                 raise BreaksInTheMiddle
             yield batch
@@ -163,6 +163,68 @@ def test_opt_outs_are_kept_as_suppressed_and_counted(bench: Bench, tmp_path: Pat
     assert loaded.campaign_id is not None
     assert bench.statuses(loaded.campaign_id) == {"suppressed": 1, "pending": 1}
     assert bench.claim().lines == 1
+
+
+def test_an_opted_out_row_is_suppressed_whatever_its_other_fields_say(bench: Bench) -> None:
+    odd = ["", "{x}", "a *1* b", "日本", "x" * 200, "   ", "Su PIN de acceso", "Ana", "José"]
+    people = [{"telefono": f"11{20_000_000 + n}", "n": value} for n, value in enumerate(odd)]
+    people += [
+        {"telefono": "12", "n": "Ana"},
+        {"telefono": "1120000001", "n": "Eva"},
+        {"telefono": "1144445555", "n": ""},
+    ]
+    bench.do(
+        "INSERT INTO optout (destino, source) SELECT CAST(1120000000 + n AS text), 'test' FROM generate_series(1, 8) n"
+    )
+    bench.do(
+        "INSERT INTO undeliverable (destino, code, since, expires_at) "
+        "VALUES ('1120000000', -1, now(), now() + interval '1 day')"
+    )
+    with from_recipients(people) as source, bench.engine.begin() as connection:
+        loaded = loading.load(connection, bench.settings, CampaignSpec(template="Hola {n}"), source)
+    assert loaded.campaign_id is not None
+    assert loaded.left_out == {"optout_at_load": 8, "undeliverable_at_load": 1}
+    assert loaded.reasons == {"number_too_short": 1, "duplicate": 1, "field_empty": 1}
+    texts = bench.rows("SELECT line, texto FROM message WHERE suppressed IS NOT NULL ORDER BY seq")
+    assert [tuple(row) for row in texts] == [(n, UNFIT) for n in range(1, 8)] + [(8, "Hola Ana"), (9, "Hola Jose")]
+    assert bench.statuses(loaded.campaign_id) == {"suppressed": 9}
+    assert loaded.transliterated == 1
+    assert text.outside_alphabet(UNFIT) == []
+    bench.check_sums(loaded.campaign_id)
+
+
+def test_the_order_holds_when_suppressed_and_sent_rows_mix(bench: Bench) -> None:
+    people = [{"telefono": f"11{20_000_000 + n}", "n": "" if n % 3 else "x"} for n in range(30)]
+    bench.do(
+        "INSERT INTO optout (destino, source) SELECT CAST(1120000000 + n AS text), 'test' FROM generate_series(0, 29, 2) n"
+    )
+    campaign = bench.load(recipients=people)
+    found = bench.rows(
+        "SELECT line, destino, suppressed FROM message WHERE campaign_id = :id ORDER BY seq", id=campaign
+    )
+    kept = [n for n in range(30) if n % 2 == 0 or n % 3 == 0]
+    assert [(row.line, row.destino) for row in found] == [(n + 1, f"11{20_000_000 + n}") for n in kept]
+    assert [row.suppressed is not None for row in found] == [n % 2 == 0 for n in kept]
+    bench.check_sums(campaign)
+
+
+@pytest.mark.parametrize(
+    ("content", "spec"),
+    [
+        ("telefono,n\n", {}),
+        ("numero,n\n1144445555,x\n", {}),
+        ("telefono,nombre\n1144445555,x\n", {}),
+        ("telefono,n\n1144445555,x\n", {"id_column": "other"}),
+    ],
+)
+def test_a_refused_list_draws_no_number(bench: Bench, tmp_path: Path, content: str, spec: dict[str, Any]) -> None:
+    path = tmp_path / "refused.csv"
+    path.write_text(content, encoding="utf-8")
+    drawn = "SELECT nextval(pg_get_serial_sequence('campaign', 'id'))"
+    before = bench.one(drawn)
+    with pytest.raises(UsageError):
+        load_file(bench, path, **spec)
+    assert bench.one(drawn) == before + 1
 
 
 def test_a_list_without_a_good_row_is_complete_at_once(bench: Bench, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dispatcher.ingest.texts import CompanyRule, Renderer
 from dispatcher.text import (
     ALPHABET,
     OUTSIDE,
+    VERIFICATION,
     encoded_length,
     is_verification,
     leftover,
@@ -98,23 +99,60 @@ def test_a_placeholder_left_over_is_found(text: str, found: str | None) -> None:
     assert leftover(text) == found
 
 
+CODES = [
+    "Su código de verificación es 1234",
+    "CODIGO  DE SEGURIDAD 12",
+    "Tu clave de acceso: 1",
+    "OTP 1234",
+    "PIN de ingreso 12",
+    "Your verification code is 12",
+    "Tu código es 482910",
+    "Código: 1234",
+    "Tu codigo es: 482 910",
+    "Código de confirmación 1234",
+    "Código de activación x",
+    "Tu PIN es 1234",
+    "PIN 1234",
+    "Usa 123456 para verificar tu cuenta",
+    "Ingresá el código 1234 para confirmar",
+    "verificacion: 1234",
+    "Contraseña temporal: x",
+    "Su clave de ingreso",
+    "482910 es tu código.",
+    "482910 es su clave para entrar",
+]
+NO_CODES = [
+    "Su código de cliente es 12",
+    "Su código de cliente es 1234",
+    "Código de descuento",
+    "Usá el código de descuento PROMO10",
+    "Su código postal 1425 cambia",
+    "El código postal es 1425",
+    "Tu código es PROMO10",
+    "Mostrá el código 4521 en la caja",
+    "1234 es su código de cliente",
+    "La clave del éxito",
+    "La clave: ahorrar 20%",
+    "La clave es llegar temprano",
+    "Cambie su contraseña una vez por mes",
+    "Llame al 43211234 para confirmar su turno",
+    "Usá 2000 puntos para ingresar",
+    "Verificación técnica vehicular 2025",
+    "Traiga el token que le dimos",
+    "Código: 20% en todo",
+    "Pinos de seguridad",
+    "Opina 1234",
+    "El acceso es por la puerta 2",
+]
+
+
 @pytest.mark.parametrize(
-    ("text", "verification"),
-    [
-        ("Su código de verificación es 1234", True),
-        ("CODIGO  DE SEGURIDAD 12", True),
-        ("Tu clave de acceso: 1", True),
-        ("OTP 1234", True),
-        ("PIN de ingreso 12", True),
-        ("Your verification code is 12", True),
-        ("Su código de cliente es 12", False),
-        ("Código de descuento", False),
-        ("Pinos de seguridad", False),
-        ("El acceso es por la puerta 2", False),
-    ],
+    ("text", "verification"), [(text, True) for text in CODES] + [(text, False) for text in NO_CODES]
 )
 def test_verification_codes_are_told_by_their_words(text: str, verification: bool) -> None:
     assert is_verification(text) is verification
+    plain = pl.Series([transliterate(text)[0]])
+    assert plain.str.contains(VERIFICATION).to_list() == [verification]
 
 
 @pytest.mark.parametrize(
