@@ -183,8 +183,8 @@ def test_a_claim_reads_no_more_chunks_than_it_takes(bench: Bench, analyzed: bool
         a=bench.account.id,
     )
     bench.do(
-        "INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, state) "
-        "SELECT (SELECT max(id) FROM campaign), :a, n, n, n * 1000 - 999, n * 1000, 1000, "
+        "INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, accepted_at, state) "
+        "SELECT (SELECT max(id) FROM campaign), :a, n, n, n * 1000 - 999, n * 1000, 1000, now(), "
         "CASE WHEN n > 3000 - :due THEN 'due' ELSE 'accepted' END FROM generate_series(1, 3000) n",
         a=bench.account.id,
         due=due,
