@@ -1,6 +1,8 @@
 """Exports: results and rejects. CSV and XLSX are opened by people, so cells that a spreadsheet would run are defused;
 JSONL is for programs and stays raw."""
 
+import csv
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import Any, BinaryIO
 from psycopg import sql
 from sqlalchemy import Engine
 
+from dispatcher.audit import Audit
 from dispatcher.errors import UsageError
 from dispatcher.window import provider_local
 
@@ -97,6 +100,26 @@ def write_rejects(engine: Engine, campaign_id: int, folder: Path) -> Path:
     with _target(path) as stream:
         _copy_csv(engine, select, stream)
     return path
+
+
+def write_audit(found: Audit, path: Path) -> int:
+    """Write a campaign's ledger as CSV, one row an item (campaign_id, section, item, value). Returns how many rows."""
+    sums = {
+        name: getattr(found, name)
+        for name in ("rows", "messages", "rejected", "sent_min", "sent_max", "decisions", "balanced")
+    }
+    sections: dict[str, dict[Any, Any]] = {
+        "sum": sums,
+        "status": found.statuses,
+        "post": found.attempts,
+        "complaint": dict(enumerate(found.complaints, start=1)),
+    }
+    rows = [(found.campaign_id, name, item, value) for name, items in sections.items() for item, value in items.items()]
+    with _target(path) as stream:
+        lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        csv.writer(lines).writerows([("campaign_id", "section", "item", "value"), *rows])
+        lines.detach()
+    return len(rows)
 
 
 def _copy_csv(engine: Engine, select: sql.Composed, stream: BinaryIO) -> int:

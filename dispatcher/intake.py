@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
-from dispatcher import loading, means
+from dispatcher import home, loading, means
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients, open_source
@@ -48,7 +48,7 @@ def inbox_file(settings: Settings, name: str) -> Path:
     Raises:
         UsageError: it is not there, or points outside.
     """
-    inbox = (settings.home / "inbox").resolve()
+    inbox = home.inbox(settings.home).resolve()
     try:
         path = (inbox / name).resolve()
         found = path.is_file()

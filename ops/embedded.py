@@ -28,6 +28,7 @@ from psycopg import sql
 
 from dispatcher import database
 from dispatcher.errors import DispatcherError, UsageError
+from dispatcher.home import make_inbox
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Embedded:
             raise UsageError(
                 f"DISPATCHER_HOME {self.home}: {error.strerror}.", hint="Name a folder that this user may write to."
             ) from None
+        make_inbox(self.home)
         with (self.run / "users.lock").open("w") as users:
             fcntl.flock(users, fcntl.LOCK_SH)
             try:

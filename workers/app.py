@@ -4,10 +4,11 @@ import logging
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init
+from celery.signals import setup_logging, worker_init, worker_process_init
 from kombu.entity import Queue
 
 from dispatcher import config, runtime
+from dispatcher.home import make_inbox_if_possible
 from workers.schedule import SCHEDULE
 
 QUEUES = ("urgent", "submit", "poll", "control")
@@ -88,6 +89,12 @@ def _one_log_format(loglevel: int | str | None = None, **_: Any) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # At DEBUG it writes whole URLs, and a question's URL holds the key.
     logging.getLogger("urllib3").setLevel(logging.INFO)
+
+
+@worker_init.connect
+def _inbox(**_: Any) -> None:
+    """Lists for `dispatcher.create_campaign` can be copied there from now on."""
+    make_inbox_if_possible(config.settings().home)
 
 
 @worker_process_init.connect

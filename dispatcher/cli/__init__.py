@@ -14,7 +14,7 @@ from dispatcher.cli.campaign import campaign
 from dispatcher.cli.create import create
 from dispatcher.cli.inbox import inbox_group
 from dispatcher.cli.optout import optout, undeliverable
-from dispatcher.cli.output import Output
+from dispatcher.cli.output import Output, end_on_sigterm
 from dispatcher.cli.provider import provider
 from dispatcher.cli.send import send
 from dispatcher.cli.system import api, db, demo, doctor, up
@@ -73,4 +73,5 @@ def main() -> None:
     """The console script."""
     # One thread is enough for a list; a worker on two cores wants the other for Postgres.
     os.environ.setdefault("POLARS_MAX_THREADS", "2")
+    end_on_sigterm()
     cli()

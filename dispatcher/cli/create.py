@@ -7,10 +7,11 @@ import click
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from dispatcher import door, export, loading, means, preview
+from dispatcher import config, door, export, loading, means, preview
 from dispatcher.cli.campaign import say_left_out, when
 from dispatcher.cli.output import Output, command, read_html, session
 from dispatcher.errors import UsageError
+from dispatcher.home import spool
 from dispatcher.ingest import Batch, Source, open_source
 from dispatcher.runtime import Runtime
 from schemas.payload import CampaignSpec
@@ -68,7 +69,7 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
-    with open_source(file) as source:
+    with open_source(file, spool=spool(config.load().home)) as source:
         if dry_run:
             _dry_run(output, spec, source)
         else:

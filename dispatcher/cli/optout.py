@@ -2,10 +2,11 @@
 
 import click
 
-from dispatcher import optout_files, optouts
+from dispatcher import config, optout_files, optouts
 from dispatcher.cli.output import Output, command, session
 from dispatcher.decisions import actor
 from dispatcher.errors import UsageError
+from dispatcher.home import spool
 from dispatcher.ingest import open_source
 from dispatcher.window import provider_local
 
@@ -52,7 +53,11 @@ def remove(output: Output, number: str, reason: str | None) -> None:
 @command
 def import_(output: Output, file: str, reason: str | None, to_column: str | None) -> None:
     """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; the No Llame file; - reads stdin)."""
-    with open_source(file) as source, session() as runtime, runtime.engine.begin() as connection:
+    with (
+        open_source(file, spool=spool(config.load().home)) as source,
+        session() as runtime,
+        runtime.engine.begin() as connection,
+    ):
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         done = optout_files.load(connection, source, runtime.settings.country, reason or source.name, to_column)
     output.answer(

@@ -2,6 +2,9 @@
 
 import functools
 import json
+import os
+import select
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +24,41 @@ from dispatcher.runtime import Runtime
 
 P = ParamSpec("P")
 
-FAILED, BAD_USAGE = 1, 2
+FAILED, BAD_USAGE, TERMINATED, NO_READER = 1, 2, 143, 141
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, taken like Ctrl-C: what a command started is stopped before it ends."""
+
+
+def end_on_sigterm() -> None:
+    """Have SIGTERM raise `Terminated`, once; `up` and `api` have handlers of their own while they run."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: Any) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not break the cleaning up
+    raise Terminated
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would exit with 1."""
+        _end_without_reader()
+
+
+def _end_without_reader() -> NoReturn:
+    """End as `| head` expects: quietly, also at the interpreter's own last flush."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    sys.exit(NO_READER)
+
+
+def _reader_is_gone() -> bool:
+    """Whether stdout is a pipe that nobody reads."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 class Output:
@@ -30,7 +67,7 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         """Tables to stdout, or one JSON object instead; notes to stderr."""
         self.as_json = as_json
-        self.console = Console(quiet=as_json, highlight=False)
+        self.console = _Console(quiet=as_json, highlight=False)
         self.notes = Console(stderr=True, highlight=False)
 
     def answer(self, value: dict[str, Any]) -> None:
@@ -111,10 +148,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except (SQLAlchemyError, psycopg.Error) as error:
             output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
         except OSError as error:
+            if isinstance(error, BrokenPipeError) and _reader_is_gone():
+                _end_without_reader()
             words = f"{error.filename or 'A file'}: {error.strerror or error}"
             output.fail(words, "Check the path, its permissions and the space on the disk.", FAILED)
-        except (KeyboardInterrupt, click.Abort):
-            output.fail("Interrupted.", "Nothing half-done stays behind; run it again when you like.", FAILED)
+        except (KeyboardInterrupt, click.Abort) as error:
+            code = TERMINATED if isinstance(error, Terminated) else FAILED
+            output.fail("Interrupted.", "Nothing half-done stays behind; run it again when you like.", code)
 
     return wrapped
 

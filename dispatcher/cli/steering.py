@@ -2,12 +2,13 @@
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Literal
 
 import click
 
 from dispatcher import audit as ledger
-from dispatcher import campaigns, decisions
+from dispatcher import campaigns, decisions, export
 from dispatcher.cli.output import FAILED, Output, command, session
 from dispatcher.errors import UsageError
 from dispatcher.window import provider_local
@@ -143,11 +144,14 @@ def retry(output: Output, campaign_id: int, code: int | None, words: str | None)
 
 @click.command()
 @click.argument("campaign_id", type=int)
+@click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="The ledger as CSV too.")
 @command
-def audit(output: Output, campaign_id: int) -> None:
+def audit(output: Output, campaign_id: int, path: Path | None) -> None:
     """Prove the sums from the messages themselves; exit 0 only when every one holds."""
     with session() as runtime, runtime.engine.connect() as connection:
         found = ledger.audit(connection, campaign_id)
+    if path is not None:
+        export.write_audit(found, path)
     output.answer(found.as_json())
     output.say(
         f"Campaign {campaign_id}: {found.rows:,} rows = {found.messages:,} messages + {found.rejected:,} rejected."
@@ -162,5 +166,7 @@ def audit(output: Output, campaign_id: int) -> None:
         output.say(f"DOES NOT HOLD: {complaint}")
     if found.balanced:
         output.say("Every sum holds.")
-    else:
+    if path is not None:
+        output.say(f"Written to {path}")
+    if not found.balanced:
         sys.exit(FAILED)

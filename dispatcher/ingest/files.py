@@ -9,12 +9,13 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, cast
 
-from dispatcher.errors import UsageError
+from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest.blocks import Table
 from dispatcher.ingest.inline import InlineTable
 from dispatcher.ingest.jsonl import open_jsonl
@@ -69,14 +70,18 @@ class Source:
         self.close()
 
 
-def open_source(path_or_stream: str | os.PathLike[str] | BinaryIO, *, format: str | None = None) -> Source:
+def open_source(
+    path_or_stream: str | os.PathLike[str] | BinaryIO, *, format: str | None = None, spool: Path | None = None
+) -> Source:
     """Open a list of recipients: a path, a binary stream, or "-" for CSV on stdin.
 
-    What cannot seek is spooled to a temporary file. Raises UsageError, with what to do, for what is no table.
+    What cannot seek is spooled to a nameless file in the folder `spool`, the system's temporary one by default: it is
+    gone with the process, however that ends. Raises UsageError, with what to do, for what is no table, and
+    DispatcherError when the spool is full.
     """
     if format is not None and format not in FORMATS:
         raise UsageError(f"unknown format {format!r}", hint=_KNOWN)
-    stream, name = _stream(path_or_stream)
+    stream, name = _stream(path_or_stream, spool)
     try:
         size = stream.seek(0, os.SEEK_END)
         kind = format or _detect(stream, name)
@@ -91,12 +96,12 @@ def from_recipients(recipients: list[dict[str, object]]) -> Source:
     return Source("the list of recipients", "inline", len(recipients), InlineTable(recipients))
 
 
-def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO) -> tuple[BinaryIO, str]:
+def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | None) -> tuple[BinaryIO, str]:
     if path_or_stream == "-":
-        return _spooled(sys.stdin.buffer), "stdin"
+        return _spooled(sys.stdin.buffer, spool), "stdin"
     if not isinstance(path_or_stream, (str, os.PathLike)):
         name = str(getattr(path_or_stream, "name", "the stream"))
-        return (path_or_stream if path_or_stream.seekable() else _spooled(path_or_stream)), name
+        return (path_or_stream if path_or_stream.seekable() else _spooled(path_or_stream, spool)), name
     path = Path(path_or_stream)
     try:
         return path.open("rb"), path.name
@@ -105,10 +110,24 @@ def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO) -> tuple[BinaryIO
         raise UsageError(f"{path} cannot be read: {why}", hint="check the path of the list") from error
 
 
-def _spooled(stream: BinaryIO) -> BinaryIO:
-    spool = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115  the Source closes it
-    shutil.copyfileobj(stream, spool, 1 << 20)
-    return spool
+def _spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
+    where = folder or Path(tempfile.gettempdir())
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        kept = cast(BinaryIO, tempfile.TemporaryFile(dir=where))  # noqa: SIM115  the Source closes it
+        try:
+            shutil.copyfileobj(stream, kept, 1 << 20)
+            kept.flush()
+        except BaseException:
+            with suppress(OSError):  # it would write the rest
+                kept.close()
+            raise
+    except OSError as error:
+        raise DispatcherError(
+            f"The list cannot be spooled in {where}: {error.strerror or error}. Nothing was loaded.",
+            hint="Make room there, or give the list as a file.",
+        ) from None
+    return kept
 
 
 def _detect(stream: BinaryIO, name: str) -> Format:

@@ -126,6 +126,53 @@ def test_up_leaves_stdout_to_its_one_object(user: Cluster) -> None:
     assert json.loads(line) == {"clean": True}
 
 
+def served(user: Cluster) -> bool:
+    """Whether the embedded servers run."""
+    return (user.folder / "dispatcher" / "run" / "embedded.json").exists()
+
+
+def test_a_command_that_is_terminated_stops_what_it_started_and_says_so(user: Cluster, tmp_path: Path) -> None:
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono\n1120000001\n")
+    created = user.cli("campaign", "create", str(path), "--template", "Hola")
+    watch = subprocess.Popen(
+        [*DISPATCHER, "campaign", "watch", str(created["campaign_id"]), "--json"],
+        env=user.environment,
+        stdout=subprocess.PIPE,
+    )
+    wait_until(lambda: served(user), 60, "the embedded Postgres")
+    watch.terminate()
+    said, _ = watch.communicate(timeout=60)
+    assert watch.returncode == 143
+    assert json.loads(said)["error"] == "Interrupted."
+    wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")
+
+
+def test_a_reader_that_leaves_ends_an_export_quietly(user: Cluster, tmp_path: Path) -> None:
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono\n" + "".join(f"11{20_000_000 + n}\n" for n in range(5_000)))
+    created = user.cli("campaign", "create", str(path), "--template", "Hola")
+    for command in ("results", "show"):
+        export = subprocess.Popen(
+            [*DISPATCHER, "campaign", command, str(created["campaign_id"])],
+            env=user.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert export.stdout
+        assert export.stderr
+        if command == "results":
+            assert export.stdout.readline()
+        export.stdout.close()
+        assert (export.stderr.read(), export.wait(60)) == (b"", 141)
+        export.stderr.close()
+
+
+def test_the_inbox_is_there_before_the_first_list(user: Cluster) -> None:
+    user.cli("campaign", "list")
+    assert (user.folder / "dispatcher" / "inbox").is_dir()
+
+
 def start_demo(user: Cluster) -> subprocess.Popen[bytes]:
     """A demo in the middle of its campaign: its own provider has taken some of it, and results are to come."""
     process = user.spawn("demo", [*DISPATCHER, "demo", "--messages", "20000"])

@@ -3,8 +3,12 @@
 import csv
 import io
 import json
+import os
 import re
+import resource
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -97,6 +101,35 @@ def test_without_rejects_there_is_no_rejects_file(run: Run) -> None:
         run("campaign", "create", "-", *TEMPLATE, "--json", stdin="telefono,nombre,saldo\n1144445555,Ana,1\n")
     )
     assert (made["messages"], made["rejected"], made["rejects_file"]) == (1, 0, None)
+
+
+def test_a_full_spool_is_named_and_changes_nothing(environment: dict[str, str], bench: Bench) -> None:
+    before = contents(bench)
+    done = subprocess.run(
+        [sys.executable, "-m", "dispatcher", "campaign", "create", "-", *TEMPLATE, "--json"],
+        env={**os.environ, **environment},
+        input=(GOOD * 50_000).encode(),
+        capture_output=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
+    )
+    spool = Path(environment["DISPATCHER_HOME"]) / "spool"
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["error"] == (
+        f"The list cannot be spooled in {spool}: File too large. Nothing was loaded."
+    )
+    assert list(spool.iterdir()) == []
+    assert contents(bench) == before
+
+
+def test_the_audit_is_exported(run: Run, good: str, bench: Bench, tmp_path: Path) -> None:
+    campaign = answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"]
+    path = tmp_path / "audit.csv"
+    assert answer(run("campaign", "audit", str(campaign), "--output", str(path), "--json"))["balanced"]
+    head, *rows = csv.reader(io.StringIO(path.read_text("utf-8-sig")))
+    assert head == ["campaign_id", "section", "item", "value"]
+    assert [str(campaign), "sum", "rows", "3"] in rows
+    assert [str(campaign), "sum", "rejected", "1"] in rows
+    assert [str(campaign), "status", "pending", "2"] in rows
 
 
 def test_stdin_may_be_latin_1(run: Run, bench: Bench) -> None:

@@ -132,7 +132,7 @@ def test_the_time_of_day_ends_neither_a_block_nor_a_trial_nor_the_wait_between_i
     assert bench.one("SELECT poll_at > clock_timestamp() + interval '4 minutes' FROM account")
     bench.do("UPDATE account SET retry_at = NULL")
     chunks.finish_undelivered(bench.engine, bench.claim(), CredentialsRefused(words="Clave incorrecta"))
-    bench.do("UPDATE chunk SET state = 'accepted' WHERE state = 'in_doubt'")
+    bench.do("UPDATE chunk SET state = 'accepted', accepted_at = now() WHERE state = 'in_doubt'")
     wait_long(bench)
     accounts.measure_clock(bench.runtime, bench.account.id)
     assert isinstance(bench.try_claim(), chunks.Wait)

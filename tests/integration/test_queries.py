@@ -184,8 +184,10 @@ def make_chunks(bench: Bench, analyzed: bool, state: str, canary: int | None = N
     )
     bench.do(
         "INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, state, posted_at, "
-        f"resulted) SELECT (SELECT max(id) FROM campaign), :a, n, n, n * 1000 - 999, n * 1000, 1000, {state}, "
-        f"CASE WHEN {state} <> 'due' THEN now() END, CASE WHEN {state} = 'due' THEN 0 ELSE 999 END "
+        "accepted_at, resulted) "
+        f"SELECT (SELECT max(id) FROM campaign), :a, n, n, n * 1000 - 999, n * 1000, 1000, {state}, "
+        f"CASE WHEN {state} <> 'due' THEN now() END, CASE WHEN {state} <> 'due' THEN now() END, "
+        f"CASE WHEN {state} = 'due' THEN 0 ELSE 999 END "
         "FROM generate_series(1, 3000) n",
         a=bench.account.id,
     )

@@ -22,7 +22,14 @@ BROKEN = [
     ("campaign", "rows = messages + rejected + 1"),
     ("campaign", "state = 'completed', completed_at = NULL"),
     ("campaign", "start_at = now(), expires_at = now() - interval '1 day'"),
+    ("campaign", "rows = -1, messages = -1"),
+    ("campaign", "rows = -1, rejected = -1, messages = 0"),
+    ("campaign", "state = 'running', completed_at = now()"),
     ("chunk", "state = 'lost'"),
+    ("chunk", "attempt = -1"),
+    ("chunk", "resends = -1"),
+    ("chunk", "probes = -1"),
+    ("chunk", "state = 'accepted'"),
     ("chunk", "chunk_no = 0"),
     ("chunk", "last_seq = first_seq - 1"),
     ("chunk", "messages = -1"),
@@ -41,6 +48,8 @@ BROKEN = [
     ("message", "result_code = 2, processed_at = now()"),
     ("message", "result_code = -15, processed_at = now()"),
     ("message", "result_code = -98, processed_at = now()"),
+    ("message", "result_code = -13, processed_at = now()"),
+    ("message", "result_code = 0, processed_at = now(), suppressed = 'optout_at_claim'"),
     ("message", "result_code = 0"),
     ("message", "processed_at = now()"),
     ("message", "texto = ''"),
@@ -86,7 +95,7 @@ def test_every_code_of_the_guide_can_be_kept(bench: Bench) -> None:
 
 
 STRAY = [
-    "INSERT INTO message (campaign_id, seq, chunk_no, line, destino, texto) SELECT campaign_id, seq, 1, 1, '1', 'x' FROM message",
+    "INSERT INTO message (campaign_id, seq, chunk_no, line, destino, texto) SELECT campaign_id, seq, 1, 1, '1144445555', 'x' FROM message",
     "INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages) SELECT campaign_id, account_id, 1, 1, 1, 1, 1 FROM chunk",
     "INSERT INTO account (provider_url, fingerprint) SELECT provider_url, 'ffffffffffffffff' FROM account",
     "INSERT INTO installation (prefix) VALUES ('0123456789')",
@@ -98,6 +107,13 @@ STRAY = [
     "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, finished_at) SELECT id, 9, 1, now(), now() FROM chunk",
     "INSERT INTO attempt (chunk_id, attempt, messages, provider_at) VALUES (999, 1, 1, now())",
     "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) VALUES (1, 1, 0, -1)",
+    "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) VALUES (1, 1, -13, 1)",
+    "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) VALUES (1, 1, 2, 1)",
+    "INSERT INTO result_line (campaign_id, seq, generation, fecha, text, code) VALUES (1, 1, 0, now(), '', -13)",
+    "INSERT INTO result_line (campaign_id, seq, generation, fecha, text, code) VALUES (1, 1, 0, now(), '', -98)",
+    "INSERT INTO reject (campaign_id, line, raw, reason, detail, code) SELECT campaign_id, 9, '', '', '', -13 FROM message",
+    "INSERT INTO single_message (account_id, idinterno, destino, texto, transport, state, finished_at, code) "
+    "SELECT id, 'A1', '1144445555', 'x', 'http', 'rejected', now(), -13 FROM account",
     "INSERT INTO reject (campaign_id, line, raw, reason, detail) VALUES (999, 1, '', '', '')",
 ]
 
