@@ -211,12 +211,16 @@ WHERE id = :account_id AND (balance_at IS NULL OR balance_at <= clock_timestamp(
 RETURNING id;
 
 -- name: account_blocked
--- The provider refuses the account: its chunks stay due; one trial a backoff step until it is accepted again.
-UPDATE account SET blocked_at = coalesce(blocked_at, clock_timestamp()), blocked_words = :words,
-       failures = failures + 1,
-       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
-WHERE id = :account_id
-RETURNING failures;
+-- The provider refuses the account: its chunks stay due; one trial a backoff step until it is accepted again. Tells
+-- whether the block began with this one: of several at once, one does.
+WITH before AS (
+    SELECT id, blocked_at FROM account WHERE id = :account_id FOR NO KEY UPDATE
+)
+UPDATE account a SET blocked_at = coalesce(a.blocked_at, clock_timestamp()), blocked_words = :words,
+       failures = a.failures + 1,
+       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(a.failures, 6))))
+FROM before WHERE a.id = before.id
+RETURNING before.blocked_at IS NULL AS begun;
 
 -- name: take_trial
 -- A blocked account's one call of this backoff step, for a single message; no row when it is not time yet.
