@@ -209,7 +209,7 @@ def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> 
             "UPDATE campaign SET state = CASE WHEN :messages = 0 THEN 'completed' ELSE 'scheduled' END, "
             "completed_at = CASE WHEN :messages = 0 THEN now() END, "
             "rows = :rows, messages = :messages, rejected = :rejected, "
-            "canary_chunks = :canary_chunks WHERE id = :id AND state = 'loading'"
+            "canary_chunks = :canary_chunks, opened_at = clock_timestamp() WHERE id = :id AND state = 'loading'"
         ),
         {
             "id": loaded.campaign_id,

@@ -1,4 +1,4 @@
-"""The next due chunk of a campaign comes from chunk_to_claim alone."""
+"""The next due chunk of a campaign comes from chunk_to_claim alone; what the doctor alarms on has its moment."""
 
 from alembic import op
 
@@ -13,3 +13,5 @@ def upgrade() -> None:
         "WHERE state IN ('sending', 'accepted', 'in_doubt', 'held')"
     )
     op.execute("DROP INDEX chunk_unfinished")
+    op.execute("ALTER TABLE account ADD COLUMN odd_lines_at timestamptz")  # when malformed or late lines came last
+    op.execute("ALTER TABLE campaign ADD COLUMN opened_at timestamptz")  # loaded, resumed, or past its canary
