@@ -88,6 +88,13 @@ def rekey(connection: Connection, settings: Settings) -> tuple[str | None, str]:
     return str(old), fingerprint
 
 
+def block(connection: Connection, account_id: int, words: str) -> None:
+    """Block the account that the provider refuses, in these words; the log tells when that begins, not each trial."""
+    row = connection.execute(query("account_blocked"), {"account_id": account_id, "words": words}).one()
+    if row.begun:
+        log.error("account_blocked account=%s words=%r", account_id, words[:200])
+
+
 def unblock(connection: Connection, account_id: int) -> bool:
     """End a block by the operator's word; whether there was one."""
     return bool(

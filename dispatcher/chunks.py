@@ -172,8 +172,7 @@ def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> st
             outcome = "refused"
         row = _finish(connection, "finish_undelivered", claim, outcome, str(error))
         if outcome == "refused":
-            words = strip_number(error.words or "")
-            direct.execute(connection, "account_blocked", {"account_id": claim.account_id, "words": words})
+            accounts.block(connection, claim.account_id, strip_number(error.words or ""))
         elif outcome == "not_delivered":
             direct.execute(connection, "account_failed", {"account_id": claim.account_id})
         return row
@@ -192,7 +191,7 @@ def finish_in_doubt(engine: Engine, claim: Claim, error: ProviderError) -> str |
             cap_ms=claim.poll_gap_cap_ms,
         )
         if error.scope == "account" and error.words:
-            direct.execute(connection, "account_blocked", {"account_id": claim.account_id, "words": error.words})
+            accounts.block(connection, claim.account_id, strip_number(error.words))
         else:
             direct.execute(connection, "account_doubted", {"account_id": claim.account_id})
         return row

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from celery import Celery
 from sqlalchemy import text
 
-from dispatcher import accounts, database
+from dispatcher import accounts, alarms, database
 from dispatcher.config import Settings
 from dispatcher.errors import DispatcherError
 from dispatcher.provider.http import HttpProvider
@@ -47,7 +47,8 @@ def examine(settings: Settings) -> list[Check]:
             _check("window", lambda: _window(settings)),
             _check("worker", lambda: _worker(runtime)),
             _check("beat", lambda: _beat(runtime)),
-            _check("due", lambda: _due(runtime)),
+            _check("due", lambda: alarms.due(runtime)),
+            _check("results", lambda: alarms.results(runtime)),
             _check("replies", lambda: _replies(runtime)),
         ]
     finally:
@@ -178,23 +179,6 @@ def _alive(runtime: Runtime, name: str, complaint: str, hint: str) -> str:
         ever = f"for {age}" if age is not None else "yet"
         raise DispatcherError(f"{complaint} {ever}.", hint=hint)
     return f"seen {age.total_seconds():.0f} s ago"
-
-
-def _due(runtime: Runtime) -> str:
-    """The age of the oldest due chunk of a running campaign: what to alarm on, better than any ping."""
-    with runtime.engine.connect() as connection:
-        account = accounts.find(connection, runtime.settings)
-        row = connection.execute(
-            text(
-                "SELECT count(*) AS n, min(greatest(c.start_at, c.created_at)) AS since FROM campaign c "
-                "JOIN chunk k ON k.campaign_id = c.id WHERE c.account_id = :id AND k.state = 'due' "
-                "AND c.state IN ('scheduled', 'running') AND coalesce(c.start_at, c.created_at) <= now()"
-            ),
-            {"id": account.id if account else 0},
-        ).one()
-    return f"{row.n} chunks due" + (
-        f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else ""
-    )
 
 
 def _replies(runtime: Runtime) -> str:

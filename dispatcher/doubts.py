@@ -238,10 +238,7 @@ class Prober:
 
     def _count_late(self, lines: int) -> None:
         with self.runtime.engine.begin() as connection:
-            connection.execute(
-                text("UPDATE account SET late_lines = late_lines + :n WHERE id = :id"),
-                {"n": lines, "id": self.account_id},
-            )
+            connection.execute(query("count_late"), {"account_id": self.account_id, "n": lines})
 
     def _distrust_reading(self) -> None:
         """A line that only its idinterno brought makes the reading of fecha doubtful: find it anew."""

@@ -232,7 +232,7 @@ def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> 
             "UPDATE campaign SET state = CASE WHEN :messages = 0 THEN 'completed' ELSE 'scheduled' END, "
             "completed_at = CASE WHEN :messages = 0 THEN now() END, "
             "rows = :rows, messages = :messages, rejected = :rejected, "
-            "canary_chunks = :canary_chunks, "
+            "canary_chunks = :canary_chunks, opened_at = clock_timestamp(), "
             # Behind those that have waited: small campaigns that keep coming must not starve an older one.
             "turn = (SELECT turn FROM account WHERE id = account_id) WHERE id = :id AND state = 'loading'"
         ),

@@ -218,7 +218,6 @@ def _tell_account(
         return
     own_credential = sent.transport == "http" or settings.apikey is None
     if account_words and (own_credential or account_scope(account_words) in ("credit", "contract")):
-        connection.execute(query("account_blocked"), {"account_id": account_id, "words": account_words})
-        log.error("account_blocked account=%s words=%r", account_id, account_words[:200])
+        accounts.block(connection, account_id, account_words)
     elif sent.status == "accepted" and own_credential:
         connection.execute(query("end_block"), {"account_id": account_id})

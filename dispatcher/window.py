@@ -48,7 +48,7 @@ class Window:
         """Whether it never closes."""
         return self.closes - self.opens >= _MINUTES_A_DAY
 
-    def _opening_before(self, moment: datetime) -> datetime:
+    def opening_before(self, moment: datetime) -> datetime:
         """The latest opening at or before `moment`."""
         local = moment.astimezone(PROVIDER_ZONE)
         opening = datetime.combine(local.date(), clock_time(), PROVIDER_ZONE) + timedelta(minutes=self.opens)
@@ -57,20 +57,20 @@ class Window:
     def last_start(self, moment: datetime) -> datetime:
         """The instant from which nothing may begin any more, of the window that opened last before `moment`."""
         length = timedelta(minutes=self.closes - self.opens) - timedelta(seconds=self.guard)
-        return self._opening_before(moment) + length
+        return self.opening_before(moment) + length
 
     def allows(self, earliest: datetime, latest: datetime | None = None) -> bool:
         """Whether a POST may begin, when the provider's clock is somewhere in [earliest, latest]."""
         if self.always:
             return True
         latest = latest or earliest
-        return latest < self.last_start(earliest) and self._opening_before(latest) <= earliest
+        return latest < self.last_start(earliest) and self.opening_before(latest) <= earliest
 
     def next_opening(self, moment: datetime) -> datetime:
         """`moment` itself when the window allows it, else the next opening, in UTC."""
         if self.allows(moment):
             return moment.astimezone(UTC)
-        return (self._opening_before(moment) + timedelta(days=1)).astimezone(UTC)
+        return (self.opening_before(moment) + timedelta(days=1)).astimezone(UTC)
 
     def finish(self, start: datetime, sending: timedelta) -> datetime:
         """When work that needs `sending` of open time and may begin at `start` would end, in UTC."""

@@ -219,12 +219,16 @@ WHERE id = :account_id AND (balance_at IS NULL OR balance_at <= clock_timestamp(
 RETURNING id;
 
 -- name: account_blocked
--- The provider refuses the account: its chunks stay due; one trial a backoff step until a later POST is accepted.
-UPDATE account SET blocked_at = clock_timestamp(), blocked_words = :words,
-       failures = failures + 1,
-       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
-WHERE id = :account_id
-RETURNING failures;
+-- The provider refuses the account: its chunks stay due; one trial a backoff step until a later POST is accepted. Tells
+-- whether the block began with this one: of several at once, one does.
+WITH before AS (
+    SELECT id, blocked_at FROM account WHERE id = :account_id FOR NO KEY UPDATE
+)
+UPDATE account a SET blocked_at = clock_timestamp(), blocked_words = :words,
+       failures = a.failures + 1,
+       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(a.failures, 6))))
+FROM before WHERE a.id = before.id
+RETURNING before.blocked_at IS NULL AS begun;
 
 -- name: take_trial
 -- A blocked account's one call of this backoff step, for a single message; no row when it is not time yet.
@@ -419,7 +423,26 @@ FROM account WHERE id = :account_id;
 
 -- name: count_malformed
 -- Lines of poll answers that were no result lines.
-UPDATE account SET malformed_lines = malformed_lines + :n WHERE id = :account_id;
+UPDATE account SET malformed_lines = malformed_lines + :n, odd_lines_at = clock_timestamp() WHERE id = :account_id;
+
+-- name: count_late
+-- Results that only a question by idinterno brought: the polls had passed over them.
+UPDATE account SET late_lines = late_lines + :n, odd_lines_at = clock_timestamp() WHERE id = :account_id;
+
+-- name: odd_results
+-- What came that was not expected, and what was expected and did not come: messages written off within a day.
+SELECT a.malformed_lines, a.late_lines, a.foreign_lines, a.early_lines, a.odd_lines_at,
+       coalesce(a.odd_lines_at > clock_timestamp() - interval '1 day', false) AS odd_today,
+       (SELECT coalesce(sum(messages - resulted - suppressed), 0) FROM chunk
+        WHERE account_id = :account_id AND state = 'settled' AND resulted + suppressed < messages
+          AND settled_at > clock_timestamp() - interval '1 day') AS unknown_today,
+       u.n AS unmapped, u.last_seen AS unmapped_at, u.sentence AS unmapped_words,
+       coalesce(u.last_seen > clock_timestamp() - interval '1 day', false) AS unmapped_today
+FROM account a
+LEFT JOIN (
+    SELECT sum(n) OVER () AS n, last_seen, sentence FROM unmapped_sentence ORDER BY last_seen DESC LIMIT 1
+) u ON true
+WHERE a.id = :account_id;
 
 -- name: known_result
 -- A settled line of this account with its fecha, the latest: what the reading of fecha is found with. The answer of a
@@ -635,7 +658,7 @@ RETURNING id;
 UPDATE campaign SET state = CASE WHEN started_at IS NULL THEN 'scheduled' ELSE 'running' END, reason = NULL,
        canary_chunks = CASE WHEN NOT paused_by_watch THEN canary_chunks END,
        watched_from = CASE WHEN paused_by_watch THEN clock_timestamp() ELSE watched_from END,
-       paused_by_watch = false
+       opened_at = clock_timestamp(), paused_by_watch = false
 WHERE id = :campaign_id AND state = 'paused'
 RETURNING id;
 
@@ -661,6 +684,22 @@ SELECT 1 FROM campaign c WHERE c.account_id = :account_id AND c.state IN ('sched
   AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
          AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1)
 LIMIT 1;
+
+-- name: claimable_since
+-- Since when campaigns have had something to claim and nothing was claimed, as far as they decide that; no row when they
+-- have nothing now. A start is told by the provider's clock. A split or an operator's word may make a chunk due.
+SELECT greatest(
+           min(greatest(coalesce(c.opened_at, c.created_at),
+                        clock_timestamp() - (CAST(:earliest AS timestamptz) - c.start_at))),
+           (SELECT greatest(max(posted_at), max(settled_at) FILTER (WHERE state = 'split'))
+            FROM chunk WHERE account_id = :account_id),
+           (SELECT max(at) FROM operator_action)) AS since
+FROM campaign c
+WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
+  AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+  AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+              AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))
+HAVING count(*) > 0;
 
 -- name: work_waiting
 -- Whether polls or probes have something to ask for.
@@ -692,7 +731,7 @@ WHERE c.account_id = :account_id AND c.canary_chunks IS NOT NULL AND c.state IN 
 
 -- name: pass_canary
 -- The rest of the campaign may be claimed.
-UPDATE campaign SET canary_chunks = NULL WHERE id = :campaign_id AND state IN ('scheduled', 'running');
+UPDATE campaign SET canary_chunks = NULL, opened_at = clock_timestamp() WHERE id = :campaign_id AND state IN ('scheduled', 'running');
 
 -- name: recent_results
 -- Results of the chunks that were posted last, of each running campaign with a limit on rejects: of :chunks of them, or of

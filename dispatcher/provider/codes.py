@@ -103,6 +103,9 @@ _NOT_ALLOWED = (
     r"no (?:\w+ ){0,3}(?:permitid|habilitad|autorizad|registrad|v[á]lid)"
     r"|inv[á]lid|denegad|bloquead|rechazad|restringid|inhabilitad|deshabilitad"
 )
+_CREDENTIAL = r"(?:api ?key|usuario|clave|contrase[ñ]a|password|login)"
+_THE = r"(?:(?:el|la|los|las|su|sus|tu) )?"
+_OVER = r"(?:deshabilitad|inhabilitad|bloquead|suspendid|vencid|expirad|caducad)[oa]s?"
 # "credentials" and "ip" put the chunk back in the queue as not taken, so what and why must both be said.
 _ACCOUNT_RULES: tuple[tuple[AccountScope, tuple[str, ...]], ...] = (
     ("credit", ("agotado", r"\bsms\b")),
@@ -112,11 +115,32 @@ _ACCOUNT_RULES: tuple[tuple[AccountScope, tuple[str, ...]], ...] = (
     ),
     ("contract", ("contrato|paquete", r"(?:ha|est[á]) (?:expirado|vencido)|expir[ó]|venci[ó]")),
     ("ip", (r"\bips?\b", _NOT_ALLOWED)),
+    # "Su IP (1.2.3.4) no tiene permiso"; "La dirección IP no está en la lista de IPs permitidas"
+    (
+        "ip",
+        (
+            rf"^{_THE}(?:direcci[ó]n )?ip (?:[0-9a-f]{{1,4}} ){{0,8}}"
+            r"no (?:tiene permisos?|(?:est[á]|figura|se encuentra) en la lista)\b",
+        ),
+    ),
     (
         "credentials",
         (r"\bapi ?key\b|\busuario\b|\bclave\b|contrase[ñ]a|password|credencial|autenticaci[ó]n", _REFUSED),
     ),
-    ("credentials", (r"^(?:acceso (?:denegado|no autorizado)|error (?:de|en la) autenticaci[ó]n)$",)),
+    # "Acceso denegado"; "No autorizado"; "Error de autenticación"; "No se pudo autenticar"
+    (
+        "credentials",
+        (
+            r"^(?:acceso denegado|(?:acceso )?no autorizado|error (?:de|en la) autenticaci[ó]n"
+            r"|no se (?:pudo|puede|ha podido) autenticar(?: (?:al|el) usuario)?)$",
+        ),
+    ),
+    # "Error en usuario o clave"
+    ("credentials", (rf"^error (?:en|de) {_THE}{_CREDENTIAL}(?: (?:y|o|y o) {_THE}{_CREDENTIAL})*$",)),
+    # "Datos de acceso incorrectos"; "Login incorrecto"
+    ("credentials", (rf"^{_THE}(?:datos de acceso|login) (?:es |son )?(?:{_REFUSED})\w*$",)),
+    # "Usuario deshabilitado"; "Usuario bloqueado"; "Apikey vencida". Whole: a recipient may be called usuario too.
+    ("credentials", (rf"^{_THE}{_CREDENTIAL} (?:est[á] |fue |ha sido |se encuentra |ha )?{_OVER}$",)),
 )
 
 _NUMBER_PREFIX = re.compile(r"\s*\d{1,20}\s*:\s*")

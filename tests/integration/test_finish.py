@@ -259,6 +259,52 @@ def test_words_about_credit_put_the_chunk_in_doubt_and_block(bench: Bench) -> No
     assert bench.statuses(campaign) == {"in_doubt": 3}
 
 
+@pytest.mark.parametrize(
+    ("finish", "error"),
+    [
+        (chunks.finish_undelivered, CredentialsRefused(words="Usuario o clave incorrectos")),
+        (chunks.finish_in_doubt, AccountBlocked(words="1161880001: se han agotado los 100 SMS contratados")),
+    ],
+    ids=["refused", "in doubt"],
+)
+def test_a_block_is_told_once_not_at_each_trial(
+    bench: Bench,
+    caplog: pytest.LogCaptureFixture,
+    finish: Callable[..., str | None],
+    error: ProviderError,
+) -> None:
+    def told() -> list[str]:
+        return [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+
+    bench.load(60)
+    words = (error.words or "").removeprefix("1161880001: ")
+    line = f"account_blocked account={bench.account.id} words={words!r}"
+    for _ in range(3):
+        finish(bench.engine, bench.claim(), error)
+        assert told() == [line]
+        assert bench.account_row().blocked_words == words
+        bench.do("UPDATE account SET retry_at = clock_timestamp()")
+    trial = bench.claim()
+    assert trial.trial
+    chunks.finish_accepted(bench.engine, trial)
+    bench.do("UPDATE account SET retry_at = NULL")
+    finish(bench.engine, bench.claim(), error)
+    assert told() == [line, line], "another block"
+
+
+def test_refusals_that_come_together_are_one_block(
+    make_bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = make_bench(chunk_size=1, concurrency=4)
+    bench.load(4)
+    claims = [bench.claim() for _ in range(4)]
+    refused = CredentialsRefused(words="apikey incorrecta")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda claim: chunks.finish_undelivered(bench.engine, claim, refused), claims))
+    assert [r.levelname for r in caplog.records if "account_blocked" in r.message] == ["ERROR"]
+    assert bench.account_row().failures == 4
+
+
 def test_our_own_guard_costs_no_backoff(bench: Bench) -> None:
     bench.load(3)
     assert chunks.finish_undelivered(bench.engine, bench.claim(), SendRefusedByGuard()) == "due"

@@ -62,3 +62,5 @@ def upgrade() -> None:
     op.execute("ALTER TABLE message DROP CONSTRAINT message_result_code_check, DROP CONSTRAINT message_check")
     for table, name, holds, later in _CONSTRAINTS:
         op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({holds}) {later}")
+    op.execute("ALTER TABLE account ADD COLUMN odd_lines_at timestamptz")  # when malformed or late lines came last
+    op.execute("ALTER TABLE campaign ADD COLUMN opened_at timestamptz")  # loaded, resumed, or past its canary

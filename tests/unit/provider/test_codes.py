@@ -80,9 +80,52 @@ def test_every_code_has_a_meaning() -> None:
     assert MEANING.keys() == CODES.keys()
 
 
+REFUSALS = {
+    "apikey incorrecta": "credentials",
+    "Acceso no autorizado": "credentials",
+    "Error en usuario o clave": "credentials",
+    "Error en el usuario y/o la contraseña.": "credentials",
+    "Datos de acceso incorrectos": "credentials",
+    "Login incorrecto": "credentials",
+    "No se pudo autenticar": "credentials",
+    "No autorizado": "credentials",
+    "Usuario deshabilitado": "credentials",
+    "El usuario está bloqueado.": "credentials",
+    "Apikey vencida": "credentials",
+    "La contraseña ha expirado": "credentials",
+    "Su IP (1.2.3.4) no tiene permiso": "ip",
+    "La IP 2001:db8::1 no figura en la lista": "ip",
+    "La dirección IP no está en la lista de IPs permitidas": "ip",
+}
+"""Answers to a whole call that nothing was taken of."""
+
+
+@pytest.mark.parametrize(("sentence", "scope"), REFUSALS.items())
+@pytest.mark.parametrize("form", [str, str.upper, without_accents, with_lost_letters])
+def test_a_refusal_of_the_account_is_known(sentence: str, scope: str, form) -> None:  # type: ignore[no-untyped-def]
+    assert account_scope(form(sentence)) == scope
+    assert account_scope(f"1161880001: {form(sentence)}") is None, "of one line: others may have been taken"
+
+
 @pytest.mark.parametrize(
     "sentence",
-    ["el número del usuario contiene caracteres inválidos", "1161880001: apikey incorrecta", "OK", "usuario"],
+    [
+        "el número del usuario contiene caracteres inválidos",
+        "1161880001: apikey incorrecta",
+        "OK",
+        "usuario",
+        "el número del usuario está bloqueado",
+        "Usuario bloqueado por la telefónica",
+        "Usuario dado de baja",
+        "Error en usuario destinatario",
+        "Destinatario no autorizado",
+        "No autorizado para este destino",
+        "No se pudo autenticar el mensaje",
+        "el texto contiene un login incorrecto",
+        "el texto contiene una IP que no figura en la lista",
+        "el mensaje ha vencido",
+        "la clave del texto está vencida",
+    ],
 )
 def test_what_may_be_about_a_line_is_no_refusal(sentence: str) -> None:
     assert account_scope(sentence) is None
