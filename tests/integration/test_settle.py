@@ -185,13 +185,14 @@ def test_an_old_generation_in_the_same_answer_does_not_hide_the_new_one(bench: B
     bench.check_sums(campaign)
 
 
-def moved_to_a_child(bench: Bench, campaign: int) -> None:
+def moved_to_a_child(bench: Bench) -> None:
     """Give the only chunk's lines to a child chunk that was posted too."""
     claim = bench.claim()
     chunks.finish_in_doubt(bench.engine, claim, InDoubt())
     with bench.engine.begin() as connection:
         for seq in range(1, claim.lines + 1):
-            connection.execute(query("record_absence"), {"campaign_id": campaign, "seq": seq, "chunk_no": 1})
+            about = {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "seq": seq}
+            connection.execute(query("record_absence"), about)
         child = connection.execute(query("split_absent"), {"chunk_id": claim.chunk_id, "attempt": claim.attempt}).one()
     assert child.chunk_no == 2
     bench.do("UPDATE account SET retry_at = NULL, failures = 0")
@@ -200,7 +201,7 @@ def moved_to_a_child(bench: Bench, campaign: int) -> None:
 
 def test_identical_on_a_resent_line_waits_for_the_first_lines_result(bench: Bench) -> None:
     campaign = bench.load(2)
-    moved_to_a_child(bench, campaign)
+    moved_to_a_child(bench)
     one, two = bench.reference(campaign, 1), bench.reference(campaign, 2)
     assert bench.settle((one, IDENTICAL), (two, IDENTICAL)).settled == 0
     assert bench.statuses(campaign) == {"submitted": 2}
@@ -212,7 +213,7 @@ def test_identical_on_a_resent_line_waits_for_the_first_lines_result(bench: Benc
 
 def test_identical_beside_the_first_lines_own_error_gives_way_to_it(bench: Bench) -> None:
     campaign = bench.load(1)
-    moved_to_a_child(bench, campaign)
+    moved_to_a_child(bench)
     reference = bench.reference(campaign, 1)
     assert bench.settle((reference, IDENTICAL), (reference, FIXED, 1)).settled == 1
     assert bench.message(campaign, 1).result_code == -1
