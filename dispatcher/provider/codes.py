@@ -143,6 +143,8 @@ _ACCOUNT_RULES: tuple[tuple[AccountScope, tuple[str, ...]], ...] = (
     ("credentials", (rf"^{_THE}{_CREDENTIAL} (?:est[á] |fue |ha sido |se encuentra |ha )?{_OVER}$",)),
 )
 
+# "el texto tiene una palabra clave inválida" refuses no credential.
+_OF_A_MESSAGE = re.compile(r"\b(?:textos?|palabras?|destinatari[oa]s?)\b")
 _NUMBER_PREFIX = re.compile(r"\s*\d{1,20}\s*:\s*")
 _NUMERIC_ANSWER = re.compile(r"\s*(-?\d{1,3})\s*;(.*)", re.DOTALL)
 _ACCENT_CLASS = re.compile(r"\[([^\]\W\d_])\]")
@@ -176,12 +178,12 @@ def sentence_to_code(text: str) -> tuple[int, bool]:
 def account_scope(text: str) -> AccountScope | None:
     """What an account-level sentence complains about; None for every other text.
 
-    A sentence about one line of a post that was read, which begins with a number or is one of the guide's, never
-    counts as refused credentials: lines before it may have been taken.
+    A sentence about one line of a post that was read, which begins with a number, is one of the guide's or names the
+    text or its recipient, never counts as refused credentials: lines before it may have been taken.
     """
     sentence = strip_number(text)
-    about_a_line = sentence != text or sentence_to_code(text)[1]
     words = fold(sentence)
+    about_a_line = sentence != text or sentence_to_code(text)[1] or _OF_A_MESSAGE.search(words)
     for scope, needs in _COMPILED_ACCOUNT:
         if scope in ("credentials", "ip") and about_a_line:
             continue

@@ -125,6 +125,8 @@ def test_a_refusal_of_the_account_is_known(sentence: str, scope: str, form) -> N
         "el texto contiene una IP que no figura en la lista",
         "el mensaje ha vencido",
         "la clave del texto está vencida",
+        "palabra clave inválida",
+        "el texto contiene una IP no permitida",
     ],
 )
 def test_what_may_be_about_a_line_is_no_refusal(sentence: str) -> None:
