@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from dispatcher import audit, campaigns, config, loading
 from dispatcher.campaigns import Summary
+from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients
 from dispatcher.runtime import Runtime
 from dispatcher.window import PROVIDER_ZONE
@@ -222,7 +223,11 @@ class Run:
         begins = datetime.now(UTC).timestamp()
         yield
         self.forbid(campaign_id, begins, datetime.now(UTC).timestamp(), "paused")
-        campaigns.resume(self.runtime.engine, campaign_id)
+        try:
+            campaigns.resume(self.runtime.engine, campaign_id)
+        except UsageError:
+            # Everything was out before the pause: the last results came meanwhile, and there is nothing to resume.
+            self.expect(self.show(campaign_id).state == "completed", "a paused campaign cannot be resumed")
 
     # -- the end -----------------------------------------------------------------------------------------------
 
