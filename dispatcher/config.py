@@ -16,9 +16,9 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from dispatcher.domain.window import Window
 from dispatcher.errors import UsageError
 from dispatcher.provider.mailserver import MailServer
-from dispatcher.window import Window
 
 PREFIX = "DISPATCHER_"
 DEFAULT_PROVIDER_URL = "https://servicio.smsmasivos.com.ar"

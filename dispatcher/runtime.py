@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from dispatcher import config, database, transports
+from dispatcher import config, transports
 from dispatcher.config import Settings
+from dispatcher.db import engine as db_engine
 from dispatcher.provider.http import HttpProvider
 from dispatcher.provider.message import Sender
 from dispatcher.transports import Formato, Transport
@@ -32,7 +33,7 @@ class Runtime:
     @cached_property
     def engine(self) -> Engine:
         """The database."""
-        return database.connect(self.settings.sqlalchemy_url)
+        return db_engine.connect(self.settings.sqlalchemy_url)
 
     @cached_property
     def provider(self) -> HttpProvider:

@@ -19,8 +19,9 @@ from typing import Any
 
 import platformdirs
 
-from dispatcher import campaigns, config, loading
-from dispatcher.campaigns import Summary
+from dispatcher import config
+from dispatcher.campaigns import lifecycle, loading
+from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.cli.campaign import describe, progress_bar, say_codes
 from dispatcher.cli.output import Output
 from dispatcher.config import Settings
@@ -210,7 +211,7 @@ def _watch(output: Output, runtime: Runtime, campaign_id: int) -> Summary:
     with bar:
         while True:
             with runtime.engine.connect() as connection:
-                found = campaigns.show(connection, campaign_id)
+                found = lifecycle.show(connection, campaign_id)
             bar.update(task, completed=found.final, total=found.messages, description=describe(found))
             if found.state == "completed":
                 return found

@@ -26,7 +26,8 @@ import psycopg
 import redis
 from psycopg import sql
 
-from dispatcher import database
+from dispatcher.db import engine as db_engine
+from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.home import make_inbox
 
@@ -144,9 +145,9 @@ class Embedded:
             if not known:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
         url = str(server.get_uri(database=DATABASE))
-        engine = database.connect(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        engine = db_engine.connect(url.replace("postgresql://", "postgresql+psycopg://", 1))
         try:
-            database.upgrade(engine)
+            migrations.upgrade(engine)
         finally:
             engine.dispose()
         return url

@@ -5,7 +5,7 @@
 -- One claimer per account at a time; no row when the configured credential is not the account's.
 SELECT id FROM account WHERE id = :account_id AND fingerprint = :fingerprint FOR NO KEY UPDATE;
 
--- name: read_brakes
+-- name: read_conditions
 -- Runs after lock_account, in a snapshot of its own, so that the counts are those of this moment.
 SELECT a.*,
        clock_timestamp() AS db_now,

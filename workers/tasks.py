@@ -9,9 +9,15 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from dispatcher import accounts, balance, inbound, intake, runtime, send, submit, upkeep
-from dispatcher.doubts import Prober
-from dispatcher.polling import Poller
+from dispatcher import runtime
+from dispatcher.accounts import account_info, binding, provider_clock
+from dispatcher.campaigns import request_intake
+from dispatcher.maintenance import tick as maintenance_tick
+from dispatcher.replies import pull
+from dispatcher.results.polling import Poller
+from dispatcher.results.probing import Prober
+from dispatcher.sending import pump as sending_pump
+from dispatcher.single_messages import send
 from workers.app import app
 from workers.schedule import EXPIRY
 
@@ -32,7 +38,7 @@ def _hint(name: str, *arguments: Any) -> None:
 @app.task(name="dispatcher.tick", send_events=False)
 def tick() -> None:
     """Look after everything that is due, overdue or over."""
-    hints = upkeep.tick(runtime.current())
+    hints = maintenance_tick.tick(runtime.current())
     for key in hints.requests:
         _hint("dispatcher.load_request", key)
     if hints.account_id is None:
@@ -54,7 +60,7 @@ def tick() -> None:
 @app.task(name="dispatcher.submit")
 def submit_due(account_id: int) -> None:
     """Submit due chunks for a few seconds, and go on with a task of its own when there is more."""
-    if submit.pump(runtime.current(), account_id):
+    if sending_pump.pump(runtime.current(), account_id):
         _hint("dispatcher.submit", account_id)
 
 
@@ -79,35 +85,35 @@ def measure_clock(account_id: int) -> None:
     """Take the provider's clock."""
     current = runtime.current()
     if _poller(account_id):
-        accounts.refresh_clock(current, account_id)
+        provider_clock.refresh(current, account_id)
 
 
 @app.task(name="dispatcher.read_balance")
 def read_balance(account_id: int) -> None:
     """Record saldo and envíos."""
     if _poller(account_id):
-        balance.read(runtime.current(), account_id)
+        account_info.record_balance(runtime.current(), account_id)
 
 
 @app.task(name="dispatcher.pull_inbox")
 def pull_inbox(account_id: int) -> None:
     """Fetch replies, when it is time."""
     if _poller(account_id):
-        inbound.pull_due(runtime.current())
+        pull.pull_due(runtime.current())
 
 
 @app.task(name="dispatcher.load_request")
 def load_request(key: str) -> None:
     """Load a payload whose worker died."""
     current = runtime.current()
-    intake.load_request(current.engine, current.settings, key)
+    request_intake.load_request(current.engine, current.settings, key)
 
 
 @app.task(name="dispatcher.create_campaign", acks_late=True, reject_on_worker_lost=True)
 def create_campaign(payload: dict[str, Any]) -> int | None:
     """Take a campaign in and load it; see `schemas.payload.CampaignPayload`."""
     current = runtime.current()
-    campaign_id = intake.receive(current.engine, current.settings, payload).campaign_id
+    campaign_id = request_intake.receive(current.engine, current.settings, payload).campaign_id
     _hint("dispatcher.tick")
     return campaign_id
 
@@ -126,7 +132,7 @@ def _poller(account_id: int) -> Poller | None:
     """This process's poller of the configured account; None when the id is not that account's."""
     current = runtime.current()
     with current.engine.connect() as connection:
-        account = accounts.find(connection, current.settings)
+        account = binding.find(connection, current.settings)
     if account is None or account.id != account_id:
         return None
     known = _pollers.get(account_id)

@@ -2,7 +2,8 @@
 
 import click
 
-from dispatcher import accounts, config, figures
+from dispatcher import config
+from dispatcher.accounts import account_info, binding, blocking
 from dispatcher.cli.output import Output, command, session
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
@@ -14,7 +15,7 @@ def look(output: Output) -> None:
     """Saldo, vencimiento, envíos and the provider's clock."""
     runtime = Runtime(config.load())
     try:
-        found = figures.read(runtime)
+        found = account_info.fetch(runtime)
     finally:
         runtime.close()
     output.answer(found.as_json())
@@ -46,7 +47,7 @@ def account(context: click.Context, as_json: bool) -> None:
 def rekey(output: Output) -> None:
     """Bind the account at DISPATCHER_PROVIDER_URL to the key now configured (same account, new key)."""
     with session() as runtime, runtime.engine.begin() as connection:
-        old, new = accounts.rekey(connection, runtime.settings)
+        old, new = binding.rekey(connection, runtime.settings)
     output.answer({"provider_url": runtime.settings.provider_url, "before": old, "after": new})
     output.say(f"{runtime.settings.provider_url} is bound to the key with fingerprint {new}.")
 
@@ -56,11 +57,11 @@ def rekey(output: Output) -> None:
 def resume(output: Output) -> None:
     """Go on at once after the provider refused the account (bad key, IP, credit, contract)."""
     with session() as runtime, runtime.engine.begin() as connection:
-        bound = accounts.find(connection, runtime.settings)
+        bound = binding.find(connection, runtime.settings)
         if bound is None:
             raise UsageError(
                 "The configured key has no account in this database.", hint="See `dispatcher account rekey`."
             )
-        was = accounts.unblock(connection, bound.id)
+        was = blocking.unblock(connection, bound.id)
     output.answer({"resumed": was})
     output.say("The account goes on." if was else "The account was not blocked.")

@@ -10,12 +10,12 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dispatcher import campaigns, export
-from dispatcher.campaigns import Summary
+from dispatcher.campaigns import export, lifecycle
+from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
-from dispatcher.window import provider_local
 
 
 @click.group()
@@ -29,7 +29,7 @@ def campaign() -> None:
 def show(output: Output, campaign_id: int) -> None:
     """Where a campaign stands: state, statuses, result codes."""
     with session() as runtime, runtime.engine.connect() as connection:
-        found = campaigns.show(connection, campaign_id)
+        found = lifecycle.show(connection, campaign_id)
     output.answer(found.as_json())
     say_summary(output, found)
 
@@ -90,7 +90,7 @@ def when(moment: datetime | None) -> str:
 def list_(output: Output, limit: int) -> None:
     """The newest campaigns."""
     with session() as runtime, runtime.engine.connect() as connection:
-        found = campaigns.listing(connection, limit)
+        found = lifecycle.listing(connection, limit)
     output.answer({"campaigns": [each.as_json() for each in found]})
     output.table(
         "Campaigns",
@@ -133,7 +133,7 @@ def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
 
 def _read(runtime: Any, campaign_id: int) -> Summary:
     with runtime.engine.connect() as connection:
-        return campaigns.show(connection, campaign_id)
+        return lifecycle.show(connection, campaign_id)
 
 
 def _follow(output: Output, read: Any, ends: float | None) -> Summary:
@@ -180,7 +180,7 @@ def results(output: Output, campaign_id: int, kind: str, path: Path | None) -> N
     """Every message with its status and result code, in the columns of the view message_status."""
     with session() as runtime:
         with runtime.engine.connect() as connection:
-            campaigns.show(connection, campaign_id)
+            lifecycle.show(connection, campaign_id)
         if path is None and (kind == "xlsx" or output.as_json):
             raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
         rows = export.write_results(runtime.engine, campaign_id, kind, path)

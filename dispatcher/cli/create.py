@@ -7,9 +7,13 @@ import click
 from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from dispatcher import config, door, export, loading, means, preview
+from dispatcher import config
+from dispatcher.accounts import account_info
+from dispatcher.campaigns import dry_run as dry_run_module
+from dispatcher.campaigns import export, loading
+from dispatcher.cli import ops_loader
 from dispatcher.cli.campaign import say_left_out, when
-from dispatcher.cli.output import Output, command, read_html, session
+from dispatcher.cli.output import Output, command, database_connection, read_html, session
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import Batch, Source, open_source
@@ -78,9 +82,9 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
 
 def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
     with session() as runtime:
-        account_means = means.ask(runtime.settings, required=spec.require_balance)
+        info = account_info.fetch_for_campaign(runtime.settings, required=spec.require_balance)
         with _progress(output, source) as advance, runtime.engine.begin() as connection:
-            loaded = loading.load(connection, runtime.settings, spec, source, advance, account_means)
+            loaded = loading.load(connection, runtime.settings, spec, source, advance, info)
         assert loaded.campaign_id is not None
         rejects = _write_rejects(output, runtime, loaded.campaign_id) if loaded.rejected else None
     output.answer(
@@ -107,7 +111,7 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         output.note("No row was good: nothing will be sent.")
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
     if loaded.messages and spec.start is None:
-        door.hint()
+        ops_loader.hint()
 
 
 def _write_rejects(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:
@@ -137,7 +141,7 @@ def _say_load(output: Output, loaded: loading.Loaded) -> None:
 
 def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     with _progress(output, source) as advance:
-        found = preview.preview(spec, source, advance)
+        found = dry_run_module.preview(spec, source, database_connection, advance)
     output.answer(found.as_json())
     output.say(f"Dry run: {found.loaded.messages:,} messages, {found.loaded.rejected:,} rejected; nothing was changed.")
     output.table("Samples", ["number", "text"], [[s["destino"], s["texto"]] for s in found.samples])

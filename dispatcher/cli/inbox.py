@@ -5,14 +5,18 @@ from typing import Any
 
 import click
 
-from dispatcher import accounts, export, inbound, inbox, optouts
-from dispatcher import send as sending
+from dispatcher.accounts import binding
+from dispatcher.campaigns import export
 from dispatcher.cli.output import Output, command, session
 from dispatcher.cli.send import say_sent, single
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
-from dispatcher.inbox import Reply
+from dispatcher.replies import listing as reply_listing
+from dispatcher.replies import pull as reply_pull
+from dispatcher.replies.listing import Reply
+from dispatcher.single_messages import send as sending
+from dispatcher.suppression import optouts
 from dispatcher.transports import Formato, Transport
-from dispatcher.window import provider_local
 
 
 @click.group(name="inbox")
@@ -34,12 +38,12 @@ def pull(
     with session() as runtime:
         number = optouts.national(origen, runtime.settings.country) if origen else None
         with runtime.engine.begin() as connection:
-            account = accounts.bind(connection, runtime.settings)
-        kept = inbound.pull(
+            account = binding.bind(connection, runtime.settings)
+        kept = reply_pull.pull(
             runtime, account.id, origen=number, whole=whole, mark=mark, transport=transport, formato=formato
         )
         with runtime.engine.connect() as connection:
-            found = inbox.listing(connection, len(kept) or 1, rows=kept)
+            found = reply_listing.listing(connection, len(kept) or 1, rows=kept)
     _show(output, found, "No new replies.")
 
 
@@ -55,7 +59,7 @@ def list_(output: Output, limit: int, kind: str | None, campaign_id: int | None,
     """Stored replies, the newest first."""
     with session() as runtime, runtime.engine.connect() as connection:
         number = optouts.national(origen, runtime.settings.country) if origen else None
-        found = inbox.listing(connection, limit, kind=kind, campaign_id=campaign_id, origen=number)
+        found = reply_listing.listing(connection, limit, kind=kind, campaign_id=campaign_id, origen=number)
     _show(output, found, "No replies.")
 
 
@@ -84,7 +88,7 @@ def reply(output: Output, reply_id: int, **fields: Any) -> None:
     """Answer the reply with this id (ID SMS MASIVOS): TEXT goes to its sender now."""
     with session() as runtime:
         with runtime.engine.connect() as connection:
-            origen = inbox.find(connection, reply_id).origen
+            origen = reply_listing.find(connection, reply_id).origen
         sent = sending.send(runtime, single(number=origen, **fields))
     say_sent(output, sent)
 

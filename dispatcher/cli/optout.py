@@ -2,13 +2,14 @@
 
 import click
 
-from dispatcher import config, optout_files, optouts
+from dispatcher import config
+from dispatcher.campaigns.operator_actions import actor
 from dispatcher.cli.output import Output, command, session
-from dispatcher.decisions import actor
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import open_source
-from dispatcher.window import provider_local
+from dispatcher.suppression import optout_import, optouts
 
 _LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 1_000_000))
 
@@ -59,7 +60,7 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
         runtime.engine.begin() as connection,
     ):
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-        done = optout_files.load(connection, source, runtime.settings.country, reason or source.name, to_column)
+        done = optout_import.load(connection, source, runtime.settings.country, reason or source.name, to_column)
     output.answer(
         {
             "optouts": [each.as_json() for each in done.optouts],

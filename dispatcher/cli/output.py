@@ -16,9 +16,13 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from dispatcher import config, door
+from dispatcher import config
+from dispatcher.cli import ops_loader
+from dispatcher.config import Settings
+from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.runtime import Runtime
 
@@ -192,14 +196,27 @@ def session(*, schema: bool = True) -> Iterator[Runtime]:
     Raises:
         UsageError: a bad setting, or a database without this version's schema.
     """
-    from dispatcher import database
 
     settings = config.load()
-    with door.embedded(settings, broker=False):
+    with ops_loader.embedded(settings, broker=False):
         runtime = Runtime(settings)
         try:
             if schema:
-                database.require_schema(runtime.engine)
+                migrations.require_schema(runtime.engine)
             yield runtime
         finally:
             runtime.close()
+
+
+@contextmanager
+def database_connection(settings: Settings) -> Iterator[Connection]:
+    """A connection for one look; an embedded server that does not run is started for it, and stopped after."""
+    from dispatcher.db.engine import connect
+
+    with ops_loader.embedded(settings, broker=False):
+        engine = connect(settings.sqlalchemy_url)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()

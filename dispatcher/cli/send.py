@@ -7,11 +7,11 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from dispatcher import send as sending
 from dispatcher.cli.output import FAILED, Output, command, read_html, session
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
-from dispatcher.singles import Sent
+from dispatcher.single_messages import send as sending
+from dispatcher.single_messages.records import Sent
 from schemas.single import SingleMessage
 
 

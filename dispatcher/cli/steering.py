@@ -7,11 +7,11 @@ from typing import Literal
 
 import click
 
-from dispatcher import audit as ledger
-from dispatcher import campaigns, decisions, export
+from dispatcher.campaigns import audit as ledger
+from dispatcher.campaigns import export, lifecycle, operator_actions
 from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
-from dispatcher.window import provider_local
 
 _WAIT = click.option(
     "--wait",
@@ -28,7 +28,7 @@ def pause(output: Output, campaign_id: int, wait: float | None) -> None:
     """Stop sending; returns once earlier POSTs have finished, or says how many are in flight."""
     with session() as runtime:
         seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
-        _say_halted(output, campaigns.pause(runtime.engine, campaign_id, wait=seconds, reason="paused by the operator"))
+        _say_halted(output, lifecycle.pause(runtime.engine, campaign_id, wait=seconds, reason="paused by the operator"))
 
 
 @click.command()
@@ -41,7 +41,7 @@ def resume(output: Output, campaign_id: int) -> None:
     it was: a canary still goes first.
     """
     with session() as runtime:
-        _say_halted(output, campaigns.resume(runtime.engine, campaign_id))
+        _say_halted(output, lifecycle.resume(runtime.engine, campaign_id))
 
 
 @click.command()
@@ -53,11 +53,11 @@ def cancel(output: Output, campaign_id: int, wait: float | None) -> None:
     with session() as runtime:
         seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
         _say_halted(
-            output, campaigns.cancel(runtime.engine, campaign_id, wait=seconds, reason="cancelled by the operator")
+            output, lifecycle.cancel(runtime.engine, campaign_id, wait=seconds, reason="cancelled by the operator")
         )
 
 
-def _say_halted(output: Output, halted: campaigns.Halted) -> None:
+def _say_halted(output: Output, halted: lifecycle.Halted) -> None:
     output.answer({"campaign_id": halted.campaign_id, "state": halted.state, "in_flight": halted.in_flight})
     output.say(f"Campaign {halted.campaign_id} is {halted.state}.")
     if halted.in_flight:
@@ -70,8 +70,8 @@ def _say_halted(output: Output, halted: campaigns.Halted) -> None:
 def doubts(output: Output, campaign_id: int) -> None:
     """Chunks whose outcome nobody knows, each with the evidence so far."""
     with session() as runtime, runtime.engine.connect() as connection:
-        campaigns.show(connection, campaign_id)
-        found = decisions.doubts(connection, campaign_id)
+        lifecycle.show(connection, campaign_id)
+        found = operator_actions.doubts(connection, campaign_id)
     output.answer({"campaign_id": campaign_id, "doubts": [asdict(doubt) for doubt in found]})
     output.table(
         "Doubts",
@@ -119,10 +119,10 @@ def resolve(
         raise UsageError("Give either --chunk N or --all.")
     with session() as runtime:
         with runtime.engine.connect() as connection:
-            campaigns.show(connection, campaign_id)
-            held = [d.chunk_no for d in decisions.doubts(connection, campaign_id) if d.state == "held"]
+            lifecycle.show(connection, campaign_id)
+            held = [d.chunk_no for d in operator_actions.doubts(connection, campaign_id) if d.state == "held"]
         wanted = held if every else [int(chunk_no or 0)]
-        done = [{"chunk_no": no, **decisions.resolve(runtime.engine, campaign_id, no, verdict)} for no in wanted]
+        done = [{"chunk_no": no, **operator_actions.resolve(runtime.engine, campaign_id, no, verdict)} for no in wanted]
     output.answer({"campaign_id": campaign_id, "resolved": done})
     output.say(f"{len(done)} chunks resolved as {verdict}.")
 
@@ -137,7 +137,7 @@ def retry(output: Output, campaign_id: int, code: int | None, words: str | None)
     if (code is None) == (words is None):
         raise UsageError("Give either --code or --reason.", hint="`dispatcher campaign show` lists the codes.")
     with session() as runtime:
-        retried = decisions.retry(runtime.engine, campaign_id, code=code, words=words)
+        retried = operator_actions.retry(runtime.engine, campaign_id, code=code, words=words)
     output.answer({"campaign_id": campaign_id, "retried": retried})
     output.say(f"{retried:,} messages will be sent again.")
 

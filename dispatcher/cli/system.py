@@ -4,8 +4,11 @@ import sys
 
 import click
 
-from dispatcher import config, database, decisions, door
+from dispatcher import config
+from dispatcher.campaigns import operator_actions
+from dispatcher.cli import ops_loader
 from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError
 from dispatcher.runtime import Runtime
 
@@ -20,10 +23,10 @@ def db() -> None:
 def upgrade(output: Output) -> None:
     """Bring the database to this version's schema; safe to run again."""
     settings = config.load()
-    with door.embedded(settings, broker=False):
+    with ops_loader.embedded(settings, broker=False):
         runtime = Runtime(settings)
         try:
-            before, after = database.upgrade(runtime.engine)
+            before, after = migrations.upgrade(runtime.engine)
         finally:
             runtime.close()
     output.answer({"before": before, "after": after})
@@ -41,7 +44,7 @@ def restored(output: Output) -> None:
     `dispatcher campaign resolve`.
     """
     with session() as runtime:
-        answer = decisions.restored(runtime.engine)
+        answer = operator_actions.restored(runtime.engine)
     output.answer(answer)
     output.say(f"New prefix {answer['prefix']}; {answer['held_chunks']} chunks held.")
     for campaign_id in answer["campaigns"]:
@@ -52,11 +55,11 @@ def restored(output: Output) -> None:
 @command
 def doctor(output: Output) -> None:
     """Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat."""
-    from dispatcher import doctor as examination  # it brings Celery along, which no other command needs
+    from dispatcher.maintenance import doctor as examination
 
     try:
         settings = config.load()
-        with door.embedded(settings, broker=True):
+        with ops_loader.embedded(settings, broker=True):
             checks = examination.examine(settings)
     except DispatcherError as error:
         checks = [examination.unusable(error)]
@@ -75,13 +78,13 @@ def up(output: Output) -> None:
     Ctrl-C or SIGTERM stops it cleanly: a POST that is under way may finish.
     """
     settings = config.load()
-    with door.embedded(settings, broker=True):
+    with ops_loader.embedded(settings, broker=True):
         runtime = Runtime(settings)
         try:
-            database.require_schema(runtime.engine)
+            migrations.require_schema(runtime.engine)
         finally:
             runtime.close()
-        code = door.supervise(settings, output.note)
+        code = ops_loader.supervise(settings, output.note)
     output.answer({"clean": code == 0})
     sys.exit(code)
 
@@ -91,8 +94,8 @@ def up(output: Output) -> None:
 def api(output: Output) -> None:
     """Run the HTTP API alone, in the foreground (part of `up`): /push/smsmasivos, /campaigns and /healthz."""
     settings = config.load()
-    with door.embedded(settings, broker=False):
-        from dispatcher import api as web
+    with ops_loader.embedded(settings, broker=False):
+        from dispatcher.web import app as web
 
         web.serve(settings)
 
@@ -105,4 +108,4 @@ def demo(output: Output, messages: int) -> None:
 
     It runs in a home of its own with servers of its own, and ignores the configured key, URL, database and broker.
     """
-    output.answer(door.demo(messages, output))
+    output.answer(ops_loader.demo(messages, output))

@@ -7,7 +7,7 @@ from array import array
 import polars as pl
 from pyroaring import BitMap64
 
-from dispatcher.phone import AREA_CODES, PLANS, PhoneProblem, normalise
+from dispatcher.domain.phone import AREA_CODES, PLANS, PhoneProblem, normalise
 
 _NBSP_AND_PUNCTUATION = r"[ ()\-\x{a0}]"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from dispatcher import text
+from dispatcher.domain import sms_text
 from dispatcher.errors import UsageError
 from dispatcher.ingest.blocks import column
 from dispatcher.ingest.template import Field, Literal, Template
@@ -25,7 +25,7 @@ class Renderer:
             if isinstance(part, Field):
                 parts.append(pl.col(column(positions[part.name])))
                 continue
-            spelled, dropped = (part.text, 0) if strict else text.transliterate(part.text)
+            spelled, dropped = (part.text, 0) if strict else sms_text.transliterate(part.text)
             self._dropped += dropped
             self._changed |= spelled != part.text
             parts.append(pl.lit(spelled))
@@ -38,7 +38,7 @@ class Renderer:
         )
         if self._strict:
             return frame
-        outside = frame.select(pl.col("texto").str.contains(text.OUTSIDE))["texto"]
+        outside = frame.select(pl.col("texto").str.contains(sms_text.OUTSIDE))["texto"]
         if not outside.any():
             return frame
         spelled = _transliterated(frame["texto"].filter(outside).unique())
@@ -53,11 +53,11 @@ class Renderer:
 def _transliterated(written: pl.Series) -> pl.DataFrame:
     """Return `written`, `texto`, `dropped_here`: the common letters in polars, the rest one by one."""
     frame = written.to_frame("written").with_columns(
-        texto=pl.col("written").str.replace_many(list(text.SIMPLE), list(text.SIMPLE.values()))
+        texto=pl.col("written").str.replace_many(list(sms_text.SIMPLE), list(sms_text.SIMPLE.values()))
     )
-    rest = frame.filter(pl.col("texto").str.contains(text.OUTSIDE))
+    rest = frame.filter(pl.col("texto").str.contains(sms_text.OUTSIDE))
     easy = frame.join(rest, on="written", how="anti") if rest.height else frame
-    spelled = [text.transliterate(value) for value in rest["written"].to_list()]
+    spelled = [sms_text.transliterate(value) for value in rest["written"].to_list()]
     odd = pl.DataFrame(
         {
             "written": rest["written"],
@@ -75,8 +75,8 @@ class CompanyRule:
         """Raise UsageError when the template itself is a verification code without the company's name."""
         self._company = company
         own_words = "".join(part.text if isinstance(part, Literal) else " x " for part in template.parts)
-        named = company is not None and text.names_company(own_words, company)
-        if text.is_verification(own_words) and not named:
+        named = company is not None and sms_text.names_company(own_words, company)
+        if sms_text.is_verification(own_words) and not named:
             raise UsageError(
                 "the text is a verification code and does not name the company, which the provider demands",
                 hint="set DISPATCHER_COMPANY and write that name in the template"
@@ -88,11 +88,11 @@ class CompanyRule:
 
     def broken(self, textos: pl.Series) -> pl.Series:
         """Tell for each rendered text whether it is a verification code without the company's name."""
-        suspects = textos.str.contains(text.VERIFICATION)
+        suspects = textos.str.contains(sms_text.VERIFICATION)
         if self._company is None or not suspects.any():
             return suspects
         company = self._company
         return pl.Series(
-            [hit and not text.names_company(value, company) for hit, value in zip(suspects, textos, strict=True)],
+            [hit and not sms_text.names_company(value, company) for hit, value in zip(suspects, textos, strict=True)],
             dtype=pl.Boolean,
         )

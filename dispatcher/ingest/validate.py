@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dispatcher import text
+from dispatcher.domain import sms_text
+from dispatcher.domain.phone import COUNTRIES
 from dispatcher.errors import UsageError
 from dispatcher.ingest import columns as headings
 from dispatcher.ingest import template as templates
 from dispatcher.ingest.blocks import Block, Reject, column, shown
 from dispatcher.ingest.numbers import Recipients, destinos
 from dispatcher.ingest.texts import CompanyRule, Renderer
-from dispatcher.phone import COUNTRIES
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Checker:
             frame = pl.concat([sent, self._suppressed(frame)]).sort("line")
         rejects.sort()
         external_id = pl.lit(None, pl.String) if self._id is None else pl.col(column(self._id)).str.strip_chars()
-        encoded = pl.col("texto").str.len_bytes() + 2 * pl.col("texto").str.count_matches(text.ENCODED_AS_THREE)
+        encoded = pl.col("texto").str.len_bytes() + 2 * pl.col("texto").str.count_matches(sms_text.ENCODED_AS_THREE)
         return Batch(
             messages=frame.select(
                 "line",
@@ -198,8 +198,8 @@ class Checker:
     def _without_bad_texts(self, frame: pl.DataFrame, rejects: list[Reject]) -> pl.DataFrame:
         texto = pl.col("texto")
         bad = frame.select(
-            texto.str.contains(text.SUSPECT)
-            | (texto.str.len_chars() > text.MAX_LENGTH)
+            texto.str.contains(sms_text.SUSPECT)
+            | (texto.str.len_chars() > sms_text.MAX_LENGTH)
             | (texto.str.strip_chars() == "")
         )["texto"]
         if not self._company.settled:
@@ -213,15 +213,15 @@ class Checker:
 
 def _text_problem(line: int, raw: str, texto: str) -> Reject:
     """Say what is wrong with a rendered text, the first thing in the order of the checks."""
-    if (placeholder := text.leftover(texto)) is not None:
+    if (placeholder := sms_text.leftover(texto)) is not None:
         detail = f"the text has a placeholder that nothing fills in, {placeholder[:40]}: remove it or fill it in"
         return Reject(line, shown(raw), -99, "placeholder_left", detail)
-    if odd := text.outside_alphabet(texto):
+    if odd := sms_text.outside_alphabet(texto):
         named = " ".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in odd[:10])
         detail = f"the provider does not take {named} in a text: write it otherwise"
         return Reject(line, shown(raw), -11, "text_characters", detail)
-    if len(texto) > text.MAX_LENGTH:
-        detail = f"the text has {len(texto)} characters, {text.MAX_LENGTH} fit: shorten the template or the value"
+    if len(texto) > sms_text.MAX_LENGTH:
+        detail = f"the text has {len(texto)} characters, {sms_text.MAX_LENGTH} fit: shorten the template or the value"
         return Reject(line, shown(raw), -6, "text_too_long", detail)
     if not texto.strip(" "):
         return Reject(line, shown(raw), None, "text_empty", "nothing is left of the text: write one")

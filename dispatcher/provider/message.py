@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import ProviderError, UsageError
-from dispatcher.window import provider_local
 
 LINK_MARK = "http://1rck.in/-000000"
 """Where the link to the HTML content goes in a text (guide, HTML)."""

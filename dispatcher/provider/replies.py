@@ -12,9 +12,9 @@ from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any
 
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import AnswerError
 from dispatcher.provider import answers
-from dispatcher.window import provider_local
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ import ssl
 from collections.abc import Callable
 from email.utils import formatdate, make_msgid
 
+from dispatcher.domain.phone import PLANS
+from dispatcher.domain.sms_text import MAX_LENGTH, leftover, outside_alphabet
 from dispatcher.errors import CredentialsRefused, InDoubt, NotDelivered, ProviderError, UsageError
-from dispatcher.phone import PLANS
 from dispatcher.provider.answers import scrubbed
 from dispatcher.provider.client import checked_timeout, tls_context_of
 from dispatcher.provider.codes import CODES, OTHER
@@ -25,7 +26,6 @@ from dispatcher.provider.mailserver import MailServer
 from dispatcher.provider.message import Message, NotOffered, SendResult
 from dispatcher.provider.sockets import DeadlineTLSSocket, open_socket
 from dispatcher.provider.transport import CONNECT_LIMIT, Call, Stopped
-from dispatcher.text import MAX_LENGTH, leftover, outside_alphabet
 
 _ENCODED_WORD = re.compile(r"=\?[^? ]+\?[^? ]\?[^? ]*\?=")
 _HELO = re.compile(r"[A-Za-z0-9.-]{1,255}")

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from dispatcher.batches import BATCH_LINES, Batches
-from dispatcher.database import pin_key_lookups
+from dispatcher.db.transactions import pin_key_lookups
 from dispatcher.provider.frames import parse_slice
 from dispatcher.provider.http import SLICE
 from dispatcher.provider.slices import line_slices
-from dispatcher.results import Settler
+from dispatcher.results.settle import Settler
+from dispatcher.results.settle_pipeline import BATCH_LINES, Batches
 from ops.bench.lists import write_list
 from ops.bench.stack import Stack, stack
 

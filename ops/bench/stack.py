@@ -18,10 +18,11 @@ import platformdirs
 import psycopg
 import redis
 
-from dispatcher import config, loading
+from dispatcher import config
+from dispatcher.campaigns import loading
+from dispatcher.campaigns.loading import Loaded
 from dispatcher.config import Settings
 from dispatcher.ingest import open_source
-from dispatcher.loading import Loaded
 from dispatcher.runtime import Runtime
 from ops.bench.lists import TEMPLATE
 from ops.bench.meter import Roots

@@ -15,9 +15,11 @@ from statistics import median
 
 import requests
 
-from dispatcher import accounts, config, submit
+from dispatcher import config
+from dispatcher.accounts import binding, provider_clock
 from dispatcher.provider import form
 from dispatcher.runtime import Runtime
+from dispatcher.sending import pump as sending_pump
 from ops.bench.lists import write_list
 from ops.bench.stack import APIKEY, Stack, stack
 
@@ -70,7 +72,7 @@ def measure(messages: int) -> Outcome:
         for _ in range(ROUNDS):
             campaign_id = running.load(path).campaign_id
             assert campaign_id is not None
-            accounts.ensure_clock(running.runtime, running.scalar("SELECT id FROM account"))
+            provider_clock.ensure(running.runtime, running.scalar("SELECT id FROM account"))
             bodies = _bodies(running, campaign_id)
             running.simulator.reset()
             submitted.append(_together([partial(_pump, dict(os.environ)) for _ in range(PROCESSES)]))
@@ -99,11 +101,11 @@ def _pump(environment: dict[str, str]) -> Work:
     os.environ.update(environment)
     runtime = Runtime(config.load())
     with runtime.engine.connect() as connection:
-        account = accounts.find(connection, runtime.settings)
+        account = binding.find(connection, runtime.settings)
     assert account is not None
 
     def work() -> None:
-        while submit.pump(runtime, account.id):
+        while sending_pump.pump(runtime, account.id):
             pass
 
     return work

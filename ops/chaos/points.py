@@ -14,11 +14,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from dispatcher import chunks, doubts, loading, submit, upkeep
-from dispatcher.polling import Poller
+from dispatcher.campaigns import loading
+from dispatcher.maintenance import tick
 from dispatcher.provider import sockets, transport
 from dispatcher.provider.http import HttpProvider
-from dispatcher.results import Settler
+from dispatcher.results import probing
+from dispatcher.results.polling import Poller
+from dispatcher.results.settle import Settler
+from dispatcher.sending import claims, pump
 
 VARIABLE = "CHAOS_PLAN"
 Action = Literal["kill", "kill_group", "stop"]
@@ -166,25 +169,25 @@ def _answer_unread(strike: Strike) -> None:
 
 def _inside_split(strike: Strike) -> None:
     """Strike inside the transaction that moves the absent lines, with the family locked."""
-    original: Any = doubts.__dict__["query"]
+    original: Any = probing.__dict__["query"]
 
     def query(name: str) -> Any:
         if name == "split_absent":
             strike()
         return original(name)
 
-    setattr(doubts, "query", query)  # noqa: B010
+    setattr(probing, "query", query)  # noqa: B010
 
 
 POINTS: dict[str, Callable[[Strike], None]] = {
-    "inside_claim": _after(chunks, "_claim"),
-    "after_claim": _before(submit, "_submit"),
+    "inside_claim": _after(claims, "_claim"),
+    "after_claim": _before(pump, "_submit"),
     "before_guard": _around_guard(after=False),
     "before_post": _around_guard(after=True),
     "half_body": _half_body,
     "answer_unread": _answer_unread,
-    "before_finish": _before(chunks, "finish_accepted"),
-    "after_finish": _after(chunks, "accept"),
+    "before_finish": _before(claims, "finish_accepted"),
+    "after_finish": _after(claims, "accept"),
     "inside_settle": _after(Settler, "_settle"),
     "cursor_moved": _after(Poller, "_move"),
     "after_probe": _after(HttpProvider, "status_by_idinterno"),
@@ -196,8 +199,8 @@ POINTS: dict[str, Callable[[Strike], None]] = {
 
 def install(plan: Plan) -> None:
     """Shorten this process's times as the plan says, and set its crash point."""
-    chunks.LEASE_MARGIN = plan.lease_margin
-    upkeep._CLOCK_REFRESH = timedelta(seconds=plan.clock_refresh)
+    claims.LEASE_MARGIN = plan.lease_margin
+    tick._CLOCK_REFRESH = timedelta(seconds=plan.clock_refresh)
     setattr(  # noqa: B010
         Poller, "_lease", property(lambda self: self.runtime.settings.provider_timeout * 2 + plan.lease_margin)
     )

@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from dispatcher import audit, campaigns, config, loading
-from dispatcher.campaigns import Summary
+from dispatcher import config
+from dispatcher.campaigns import audit, lifecycle, loading
+from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients
 from dispatcher.runtime import Runtime
-from dispatcher.window import PROVIDER_ZONE
 from ops.chaos.arena import APIKEY, Arena
 from ops.chaos.points import Plan
 from ops.chaos.processes import Processes
@@ -109,7 +110,7 @@ class Run:
     def show(self, campaign_id: int) -> Summary:
         """A campaign's summary."""
         with self.runtime.engine.connect() as connection:
-            return campaigns.show(connection, campaign_id)
+            return lifecycle.show(connection, campaign_id)
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
         """Run a statement and commit; its rows, if it has any."""
@@ -218,13 +219,13 @@ class Run:
     @contextmanager
     def paused(self, campaign_id: int) -> Iterator[None]:
         """Pause a campaign for the length of a block: from when pause says that nothing is in flight."""
-        halted = campaigns.pause(self.runtime.engine, campaign_id, wait=20)
+        halted = lifecycle.pause(self.runtime.engine, campaign_id, wait=20)
         self.expect(halted.in_flight == 0, f"pause returned with {halted.in_flight} in flight")
         begins = datetime.now(UTC).timestamp()
         yield
         self.forbid(campaign_id, begins, datetime.now(UTC).timestamp(), "paused")
         try:
-            campaigns.resume(self.runtime.engine, campaign_id)
+            lifecycle.resume(self.runtime.engine, campaign_id)
         except UsageError:
             # Everything was out before the pause: the last results came meanwhile, and there is nothing to resume.
             self.expect(self.show(campaign_id).state == "completed", "a paused campaign cannot be resumed")

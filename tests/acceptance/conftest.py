@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.runtime import Runtime
 from ops.simulator.process import SimulatorProcess
-from tests.acceptance.stage import Stage
+from tests.acceptance.live_system import LiveSystem
 from tests.processes import Cluster
 
 
@@ -29,6 +29,6 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.fixture
-def stage(simulator: SimulatorProcess, cluster: Cluster, make_runtime: Callable[..., Runtime]) -> Stage:
-    """A stage with nothing running yet but the provider."""
-    return Stage(simulator, cluster, make_runtime(), make_runtime)
+def live(simulator: SimulatorProcess, cluster: Cluster, make_runtime: Callable[..., Runtime]) -> LiveSystem:
+    """A live with nothing running yet but the provider."""
+    return LiveSystem(simulator, cluster, make_runtime(), make_runtime)

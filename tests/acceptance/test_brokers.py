@@ -10,7 +10,7 @@ import redis
 from celery import Celery
 
 from ops.embedded import Embedded
-from tests.acceptance.stage import Stage
+from tests.acceptance.live_system import LiveSystem
 from tests.conftest import wait_until
 
 QUEUES = ("submit", "poll", "control", "urgent")
@@ -33,54 +33,56 @@ def kill_broker(home: Embedded) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
 
 
-def test_a_broker_killed_and_restarted_empty_in_the_middle_loses_nothing(own_broker: Embedded, stage: Stage) -> None:
+def test_a_broker_killed_and_restarted_empty_in_the_middle_loses_nothing(
+    own_broker: Embedded, live: LiveSystem
+) -> None:
     address = own_broker.start(database=False, broker=True).broker_url
     assert address
-    stage.cluster.environment["DISPATCHER_BROKER_URL"] = address
-    stage.simulator.set_option(latency=0.1)
-    stage.cluster.start()
-    campaign = stage.load(300, chunk_size=10)
+    live.cluster.environment["DISPATCHER_BROKER_URL"] = address
+    live.simulator.set_option(latency=0.1)
+    live.cluster.start()
+    campaign = live.load(300, chunk_size=10)
     for taken in (50, 150):
-        stage.wait_taken(taken)
+        live.wait_taken(taken)
         kill_broker(own_broker)
         own_broker.start(database=False, broker=True)
-    stage.finish(campaign, 60)
-    stage.assert_every_line_once(campaign)
+    live.finish(campaign, 60)
+    live.assert_every_line_once(campaign)
 
 
 @pytest.mark.slow
-def test_queues_flushed_all_the_while_lose_nothing(stage: Stage, broker_url: str) -> None:
+def test_queues_flushed_all_the_while_lose_nothing(live: LiveSystem, broker_url: str) -> None:
     client = redis.Redis(unix_socket_path=broker_url.removeprefix("redis+socket://"))
-    stage.simulator.set_option(latency=0.05)
-    campaign = stage.load(300, chunk_size=10)
-    stage.cluster.start()
+    live.simulator.set_option(latency=0.05)
+    campaign = live.load(300, chunk_size=10)
+    live.cluster.start()
 
     def flush() -> bool:
         client.delete(*QUEUES)
-        return stage.show(campaign).state == "completed"
+        return live.show(campaign).state == "completed"
 
-    stage.wait_for(flush, 60, "completed")
+    live.wait_for(flush, 60, "completed")
     client.close()
-    stage.assert_every_line_once(campaign)
+    live.assert_every_line_once(campaign)
 
 
 def test_every_task_published_many_times_to_two_workers_with_two_beats_sends_each_line_once(
-    stage: Stage, broker_url: str
+    live: LiveSystem, broker_url: str
 ) -> None:
-    stage.simulator.set_option(latency=0.05)
-    campaign = stage.load(300, chunk_size=10)
+    live.simulator.set_option(latency=0.05)
+    campaign = live.load(300, chunk_size=10)
     with Celery("flood", broker=broker_url) as flood:
         for _ in range(30):
             for name in ("submit", "poll", "probe", "measure_clock"):
                 flood.send_task(f"dispatcher.{name}", args=[1], queue="submit")
             flood.send_task("dispatcher.tick", queue="control")
-    stage.cluster.worker("one")
-    stage.cluster.worker("two")
-    stage.cluster.beat("beat")
-    stage.cluster.beat("beat2")
-    stage.finish(campaign)
-    stage.assert_every_line_once(campaign)
-    assert all(outcome == "accepted" for _, _, outcome in stage.attempts(campaign))
-    assert len(stage.attempts(campaign)) == 30
+    live.cluster.worker("one")
+    live.cluster.worker("two")
+    live.cluster.beat("beat")
+    live.cluster.beat("beat2")
+    live.finish(campaign)
+    live.assert_every_line_once(campaign)
+    assert all(outcome == "accepted" for _, _, outcome in live.attempts(campaign))
+    assert len(live.attempts(campaign)) == 30
     # Two workers and a flood of hints never put more POSTs in flight than the account has slots.
-    assert stage.simulator.stats()["most_in_flight"]["bulk"] <= 2
+    assert live.simulator.stats()["most_in_flight"]["bulk"] <= 2

@@ -16,7 +16,7 @@ import yaml
 
 from dispatcher.config import PREFIX, Settings
 from ops.embedded import valkey_binary
-from tests.acceptance.stage import Stage
+from tests.acceptance.live_system import LiveSystem
 from tests.conftest import wait_until
 from tests.processes import ROOT
 
@@ -51,26 +51,26 @@ def health(service: str, environment: dict[str, str], **replaced: str) -> subpro
 
 
 @pytest.fixture
-def composed(stage: Stage) -> Stage:
-    """A stage whose processes get the compose file's environment, with the test's servers in the place of its own."""
+def composed(live: LiveSystem) -> LiveSystem:
+    """A live whose processes get the compose file's environment, with the test's servers in the place of its own."""
     given = {
         name: VARIABLE.sub(lambda found: found[3] if found[2] == "-" else "x", value)
         for name, value in SERVICES["flower"]["environment"].items()
     }
     port = free_port()
-    home = stage.cluster.folder / "home"
+    home = live.cluster.folder / "home"
     home.mkdir(exist_ok=True)
-    stage.cluster.environment |= {
+    live.cluster.environment |= {
         **given,
-        **{name: value for name, value in stage.cluster.environment.items() if name.startswith(PREFIX)},
+        **{name: value for name, value in live.cluster.environment.items() if name.startswith(PREFIX)},
         "FLOWER_BASIC_AUTH": "jefa:clave-larga",
         "FLOWER_PORT": str(port),
         "FLOWER_DB": str(home / "flower"),
     }
-    return stage
+    return live
 
 
-def test_every_service_s_command_and_health_check_run_and_send_a_campaign(composed: Stage) -> None:
+def test_every_service_s_command_and_health_check_run_and_send_a_campaign(composed: LiveSystem) -> None:
     environment = composed.cluster.environment
     migrated = subprocess.run(here(SERVICES["migrate"]["command"]), env=environment, capture_output=True, timeout=60)
     assert migrated.returncode == 0, migrated.stderr
@@ -97,7 +97,7 @@ def flower_status(environment: dict[str, str], auth: tuple[str, str] | None) -> 
     return requests.get(f"http://127.0.0.1:{environment['FLOWER_PORT']}/tasks", auth=auth, timeout=10).status_code
 
 
-def test_the_simulator_s_command_and_health_check_run(composed: Stage) -> None:
+def test_the_simulator_s_command_and_health_check_run(composed: LiveSystem) -> None:
     port = {"_8080": str(free_port()), "_0.0.0.0": "127.0.0.1"}
     assert health("simulator", composed.cluster.environment, **port).returncode == 1
     composed.cluster.spawn("simulator", here(SERVICES["simulator"]["command"], **port))
@@ -130,7 +130,7 @@ def test_redis_keeps_its_queues_on_disk_and_evicts_nothing(tmp_path: Path) -> No
     assert SERVICES["redis"]["healthcheck"]["test"] == ["CMD", "redis-cli", "ping"]
 
 
-def test_postgres_is_ready_when_its_health_check_says_so(composed: Stage) -> None:
+def test_postgres_is_ready_when_its_health_check_says_so(composed: LiveSystem) -> None:
     program, *arguments = SERVICES["postgres"]["healthcheck"]["test"][1:]
     assert program == "pg_isready"
     folder = Path(composed.value("SHOW data_directory"))

@@ -8,7 +8,7 @@ import pytest
 
 from dispatcher.runtime import Runtime
 from ops.embedded import Embedded
-from tests.acceptance.stage import Stage
+from tests.acceptance.live_system import LiveSystem
 
 
 @pytest.fixture
@@ -20,17 +20,19 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
 
 
 @pytest.fixture
-def own_stage(own_servers: Embedded, stage: Stage, make_runtime: Callable[..., Runtime]) -> Stage:
-    """A stage on that Postgres."""
+def own_stage(own_servers: Embedded, live: LiveSystem, make_runtime: Callable[..., Runtime]) -> LiveSystem:
+    """A live on that Postgres."""
     address = own_servers._state()["database_url"]
-    stage.cluster.environment["DISPATCHER_DATABASE_URL"] = address
-    stage.make_runtime = lambda **changes: make_runtime(database_url=address, **changes)
-    stage.runtime = stage.make_runtime()
-    stage.simulator.set_option(latency=0.1)
-    return stage
+    live.cluster.environment["DISPATCHER_DATABASE_URL"] = address
+    live.make_runtime = lambda **changes: make_runtime(database_url=address, **changes)
+    live.runtime = live.make_runtime()
+    live.simulator.set_option(latency=0.1)
+    return live
 
 
-def test_a_postgres_restarted_in_the_middle_ends_with_every_line_once(own_servers: Embedded, own_stage: Stage) -> None:
+def test_a_postgres_restarted_in_the_middle_ends_with_every_line_once(
+    own_servers: Embedded, own_stage: LiveSystem
+) -> None:
     campaign = own_stage.load(300, chunk_size=10)
     own_stage.cluster.start()
     for taken in (50, 150):
@@ -56,18 +58,18 @@ def test_servers_that_went_down_with_the_machine_can_be_stopped_and_started(own_
 
 
 @pytest.mark.slow
-def test_connections_terminated_all_the_while_end_with_every_line_once(stage: Stage, database_url: str) -> None:
-    stage.simulator.set_option(latency=0.1)
-    campaign = stage.load(200, chunk_size=10)
-    stage.cluster.start()
-    stage.wait_taken(30)
+def test_connections_terminated_all_the_while_end_with_every_line_once(live: LiveSystem, database_url: str) -> None:
+    live.simulator.set_option(latency=0.1)
+    campaign = live.load(200, chunk_size=10)
+    live.cluster.start()
+    live.wait_taken(30)
     with psycopg.connect(database_url, autocommit=True) as operator:
         for taken in range(40, 200, 20):
-            stage.wait_taken(taken)
+            live.wait_taken(taken)
             operator.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-    stage.let_leases_expire()
-    stage.finish(campaign, 60)
-    stage.assert_every_line_once(campaign)
+    live.let_leases_expire()
+    live.finish(campaign, 60)
+    live.assert_every_line_once(campaign)

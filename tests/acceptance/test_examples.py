@@ -1,4 +1,4 @@
-"""Each file of examples/ does what it says, against real processes; one stage for all of them."""
+"""Each file of examples/ does what it says, against real processes; one live for all of them."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.stage import Stage
+from tests.acceptance.live_system import LiveSystem
 from tests.acceptance.test_replies import free_port
 from tests.processes import ROOT
 
@@ -78,9 +78,9 @@ RUNTIMES: dict[str, Callable[[Path], list[str]]] = {
 OVER_HTTP = [name for name in RUNTIMES if name != "python_celery.py"]
 
 
-def announce(stage: Stage, port: int) -> None:
+def announce(live: LiveSystem, port: int) -> None:
     """Say where the API will be."""
-    stage.cluster.environment |= {
+    live.cluster.environment |= {
         "DISPATCHER_API_HOST": "127.0.0.1",
         "DISPATCHER_API_PORT": str(port),
         "DISPATCHER_API_URL": f"http://127.0.0.1:{port}",
@@ -88,26 +88,26 @@ def announce(stage: Stage, port: int) -> None:
     }
 
 
-def serve(stage: Stage) -> None:
+def serve(live: LiveSystem) -> None:
     """Start a worker, beat and the API."""
-    stage.cluster.start()
-    stage.cluster.spawn("api", [sys.executable, "-m", "dispatcher", "api"])
+    live.cluster.start()
+    live.cluster.spawn("api", [sys.executable, "-m", "dispatcher", "api"])
 
     def answers() -> bool:
         try:
             with urllib.request.urlopen(
-                stage.cluster.environment["DISPATCHER_API_URL"] + "/healthz", timeout=2
+                live.cluster.environment["DISPATCHER_API_URL"] + "/healthz", timeout=2
             ) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
 
-    stage.wait_for(answers, 30, "the API answers")
+    live.wait_for(answers, 30, "the API answers")
 
 
-def run(stage: Stage, command: list[str], key: str, **environment: str) -> Done:
+def run(live: LiveSystem, command: list[str], key: str, **environment: str) -> Done:
     return subprocess.run(
-        [*command, key], env=stage.cluster.environment | environment, capture_output=True, text=True, timeout=60
+        [*command, key], env=live.cluster.environment | environment, capture_output=True, text=True, timeout=60
     )
 
 
@@ -128,7 +128,7 @@ def test_every_example_is_in_the_table_and_has_a_test() -> None:
 
 
 def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_campaign(
-    stage: Stage, tmp_path: Path, subtests: pytest.Subtests
+    live: LiveSystem, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     commands: dict[str, list[str]] = {}
     missing: dict[str, str] = {}
@@ -138,14 +138,14 @@ def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_c
         except MissingRuntime as error:
             missing[name] = str(error)
     web = [name for name in OVER_HTTP if name in commands]
-    announce(stage, free_port())
+    announce(live, free_port())
     with ThreadPoolExecutor(len(commands)) as pool:
 
         def all_at_once(names: Iterable[str], key: str = "k-{}", **environment: str) -> dict[str, Future[Done]]:
-            return {n: pool.submit(run, stage, commands[n], key.format(n), **environment) for n in names}
+            return {n: pool.submit(run, live, commands[n], key.format(n), **environment) for n in names}
 
         first = all_at_once(commands)  # nothing answers yet
-        serve(stage)
+        serve(live)
         wait(first.values())
         again = all_at_once(commands)
         wait(again.values())
@@ -159,9 +159,9 @@ def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_c
             number, counts = printed(first[name].result())
             assert counts == {"simulated": 2}
             assert printed(again[name].result()) == (number, counts)
-            row = stage.sql("SELECT * FROM campaign_request WHERE idempotency_key = :k", k=f"k-{name}")[0]
+            row = live.sql("SELECT * FROM campaign_request WHERE idempotency_key = :k", k=f"k-{name}")[0]
             assert (row.state, row.campaign_id) == ("created", number)
-            assert (stage.show(number).rejected, stage.show(number).test) == (1, True)
+            assert (live.show(number).rejected, live.show(number).test) == (1, True)
         if name in web:
             with subtests.test(f"{name}, refused"):
                 for ended, status, words in ((taken[name], "409", "idempotency_key"), (wrong[name], "401", "")):
@@ -169,5 +169,5 @@ def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_c
                     assert (done.returncode, done.stdout) == (1, ""), done.stderr
                     assert status in done.stderr
                     assert words in done.stderr
-    assert stage.value("SELECT count(*) FROM campaign") == len(commands)
-    assert stage.simulator.sent()["ok"] == 0
+    assert live.value("SELECT count(*) FROM campaign") == len(commands)
+    assert live.simulator.sent()["ok"] == 0

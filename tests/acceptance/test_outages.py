@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops.simulator import sentences
-from tests.acceptance.stage import Stage
+from tests.acceptance.live_system import LiveSystem
 from tests.conftest import APIKEY
 
 BROKEN_ANSWERS: tuple[tuple[dict[str, Any], ...], ...] = (
@@ -20,35 +20,35 @@ BROKEN_ANSWERS: tuple[tuple[dict[str, Any], ...], ...] = (
     "take", [pytest.param("all", marks=pytest.mark.slow), "half", pytest.param("none", marks=pytest.mark.slow)]
 )
 def test_a_post_whose_answer_was_lost_is_in_doubt_and_ends_with_every_line_once_when_the_provider_took(
-    take: str, stage: Stage
+    take: str, live: LiveSystem
 ) -> None:
-    stage.cluster.start()
+    live.cluster.start()
     for faults in BROKEN_ANSWERS:
-        posts = stage.simulator.stats()["posts"]
-        stage.simulator.set_faults(
+        posts = live.simulator.stats()["posts"]
+        live.simulator.set_faults(
             *({**fault, "take": take, "after": n, "times": 1} for n, fault in enumerate(faults)), replace=True
         )
-        campaign = stage.load(40, chunk_size=10)
-        stage.finish(campaign)
-        stage.assert_every_line_once(campaign)
-        first = [outcome for _, attempt, outcome in stage.attempts(campaign)][:4]
-        assert first == ["in_doubt"] * 4, stage.describe()
+        campaign = live.load(40, chunk_size=10)
+        live.finish(campaign)
+        live.assert_every_line_once(campaign)
+        first = [outcome for _, attempt, outcome in live.attempts(campaign)][:4]
+        assert first == ["in_doubt"] * 4, live.describe()
         resent = {"all": 0, "half": 4, "none": 4}[take]
-        assert stage.simulator.stats()["posts"] == posts + 4 + resent
-    assert stage.simulator.sent()["taken_twice"] == {}
+        assert live.simulator.stats()["posts"] == posts + 4 + resent
+    assert live.simulator.sent()["taken_twice"] == {}
 
 
-def test_a_refused_connection_proves_that_nothing_was_taken_and_the_account_backs_off(stage: Stage) -> None:
-    stage.cluster.start()
-    stage.finish(stage.load(1))
-    stage.simulator.set_faults({"kind": "refused"})
-    campaign = stage.load(40, chunk_size=10)
-    stage.wait_for(lambda: stage.value("SELECT failures FROM account") >= 2, 20, "two steps of backoff")
-    assert stage.show(campaign).doubts == 0
-    stage.simulator.clear_faults()
-    stage.finish(campaign)
-    stage.assert_every_line_once(campaign)
-    attempts = stage.sql(
+def test_a_refused_connection_proves_that_nothing_was_taken_and_the_account_backs_off(live: LiveSystem) -> None:
+    live.cluster.start()
+    live.finish(live.load(1))
+    live.simulator.set_faults({"kind": "refused"})
+    campaign = live.load(40, chunk_size=10)
+    live.wait_for(lambda: live.value("SELECT failures FROM account") >= 2, 20, "two steps of backoff")
+    assert live.show(campaign).doubts == 0
+    live.simulator.clear_faults()
+    live.finish(campaign)
+    live.assert_every_line_once(campaign)
+    attempts = live.sql(
         "SELECT extract(epoch FROM claimed_at) AS begun, extract(epoch FROM finished_at) AS ended, outcome "
         "FROM attempt WHERE outcome = 'not_delivered' ORDER BY claimed_at"
     )
@@ -57,88 +57,88 @@ def test_a_refused_connection_proves_that_nothing_was_taken_and_the_account_back
     assert len(waits) >= 1
     for wait, expected in zip(waits, (1, 2, 4), strict=False):
         assert float(wait) >= expected - 0.1
-    assert stage.value("SELECT failures FROM account") == 0
+    assert live.value("SELECT failures FROM account") == 0
 
 
-def test_a_refused_key_blocks_the_account_in_the_provider_s_words_and_ends_by_itself(stage: Stage) -> None:
-    stage.simulator.set_option(apikey=["ANOTHER"])
-    campaign = stage.load(40, chunk_size=10)
-    stage.cluster.start()
-    blocked = stage.wait_for(lambda: stage.show(campaign).blocked, 20, "the account is blocked")
+def test_a_refused_key_blocks_the_account_in_the_provider_s_words_and_ends_by_itself(live: LiveSystem) -> None:
+    live.simulator.set_option(apikey=["ANOTHER"])
+    campaign = live.load(40, chunk_size=10)
+    live.cluster.start()
+    blocked = live.wait_for(lambda: live.show(campaign).blocked, 20, "the account is blocked")
     assert blocked == sentences.BAD_KEY
-    found = stage.cluster.cli("campaign", "show", str(campaign))
+    found = live.cluster.cli("campaign", "show", str(campaign))
     assert (found["blocked"], found["counts"]) == (sentences.BAD_KEY, {"pending": 40})
-    assert stage.simulator.stats()["taken"] == 0
-    stage.simulator.set_option(apikey=[APIKEY])
-    stage.finish(campaign)
-    stage.assert_every_line_once(campaign)
-    assert stage.show(campaign).blocked is None
-    assert {outcome for _, _, outcome in stage.attempts(campaign)} == {"refused", "accepted"}
+    assert live.simulator.stats()["taken"] == 0
+    live.simulator.set_option(apikey=[APIKEY])
+    live.finish(campaign)
+    live.assert_every_line_once(campaign)
+    assert live.show(campaign).blocked is None
+    assert {outcome for _, _, outcome in live.attempts(campaign)} == {"refused", "accepted"}
 
 
 @pytest.mark.slow
-def test_a_sentence_about_credit_leaves_its_chunk_in_doubt_and_the_others_due(stage: Stage) -> None:
-    stage.simulator.set_faults({"kind": "sentence", "text": "credit", "take": "half", "times": 1})
-    campaign = stage.load(40, chunk_size=10)
-    stage.cluster.environment["DISPATCHER_CONCURRENCY"] = "1"
-    stage.cluster.start()
-    assert "agotado" in stage.wait_for(lambda: stage.show(campaign).blocked, 20, "the account is blocked")
-    assert stage.value("SELECT count(*) FROM chunk WHERE state = 'due'") == 3
-    stage.finish(campaign)
-    stage.assert_every_line_once(campaign)
+def test_a_sentence_about_credit_leaves_its_chunk_in_doubt_and_the_others_due(live: LiveSystem) -> None:
+    live.simulator.set_faults({"kind": "sentence", "text": "credit", "take": "half", "times": 1})
+    campaign = live.load(40, chunk_size=10)
+    live.cluster.environment["DISPATCHER_CONCURRENCY"] = "1"
+    live.cluster.start()
+    assert "agotado" in live.wait_for(lambda: live.show(campaign).blocked, 20, "the account is blocked")
+    assert live.value("SELECT count(*) FROM chunk WHERE state = 'due'") == 3
+    live.finish(campaign)
+    live.assert_every_line_once(campaign)
 
 
 @pytest.mark.parametrize("whole_calls", [True, False], ids=["calls are refused", "lines are refused"])
 def test_saldo_that_runs_out_in_the_middle_blocks_and_after_a_top_up_everybody_has_one_message(
-    whole_calls: bool, stage: Stage
+    whole_calls: bool, live: LiveSystem
 ) -> None:
     """The guide leaves open whether a call without credit is refused or its lines are; either way 25 of 60 go out."""
-    stage.simulator.set_option(credit=25, refuse_calls=whole_calls)
-    campaign = stage.load(60, chunk_size=10)
+    live.simulator.set_option(credit=25, refuse_calls=whole_calls)
+    campaign = live.load(60, chunk_size=10)
     # One call every two seconds, so that results come between them.
-    stage.cluster.environment |= {"DISPATCHER_CONCURRENCY": "1", "DISPATCHER_RATE": "300"}
-    stage.cluster.start()
-    blocked = stage.wait_for(lambda: stage.show(campaign).blocked, 30, "the account is blocked")
+    live.cluster.environment |= {"DISPATCHER_CONCURRENCY": "1", "DISPATCHER_RATE": "300"}
+    live.cluster.start()
+    blocked = live.wait_for(lambda: live.show(campaign).blocked, 30, "the account is blocked")
     assert "se han agotado los 25 SMS contratados" in blocked
-    stage.wait_for(lambda: stage.simulator.sent()["ok"] == 25, 20, "the credit is used up")
-    assert stage.cluster.cli("account")["saldo"] == 0
-    shown = stage.cluster.cli("campaign", "show", str(campaign))
+    live.wait_for(lambda: live.simulator.sent()["ok"] == 25, 20, "the credit is used up")
+    assert live.cluster.cli("account")["saldo"] == 0
+    shown = live.cluster.cli("campaign", "show", str(campaign))
     assert sum(shown["counts"].values()) == 60
     assert shown["counts"].get("pending", 0) > 0, "what is due waits"
-    stage.simulator.set_option(credit=1000)
-    found = stage.finish(campaign, 90)
+    live.simulator.set_option(credit=1000)
+    found = live.finish(campaign, 90)
     assert found.blocked is None
     refused = found.counts.get("rejected", 0)
     assert refused >= 5, "the lines of the chunk in which the credit ended"
-    retried = stage.cluster.cli("campaign", "retry", str(campaign), "--reason", "se han agotado")
+    retried = live.cluster.cli("campaign", "retry", str(campaign), "--reason", "se han agotado")
     assert retried["retried"] == refused
-    assert stage.finish(campaign, 60).counts == {"ok": 60}
-    went_out = Counter(line["destino"] for line in stage.simulator.ledger() if line["verdict"] == sentences.OK)
+    assert live.finish(campaign, 60).counts == {"ok": 60}
+    went_out = Counter(line["destino"] for line in live.simulator.ledger() if line["verdict"] == sentences.OK)
     assert went_out == Counter(dict.fromkeys((f"11{20_000_000 + n}" for n in range(60)), 1))
-    assert stage.simulator.sent()["sent_twice"] == {}
-    assert stage.cluster.cli("campaign", "audit", str(campaign))["balanced"]
+    assert live.simulator.sent()["sent_twice"] == {}
+    assert live.cluster.cli("campaign", "audit", str(campaign))["balanced"]
 
 
 @pytest.mark.slow
-def test_a_provider_that_swallows_connections_is_survived(stage: Stage) -> None:
-    stage.cluster.start()
-    stage.finish(stage.load(1))
-    stage.simulator.set_faults({"kind": "blackhole"})
-    campaign = stage.load(20, chunk_size=10)
-    stage.wait_for(lambda: stage.attempts(campaign), 15, "a POST was begun")
-    stage.wait_for(lambda: all(outcome for _, _, outcome in stage.attempts(campaign)), 15, "it ended")
-    stage.simulator.clear_faults()
-    stage.finish(campaign)
-    stage.assert_every_line_once(campaign)
+def test_a_provider_that_swallows_connections_is_survived(live: LiveSystem) -> None:
+    live.cluster.start()
+    live.finish(live.load(1))
+    live.simulator.set_faults({"kind": "blackhole"})
+    campaign = live.load(20, chunk_size=10)
+    live.wait_for(lambda: live.attempts(campaign), 15, "a POST was begun")
+    live.wait_for(lambda: all(outcome for _, _, outcome in live.attempts(campaign)), 15, "it ended")
+    live.simulator.clear_faults()
+    live.finish(campaign)
+    live.assert_every_line_once(campaign)
 
 
 @pytest.mark.slow
-def test_results_late_repeated_shuffled_and_of_other_systems_settle_each_line_once(stage: Stage) -> None:
-    stage.simulator.set_option(delay_min=0.5, delay_max=3, fecha_lag=1, shuffle_rows=True)
-    stage.simulator.set_faults({"kind": "repeat", "copies": 3}, {"kind": "error", "endpoint": "status", "times": 2})
-    stage.simulator.inject({"idinterno": "M0000000000AG1X"}, {"idinterno": "1144445555", "text": "algo raro"})
-    campaign = stage.load(200, chunk_size=20)
-    stage.cluster.start()
-    stage.finish(campaign)
-    stage.assert_every_line_once(campaign)
-    assert stage.value("SELECT sum(n) FROM chunk_result") == 200
+def test_results_late_repeated_shuffled_and_of_other_systems_settle_each_line_once(live: LiveSystem) -> None:
+    live.simulator.set_option(delay_min=0.5, delay_max=3, fecha_lag=1, shuffle_rows=True)
+    live.simulator.set_faults({"kind": "repeat", "copies": 3}, {"kind": "error", "endpoint": "status", "times": 2})
+    live.simulator.inject({"idinterno": "M0000000000AG1X"}, {"idinterno": "1144445555", "text": "algo raro"})
+    campaign = live.load(200, chunk_size=20)
+    live.cluster.start()
+    live.finish(campaign)
+    live.assert_every_line_once(campaign)
+    assert live.value("SELECT sum(n) FROM chunk_result") == 200

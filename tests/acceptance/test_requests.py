@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from tests.acceptance.stage import Stage
+from tests.acceptance.live_system import LiveSystem
 from tests.acceptance.test_campaign import write_list
 
 
 @pytest.fixture
-def service(stage: Stage, broker_url: str) -> Any:
+def service(live: LiveSystem, broker_url: str) -> Any:
     """Hands payloads in as another service does: it knows the broker, the task's name and its queue."""
     client = Celery("service", broker=broker_url)
 
@@ -22,16 +22,16 @@ def service(stage: Stage, broker_url: str) -> Any:
     client.close()
 
 
-def request(stage: Stage, key: str) -> Any:
+def request(live: LiveSystem, key: str) -> Any:
     """The row of `campaign_request`; None before it is there."""
-    rows = stage.sql("SELECT * FROM campaign_request WHERE idempotency_key = :key", key=key)
+    rows = live.sql("SELECT * FROM campaign_request WHERE idempotency_key = :key", key=key)
     return rows[0] if rows else None
 
 
-def outcome(stage: Stage, key: str, deadline: float = 30) -> Any:
+def outcome(live: LiveSystem, key: str, deadline: float = 30) -> Any:
     """The row of `campaign_request`, once it has an outcome."""
-    return stage.wait_for(
-        lambda: (row := request(stage, key)) is not None and row.state != "received" and row,
+    return live.wait_for(
+        lambda: (row := request(live, key)) is not None and row.state != "received" and row,
         deadline,
         f"{key} has an outcome",
     )
@@ -41,62 +41,62 @@ RECIPIENTS = [{"celular": f"11{30_000_000 + n}", "nombre": f"Ana {n}"} for n in 
 INBOX = "inbox"
 
 
-def put(stage: Stage, name: str, rows: int) -> Path:
+def put(live: LiveSystem, name: str, rows: int) -> Path:
     """A list in the dispatcher's inbox."""
-    inbox = Path(stage.cluster.environment["DISPATCHER_HOME"]) / INBOX
+    inbox = Path(live.cluster.environment["DISPATCHER_HOME"]) / INBOX
     inbox.mkdir(parents=True, exist_ok=True)
     return write_list(inbox / name, rows)
 
 
-def test_inline_and_file_payloads_go_out_and_ten_at_once_make_one_campaign(stage: Stage, service: Any) -> None:
-    put(stage, "lista.csv", 60)
+def test_inline_and_file_payloads_go_out_and_ten_at_once_make_one_campaign(live: LiveSystem, service: Any) -> None:
+    put(live, "lista.csv", 60)
     for _ in range(10):
         service(idempotency_key="inline", template="Hola {nombre}", recipients=RECIPIENTS)
         service(idempotency_key="file", template="Hola {nombre}, debe {saldo}", file="lista.csv")
     service(idempotency_key="outside", template="Hola {nombre}", file="../lista.csv")
     service(idempotency_key="no column", template="Hola {apellido}", recipients=RECIPIENTS)
-    stage.cluster.worker("one")
-    stage.cluster.worker("two")
-    stage.cluster.beat()
+    live.cluster.worker("one")
+    live.cluster.worker("two")
+    live.cluster.beat()
     for key, messages in (("inline", 50), ("file", 60)):
-        row = outcome(stage, key)
+        row = outcome(live, key)
         assert (row.state, row.error) == ("created", None)
-        assert stage.finish(row.campaign_id).messages == messages
-        stage.assert_every_line_once(row.campaign_id)
-    assert stage.value("SELECT count(*) FROM campaign") == 2
+        assert live.finish(row.campaign_id).messages == messages
+        live.assert_every_line_once(row.campaign_id)
+    assert live.value("SELECT count(*) FROM campaign") == 2
     for key in ("outside", "no column"):
-        assert outcome(stage, key).state == "refused"
-        assert outcome(stage, key).error
+        assert outcome(live, key).state == "refused"
+        assert outcome(live, key).error
     # Another payload under the same key is refused, in words, and the campaign stays.
-    before = request(stage, "inline")
+    before = request(live, "inline")
     service(idempotency_key="inline", template="Otra cosa {nombre}", recipients=RECIPIENTS)
-    stage.wait_for(lambda: request(stage, "inline").error, 10, "the refusal is written down")
-    assert request(stage, "inline").campaign_id == before.campaign_id
+    live.wait_for(lambda: request(live, "inline").error, 10, "the refusal is written down")
+    assert request(live, "inline").campaign_id == before.campaign_id
     # So is the same name with other bytes.
-    put(stage, "lista.csv", 61)
+    put(live, "lista.csv", 61)
     service(idempotency_key="file", template="Hola {nombre}, debe {saldo}", file="lista.csv")
-    stage.wait_for(lambda: request(stage, "file").error, 10, "the refusal is written down")
-    assert stage.value("SELECT count(*) FROM campaign") == 2
+    live.wait_for(lambda: request(live, "file").error, 10, "the refusal is written down")
+    assert live.value("SELECT count(*) FROM campaign") == 2
 
 
 def test_a_worker_killed_in_the_middle_of_loading_leaves_no_half_and_the_next_one_loads_the_whole(
-    stage: Stage, service: Any
+    live: LiveSystem, service: Any
 ) -> None:
-    put(stage, "larga.csv", 300_000)
+    put(live, "larga.csv", 300_000)
     service(idempotency_key="long", template="Hola {nombre}", file="larga.csv", start="2040-01-01 09:00:00")
-    stage.cluster.start()
+    live.cluster.start()
     loading = "SELECT 1 FROM pg_stat_progress_copy WHERE datname = current_database()"
-    stage.wait_for(lambda: stage.sql(loading), 30, "rows are being copied")
-    stage.cluster.kill("worker")
-    stage.wait_for(lambda: not stage.sql(loading), 10, "the database noticed")
-    assert request(stage, "long").state == "received"
+    live.wait_for(lambda: live.sql(loading), 30, "rows are being copied")
+    live.cluster.kill("worker")
+    live.wait_for(lambda: not live.sql(loading), 10, "the database noticed")
+    assert request(live, "long").state == "received"
     for table in ("campaign", "chunk", "message", "reject"):
-        assert stage.value(f"SELECT count(*) FROM {table}") == 0
-    stage.cluster.worker()
-    row = outcome(stage, "long", 60)
+        assert live.value(f"SELECT count(*) FROM {table}") == 0
+    live.cluster.worker()
+    row = outcome(live, "long", 60)
     assert row.state == "created"
-    assert stage.value("SELECT count(*) FROM campaign") == 1
-    assert stage.value("SELECT count(*) FROM message") == 300_000
-    found = stage.show(row.campaign_id)
+    assert live.value("SELECT count(*) FROM campaign") == 1
+    assert live.value("SELECT count(*) FROM message") == 300_000
+    found = live.show(row.campaign_id)
     assert (found.state, found.counts) == ("scheduled", {"pending": 300_000})
-    assert stage.simulator.stats()["posts"] == 0
+    assert live.simulator.stats()["posts"] == 0

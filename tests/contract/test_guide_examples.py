@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from dispatcher import phone, text
+from dispatcher.domain import phone, sms_text
 from dispatcher.errors import AccountBlocked, UsageError
 from dispatcher.provider import answers
 from dispatcher.provider.codes import CODES
@@ -144,7 +144,7 @@ ALPHABET = r"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!?\$%
 def test_the_alphabet_of_the_guide_is_taken_and_is_ours(provider: SimulatorProcess) -> None:
     """The backslash is the guide's escape for the $ after it."""
     letters = ALPHABET.removesuffix(" y el espacio").replace("\\", "")
-    assert set(letters) == set(text.ALPHABET) - {"#"}
+    assert set(letters) == set(sms_text.ALPHABET) - {"#"}
     assert unit_sender(provider).send(Message("1144445555", letters)).status == "accepted"
     assert [line["texto"] for line in provider.ledger()] == [letters]
 

@@ -1,4 +1,4 @@
-"""What the integration tests share: one simulator for all of them, set back between two, and a bench to work on."""
+"""What the integration tests share: one simulator for all of them, set back between two, and a core to work on."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ from ops.embedded import Addresses
 from ops.simulator.options import Options
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import APIKEY
-from tests.integration.bench import Bench
+from tests.integration.core_harness import CoreHarness
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,18 +42,18 @@ def simulator(shared_simulator: SimulatorProcess) -> SimulatorProcess:
 
 
 @pytest.fixture
-def make_bench(make_runtime: Callable[..., Runtime]) -> Callable[..., Bench]:
-    """A bench with settings of its own: `make_bench(chunk_size=10)`."""
+def make_core(make_runtime: Callable[..., Runtime]) -> Callable[..., CoreHarness]:
+    """A core with settings of its own: `make_core(chunk_size=10)`."""
 
-    def make(**changes: object) -> Bench:
-        return Bench(make_runtime(**changes))
+    def make(**changes: object) -> CoreHarness:
+        return CoreHarness(make_runtime(**changes))
 
     return make
 
 
 @pytest.fixture
-def bench(make_bench: Callable[..., Bench]) -> Bench:
-    """A bench whose chunks have ten messages; every move of a state is held against the list of allowed ones."""
-    made = make_bench(chunk_size=10)
+def core(make_core: Callable[..., CoreHarness]) -> CoreHarness:
+    """A core whose chunks have ten messages; every move of a state is held against the list of allowed ones."""
+    made = make_core(chunk_size=10)
     made.watch_moves()
     return made

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from dispatcher.window import PROVIDER_ZONE
+from dispatcher.domain.window import PROVIDER_ZONE
 from ops.chaos.run import Run
 
 EVENING = "2026-03-10 21:59:50"

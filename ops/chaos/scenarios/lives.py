@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from dispatcher import decisions
-from dispatcher.window import fecha_digits
+from dispatcher.campaigns import operator_actions
+from dispatcher.domain.window import fecha_digits
 from ops.chaos.arena import APIKEY
 from ops.chaos.run import Run
 
@@ -73,7 +73,7 @@ def restored(after: int) -> Callable[[Run], None]:
         taken, posts = _taken(run), run.simulator.stats()["posts"]
         run.arena.clone(run.database, template="chaos_dump")
         run.runtime = run.connect()
-        decisions.restored(run.runtime.engine)
+        operator_actions.restored(run.runtime.engine)
         chunks = _held_chunks(run, campaign)
         unsent = {chunk for chunk, lines in chunks.items() if not lines & taken}
         sent = chunks.keys() - unsent
@@ -86,7 +86,7 @@ def restored(after: int) -> Callable[[Run], None]:
         run.expect(_held_chunks(run, campaign).keys() == unsent, "what was never sent did not stay held")
         run.expect(run.simulator.stats()["posts"] == posts, "something was POSTed before the operator decided")
         for chunk in sorted(unsent):
-            decisions.resolve(run.runtime.engine, campaign, chunk, "unsent")
+            operator_actions.resolve(run.runtime.engine, campaign, chunk, "unsent")
         run.wait(run.finished, "what the operator released goes out", 60)
         run.expect(len(_taken(run)) == 3000, f"{len(_taken(run))} of 3,000 lines were taken")
 

@@ -4,7 +4,7 @@ import threading
 
 from celery import Celery
 
-from dispatcher import campaigns
+from dispatcher.campaigns import lifecycle
 from ops.chaos.run import Run
 
 
@@ -31,7 +31,7 @@ def cancel(run: Run) -> None:
     doomed, other = run.load(), run.load(first=5000)
     run.processes.start()
     run.wait_posts(run.dice.randrange(5, 10))
-    campaigns.cancel(run.runtime.engine, doomed, wait=20)
+    lifecycle.cancel(run.runtime.engine, doomed, wait=20)
     run.forbid(doomed, run.provider_now() + 2, why="cancelled")
     run.healed()
     run.wait(run.finished, "the rest goes on", 60)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.domain.window import parse_moment
 from dispatcher.errors import AccountBlocked, CredentialsRefused, InDoubt, NotDelivered, UsageError
 from dispatcher.provider import verdict
 from dispatcher.provider.codes import CODES
@@ -14,7 +15,6 @@ from dispatcher.provider.form import unit_form
 from dispatcher.provider.mailserver import API_ADDRESS, MailServer
 from dispatcher.provider.message import LINK_MARK, Message, SendResult
 from dispatcher.provider.smtp import SmtpSender, verdict_here
-from dispatcher.window import parse_moment
 
 
 @pytest.mark.parametrize(

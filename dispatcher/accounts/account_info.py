@@ -1,0 +1,150 @@
+"""What the provider says of the account.
+
+Guide: "Consulta de saldo", "Consulta de vencimiento del paquete", "Consulta de mensajes enviados" and "Consulta de la
+fecha del servidor".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import text
+
+from dispatcher.config import Settings
+from dispatcher.db.statements import query
+from dispatcher.domain.window import PROVIDER_ZONE
+from dispatcher.errors import AnswerError, ProviderError, UsageError
+from dispatcher.provider.http import HttpProvider
+from dispatcher.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+CAMPAIGN_TIMEOUT = 5.0
+"""Total seconds for each question about a campaign: creating one must not wait for a slow provider."""
+_BALANCE_PAUSE = 10.0  # seconds between two readings of the balance
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """The account's figures; None where the plan has no such figure, or where it was not asked for.
+
+    `fecha` is naive provider time; `offset_seconds` is the provider's clock less this machine's.
+    """
+
+    saldo: int | None = None
+    vencimiento: date | None = None
+    envios: int | None = None
+    fecha: datetime | None = None
+    offset_seconds: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return {
+            "saldo": self.saldo,
+            "vencimiento": self.vencimiento.isoformat() if self.vencimiento else None,
+            "envios": self.envios,
+            "fecha": self.fecha.isoformat(sep=" ") if self.fecha else None,
+            "offset_seconds": self.offset_seconds,
+        }
+
+
+def fetch(runtime: Runtime) -> AccountInfo:
+    """Ask the provider for every figure.
+
+    Raises:
+        AnswerError: the provider refuses the account, or gives no usable answer. A sentence such as «no posee un plan
+            prepago» is an answer: None. A sentence for every figure is not, since each plan has some.
+    """
+    provider = runtime.provider
+    before = datetime.now(UTC)
+    fecha = provider.server_date().fecha
+    after = datetime.now(UTC)
+    # The answer has whole seconds: compare its middle with the middle of the question.
+    offset = fecha.replace(tzinfo=PROVIDER_ZONE) + timedelta(seconds=0.5) - (before + (after - before) / 2)
+    saldo, vencimiento = _unless_not_in_plan(provider.saldo), _unless_not_in_plan(provider.vencimiento)
+    only_envios_left = saldo is None and vencimiento is None
+    return AccountInfo(
+        saldo=saldo,
+        vencimiento=vencimiento,
+        envios=provider.envios() if only_envios_left else _unless_not_in_plan(provider.envios),
+        fecha=fecha,
+        offset_seconds=round(offset.total_seconds(), 1),
+    )
+
+
+def fetch_for_campaign(settings: Settings, *, required: bool) -> AccountInfo | None:
+    """Ask for saldo and vencimiento before a campaign is created, outside any transaction.
+
+    Returns:
+        None when no key is set, or when the provider gave no usable answer.
+
+    Raises:
+        UsageError: the figures are required, and the provider gave no usable answer.
+    """
+    if settings.apikey is None:
+        return None
+    provider = HttpProvider(
+        settings.provider_url,
+        settings.require_apikey(),
+        timeout=min(CAMPAIGN_TIMEOUT, settings.provider_timeout),
+        ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
+    )
+    try:
+        return AccountInfo(
+            saldo=_unless_not_in_plan(provider.saldo), vencimiento=_unless_not_in_plan(provider.vencimiento)
+        )
+    except ProviderError as error:
+        log.info("account_info_unknown reason=%s", error.reason)
+        if required:
+            raise UsageError(
+                f"The balance is required and cannot be read: {error}",
+                hint=error.hint or "Try again later, or without --require-balance.",
+            ) from None
+        return None
+    finally:
+        provider.close()
+
+
+def record_balance(runtime: Runtime, account_id: int) -> AccountInfo:
+    """Read saldo and envíos and keep the reading; nothing is asked when another worker read them just now."""
+    with runtime.engine.begin() as connection:
+        mine = connection.execute(query("begin_balance"), {"account_id": account_id, "wait": _BALANCE_PAUSE}).first()
+    if mine is None:
+        return AccountInfo()
+    info = AccountInfo(saldo=_if_answered(runtime.provider.saldo), envios=_if_answered(runtime.provider.envios))
+    with runtime.engine.begin() as connection:
+        if info.saldo is not None or info.envios is not None:
+            connection.execute(
+                text("INSERT INTO balance (account_id, saldo, envios) VALUES (:id, :saldo, :envios)"),
+                {"id": account_id, "saldo": info.saldo, "envios": info.envios},
+            )
+            connection.execute(
+                text("DELETE FROM balance WHERE account_id = :id AND at < now() - interval '90 days'"),
+                {"id": account_id},
+            )
+    return info
+
+
+def _unless_not_in_plan(question: Callable[[], T]) -> T | None:
+    """The figure; None when the provider says in a sentence that the plan does not have it."""
+    try:
+        return question()
+    except AnswerError as error:
+        if error.reason == "sentence":
+            return None
+        raise
+
+
+def _if_answered(question: Callable[[], int]) -> int | None:
+    """The figure; None when there was no usable answer."""
+    try:
+        return question()
+    except ProviderError as error:
+        log.info("no_balance reason=%s", error.reason)
+        return None

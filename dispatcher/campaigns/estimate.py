@@ -1,0 +1,49 @@
+"""When a campaign would end, and whether the account can carry it until then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from dispatcher.accounts.account_info import AccountInfo
+from dispatcher.config import Settings
+from dispatcher.domain.window import provider_local
+
+_SECONDS_PER_POST = 1.0
+"""What a bulk POST is taken to cost when no rate limit says how fast it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """When a campaign would begin and end (UTC), and what that was reckoned from."""
+
+    begins: datetime
+    ends: datetime
+    basis: str
+
+
+def estimate(settings: Settings, start: datetime, *, sending: int, posts: int) -> Estimate:
+    """When `sending` messages in `posts` bulk POSTs would go out, given rate and window."""
+    if settings.rate:
+        needed = timedelta(minutes=sending / settings.rate)
+        basis = f"at DISPATCHER_RATE={settings.rate} messages a minute"
+    else:
+        needed = timedelta(seconds=posts * _SECONDS_PER_POST / settings.concurrency)
+        basis = f"taking 1 s for each of {posts:,} POSTs, {settings.concurrency} at a time"
+    window = settings.sending_window
+    return Estimate(
+        window.next_opening(start), window.finish(start, needed), f"{basis}, within the window {settings.window}"
+    )
+
+
+def shortfalls(info: AccountInfo | None, *, sending: int, ends: datetime) -> list[str]:
+    """What the account lacks for a campaign of `sending` messages that would end at `ends`; a sentence each."""
+    found: list[str] = []
+    if info is None:
+        return found
+    if info.saldo is not None and sending > info.saldo:
+        found.append(f"The campaign has {sending:,} messages to send and the balance is {info.saldo:,}.")
+    last = provider_local(ends)
+    if info.vencimiento is not None and last.date() > info.vencimiento:
+        found.append(f"The campaign would end about {last:%Y-%m-%d %H:%M} and the contract on {info.vencimiento}.")
+    return found

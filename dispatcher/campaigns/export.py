@@ -1,0 +1,189 @@
+"""Exports: results and rejects. CSV and XLSX are opened by people, so cells that a spreadsheet would run are defused;
+JSONL is for programs and stays raw."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from psycopg import sql
+from sqlalchemy import Engine
+
+from dispatcher.campaigns.audit import Audit
+from dispatcher.domain.window import provider_local
+from dispatcher.errors import UsageError
+
+COLUMNS = (
+    "campaign_id",
+    "seq",
+    "external_id",
+    "destino",
+    "texto",
+    "idinterno",
+    "status",
+    "result_code",
+    "result_text",
+    "chunk_no",
+    "submitted_at",
+    "processed_at",
+)
+INBOX_COLUMNS = (
+    "id",
+    "origen",
+    "texto",
+    "received_at",
+    "idinterno",
+    "campaign_id",
+    "seq",
+    "kind",
+    "source",
+    "provisional",
+)
+_FREE_TEXT = frozenset({"external_id", "texto", "result_text", "raw", "detail", "origen", "idinterno"})
+_XLSX_ROWS = 1_048_575
+# OWASP, CSV injection: what a cell may not begin with.
+_DANGEROUS = "^[=+@\\t\\r\\n-]"
+
+
+def _cell(column: str) -> sql.Composable:
+    """A column as it may stand in a spreadsheet."""
+    name = sql.Identifier(column)
+    if column not in _FREE_TEXT:
+        return name
+    return sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {0} ELSE {0} END AS {0}").format(name, sql.Literal(_DANGEROUS))
+
+
+def _rows(table: str, columns: tuple[str, ...], campaign_id: int | None, order: str, *, raw: bool) -> sql.Composed:
+    selected = [sql.Identifier(c) if raw else _cell(c) for c in columns]
+    which = sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id)) if campaign_id else sql.SQL("true")
+    return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        sql.SQL(", ").join(selected), sql.Identifier(table), which, sql.Identifier(order)
+    )
+
+
+def write_results(engine: Engine, campaign_id: int, kind: str, path: Path | None) -> int:
+    """Write `message_status` of a campaign as csv, jsonl or xlsx, in seq order. Returns how many rows."""
+    select = _rows("message_status", COLUMNS, campaign_id, "seq", raw=kind == "jsonl")
+    return _write(engine, select, COLUMNS, kind, path, "results")
+
+
+def write_inbox(engine: Engine, kind: str, path: Path | None, campaign_id: int | None = None) -> int:
+    """Write the replies (of one campaign) as csv, jsonl or xlsx, in the order of their coming. Returns how many."""
+    select = _rows("inbox", INBOX_COLUMNS, campaign_id, "received_at", raw=kind == "jsonl")
+    return _write(engine, select, INBOX_COLUMNS, kind, path, "inbox")
+
+
+def _write(
+    engine: Engine, select: sql.Composed, columns: tuple[str, ...], kind: str, path: Path | None, title: str
+) -> int:
+    if kind == "xlsx":
+        assert path is not None
+        return _write_xlsx(engine, select, columns, path, title)
+    with _target(path) as stream:
+        if kind == "csv":
+            return _copy_csv(engine, select, stream)
+        # Doubled backslashes are COPY's own escapes: JSON's must come through untouched, so CSV with odd quotes.
+        lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(select)
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
+        return _copy(engine, statement, stream)
+
+
+def write_rejects(engine: Engine, campaign_id: int, folder: Path) -> Path:
+    """Write a campaign's rejected rows as CSV (line, code, reason, detail, raw). Returns the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"campaign-{campaign_id}-rejects.csv"
+    select = _rows("reject", ("line", "code", "reason", "detail", "raw"), campaign_id, "line", raw=False)
+    with _target(path) as stream:
+        _copy_csv(engine, select, stream)
+    return path
+
+
+def write_audit(found: Audit, path: Path) -> int:
+    """Write a campaign's ledger as CSV, one row an item (campaign_id, section, item, value). Returns how many rows."""
+    sums = {
+        name: getattr(found, name)
+        for name in ("rows", "messages", "rejected", "sent_min", "sent_max", "decisions", "balanced")
+    }
+    sections: dict[str, dict[Any, Any]] = {
+        "sum": sums,
+        "status": found.statuses,
+        "post": found.attempts,
+        "complaint": dict(enumerate(found.complaints, start=1)),
+    }
+    rows = [(found.campaign_id, name, item, value) for name, items in sections.items() for item, value in items.items()]
+    with _target(path) as stream:
+        lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+        csv.writer(lines).writerows([("campaign_id", "section", "item", "value"), *rows])
+        lines.detach()
+    return len(rows)
+
+
+def _copy_csv(engine: Engine, select: sql.Composed, stream: BinaryIO) -> int:
+    # The mark tells a spreadsheet that this is UTF-8; a shell pipe wants none.
+    if stream is not sys.stdout.buffer:
+        stream.write(b"\xef\xbb\xbf")
+    return _copy(engine, sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(select), stream)
+
+
+def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
+    with engine.connect() as connection:
+        raw: Any = connection.connection.driver_connection
+        with raw.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                for part in copy:
+                    stream.write(bytes(part))
+            return int(cursor.rowcount)
+
+
+def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], path: Path, title: str) -> int:
+    """Stream into a write-only workbook; a sheet holds a million rows, so there may be several."""
+    # The file first: a path that cannot be written is told before the work, not after it.
+    with _target(path) as stream:
+        import openpyxl  # most commands have no use for what takes a tenth of a second to import
+
+        book = openpyxl.Workbook(write_only=True)
+        rows = 0
+        with engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            with raw.cursor(name="export") as cursor:
+                cursor.itersize = 5_000
+                cursor.execute(select)
+                sheet = None
+                for row in cursor:
+                    if rows % _XLSX_ROWS == 0:
+                        sheet = book.create_sheet(f"{title} {rows // _XLSX_ROWS + 1}" if rows else title)
+                        sheet.append(columns)
+                    assert sheet is not None
+                    # Excel knows no time zones: the provider's local time, as its panel shows it.
+                    sheet.append([_plain(cell) for cell in row])
+                    rows += 1
+        if not rows:
+            book.create_sheet(title).append(columns)
+        book.save(stream)
+    return rows
+
+
+def _plain(cell: Any) -> Any:
+    return provider_local(cell).replace(tzinfo=None) if isinstance(cell, datetime) else cell
+
+
+@contextmanager
+def _target(path: Path | None) -> Iterator[BinaryIO]:
+    """Stdout, or a file that appears whole or not at all."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if not path.name:
+        raise UsageError(f"{str(path)!r} is no file's name.", hint="Give --output a file to write.")
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as stream:
+            yield stream
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

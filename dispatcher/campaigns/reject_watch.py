@@ -1,0 +1,63 @@
+"""The canary: the first messages go out alone, and the rest only if few enough of them were rejected.
+
+A running campaign with a limit is watched likewise: when the chunks posted last have too many rejects, it pauses.
+`campaigns.resume` overrules either verdict.
+"""
+
+import logging
+
+from sqlalchemy import Connection
+
+from dispatcher.db.statements import query
+from schemas.payload import CampaignSpec
+
+log = logging.getLogger(__name__)
+
+DEFAULT_REJECT_RATE = 0.2
+"""The limit of a canary when the campaign names none."""
+RECENT_CHUNKS = 5
+ENOUGH_RESULTS = 50
+"""Fewer recent results than this say nothing about a rate; small chunks are added until there are so many."""
+
+
+def reject_limit(spec: CampaignSpec) -> float | None:
+    """The share of rejects above which a campaign pauses; None = it is not watched."""
+    if spec.max_reject_rate is None and spec.canary is not None:
+        return DEFAULT_REJECT_RATE
+    return spec.max_reject_rate
+
+
+def verdict(bad: int, results: int, limit: float) -> str | None:
+    """Why to pause; None when the rate is within the limit."""
+    if results and bad / results > limit:
+        return f"{bad} of {results} results were rejects ({bad / results:.1%}); the limit is {limit:.1%}"
+    return None
+
+
+def canary_verdict(bad: int, results: int, limit: float, *, posted: bool) -> str | None:
+    """Why to pause after the canary; None when it has shown that the rest may go. One without results shows nothing."""
+    if not posted:
+        return "nothing of it was sent, since every line was left out (opted out, do-not-send list): it proves nothing"
+    if not results:
+        return "not one of its messages has a result: it proves nothing"
+    return verdict(bad, results, limit)
+
+
+def watch(connection: Connection, account_id: int) -> None:
+    """Let canaries pass or pause their campaign, and pause running campaigns whose recent reject rate is too high."""
+    for row in connection.execute(query("canaries_done"), {"account_id": account_id}).all():
+        why = canary_verdict(row.bad, row.results, row.max_reject_rate, posted=row.posted)
+        if why is None:
+            connection.execute(query("pass_canary"), {"campaign_id": row.id})
+            log.info("canary_passed campaign=%s bad=%s results=%s", row.id, row.bad, row.results)
+        else:
+            _pause(connection, row.id, f"canary: {why}")
+    recent = {"account_id": account_id, "chunks": RECENT_CHUNKS, "enough": ENOUGH_RESULTS, "most": ENOUGH_RESULTS}
+    for row in connection.execute(query("recent_results"), recent).all():
+        if row.results >= ENOUGH_RESULTS and (why := verdict(row.bad, row.results, row.max_reject_rate)):
+            _pause(connection, row.id, f"rejects: {why} in the last {row.chunks} chunks")
+
+
+def _pause(connection: Connection, campaign_id: int, why: str) -> None:
+    connection.execute(query("pause_campaign"), {"campaign_id": campaign_id, "reason": why, "by_watch": True})
+    log.warning("paused campaign=%s why=%s", campaign_id, why)

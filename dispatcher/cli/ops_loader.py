@@ -1,0 +1,40 @@
+"""Loads `ops` when a command needs it: embedded servers, hints, supervisor and demo. Nothing else reaches `ops`."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib import import_module
+from typing import Any
+
+from dispatcher.config import Settings
+
+
+@contextmanager
+def embedded(settings: Settings, *, broker: bool) -> Iterator[None]:
+    """Run the embedded servers that the settings call for, for the length of a block."""
+    need_database = settings.database_url is None
+    need_broker = broker and settings.broker_url is None
+    if not (need_database or need_broker):
+        yield
+        return
+    servers: AbstractContextManager[Any] = (
+        import_module("ops.embedded").Embedded(settings.home).using(database=need_database, broker=need_broker)
+    )
+    with servers:
+        yield
+
+
+def hint() -> None:
+    """Have the workers look now at what is due; without a broker that answers they do so a little later."""
+    import_module("ops.hints").tick()
+
+
+def supervise(settings: Settings, say: Any) -> int:
+    """Run worker, beat and Flower in the foreground until SIGTERM or Ctrl-C; returns the exit code."""
+    code: int = import_module("ops.supervisor").run(settings, say)
+    return code
+
+
+def demo(messages: int, output: Any) -> dict[str, Any]:
+    """Run the demo; returns its JSON answer."""
+    answer: dict[str, Any] = import_module("ops.demo").run(messages, output)
+    return answer

@@ -1,0 +1,110 @@
+"""What to alarm on: chunks that could go and do not, results that are odd or missing. The doctor's checks of them.
+
+Each returns what it found, and raises when somebody should look.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from dispatcher.accounts import binding, provider_clock
+from dispatcher.accounts.binding import Bound
+from dispatcher.accounts.provider_clock import ProviderClock
+from dispatcher.db.statements import query
+from dispatcher.domain.window import provider_local
+from dispatcher.errors import DispatcherError
+from dispatcher.runtime import Runtime
+from dispatcher.sending import admission
+from dispatcher.sending.admission import Conditions, Defer
+
+STALLED = timedelta(minutes=5)
+"""How long a chunk may be claimable without any claim: a pump takes it within a second or two."""
+
+
+def due(runtime: Runtime) -> str:
+    """How many chunks are due, and for how long the oldest could have gone: better to alarm on than any ping.
+
+    Raises:
+        DispatcherError: a chunk could admit, and none has gone for `STALLED`.
+    """
+    with runtime.engine.connect() as connection:
+        account = binding.find(connection, runtime.settings)
+        if account is None:
+            return "0 chunks due"
+        found = _due_chunks(connection, account)
+        row = connection.execute(query("read_conditions"), {"account_id": account.id}).one()
+        # An old measurement will do: without any worker there is no new one.
+        clock = provider_clock.of_row(row) or ProviderClock(0, 0, row.db_now)
+        earliest, latest = clock.bounds(row.db_now)
+        open_since = connection.execute(
+            query("claimable_since"), {"account_id": account.id, "earliest": earliest, "latest": latest}
+        ).scalar()
+    if open_since is None:
+        return found
+    known = admission.of_row(row, clock, runtime.settings)
+    decision = admission.decide(known)
+    if known.blocked or isinstance(decision, Defer):
+        why = decision.why if isinstance(decision, Defer) else "blocked"
+        return f"{found}; none may go now: {why}"
+    waited = max(timedelta(0), known.db_now - max([open_since, *_brakes_ended(known)]))
+    found += f"; the oldest due chunk could have gone {waited.total_seconds():.0f} s ago"
+    if waited > STALLED:
+        raise DispatcherError(
+            f"{found}, and none was claimed since.", hint="See the checks worker and beat, and the workers' log."
+        )
+    return found
+
+
+def _due_chunks(connection: Connection, account: Bound) -> str:
+    row = connection.execute(
+        text(
+            "SELECT count(*) AS n, min(greatest(c.start_at, c.created_at)) AS since FROM campaign c "
+            "JOIN chunk k ON k.campaign_id = c.id WHERE c.account_id = :id AND k.state = 'due' "
+            "AND c.state IN ('scheduled', 'running') AND coalesce(c.start_at, c.created_at) <= now()"
+        ),
+        {"id": account.id},
+    ).one()
+    return f"{row.n} chunks due" + (
+        f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else ""
+    )
+
+
+def _brakes_ended(known: Conditions) -> list[datetime]:
+    """When the window opened, and when each other brake let go (database's clock)."""
+    ended = [moment for moment in (known.retry_at, known.rate_free_at) if moment]
+    earliest, _ = known.clock.bounds(known.db_now)
+    if not known.window.always:
+        ended.append(known.db_now - (earliest - known.window.opening_before(earliest)))
+    return ended
+
+
+def results(runtime: Runtime) -> str:
+    """How many result lines were odd, by kind, and how many messages have had no result.
+
+    Lines of others are no failure, whether they carry a strange idinterno or an old one of ours: accounts are shared.
+
+    Raises:
+        DispatcherError: malformed, late or unmapped lines came within a day, or messages became unknown.
+    """
+    with runtime.engine.connect() as connection:
+        account = binding.find(connection, runtime.settings)
+        if account is None:
+            return "none yet"
+        row = connection.execute(query("odd_results"), {"account_id": account.id}).one()
+    found = (
+        f"malformed lines {row.malformed_lines}, late {row.late_lines}{_last(row.odd_lines_at)}, "
+        f"foreign {row.foreign_lines}, early {row.early_lines}; unknown messages of the last day {row.unknown_today}"
+    )
+    if row.unmapped:
+        found += f"; sentences without a code {row.unmapped}{_last(row.unmapped_at)}: {row.unmapped_words[:120]!r}"
+    if row.odd_today or row.unmapped_today or row.unknown_today:
+        raise DispatcherError(
+            f"{found}.",
+            hint="`dispatcher provider status` shows what the provider has of a message; "
+            "table unmapped_sentence has every sentence without a code.",
+        )
+    return found
+
+
+def _last(at: datetime | None) -> str:
+    return f" (last {provider_local(at):%Y-%m-%d %H:%M:%S})" if at else ""

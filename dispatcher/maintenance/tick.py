@@ -1,0 +1,156 @@
+"""The tick: once a second beat has somebody look at what is due, overdue or over, and hint the tasks for it.
+
+Every step is idempotent, so two beats, a late tick or a lost one change nothing.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from dispatcher.accounts import binding, provider_clock
+from dispatcher.campaigns import reject_watch, request_intake
+from dispatcher.db.statements import query
+from dispatcher.provider.deadline import now as boot_clock
+from dispatcher.results import settle
+from dispatcher.runtime import Runtime
+from dispatcher.sending import admission, claims
+from dispatcher.single_messages import records
+
+log = logging.getLogger(__name__)
+
+_TICK_LOCK = 0x71C
+_CLOCK_REFRESH = timedelta(minutes=1)
+_BALANCE_REFRESH = timedelta(minutes=5)
+
+
+@dataclass
+class Hints:
+    """Tasks worth running now; losing them is harmless, the next tick finds the same."""
+
+    submits: int = 0
+    poll: bool = False
+    probe: bool = False
+    clock: bool = False
+    balance: bool = False
+    inbox: bool = False
+    account_id: int | None = None
+    requests: list[str] = field(default_factory=list)
+
+
+def tick(runtime: Runtime) -> Hints:
+    """Look after the configured account: leases, deadlines, horizons, completions. Returns what should run."""
+    hints = Hints()
+    with runtime.engine.begin() as connection:
+        beat(connection, "tick")
+        account = binding.find(connection, runtime.settings)
+    hints.requests = request_intake.pending(runtime.engine)
+    if account is None:
+        return hints
+    hints.account_id = account.id
+    with runtime.engine.begin() as connection:
+        locked = connection.execute(
+            text("SELECT pg_try_advisory_xact_lock(:a, :b)"), {"a": _TICK_LOCK, "b": account.id}
+        )
+        if not locked.scalar():
+            return hints
+        claims.rescue(connection, runtime.settings, account.id)
+    _each(runtime, account.id, _retire, _give_up, _watch, _complete, _expire_singles)
+    _fill(runtime, hints, account.id)
+    return hints
+
+
+def _each(runtime: Runtime, account_id: int, *steps: Callable[[Connection, Runtime, int], None]) -> None:
+    """Each step in a transaction of its own: locks are short, and never of chunks and campaigns together."""
+    for step in steps:
+        with runtime.engine.begin() as connection:
+            step(connection, runtime, account_id)
+
+
+def _retire(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    row = connection.execute(query("read_conditions"), {"account_id": account_id}).one()
+    clock = provider_clock.of_row(row)
+    # Only a clock that holds may say that a deadline has passed: what expires once never comes back.
+    known = clock is not None and clock.trustworthy(row.db_now, provider_clock.host_id(), boot_clock())
+    latest = clock.bounds(row.db_now)[1] if clock and known else None
+    for gone in connection.execute(query("retire_due"), {"account_id": account_id, "latest": latest}).all():
+        log.info("%s campaign=%s chunk=%s", gone.state, gone.campaign_id, gone.chunk_no)
+
+
+def _give_up(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    parameters = {"account_id": account_id, "horizon": runtime.settings.result_horizon}
+    for gone in connection.execute(query("give_up_on_results"), parameters).all():
+        log.warning("unknown campaign=%s chunk=%s lines=%s", gone.campaign_id, gone.chunk_no, gone.unknown)
+
+
+def _watch(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    reject_watch.watch(connection, account_id)
+
+
+def _complete(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    for campaign_id in settle.complete(connection, account_id):
+        log.info("completed campaign=%s", campaign_id)
+
+
+def _expire_singles(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    if gone := records.expire(connection):
+        log.warning("singles_unknown n=%s", gone)
+
+
+def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
+    """What is due now, and can make progress."""
+    with runtime.engine.connect() as connection:
+        row = connection.execute(query("read_conditions"), {"account_id": account_id}).one()
+        clock = provider_clock.of_row(row)
+        good_clock = clock is not None and clock.trustworthy(row.db_now, provider_clock.host_id(), boot_clock())
+        due = claims.due_exists(connection, account_id)
+        work = connection.execute(query("work_waiting"), {"account_id": account_id}).one()
+        if due and not good_clock:
+            hints.submits = 1  # a pump measures the clock itself: the next tick would be a second later
+        elif clock is not None and due and not _closed(runtime, row, clock):
+            earliest, _ = clock.bounds(row.db_now)
+            startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
+            hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
+    pause_over = row.clock_ask_at is None or row.clock_ask_at <= row.db_now
+    # With a clock that was stepped the pause is measured wrong: whether one is asking is then the task's to see.
+    if good_clock:
+        hints.clock = pause_over and row.db_now - row.clock_measured_at > _CLOCK_REFRESH
+    else:
+        hints.clock = not hints.submits
+    hints.balance = bool((due or work.awaited) and _balance_is_old(row, work.doubt_since))
+    hints.inbox = _inbox_is_old(runtime, row)
+    poller_idle = row.poll_lease_until is None or row.poll_lease_until < row.db_now
+    hints.poll = bool((work.awaited or work.late) and row.poll_at <= row.db_now and poller_idle)
+    hints.probe = bool(work.probes and (row.probe_free_at is None or row.probe_free_at <= row.db_now))
+    if runtime.settings.apikey is None:  # usuario and clave alone open none of these
+        hints.submits, hints.balance, hints.poll, hints.probe = 0, False, False, False
+
+
+def _balance_is_old(row: Any, doubt_since: datetime | None) -> bool:
+    """Whether saldo and envíos should be read: every few minutes of work, and after a new doubt."""
+    if row.balance_at is None or row.db_now - row.balance_at > _BALANCE_REFRESH:
+        return True
+    return doubt_since is not None and doubt_since > row.balance_at
+
+
+def _inbox_is_old(runtime: Runtime, row: Any) -> bool:
+    """Whether replies should be pulled."""
+    return row.inbox_at is None or row.db_now - row.inbox_at > timedelta(seconds=runtime.settings.inbox_interval)
+
+
+def _closed(runtime: Runtime, row: object, clock: provider_clock.ProviderClock) -> bool:
+    """Whether the conditions say wait, so that a pump would come back empty."""
+    settings = runtime.settings
+    decision = admission.decide(admission.of_row(row, clock, settings))
+    return isinstance(decision, admission.Defer)
+
+
+def beat(connection: Connection, name: str) -> None:
+    """Leave a sign of life."""
+    connection.execute(
+        text("INSERT INTO heartbeat (name) VALUES (:name) ON CONFLICT (name) DO UPDATE SET at = clock_timestamp()"),
+        {"name": name},
+    )

@@ -1,0 +1,105 @@
+"""Whether an account may claim a chunk now: a pure decision over values read under the account's lock."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from dispatcher.accounts.blocking import DOUBTS_FOR_TRIAL
+from dispatcher.accounts.provider_clock import ProviderClock
+from dispatcher.config import Settings
+from dispatcher.domain.window import Window
+
+PRIORITIES = ("high", "normal", "low")
+# Weights 6:3:1, spread so that no class waits longer than it must.
+_WHEEL = ("high", "normal", "high", "high", "normal", "high", "low", "high", "normal", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What is known of an account at the moment of a claim."""
+
+    db_now: datetime
+    clock: ProviderClock
+    window: Window
+    in_flight: int
+    concurrency: int
+    doubts: int
+    failures: int
+    retry_at: datetime | None
+    blocked: bool
+    rate_free_at: datetime | None
+
+
+def of_row(row: Any, clock: ProviderClock, settings: Settings) -> Conditions:
+    """The conditions from a row of `read_conditions`."""
+    return Conditions(
+        db_now=row.db_now,
+        clock=clock,
+        window=settings.sending_window,
+        in_flight=row.in_flight,
+        concurrency=settings.concurrency,
+        doubts=row.doubts,
+        failures=row.failures,
+        retry_at=row.retry_at,
+        blocked=row.blocked_at is not None,
+        rate_free_at=row.rate_free_at if settings.rate else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """A chunk may be claimed; `trial` means that it is the only one of this backoff step."""
+
+    earliest: datetime
+    latest: datetime
+    trial: bool
+    retry_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """Nothing may be claimed before `until` (database's clock; None = until something else happens)."""
+
+    why: str
+    until: datetime | None = None
+
+
+def backoff(failures: int) -> timedelta:
+    """The step after this many failures in a row: 1 s, 2 s, 4 s … 5 min."""
+    return timedelta(seconds=min(300, 2 ** max(0, min(failures, 10) - 1)))
+
+
+def decide(conditions: Conditions) -> Admit | Defer:
+    """Check slot, backoff, rate and window, in that order; nothing waits after an Admit."""
+    now = conditions.db_now
+    if conditions.in_flight >= conditions.concurrency:
+        return Defer("every slot is taken")
+    if conditions.retry_at and now < conditions.retry_at:
+        return Defer("blocked" if conditions.blocked else "backing off", conditions.retry_at)
+    if conditions.rate_free_at and now < conditions.rate_free_at:
+        return Defer("rate", conditions.rate_free_at)
+    earliest, latest = conditions.clock.bounds(now)
+    if not conditions.window.allows(earliest, latest):
+        # At the edges the clock's uncertainty decides against sending.
+        opening = conditions.window.next_opening(latest)
+        if opening <= latest:
+            opening = earliest + timedelta(seconds=1)
+        return Defer("the window is closed", now + (opening - earliest))
+    trial = conditions.blocked or conditions.doubts >= DOUBTS_FOR_TRIAL
+    if trial and conditions.in_flight:
+        return Defer("a trial is under way")
+    step = timedelta(seconds=5) if conditions.blocked else timedelta(0)
+    return Admit(earliest, latest, trial, now + max(step, backoff(conditions.failures)) if trial else None)
+
+
+def wheel(turn: int) -> list[str]:
+    """The order in which the priorities are asked for due chunks at this turn."""
+    first = _WHEEL[turn % len(_WHEEL)]
+    return [first, *(priority for priority in PRIORITIES if priority != first)]
+
+
+def rate_free_at(now: datetime, free_at: datetime | None, messages: int, rate: int) -> datetime | None:
+    """When the next chunk may go, after one of `messages` at `rate` a minute: m minutes carry RATE·m + one chunk."""
+    if not rate:
+        return None
+    return max(now, free_at or now) + timedelta(minutes=messages / rate)

@@ -1,0 +1,120 @@
+"""The pump: claim a chunk, POST it once, in bulk or as a unit call, write down what came of it, and again."""
+
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from dispatcher.accounts import binding, provider_clock
+from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard
+from dispatcher.provider.deadline import now as boot_clock
+from dispatcher.runtime import Runtime
+from dispatcher.sending import claims, html_calls
+from dispatcher.sending.admission import Defer
+from dispatcher.sending.claims import Claim, NothingToSend
+
+log = logging.getLogger(__name__)
+
+BUDGET_SECONDS = 5.0
+BUDGET_CHUNKS = 50
+_FINISH_PAUSE = 2.0
+
+
+def pump(runtime: Runtime, account_id: int) -> bool:
+    """Submit due chunks of an account for a few seconds.
+
+    Returns:
+        Whether more is due right now, so that another pump should follow.
+    """
+    account = _bound(runtime, account_id)
+    if account is None:
+        return False
+    if provider_clock.ready(runtime, account_id) is None:
+        return False
+    ends = time.monotonic() + BUDGET_SECONDS
+    for _ in range(BUDGET_CHUNKS):
+        if time.monotonic() >= ends:
+            return True
+        claim = claims.claim_next(runtime.engine, runtime.settings, account_id, account.fingerprint)
+        if isinstance(claim, NothingToSend):
+            continue
+        if isinstance(claim, Defer):
+            return False
+        _submit(runtime, claim)
+    return True
+
+
+def _bound(runtime: Runtime, account_id: int) -> binding.Bound | None:
+    if runtime.settings.apikey is None:
+        return None
+    # A commit, since after a rollback the driver forgets what it prepared on the connection.
+    with runtime.engine.begin() as connection:
+        account = binding.find(connection, runtime.settings)
+    return account if account and account.id == account_id else None
+
+
+def _submit(runtime: Runtime, claim: Claim) -> None:
+    """POST a claimed chunk, once, outside any transaction."""
+    timeout = runtime.settings.provider_timeout
+
+    def guard() -> None:
+        """Right before the first byte: is there lease enough for the whole call, and is the window still open?"""
+        now = boot_clock()
+        if now + timeout > claim.lease_ends:
+            raise SendRefusedByGuard("too little of the lease was left when the connection stood")
+        moment = claim.latest + timedelta(seconds=now - claim.claimed_at)
+        window = runtime.settings.sending_window
+        if not window.always and moment >= window.last_start(claim.latest):
+            raise SendRefusedByGuard("the window closed while connecting")
+        if claim.expires_at and moment >= claim.expires_at:
+            raise SendRefusedByGuard("the deadline passed while connecting")
+
+    try:
+        finish = _post(runtime, claim, guard, timeout)
+    except ProviderError as error:
+        log.warning("post_failed %s reason=%s delivered=%s", claim.label(), error.reason, error.delivered)
+        not_taken = error.delivered == "no"
+        finish = partial(
+            claims.finish_undelivered if not_taken else claims.finish_in_doubt, runtime.engine, claim, error
+        )
+    except Exception as error:
+        # Nothing is known of what left this machine: it must not be taken for undelivered.
+        log.exception("post_crashed %s", claim.label())
+        unknown = InDoubt(f"{type(error).__name__}", reason="crash")
+        finish = partial(claims.finish_in_doubt, runtime.engine, claim, unknown)
+    else:
+        log.info("accepted %s lines=%s", claim.label(), claim.lines)
+    _record(claim, finish)
+
+
+Finish = Callable[[], str | None]
+"""Writes the outcome of a POST down; the chunk's new state, None when its attempt no longer counts."""
+
+
+def _post(runtime: Runtime, claim: Claim, guard: Callable[[], None], timeout: float) -> Finish:
+    """The one call: a bulk POST that is taken whole, or a unit call, which has its result at once."""
+    if claim.html is None:
+        method = runtime.settings.bulk_method
+        runtime.provider.send_bulk(claim.bloque, test=claim.test, method=method, guard=guard, timeout=timeout)
+        return partial(claims.finish_accepted, runtime.engine, claim)
+    answer = runtime.sender("http").send(html_calls.message_of(claim), guard=guard, timeout=timeout)
+    return partial(html_calls.finish_answered, runtime, claim, answer)
+
+
+def _record(claim: Claim, finish: Finish) -> None:
+    """Write the outcome; when the database will not take it within the lease, the lease's end speaks for it."""
+    for attempt in itertools.count():
+        try:
+            state = finish()
+        except Exception:
+            if boot_clock() > claim.lease_ends:
+                log.exception("outcome_not_recorded %s", claim.label())
+                raise
+            log.warning("outcome_retry %s", claim.label(), exc_info=True)
+            time.sleep(min(_FINISH_PAUSE, 0.2 * 2 ** min(attempt, 4)))
+        else:
+            if state is None:
+                log.warning("outcome_too_late %s", claim.label())
+            return

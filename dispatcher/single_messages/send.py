@@ -1,0 +1,225 @@
+"""One message now: the one path of `dispatcher send`, of the task `dispatcher.send_message` and of a library call.
+
+It is checked like a row of a campaign, with the guide's codes; recorded and committed; called once; its outcome is
+written down. A call whose outcome nobody knows stays `unknown` and is never made again by itself: the caller may ask
+for another one, in which the provider's own guard against repeats (-4) vouches that the first one had arrived.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Connection, text
+
+from dispatcher.accounts import binding, blocking, provider_clock
+from dispatcher.config import Settings
+from dispatcher.db.statements import query
+from dispatcher.domain.window import PROVIDER_ZONE
+from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard, UsageError
+from dispatcher.provider.codes import account_scope, strip_number
+from dispatcher.provider.deadline import now as boot_clock
+from dispatcher.provider.message import Message, SendResult
+from dispatcher.runtime import Runtime
+from dispatcher.single_messages import checks, records
+from dispatcher.single_messages.checks import Draft, Refusal
+from dispatcher.single_messages.records import Sent, Taken
+from dispatcher.suppression import optouts
+from dispatcher.transports import Transport
+from schemas.single import SingleMessage
+
+log = logging.getLogger(__name__)
+
+_IDENTICAL = -4
+
+
+def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -> Sent:
+    """Send one message, or say what became of it before: the same idinterno is never sent twice by itself.
+
+    A refused credential, or words about credit or contract, block the account as those of a campaign do; a blocked
+    account's message is refused, but for one trial a backoff step.
+
+    Args:
+        first_only: make no call for a message that has a record, not even one that was proven undelivered.
+
+    Raises:
+        UsageError: a date or an option that cannot be carried out, no key, an idinterno that another message has.
+        ProviderError: the provider's clock is not known and cannot be asked, so nothing may be sent.
+    """
+    settings = runtime.settings
+    transport: Transport = wanted.transport or settings.transport
+    checks.check_offered(wanted, transport)
+    sender = runtime.sender(transport)
+    idinterno = wanted.idinterno or f"U{uuid.uuid4().hex.upper()}"
+    taken, draft, latest, began = _prepare(runtime, wanted, transport, idinterno, first_only)
+    if isinstance(taken, Sent):
+        return taken
+    message = Message(
+        numero=draft.number,
+        texto=draft.texto,
+        # A mail's subject has no place for it; our record has it all the same.
+        idinterno=None if transport == "smtp" else idinterno,
+        fechadesde=draft.start_at,
+        test=wanted.test,
+        html=wanted.html,
+    )
+    guard = _guard(settings, latest, began)
+    outcome = _call(lambda: sender.send(message, guard=guard, timeout=settings.provider_timeout), taken.again)
+    sent = Sent(idinterno, draft.number, outcome.status, outcome.code, outcome.text, transport)
+    return _finish(runtime, taken, sent, outcome.account_words)
+
+
+def receive(runtime: Runtime, payload: dict[str, Any], task_id: str, *, redelivered: bool = False) -> Sent | None:
+    """Send what came as a task. What cannot be carried out is in the log alone: there is no record without a message.
+
+    A payload without an idinterno gets one from the task's id, so that a task that comes twice is one message. A task
+    that comes again makes no call for a message that has a record: whoever read there that it failed may have sent it
+    otherwise since.
+    """
+    try:
+        wanted = SingleMessage.model_validate(payload)
+        again = redelivered
+        if wanted.idinterno is None and (own := re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]):
+            wanted = wanted.model_copy(update={"idinterno": f"T{own}"})
+            again = True  # a record under this name is this very task's
+        return send(runtime, wanted, first_only=again)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        log.error("send_refused task=%s why=%s: %s", task_id, first["loc"][0] if first["loc"] else "", first["msg"])
+    except (UsageError, ProviderError) as error:
+        log.error("send_refused task=%s why=%s", task_id, error)
+    return None
+
+
+# -- before the call -------------------------------------------------------------------------------------------------
+
+
+def _prepare(
+    runtime: Runtime, wanted: SingleMessage, transport: Transport, idinterno: str, first_only: bool
+) -> tuple[Taken | Sent, Draft, datetime, float]:
+    """Check and record in one transaction, by a clock measurement that holds; it is taken anew when there is none.
+
+    Returns:
+        The record or what became of the message before; the draft; the provider's clock at most, and the boot clock,
+        both of one moment.
+    """
+    settings = runtime.settings
+    for _ in range(3):
+        with runtime.engine.begin() as connection:
+            account = binding.find(connection, settings) or binding.bind(connection, settings)
+            row = connection.execute(
+                text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account.id}
+            ).one()
+            began = boot_clock()
+            clock = provider_clock.of_row(row)
+            if clock is not None and clock.trustworthy(row.db_now, provider_clock.host_id(), began):
+                draft = checks.draft(connection, settings, wanted, clock, row.db_now)
+                if draft.refusal is None and row.blocked_at is not None:
+                    draft = replace(draft, refusal=_block_problem(connection, row))
+                taken = records.take(
+                    connection, runtime.settings, account.id, idinterno, wanted, transport, draft, first_only
+                )
+                return taken, draft, clock.bounds(row.db_now)[1], began
+        provider_clock.measure(runtime, account.id)
+    raise UsageError("The clock of this machine or of the database keeps jumping, so the window cannot be kept.")
+
+
+def _block_problem(connection: Connection, account: Any) -> Refusal | None:
+    """Nothing goes out of a blocked account, but for one trial a backoff step."""
+    if connection.execute(query("take_trial"), {"account_id": account.id}).first():
+        return None
+    return Refusal(
+        None,
+        f"the account is blocked, the provider says: {account.blocked_words}; set that right with the provider, then "
+        "`dispatcher account resume`",
+    )
+
+
+def _guard(settings: Settings, latest: datetime, began: float) -> Callable[[], None]:
+    """Right before the first byte: is there lease enough for the whole call, and is the window still open?
+
+    `latest` is the provider's clock at `began`, from which on the record is ours for a call and the margin.
+    """
+
+    def check() -> None:
+        waited = boot_clock() - began
+        if waited > records.LEASE_MARGIN:
+            raise SendRefusedByGuard("too little of the lease was left when the connection stood")
+        moment = latest + timedelta(seconds=waited)
+        window = settings.sending_window
+        if not window.always and moment >= window.last_start(latest):
+            raise SendRefusedByGuard("the window closed while connecting")
+
+    return check
+
+
+# -- the call and after ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What a call came to; `account_words` are those with which the provider refused the whole account."""
+
+    status: str
+    code: int | None
+    text: str
+    account_words: str | None = None
+
+
+def _call(post: Callable[[], SendResult], again: bool) -> _Outcome:
+    try:
+        result = post()
+    except UsageError as error:
+        # Nothing left now; of an earlier call whose outcome nobody knows that says nothing.
+        return _Outcome("unknown" if again else "refused", None, f"{error} {error.hint or ''}".strip())
+    except ProviderError as error:
+        return _of_error(error, again)
+    except Exception as error:
+        log.exception("send_crashed")
+        return _of_error(InDoubt(f"{type(error).__name__}", reason="crash"), again)
+    if again and result.code == _IDENTICAL:
+        return _Outcome("accepted", 0, f"the first call had arrived: {result.text}")
+    return _Outcome(result.status, result.code, result.text)
+
+
+def _of_error(error: ProviderError, again: bool) -> _Outcome:
+    words = f"{error} {error.hint or ''}".strip()
+    refused = strip_number(error.words) if error.scope == "account" and error.words else None
+    if error.delivered == "unknown" or again:
+        # Whatever this call proves, it proves nothing of the one before.
+        return _Outcome("unknown", None, words, refused)
+    return _Outcome("failed", -99 if error.words else None, words, refused)
+
+
+def _finish(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | None) -> Sent:
+    """Write the outcome down; a list and the account take note of it in the same transaction."""
+    with runtime.engine.begin() as connection:
+        # The account before the message, as when it was taken.
+        _tell_account(connection, runtime.settings, taken.account_id, sent, account_words)
+        records.finish(connection, taken, sent)
+        at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        optouts.heed_code(connection, taken.number, sent.code, sent.text[:400], at.astimezone(PROVIDER_ZONE))
+    log.info("sent single=%s attempt=%s status=%s code=%s", taken.id, taken.attempt, sent.status, sent.code)
+    return sent
+
+
+def _tell_account(
+    connection: Connection, settings: Settings, account_id: int, sent: Sent, account_words: str | None
+) -> None:
+    """Block the account that was refused, or end the block of one that is accepted.
+
+    A mail server's words are not the provider's, and another credential than the account's says nothing of it.
+    """
+    if sent.transport == "smtp":
+        return
+    own_credential = sent.transport == "http" or settings.apikey is None
+    if account_words and (own_credential or account_scope(account_words) in ("credit", "contract")):
+        blocking.block(connection, account_id, account_words)
+    elif sent.status == "accepted" and own_credential:
+        connection.execute(query("end_block"), {"account_id": account_id})

@@ -1,0 +1,110 @@
+"""Importing numbers that must not be sent to: the No Llame file, a list of one's own, with or without headings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+from sqlalchemy import Connection, text
+
+from dispatcher.domain.phone import PhoneProblem, normalise
+from dispatcher.errors import UsageError
+from dispatcher.ingest import Source
+from dispatcher.ingest.blocks import column
+from dispatcher.ingest.columns import NUMBER_COLUMNS, fold
+from dispatcher.ingest.numbers import destinos
+from dispatcher.suppression.optouts import OptOut
+
+_BATCH = 50_000
+REJECTS_SHOWN = 100
+ADDED_SHOWN = 10_000
+
+
+@dataclass
+class Imported:
+    """What came of an import: rows = added + known + rejected."""
+
+    added: int = 0
+    known: int = 0  # on the list before, or twice in the file
+    rejected: int = 0
+    optouts: list[OptOut] = field(default_factory=list)  # the first 10,000 of those added
+    rejects: list[dict[str, Any]] = field(default_factory=list)  # the first 100: line, raw, code, detail
+
+
+def load(connection: Connection, source: Source, country: str, reason: str | None, to_column: str | None) -> Imported:
+    """Put every number of a file on the opt-out list, in the caller's transaction.
+
+    Raises:
+        UsageError: the file is no table, or has no column that could hold numbers.
+    """
+    done = Imported()
+    columns = source.table.columns
+    position = _position(columns, country, to_column)
+    if not isinstance(normalise(columns[position], country), PhoneProblem):
+        _add(connection, pl.Series([columns[position]]), country, reason, done, [(1, columns[position])])
+    for block in source.table.blocks([position], _BATCH):
+        written = block.frame[column(position)].fill_null("")
+        lines = list(zip(block.frame["line"].to_list(), written.to_list(), strict=True))
+        _add(connection, written, country, reason, done, lines)
+        for reject in block.rejects:
+            _reject(done, reject.line, reject.raw, reject.code, reject.detail)
+    if not done.added + done.known + done.rejected:
+        raise UsageError(f"{source.name} has no numbers.", hint="Give a file with one number a line.")
+    return done
+
+
+def _position(columns: Any, country: str, to_column: str | None) -> int:
+    """The number's column: as asked, by name, the only one, or the one whose heading is a number already."""
+    if to_column is not None:
+        found = [at for at, name in enumerate(columns) if fold(name) == fold(to_column)]
+        if len(found) != 1:
+            raise UsageError(f"The file has no column {to_column!r}.", hint=f"It has {', '.join(columns)[:300]}.")
+        return found[0]
+    for known in (*NUMBER_COLUMNS, "numero", "numeros", "linea", "abonado"):
+        for at, name in enumerate(columns):
+            if fold(name) == known:
+                return at
+    for at, name in enumerate(columns):
+        if not isinstance(normalise(name, country), PhoneProblem):
+            return at
+    if len(columns) == 1:
+        return 0
+    raise UsageError(
+        "No column of the file is known to hold numbers.", hint="Name it with --to-column, or give one number a line."
+    )
+
+
+def _add(
+    connection: Connection,
+    written: pl.Series,
+    country: str,
+    reason: str | None,
+    done: Imported,
+    lines: list[tuple[int, str]],
+) -> None:
+    numbers, problems = destinos(written, country)
+    for line, raw in lines:
+        if raw in problems:
+            _reject(done, line, raw, problems[raw].code, problems[raw].detail)
+    good = numbers.drop_nulls().unique().sort().to_list()
+    rows = connection.execute(
+        text(
+            "WITH added AS (INSERT INTO optout (destino, source, reason) "
+            "SELECT n, 'import', :reason FROM unnest(CAST(:numbers AS text[])) AS n ORDER BY n "
+            "ON CONFLICT (destino) DO NOTHING RETURNING destino, source, reason, since), "
+            "recorded AS (INSERT INTO optout_event (destino, action, source, reason) "
+            "SELECT destino, 'add', source, reason FROM added) SELECT * FROM added ORDER BY destino"
+        ),
+        {"numbers": good, "reason": reason},
+    ).all()
+    done.added += len(rows)
+    done.known += len(numbers) - numbers.null_count() - len(rows)
+    room = ADDED_SHOWN - len(done.optouts)
+    done.optouts += [OptOut(row.destino, row.source, row.reason, row.since) for row in rows[:room]]
+
+
+def _reject(done: Imported, line: int, raw: str, code: int | None, detail: str) -> None:
+    done.rejected += 1
+    if len(done.rejects) < REJECTS_SHOWN:
+        done.rejects.append({"line": line, "raw": raw[:100], "code": code, "detail": detail})

@@ -1,0 +1,319 @@
+"""Campaigns from other services: one campaign a key, whole or not at all, whatever dies in between."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+
+from dispatcher.campaigns import request_intake
+from dispatcher.maintenance import tick as maintenance_tick
+from tests.conftest import wait_until
+from tests.integration.core_harness import CoreHarness
+from tests.processes import ROOT
+
+Make = Callable[..., CoreHarness]
+
+
+def payload(key: str = "k1", **fields: Any) -> dict[str, Any]:
+    people = [{"telefono": "1144445555", "n": "Ana"}, {"telefono": "123", "n": "Corto"}]
+    given = {"idempotency_key": key, "template": "Hola {n}", **fields}
+    return given if "file" in given else {"recipients": people, **given}
+
+
+def receive(core: CoreHarness, raw: Any) -> int | None:
+    return request_intake.receive(core.engine, core.settings, raw).campaign_id
+
+
+def request(core: CoreHarness, key: str = "k1") -> Any:
+    return core.rows("SELECT * FROM campaign_request WHERE idempotency_key = :key", key=key)[0]
+
+
+def campaigns_in(core: CoreHarness) -> int:
+    return int(core.one("SELECT count(*) FROM campaign"))
+
+
+def inbox(core: CoreHarness) -> Path:
+    folder = core.settings.home / "inbox"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def test_a_payload_becomes_a_campaign_and_its_request_says_which(core: CoreHarness) -> None:
+    campaign = receive(core, payload(name="Promo", priority="high", on_doubt="hold", test=True))
+    assert campaign is not None
+    row = request(core)
+    assert (row.state, row.campaign_id, row.error) == ("created", campaign, None)
+    made = core.rows("SELECT name, priority, on_doubt, test, messages, rejected FROM campaign")
+    assert [tuple(r) for r in made] == [("Promo", "high", "hold", True, 1, 1)]
+    assert core.one("SELECT line FROM reject") == 2
+    core.check_sums(campaign)
+
+
+def test_the_same_key_and_payload_make_one_campaign(core: CoreHarness) -> None:
+    first = receive(core, payload())
+    assert first is not None
+    assert [receive(core, payload()) for _ in range(3)] == [first] * 3
+    assert campaigns_in(core) == 1
+
+
+def test_ten_calls_at_once_make_one_campaign(core: CoreHarness) -> None:
+    assert core.account
+    start, answers = Barrier(10), []
+
+    def call() -> None:
+        start.wait()
+        try:
+            answers.append(receive(core, payload()))
+        except BaseException as error:
+            answers.append(error)
+
+    threads = [Thread(target=call) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(answers) == 10
+    assert [answer for answer in answers if isinstance(answer, BaseException)] == []
+    assert campaigns_in(core) == 1
+    created = request(core).campaign_id
+    assert created is not None
+    assert set(answers) <= {created, None}
+    assert created in answers
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"template": "Chau {n}"},
+        {"priority": "high"},
+        {"recipients": [{"telefono": "1144446666", "n": "Eva"}]},
+        {"test": True},
+        {"name": "x"},
+    ],
+)
+def test_another_payload_under_the_same_key_is_refused(core: CoreHarness, other: dict[str, Any]) -> None:
+    campaign = receive(core, payload())
+    assert receive(core, payload(**other)) is None
+    assert campaigns_in(core) == 1
+    row = request(core)
+    assert (row.state, row.campaign_id) == ("created", campaign)
+    assert "another payload" in row.error
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"recipients": []},
+        {"recipients": None},
+        {"template": ""},
+        {"priority": "urgent"},
+        {"start": "mañana"},
+        {"expires": "2020-01-01 00:00:00"},
+        {"surprise": 1},
+        {"to_column": "none"},
+        {"template": "Hola {missing}"},
+        {"recipients": [{"telefono": "1144445555"}] * 10_001},
+        {"recipients": [{"n": "no number"}]},
+        {"file": "both.csv", "recipients": [{"telefono": "1144445555", "n": "x"}]},
+    ],
+    ids=lambda fields: "+".join(fields),
+)
+def test_a_bad_payload_is_refused_where_the_caller_looks_for_it(core: CoreHarness, broken: dict[str, Any]) -> None:
+    assert receive(core, payload(**broken)) is None
+    row = request(core)
+    assert (row.state, row.campaign_id) == ("refused", None)
+    assert row.error
+    assert campaigns_in(core) == 0
+
+
+def test_a_corrected_payload_may_use_the_key_of_a_refused_one(core: CoreHarness) -> None:
+    assert receive(core, payload(start="mañana")) is None
+    assert receive(core, payload()) is not None
+    assert request(core).error is None
+
+
+def test_a_refused_payload_does_not_touch_the_campaign_of_its_key(core: CoreHarness) -> None:
+    campaign = receive(core, payload())
+    assert receive(core, payload(start="mañana")) is None
+    row = request(core)
+    assert (row.state, row.campaign_id) == ("created", campaign)
+
+
+@pytest.mark.parametrize(
+    "raw", [None, [], "text", {}, {"idempotency_key": ""}, {"idempotency_key": None}, {"idempotency_key": "\x00"}]
+)
+def test_what_has_no_key_makes_nothing(core: CoreHarness, raw: Any) -> None:
+    assert receive(core, raw) is None
+    assert campaigns_in(core) == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["a\x00b", "\ud800", float("nan"), 1e400, 10**400],
+    ids=["nul", "half a character", "nan", "infinity", "huge"],
+)
+def test_what_json_carries_and_the_database_cannot_hold_is_no_crash(core: CoreHarness, odd: Any) -> None:
+    good = {"telefono": "1144446666", "n": "Eva"}
+    receive(core, payload(recipients=[{"telefono": "1144445555", "n": odd}, good]))
+    row = request(core)
+    if row.state == "created":
+        assert core.one("SELECT rows FROM campaign") == 2
+        assert core.one("SELECT count(*) FROM message WHERE destino = '1144446666'") == 1
+        core.check_sums(row.campaign_id)
+    else:
+        assert (row.state, campaigns_in(core)) == ("refused", 0)
+        assert row.error
+
+
+def test_a_file_of_the_inbox_is_loaded(core: CoreHarness) -> None:
+    (inbox(core) / "list.csv").write_text("telefono,n\n1144445555,Ana\n1144446666,Eva\n")
+    campaign = receive(core, payload(file="list.csv"))
+    assert campaign is not None
+    assert core.statuses(campaign) == {"pending": 2}
+
+
+def test_the_bytes_of_the_file_are_part_of_the_payload(core: CoreHarness) -> None:
+    path = inbox(core) / "list.csv"
+    path.write_text("telefono,n\n1144445555,Ana\n")
+    campaign = receive(core, payload(file="list.csv"))
+    assert receive(core, payload(file="list.csv")) == campaign
+    path.write_text("telefono,n\n1144445555,Eva\n")
+    assert receive(core, payload(file="list.csv")) is None
+    assert campaigns_in(core) == 1
+    assert "another payload" in request(core).error
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret.csv",
+        "/etc/hostname",
+        "sub/../../secret.csv",
+        "link.csv",
+        "",
+        ".",
+        "missing.csv",
+        "a\x00b.csv",
+        "x" * 5000,
+    ],
+)
+def test_a_file_outside_the_inbox_is_refused(core: CoreHarness, name: str) -> None:
+    secret = inbox(core).parent / "secret.csv"
+    secret.write_text("telefono,n\n1144445555,Ana\n")
+    (inbox(core) / "link.csv").symlink_to(secret)
+    assert receive(core, payload(file=name)) is None
+    assert request(core).state == "refused"
+    assert campaigns_in(core) == 0
+
+
+_LOADER = """
+import json, sys, time
+from dispatcher import config, intake, loading
+from dispatcher.runtime import Runtime
+real = loading.ingest
+def slow(source, options, left_out):
+    for number, batch in enumerate(real(source, options, left_out, batch_rows=100)):
+        yield batch
+        if number == 1:
+            print("in the middle", flush=True)
+            time.sleep(60)
+loading.ingest = slow
+runtime = Runtime(config.load())
+intake.receive(runtime.engine, runtime.settings, json.loads(sys.stdin.read()))
+"""
+
+
+@pytest.fixture
+def killed_in_the_middle(core: CoreHarness, environment: dict[str, str]) -> CoreHarness:
+    """A core on which a loader has been killed with 200 of 1,000 rows in its transaction."""
+    lines = ["telefono,n", *(f"11{20_000_000 + n},x{n}" for n in range(1000))]
+    (inbox(core) / "list.csv").write_text("\n".join(lines) + "\n")
+    process = subprocess.Popen(
+        [sys.executable, "-c", _LOADER],
+        env={**environment, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(json.dumps(payload(file="list.csv")).encode())
+    process.stdin.close()
+    assert process.stdout.readline() == b"in the middle\n"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    assert campaigns_in(core) == 0
+    assert request(core).state == "received"
+    return core
+
+
+def finish(core: CoreHarness) -> bool:
+    """What the tick does a few seconds later."""
+    core.do("UPDATE campaign_request SET updated_at = now() - interval '1 minute' WHERE state = 'received'")
+    for key in maintenance_tick.tick(core.runtime).requests:
+        request_intake.load_request(core.engine, core.settings, key)
+    return bool(request(core).state != "received")
+
+
+def test_a_loader_killed_in_the_middle_leaves_none_and_the_tick_makes_it_whole(
+    killed_in_the_middle: CoreHarness,
+) -> None:
+    core = killed_in_the_middle
+    wait_until(lambda: finish(core), 15)
+    row = request(core)
+    assert row.state == "created"
+    assert core.statuses(row.campaign_id) == {"pending": 1000}
+    core.check_sums(row.campaign_id)
+
+
+def test_the_callers_own_retry_after_a_kill_makes_it_whole(killed_in_the_middle: CoreHarness) -> None:
+    core = killed_in_the_middle
+    campaign = wait_until(lambda: receive(core, payload(file="list.csv")), 15)
+    assert campaigns_in(core) == 1
+    assert core.statuses(campaign) == {"pending": 1000}
+
+
+def test_a_file_that_changed_before_the_tick_came_is_refused(killed_in_the_middle: CoreHarness) -> None:
+    core = killed_in_the_middle
+    (inbox(core) / "list.csv").write_text("telefono,n\n1144445555,x\n")
+    wait_until(lambda: finish(core), 15)
+    row = request(core)
+    assert row.state == "refused"
+    assert "changed" in row.error
+    assert campaigns_in(core) == 0
+
+
+def test_a_payload_that_kills_every_loader_is_given_up(core: CoreHarness) -> None:
+    assert core.account
+    core.do(
+        "INSERT INTO campaign_request (idempotency_key, payload_hash, payload, state, tries) "
+        "VALUES ('k1', 'h', CAST(:p AS jsonb), 'received', 3)",
+        p=json.dumps(payload()),
+    )
+    assert request_intake.load_request(core.engine, core.settings, "k1") is None
+    assert request(core).state == "failed"
+    assert campaigns_in(core) == 0
+
+
+def test_a_key_is_one_campaign_also_when_two_tell_it_differently(core: CoreHarness) -> None:
+    """Ten callers, two payloads, one key: one campaign of one of them."""
+    assert core.account
+    start, answers = Barrier(10), Counter[str]()
+
+    def call(number: int) -> None:
+        start.wait()
+        answers[str(receive(core, payload(template=f"Hola {{n}} {number % 2}")) is not None)] += 1
+
+    threads = [Thread(target=call, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert campaigns_in(core) == 1
+    assert answers["True"] >= 1

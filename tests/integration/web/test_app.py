@@ -1,0 +1,146 @@
+"""The API over real HTTP: uvicorn in a thread, the simulator or a plain client on the other side."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+import requests
+import uvicorn
+
+from dispatcher.accounts import binding
+from dispatcher.runtime import Runtime
+from dispatcher.web.app import create_app
+from ops.simulator.process import SimulatorProcess
+from tests.conftest import wait_until
+from tests.integration.stepper import Stepper
+
+GOOD = {"ORIGEN": "1144445555", "TEXTO": "Sí, gracias", "IDINTERNO": "X1"}
+
+
+@contextmanager
+def serving(runtime: Runtime) -> Iterator[str]:
+    """The API on a port of its own."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(runtime), host="127.0.0.1", port=0, log_level="error", proxy_headers=False)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, 10)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture
+def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
+    made = make_runtime()
+    with made.engine.begin() as connection:
+        binding.bind(connection, made.settings)
+    return made
+
+
+def replies(stepper: Stepper) -> list[tuple[str, str, str | None]]:
+    return [(row.origen, row.texto, row.idinterno) for row in stepper.sql("SELECT * FROM reply ORDER BY id")]
+
+
+def test_a_push_by_get_or_post_is_stored_before_it_is_answered(runtime: Runtime) -> None:
+    stepper = Stepper(runtime)
+    with serving(runtime) as url:
+        assert requests.get(f"{url}/push/smsmasivos", params=GOOD, timeout=10).status_code == 200
+        assert len(replies(stepper)) == 1
+        answer = requests.post(f"{url}/push/smsmasivos", data=GOOD, timeout=10)
+    assert (answer.status_code, answer.text) == (200, "OK")
+    assert replies(stepper) == [("1144445555", "Sí, gracias", "X1")] * 2
+
+
+def test_a_baja_that_is_pushed_opts_out_at_once(runtime: Runtime) -> None:
+    stepper = Stepper(runtime)
+    with serving(runtime) as url:
+        requests.get(f"{url}/push/smsmasivos", params={**GOOD, "TEXTO": " baja!"}, timeout=10).raise_for_status()
+    assert [(row.destino, row.source) for row in stepper.sql("SELECT * FROM optout")] == [("1144445555", "reply")]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_simulators_push_arrives_whole(
+    method: str, encoding: str, runtime: Runtime, simulator: SimulatorProcess
+) -> None:
+    with serving(runtime) as url:
+        simulator.set_option(push_url=f"{url}/push/smsmasivos", push_method=method, push_encoding=encoding)
+        simulator.reply("1144445555", "¿Cuándo? Sí: ñandú", idinterno="A1")
+        wait_until(lambda: list(simulator.pushes()), 10)
+    assert [push["status"] for push in simulator.pushes()] == [200]
+    assert replies(Stepper(runtime)) == [("1144445555", "¿Cuándo? Sí: ñandú", "A1")]
+
+
+def test_bad_input_gets_a_sentence_and_stores_nothing(runtime: Runtime) -> None:
+    with serving(runtime) as url:
+        for query in (
+            "",
+            "?ORIGEN=1144445555",
+            "?TEXTO=x",
+            "?ORIGEN=x&TEXTO=x",
+            f"?ORIGEN=1144445555&TEXTO={'x' * 20_000}",
+        ):
+            answer = requests.get(f"{url}/push/smsmasivos{query}", timeout=10)
+            assert answer.status_code == 400, query[:30]
+            assert len(answer.text) > 20
+        assert requests.post(f"{url}/push/smsmasivos", data=b"x" * 100_000, timeout=10).status_code in (400, 415)
+        assert requests.post(f"{url}/push/smsmasivos", json=GOOD, timeout=10).status_code == 415
+        assert requests.put(f"{url}/push/smsmasivos", timeout=10).status_code == 405
+        assert requests.get(f"{url}/docs", timeout=10).status_code == 404
+    assert replies(Stepper(runtime)) == []
+
+
+def test_an_address_that_is_not_listed_may_not_push(make_runtime: Callable[..., Runtime]) -> None:
+    made = make_runtime(push_allow="200.1.2.3")
+    with serving(made) as url:
+        answer = requests.get(
+            f"{url}/push/smsmasivos", params=GOOD, headers={"X-Forwarded-For": "200.1.2.3"}, timeout=10
+        )
+        assert answer.status_code == 403
+        assert "DISPATCHER_PUSH_ALLOW" in answer.text
+    assert replies(Stepper(made)) == []
+
+
+def test_behind_one_trusted_proxy_its_entry_counts_and_no_other(make_runtime: Callable[..., Runtime]) -> None:
+    made = make_runtime(push_allow="200.1.2.3", trusted_hops=1)
+    with serving(made) as url:
+        codes = [
+            requests.get(
+                f"{url}/push/smsmasivos", params=GOOD, headers={"X-Forwarded-For": chain}, timeout=10
+            ).status_code
+            for chain in ("200.1.2.3", "6.6.6.6, 200.1.2.3", "200.1.2.3, 6.6.6.6", "nobody")
+        ]
+        codes.append(requests.get(f"{url}/push/smsmasivos", params=GOOD, timeout=10).status_code)
+    assert codes == [200, 200, 403, 403, 403]
+
+
+def test_with_a_secret_the_path_without_it_does_not_exist(make_runtime: Callable[..., Runtime]) -> None:
+    made = make_runtime(push_secret="un-secreto-largo")
+    with serving(made) as url:
+        codes = [
+            requests.get(f"{url}/push/smsmasivos{end}", params=GOOD, timeout=10).status_code
+            for end in ("/un-secreto-largo", "", "/", "/otro", "/un-secreto-larg%C3%B3")
+        ]
+    assert codes[0] == 200
+    assert set(codes[1:]) == {404}
+    assert len(replies(Stepper(made))) == 1
+
+
+def test_without_a_key_or_a_database_the_provider_is_told_to_try_again(
+    make_runtime: Callable[..., Runtime], database_url: str
+) -> None:
+    made = make_runtime(apikey="")
+    with serving(made) as url:
+        answer = requests.get(f"{url}/push/smsmasivos", params=GOOD, timeout=10)
+        assert answer.status_code == 503
+        assert "DISPATCHER_APIKEY" in answer.text
+        assert requests.get(f"{url}/healthz", timeout=10).json() == {"ok": True}
+    gone = make_runtime(database_url=database_url.replace("/t", "/not_there_"))
+    with serving(gone) as url:
+        assert requests.get(f"{url}/push/smsmasivos", params=GOOD, timeout=10).status_code == 503
+        assert requests.get(f"{url}/healthz", timeout=10).status_code == 503
