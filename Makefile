@@ -36,10 +36,11 @@ up: $(VENV)/.runtime ## worker, beat and Flower in the foreground
 test: $(VENV)/.dev ## every test
 	@$(BIN)/python -m pytest -n 4 --dist loadfile
 
-lint: $(VENV)/.dev ## ruff and mypy --strict
+lint: $(VENV)/.dev ## ruff, mypy --strict and the import contract
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 
 format: $(VENV)/.dev ## let ruff put the code in form
 	@$(BIN)/ruff format .

@@ -36,7 +36,7 @@ public class Campaign
 {
     [DataMember(Name = "state")] public string State { get; set; }
     [DataMember(Name = "blocked")] public string Blocked { get; set; }
-    [DataMember(Name = "rejected")] public int Rejected { get; set; }
+    [DataMember(Name = "invalid")] public int Invalid { get; set; }
     [DataMember(Name = "counts")] public Dictionary<string, int> Counts { get; set; }
 }
 
@@ -132,7 +132,7 @@ public static class Program
                 throw new Refused("campaign " + number + " is still " + campaign.State + ". " + campaign.Blocked);
             await Task.Delay(1000);
         }
-        Console.WriteLine("campaign " + number + " " + campaign.State + ", rows rejected: " + campaign.Rejected);
+        Console.WriteLine("campaign " + number + " " + campaign.State + ", invalid rows: " + campaign.Invalid);
         foreach (var count in campaign.Counts.OrderBy(pair => pair.Key, StringComparer.Ordinal))
             Console.WriteLine("  " + count.Key + ": " + count.Value);
     }

@@ -52,7 +52,7 @@ try {
     }
     await pause(1000);
   }
-  console.log(`campaign ${number} ${campaign.state}, rows rejected: ${campaign.rejected}`);
+  console.log(`campaign ${number} ${campaign.state}, invalid rows: ${campaign.invalid}`);
   for (const status of Object.keys(campaign.counts).sort()) console.log(`  ${status}: ${campaign.counts[status]}`);
 } catch (error) {
   console.error(error.message, error.cause?.message ?? '');

@@ -72,7 +72,7 @@ while (true) {
     }
     sleep(1);
 }
-echo "campaign $number {$campaign['state']}, rows rejected: {$campaign['rejected']}", PHP_EOL;
+echo "campaign $number {$campaign['state']}, invalid rows: {$campaign['invalid']}", PHP_EOL;
 ksort($campaign['counts']);
 foreach ($campaign['counts'] as $status => $messages) {
     echo "  $status: $messages", PHP_EOL;

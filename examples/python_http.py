@@ -59,7 +59,7 @@ def main() -> None:
             if time.monotonic() > ends:
                 sys.exit(f"campaign {number} is still {campaign['state']}: {campaign['blocked'] or campaign['counts']}")
             time.sleep(1)
-    print(f"campaign {number} {campaign['state']}, rows rejected: {campaign['rejected']}")
+    print(f"campaign {number} {campaign['state']}, invalid rows: {campaign['invalid']}")
     for status, messages in sorted(campaign["counts"].items()):
         print(f"  {status}: {messages}")
 

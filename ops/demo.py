@@ -180,7 +180,7 @@ def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict
             connection, runtime.settings, CampaignSpec(template=TEMPLATE, id_column="cliente"), source
         )
     output.say(
-        f"{loaded.messages:,} messages, {loaded.rejected} rows rejected in {time.monotonic() - start:.1f} s: "
+        f"{loaded.messages:,} messages, {loaded.invalid} invalid rows in {time.monotonic() - start:.1f} s: "
         + ", ".join(f"{reason} {n}" for reason, n in loaded.reasons.items())
     )
     assert loaded.campaign_id is not None

@@ -29,7 +29,7 @@ from psycopg import sql
 from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError, UsageError
-from dispatcher.home import make_inbox
+from dispatcher.home import make_lists_folder
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Embedded:
             raise UsageError(
                 f"DISPATCHER_HOME {self.home}: {error.strerror}.", hint="Name a folder that this user may write to."
             ) from None
-        make_inbox(self.home)
+        make_lists_folder(self.home)
         with (self.run / "users.lock").open("w") as users:
             fcntl.flock(users, fcntl.LOCK_SH)
             try:

@@ -10,7 +10,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
 class CampaignSpec(BaseModel):
-    """What a campaign says and when, without its recipients. Dates are text: `dispatcher.window` reads them.
+    """What a campaign says and when, without its recipients. Dates are text: `dispatcher.domain.window` reads them.
 
     `html` is the content behind the link that the template has a mark for (guide, HTML): the same for all recipients.
     """

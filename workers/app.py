@@ -8,7 +8,7 @@ from celery.signals import setup_logging, worker_init, worker_process_init
 from kombu.entity import Queue
 
 from dispatcher import config, runtime
-from dispatcher.home import make_inbox_if_possible
+from dispatcher.home import make_lists_folder_if_possible
 from workers.schedule import SCHEDULE
 
 QUEUES = ("urgent", "submit", "poll", "control")
@@ -92,9 +92,9 @@ def _one_log_format(loglevel: int | str | None = None, **_: Any) -> None:
 
 
 @worker_init.connect
-def _inbox(**_: Any) -> None:
+def _lists_folder(**_: Any) -> None:
     """Lists for `dispatcher.create_campaign` can be copied there from now on."""
-    make_inbox_if_possible(config.settings().home)
+    make_lists_folder_if_possible(config.settings().home)
 
 
 @worker_process_init.connect

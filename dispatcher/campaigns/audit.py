@@ -10,12 +10,12 @@ from dispatcher.campaigns import lifecycle
 
 @dataclass(frozen=True)
 class Audit:
-    """Rows = messages + rejected, messages = Σ statuses; what was sent, as a range while anything is unknown."""
+    """Rows = messages + invalid, messages = Σ statuses; what was sent, as a range while anything is unknown."""
 
     campaign_id: int
     rows: int
     messages: int
-    rejected: int
+    invalid: int
     statuses: dict[str, int]
     attempts: dict[str, int]  # outcome -> POSTs; `open` while one is under way
     sent_min: int
@@ -41,7 +41,9 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     shown = lifecycle.show(connection, campaign_id)
     key = {"id": campaign_id}
-    rejects = connection.execute(text("SELECT count(*) FROM reject WHERE campaign_id = :id"), key).scalar_one()
+    invalid_rows = connection.execute(
+        text("SELECT count(*) FROM invalid_row WHERE campaign_id = :id"), key
+    ).scalar_one()
     statuses = _counted(
         connection, "SELECT status, count(*) FROM message_status WHERE campaign_id = :id GROUP BY status", key
     )
@@ -65,13 +67,13 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
         text("SELECT count(*) FROM operator_action WHERE campaign_id = :id"), key
     ).scalar_one()
     total = sum(statuses.values())
-    rows = shown.messages + shown.rejected
+    rows = shown.messages + shown.invalid
     complaints = [
         words
         for holds, words in (
             (
-                rejects == shown.rejected,
-                f"{rejects} rejected rows are stored, {shown.rejected} were counted at loading",
+                invalid_rows == shown.invalid,
+                f"{invalid_rows} invalid rows are stored, {shown.invalid} were counted at loading",
             ),
             (total == shown.messages, f"{total} messages are stored, {shown.messages} were counted at loading"),
             (statuses == shown.counts, f"the counters say {shown.counts}, the messages {statuses}"),
@@ -85,7 +87,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
         campaign_id=campaign_id,
         rows=rows,
         messages=shown.messages,
-        rejected=shown.rejected,
+        invalid=shown.invalid,
         statuses=statuses,
         attempts=attempts,
         sent_min=sent,

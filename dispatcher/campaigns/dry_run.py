@@ -21,7 +21,7 @@ from dispatcher.suppression.lists import Lists
 from schemas.payload import CampaignSpec
 
 SAMPLES = 5
-REJECTS_SHOWN = 20
+INVALID_ROWS_SHOWN = 20
 
 
 @dataclass
@@ -33,24 +33,24 @@ class Preview:
     ends: datetime
     basis: str
     samples: list[dict[str, Any]] = field(default_factory=list)
-    rejects: list[dict[str, Any]] = field(default_factory=list)
+    invalid_rows: list[dict[str, Any]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """The same, ready for JSON; there is no campaign and no rejects file."""
+        """The same, ready for JSON; there is no campaign and no file of invalid rows."""
         return {
             "campaign_id": None,
             "dry_run": True,
             "messages": self.loaded.messages,
-            "rejected": self.loaded.rejected,
-            "rejects_file": None,
+            "invalid": self.loaded.invalid,
+            "invalid_file": None,
             "suppressed": self.loaded.suppressed,
             "left_out": dict(self.loaded.left_out),
             "reasons": dict(self.loaded.reasons),
             "dropped_characters": self.loaded.dropped_characters,
             "transliterated": self.loaded.transliterated,
             "samples": self.samples,
-            "rejects": self.rejects,
+            "invalid_rows": self.invalid_rows,
             "begins": self.begins.isoformat(),
             "ends": self.ends.isoformat(),
             "basis": self.basis,
@@ -86,13 +86,13 @@ def preview(
         plan.assign(batch.messages["encoded_bytes"], reasons.is_not_null())
         loaded.messages += batch.messages.height
         loaded.leave_out(reasons)
-        loaded.rejected += batch.rejects.height
-        loaded.reasons.update(batch.rejects["reason"].to_list())
+        loaded.invalid += batch.invalid_rows.height
+        loaded.reasons.update(batch.invalid_rows["reason"].to_list())
         loaded.dropped_characters += batch.dropped_characters
         loaded.transliterated += batch.transliterated
         sent = batch.messages.filter(reasons.is_null())
         found.samples += sent.head(SAMPLES - len(found.samples)).select("destino", "texto").to_dicts()
-        found.rejects += batch.rejects.head(REJECTS_SHOWN - len(found.rejects)).to_dicts()
+        found.invalid_rows += batch.invalid_rows.head(INVALID_ROWS_SHOWN - len(found.invalid_rows)).to_dicts()
         if progress:
             progress(batch)
     if not loaded.rows:

@@ -1,5 +1,7 @@
-"""Exports: results and rejects. CSV and XLSX are opened by people, so cells that a spreadsheet would run are defused;
-JSONL is for programs and stays raw."""
+"""Exports: results and invalid rows.
+
+People open CSV and XLSX, so cells that a spreadsheet would run are made harmless. JSONL is for programs and stays raw.
+"""
 
 import csv
 import io
@@ -92,11 +94,11 @@ def _write(
         return _copy(engine, statement, stream)
 
 
-def write_rejects(engine: Engine, campaign_id: int, folder: Path) -> Path:
-    """Write a campaign's rejected rows as CSV (line, code, reason, detail, raw). Returns the file."""
+def write_invalid_rows(engine: Engine, campaign_id: int, folder: Path) -> Path:
+    """Write a campaign's invalid rows as CSV (line, code, reason, detail, raw). Returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"campaign-{campaign_id}-rejects.csv"
-    select = _rows("reject", ("line", "code", "reason", "detail", "raw"), campaign_id, "line", raw=False)
+    path = folder / f"campaign-{campaign_id}-invalid.csv"
+    select = _rows("invalid_row", ("line", "code", "reason", "detail", "raw"), campaign_id, "line", raw=False)
     with _target(path) as stream:
         _copy_csv(engine, select, stream)
     return path
@@ -106,7 +108,7 @@ def write_audit(found: Audit, path: Path) -> int:
     """Write a campaign's ledger as CSV, one row an item (campaign_id, section, item, value). Returns how many rows."""
     sums = {
         name: getattr(found, name)
-        for name in ("rows", "messages", "rejected", "sent_min", "sent_max", "decisions", "balanced")
+        for name in ("rows", "messages", "invalid", "sent_min", "sent_max", "decisions", "balanced")
     }
     sections: dict[str, dict[Any, Any]] = {
         "sum": sums,

@@ -22,7 +22,7 @@ class Summary:
     blocked: str | None  # the provider's words, when it refuses the account
     reason: str | None
     messages: int
-    rejected: int
+    invalid: int
     held: int
     counts: dict[str, int]
     result_codes: dict[int, int]
@@ -113,7 +113,7 @@ def _summary(connection: Connection, row: Any) -> Summary:
         blocked=row.blocked_words if row.state in ("scheduled", "running", "paused") else None,
         reason=row.reason,
         messages=row.messages,
-        rejected=row.rejected,
+        invalid=row.invalid,
         held=counts[MessageStatus.HELD],
         counts={str(status): n for status, n in counts.items() if n},
         result_codes=result_codes,

@@ -33,7 +33,7 @@ class Loaded:
 
     campaign_id: int | None
     messages: int = 0
-    rejected: int = 0
+    invalid: int = 0
     suppressed: int = 0
     left_out: Counter[str] = field(default_factory=Counter)  # of the suppressed: how many for what
     reasons: Counter[str] = field(default_factory=Counter)
@@ -43,8 +43,8 @@ class Loaded:
 
     @property
     def rows(self) -> int:
-        """Rows that came in: each became a message or a reject."""
-        return self.messages + self.rejected
+        """Rows that came in: each became a message or an invalid row."""
+        return self.messages + self.invalid
 
     def leave_out(self, reasons: pl.Series) -> None:
         """Count the messages that were left out, by reason; null is none."""
@@ -158,7 +158,7 @@ def load(
     _check_account(loaded, settings, spec, info, max(times.start_at or now, now), chunks.height)
     loaded.warnings += late_start(times.start_at, now)
     _open(connection, loaded, plan.canary_chunks if spec.canary else None)
-    log.info("loaded campaign=%s messages=%s rejected=%s", campaign, loaded.messages, loaded.rejected)
+    log.info("loaded campaign=%s messages=%s invalid=%s", campaign, loaded.messages, loaded.invalid)
     return loaded
 
 
@@ -181,7 +181,7 @@ def _check_account(
 _MESSAGE_COPY = (
     "COPY message (campaign_id, seq, chunk_no, line, destino, texto, external_id, suppressed) FROM STDIN (FORMAT csv)"
 )
-_REJECT_COPY = "COPY reject (campaign_id, line, raw, code, reason, detail) FROM STDIN (FORMAT csv)"
+_INVALID_ROW_COPY = "COPY invalid_row (campaign_id, line, raw, code, reason, detail) FROM STDIN (FORMAT csv)"
 _CHUNK_COPY = (
     "COPY chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, suppressed) "
     "FROM STDIN (FORMAT csv)"
@@ -205,15 +205,15 @@ def _copy_batch(copier: Copier, loaded: Loaded, plan: ChunkPlan, batch: Batch) -
         ),
     )
     copier.put(
-        _REJECT_COPY,
-        batch.rejects.select(
+        _INVALID_ROW_COPY,
+        batch.invalid_rows.select(
             pl.lit(loaded.campaign_id).alias("campaign_id"), "line", "raw", "code", "reason", "detail"
         ),
     )
     loaded.messages += rows.height
     loaded.leave_out(rows["suppressed"])
-    loaded.rejected += batch.rejects.height
-    loaded.reasons.update(batch.rejects["reason"].to_list())
+    loaded.invalid += batch.invalid_rows.height
+    loaded.reasons.update(batch.invalid_rows["reason"].to_list())
     loaded.dropped_characters += batch.dropped_characters
     loaded.transliterated += batch.transliterated
 
@@ -224,7 +224,7 @@ def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> 
         text(
             "UPDATE campaign SET state = CASE WHEN :messages = 0 THEN 'completed' ELSE 'scheduled' END, "
             "completed_at = CASE WHEN :messages = 0 THEN now() END, "
-            "rows = :rows, messages = :messages, rejected = :rejected, "
+            "rows = :rows, messages = :messages, invalid = :invalid, "
             "canary_chunks = :canary_chunks, opened_at = clock_timestamp(), "
             # Behind those that have waited: small campaigns that keep coming must not starve an older one.
             "turn = (SELECT turn FROM account WHERE id = account_id) WHERE id = :id AND state = 'loading'"
@@ -233,7 +233,7 @@ def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> 
             "id": loaded.campaign_id,
             "rows": loaded.rows,
             "messages": loaded.messages,
-            "rejected": loaded.rejected,
+            "invalid": loaded.invalid,
             "canary_chunks": canary_chunks or None,
         },
     )

@@ -44,22 +44,22 @@ class Outcome:
 _OTHER_PAYLOAD = Outcome("other_payload", error="another payload came with this idempotency_key: use a new one")
 
 
-def inbox_file(settings: Settings, name: str) -> Path:
-    """The path of a file in HOME/inbox.
+def list_file(settings: Settings, name: str) -> Path:
+    """The path of a file in HOME/lists.
 
     Raises:
         UsageError: it is not there, or points outside.
     """
-    inbox = home.inbox(settings.home).resolve()
+    folder = home.lists(settings.home).resolve()
     try:
-        path = (inbox / name).resolve()
+        path = (folder / name).resolve()
         found = path.is_file()
     except (OSError, ValueError):  # too long, or with a NUL: no name of any file
         raise UsageError(f"file {name[:100]!r} cannot be a file's name.", hint="Give the name of a file.") from None
-    if not path.is_relative_to(inbox):
-        raise UsageError(f"file {name!r} lies outside {inbox}.", hint="Put the file there and give its name.")
+    if not path.is_relative_to(folder):
+        raise UsageError(f"file {name!r} lies outside {folder}.", hint="Put the file there and give its name.")
     if not found:
-        raise UsageError(f"file {name!r} is not in {inbox}.", hint="Copy it there first, then send the task again.")
+        raise UsageError(f"file {name!r} is not in {folder}.", hint="Copy it there first, then send the task again.")
     return path
 
 
@@ -69,7 +69,7 @@ def payload_hash(payload: CampaignPayload, settings: Settings) -> str:
     later = {"html"} if payload.html is None else None
     digest = hashlib.sha256(json.dumps(payload.model_dump(exclude=later), sort_keys=True, default=str).encode())
     if payload.file is not None:
-        with inbox_file(settings, payload.file).open("rb") as stream:
+        with list_file(settings, payload.file).open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
 
@@ -194,7 +194,7 @@ def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None
                 f"file {payload.file!r} changed after the request was taken in.",
                 hint="Send it again under a new idempotency_key.",
             )
-        source = open_source(inbox_file(settings, payload.file or ""))
+        source = open_source(list_file(settings, payload.file or ""))
     with source:
         loaded = loading.load(connection, settings, spec, source, info=info)
     connection.execute(

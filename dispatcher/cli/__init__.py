@@ -1,4 +1,8 @@
-"""The command line: `dispatcher`. Exit 0 done, 1 failed, 2 bad usage; `--json` prints one JSON object on stdout."""
+"""The command line: `dispatcher`. Exit 0 done, 1 failed, 2 bad usage; `--json` prints one JSON object on stdout.
+
+Commands parse, call a room of `dispatcher`, and print. Start in `output.py` (how commands speak), then the file named
+for the command. `ops_loader.py` alone reaches `ops`.
+"""
 
 import logging
 import os

@@ -43,7 +43,7 @@ def say_summary(output: Output, found: Summary) -> None:
         output.say(f"Reason: {found.reason}")
     window = f", until {when(found.expires_at)}" if found.expires_at else ""
     output.say(f"From {when(found.start_at or found.created_at)}{window}; priority {found.priority}.")
-    output.say(f"{found.messages:,} messages ({found.final:,} final), {found.rejected:,} rows rejected.")
+    output.say(f"{found.messages:,} messages ({found.final:,} final), {found.invalid:,} invalid rows.")
     output.table(
         "Statuses", ["status", "messages"], [[s, f"{n:,}"] for s, n in found.counts.items()], right=("messages",)
     )
@@ -94,7 +94,7 @@ def list_(output: Output, limit: int) -> None:
     output.answer({"campaigns": [each.as_json() for each in found]})
     output.table(
         "Campaigns",
-        ["id", "name", "state", "messages", "final", "rejected", "held", "start"],
+        ["id", "name", "state", "messages", "final", "invalid", "held", "start"],
         [
             [
                 c.campaign_id,
@@ -102,13 +102,13 @@ def list_(output: Output, limit: int) -> None:
                 "blocked" if c.blocked else c.state,
                 f"{c.messages:,}",
                 f"{c.final:,}",
-                f"{c.rejected:,}",
+                f"{c.invalid:,}",
                 c.held,
                 when(c.start_at or c.created_at),
             ]
             for c in found
         ],
-        right=("id", "messages", "final", "rejected", "held"),
+        right=("id", "messages", "final", "invalid", "held"),
     )
     if not found:
         output.say("No campaigns yet. Hand one in with `dispatcher campaign create FILE --template …`.")

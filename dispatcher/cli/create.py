@@ -37,7 +37,7 @@ from schemas.payload import CampaignSpec
     show_default=True,
     help="When an answer was lost and the provider provably has no trace of a line: send it again, or hold it.",
 )
-@click.option("--strict-text", is_flag=True, help="Reject texts with accents and the like, instead of adapting them.")
+@click.option("--strict-text", is_flag=True, help="Leave out texts with accents and the like instead of adapting them.")
 @click.option("--test", is_flag=True, help="The provider validates and sends nothing (TEST=1).")
 @click.option(
     "--html",
@@ -56,13 +56,13 @@ from schemas.payload import CampaignSpec
     help="Pause when more than this share (0.2 = 20 %) of recent results are rejects; 0.2 with --canary.",
 )
 @click.option("--require-balance", is_flag=True, help="Refuse it when it exceeds the balance or outlasts the contract.")
-@click.option("--dry-run", is_flag=True, help="Validate, show samples, rejects and an estimate; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Validate, show samples, invalid rows and an estimate; change nothing.")
 @command
 def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **fields: Any) -> None:
     """Load FILE (CSV, XLSX or JSONL; - reads CSV from stdin) as a campaign.
 
-    Good rows become messages; bad ones are rejected one by one, each with its line, the reason and what to do. A file
-    that is no table, lacks a column or is empty changes nothing.
+    Good rows become messages. An invalid row is left out and kept with its line, the reason and what to do. A file
+    that is not a table, lacks a column or is empty changes nothing.
 
     \b
     dispatcher campaign create clientes.xlsx --template 'Hola {nombre}, su saldo es ${saldo}. Empresa SA' \\
@@ -86,13 +86,13 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         with _progress(output, source) as advance, runtime.engine.begin() as connection:
             loaded = loading.load(connection, runtime.settings, spec, source, advance, info)
         assert loaded.campaign_id is not None
-        rejects = _write_rejects(output, runtime, loaded.campaign_id) if loaded.rejected else None
+        invalid_rows = _write_invalid_rows(output, runtime, loaded.campaign_id) if loaded.invalid else None
     output.answer(
         {
             "campaign_id": loaded.campaign_id,
             "messages": loaded.messages,
-            "rejected": loaded.rejected,
-            "rejects_file": str(rejects) if rejects else None,
+            "invalid": loaded.invalid,
+            "invalid_file": str(invalid_rows) if invalid_rows else None,
             "suppressed": loaded.suppressed,
             "left_out": dict(loaded.left_out),
             "reasons": dict(loaded.reasons),
@@ -103,10 +103,10 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
     )
     for warning in loaded.warnings:
         output.note(warning)
-    output.say(f"Campaign {loaded.campaign_id}: {loaded.messages:,} messages, {loaded.rejected:,} rejected.")
+    output.say(f"Campaign {loaded.campaign_id}: {loaded.messages:,} messages, {loaded.invalid:,} invalid.")
     _say_load(output, loaded)
-    if rejects:
-        output.say(f"Each rejected row with its reason: {rejects}")
+    if invalid_rows:
+        output.say(f"Each invalid row with its reason: {invalid_rows}")
     if not loaded.messages:
         output.note("No row was good: nothing will be sent.")
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
@@ -114,18 +114,18 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         ops_loader.hint()
 
 
-def _write_rejects(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:
-    """The file of rejects. The campaign stands already: a full disk must not make anybody create it again."""
+def _write_invalid_rows(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:
+    """The file of invalid rows. The campaign stands already: a full disk must not make anybody create it again."""
     try:
-        return export.write_rejects(runtime.engine, campaign_id, runtime.settings.home / "rejects")
+        return export.write_invalid_rows(runtime.engine, campaign_id, runtime.settings.home / "invalid")
     except OSError as error:
-        output.note(f"The rejects are in the database, but not in a file: {error.filename}: {error.strerror}")
+        output.note(f"The invalid rows are in the database, but not in a file: {error.filename}: {error.strerror}")
         return None
 
 
 def _say_load(output: Output, loaded: loading.Loaded) -> None:
     output.table(
-        "Rejected rows by reason",
+        "Invalid rows by reason",
         ["reason", "rows"],
         [[r, n] for r, n in loaded.reasons.most_common()],
         right=("rows",),
@@ -143,13 +143,13 @@ def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     with _progress(output, source) as advance:
         found = dry_run_module.preview(spec, source, database_connection, advance)
     output.answer(found.as_json())
-    output.say(f"Dry run: {found.loaded.messages:,} messages, {found.loaded.rejected:,} rejected; nothing was changed.")
+    output.say(f"Dry run: {found.loaded.messages:,} messages, {found.loaded.invalid:,} invalid; nothing was changed.")
     output.table("Samples", ["number", "text"], [[s["destino"], s["texto"]] for s in found.samples])
     _say_load(output, found.loaded)
     output.table(
-        f"Rejects (first {len(found.rejects)})",
+        f"Invalid rows (first {len(found.invalid_rows)})",
         ["line", "reason", "detail"],
-        [[r["line"], r["reason"], r["detail"]] for r in found.rejects],
+        [[r["line"], r["reason"], r["detail"]] for r in found.invalid_rows],
         right=("line",),
     )
     output.say(f"Would begin {when(found.begins)} and end about {when(found.ends)}; {found.basis}.")

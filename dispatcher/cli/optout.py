@@ -66,15 +66,15 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
             "optouts": [each.as_json() for each in done.optouts],
             "added": done.added,
             "known": done.known,
-            "rejected": done.rejected,
-            "rejects": done.rejects,
+            "invalid": done.invalid,
+            "invalid_rows": done.invalid_rows,
         }
     )
-    output.say(f"{done.added:,} numbers opted out, {done.known:,} were known, {done.rejected:,} rows are no numbers.")
+    output.say(f"{done.added:,} numbers opted out, {done.known:,} were known, {done.invalid:,} rows are no numbers.")
     output.table(
-        f"Rejected (first {len(done.rejects)})",
+        f"Invalid rows (first {len(done.invalid_rows)})",
         ["line", "raw", "code", "detail"],
-        [list(reject.values()) for reject in done.rejects],
+        [list(invalid_row.values()) for invalid_row in done.invalid_rows],
         right=("line", "code"),
     )
 

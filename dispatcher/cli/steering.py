@@ -154,7 +154,7 @@ def audit(output: Output, campaign_id: int, path: Path | None) -> None:
         export.write_audit(found, path)
     output.answer(found.as_json())
     output.say(
-        f"Campaign {campaign_id}: {found.rows:,} rows = {found.messages:,} messages + {found.rejected:,} rejected."
+        f"Campaign {campaign_id}: {found.rows:,} rows = {found.messages:,} messages + {found.invalid:,} invalid rows."
     )
     output.table(
         "Statuses", ["status", "messages"], [[k, f"{n:,}"] for k, n in found.statuses.items()], right=("messages",)

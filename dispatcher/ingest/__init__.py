@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dispatcher.errors import UsageError
 from dispatcher.ingest.files import Source, from_recipients, open_source
 from dispatcher.ingest.validate import (
+    INVALID_ROWS,
     MESSAGES,
-    REJECTS,
     UNFIT,
     Batch,
     Checker,
@@ -26,8 +26,8 @@ from dispatcher.ingest.validate import (
 )
 
 __all__ = [
+    "INVALID_ROWS",
     "MESSAGES",
-    "REJECTS",
     "UNFIT",
     "Batch",
     "IngestOptions",

@@ -9,10 +9,10 @@ from typing import NamedTuple, Protocol
 import polars as pl
 
 RAW_LIMIT = 2_000
-"""Characters of a rejected row that are kept."""
+"""Characters of a invalid row that are kept."""
 
 
-class Reject(NamedTuple):
+class InvalidRow(NamedTuple):
     """A row that goes out to nobody: where it stands, what it says, and why."""
 
     line: int
@@ -29,12 +29,12 @@ class Block:
     Attributes:
         frame: `line` int64, `raw` str, and one str column per position asked for, named by `column()`; a null
             there is a value that the row does not have.
-        rejects: rows that could not be taken apart at all.
+        invalid_rows: rows that could not be taken apart at all.
         position: how far into the source the block reaches, in the units of `Source.size`.
     """
 
     frame: pl.DataFrame
-    rejects: list[Reject]
+    invalid_rows: list[InvalidRow]
     position: int
 
 

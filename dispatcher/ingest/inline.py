@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from dispatcher.ingest.blocks import Block, Reject, schema, shown, storable
+from dispatcher.ingest.blocks import Block, InvalidRow, schema, shown, storable
 from dispatcher.ingest.values import shown_value
 
 
@@ -18,26 +18,26 @@ class Collector:
         self._wanted = list(wanted)
         self._names = [columns[at] for at in wanted]
         self._rows: list[tuple[str | int | None, ...]] = []
-        self._rejects: list[Reject] = []
+        self._invalid: list[InvalidRow] = []
 
     def __len__(self) -> int:
-        return len(self._rows) + len(self._rejects)
+        return len(self._rows) + len(self._invalid)
 
-    def reject(self, line: int, raw: str, reason: str, detail: str) -> None:
+    def invalid(self, line: int, raw: str, reason: str, detail: str) -> None:
         """Take note of a row that could not be read."""
-        self._rejects.append(Reject(line, shown(raw), None, reason, detail))
+        self._invalid.append(InvalidRow(line, shown(raw), None, reason, detail))
 
     def add(self, line: int, raw: str, values: Sequence[object]) -> None:
-        """Take a row's values, in the order of `wanted`; one that cannot be a value rejects the row."""
+        """Take a row's values, in the order of `wanted`; one that cannot be a value makes the row invalid."""
         texts: list[str | None] = []
         for name, value in zip(self._names, values, strict=True):
             try:
                 text = shown_value(value)
             except (TypeError, ValueError) as error:
-                return self.reject(line, raw, "value_nested", f"column {name!r}: {error}: write a text or a number")
+                return self.invalid(line, raw, "value_nested", f"column {name!r}: {error}: write a text or a number")
             if text is not None and not storable(text):
                 detail = f"column {name!r} holds a NUL or half a character: write the value again"
-                return self.reject(line, raw, "nul_byte", detail)
+                return self.invalid(line, raw, "nul_byte", detail)
             texts.append(text)
         self._rows.append((line, shown(raw), *texts))
         return None
@@ -45,9 +45,9 @@ class Collector:
     def flush(self, position: int) -> Block:
         """Return what was gathered, and begin anew."""
         frame = pl.DataFrame(self._rows, schema=schema(self._wanted), orient="row")
-        rejects = self._rejects
-        self._rows, self._rejects = [], []
-        return Block(frame, rejects, position)
+        invalid_rows = self._invalid
+        self._rows, self._invalid = [], []
+        return Block(frame, invalid_rows, position)
 
 
 class InlineTable:
@@ -67,7 +67,7 @@ class InlineTable:
             if isinstance(recipient, Mapping):
                 collector.add(line, raw, [recipient.get(name) for name in names])
             else:
-                collector.reject(line, raw, "not_an_object", "a recipient must be an object with columns")
+                collector.invalid(line, raw, "not_an_object", "a recipient must be an object with columns")
             if len(collector) >= batch_rows:
                 yield collector.flush(line)
         if len(collector):

@@ -57,14 +57,14 @@ def _take(collector: Collector, number: int, line: str, names: list[str]) -> Non
     if not line:
         return
     if len(line.encode("utf-8", "replace")) > MAX_LINE:
-        return collector.reject(number, line, "row_too_long", f"the line is longer than {MAX_LINE} bytes")
+        return collector.invalid(number, line, "row_too_long", f"the line is longer than {MAX_LINE} bytes")
     row = _parsed(line)
     if isinstance(row, dict):
         return collector.add(number, line, [row.get(name) for name in names])
     if "\x00" in line:
         detail = "the line holds a NUL byte (shown as \\x00): the file is damaged there, write it again"
-        return collector.reject(number, line, "nul_byte", detail)
-    return collector.reject(number, line, "bad_json", "the line is no JSON object: write {...} on one line")
+        return collector.invalid(number, line, "nul_byte", detail)
+    return collector.invalid(number, line, "bad_json", "the line is no JSON object: write {...} on one line")
 
 
 def _parsed(line: str) -> object:

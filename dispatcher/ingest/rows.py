@@ -11,7 +11,7 @@ import polars as pl
 
 from dispatcher.errors import UsageError
 from dispatcher.ingest import decoding, quotes
-from dispatcher.ingest.blocks import Block, Reject
+from dispatcher.ingest.blocks import Block, InvalidRow
 from dispatcher.ingest.lines import BLOCK_BYTES, MAX_LINE, is_old_mac, line_blocks
 from dispatcher.ingest.splitter import Splitter
 
@@ -109,9 +109,9 @@ def _sniff(header: str) -> str:
     return max(SEPARATORS, key=bare.count)
 
 
-def _sliced(frame: pl.DataFrame, rejects: list[Reject], position: int, batch_rows: int) -> Iterator[Block]:
-    """Cut a frame to batches; the rejects go with the first."""
-    if frame.height or rejects:
-        yield Block(frame.head(batch_rows), rejects, position)
+def _sliced(frame: pl.DataFrame, invalid_rows: list[InvalidRow], position: int, batch_rows: int) -> Iterator[Block]:
+    """Cut a frame to batches; the invalid rows go with the first."""
+    if frame.height or invalid_rows:
+        yield Block(frame.head(batch_rows), invalid_rows, position)
     for start in range(batch_rows, frame.height, batch_rows):
         yield Block(frame.slice(start, batch_rows), [], position)

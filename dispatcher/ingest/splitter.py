@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dispatcher.ingest import quotes
-from dispatcher.ingest.blocks import Reject, column, schema, shown
+from dispatcher.ingest.blocks import InvalidRow, column, schema, shown
 from dispatcher.ingest.lines import MAX_LINE
 
 
@@ -23,7 +23,7 @@ class _Odd:
     """What the lines that are not plain came to, within one block."""
 
     rows: list[tuple[int, str, list[str]]] = field(default_factory=list)
-    rejects: list[Reject] = field(default_factory=list)
+    invalid_rows: list[InvalidRow] = field(default_factory=list)
     swallowed: set[int] = field(default_factory=set)  # lines that belong to a row which began further up
     stop: int | None = None  # the line whose row is not complete in this block
 
@@ -43,7 +43,7 @@ class Splitter:
         self._simple = rf"^{value}(?:{sep}{value})*$"
         self._blanks = " \x1a" if separator == "\t" else " \t\x1a"
 
-    def take(self, text: str, *, last: bool) -> tuple[pl.DataFrame, list[Reject]]:
+    def take(self, text: str, *, last: bool) -> tuple[pl.DataFrame, list[InvalidRow]]:
         """Return the rows of `text` as `blocks.schema` has them, in order, and the rows that are none."""
         text = self._pending + text
         if not text:
@@ -62,7 +62,7 @@ class Splitter:
             rows = pl.concat([rows, self._odd_columns(odd.rows)]).sort("line")
         self._pending = "" if odd.stop is None else "\n".join(text.split("\n")[odd.stop :])
         self._line += height if odd.stop is None else odd.stop
-        return rows, odd.rejects
+        return rows, odd.invalid_rows
 
     def _classified(self, text: str) -> pl.DataFrame:
         """Return one line of text a row: `at` (from 0), `raw`, and what it takes to split it."""
@@ -130,7 +130,7 @@ class Splitter:
             self._row(odd, at, "\n".join(lines[at : at + taken]), fields)
         else:
             detail = "a quote is opened and never closed: remove it, or write it twice inside quotes"
-            self._reject(odd, at, raw, "open_quote", detail)
+            self._invalid(odd, at, raw, "open_quote", detail)
         return None
 
     def _simply_quoted(self, odd: _Odd, frame: pl.DataFrame) -> None:
@@ -155,14 +155,14 @@ class Splitter:
         detail = f"the row has {len(fields)} fields, the headings are {self.width}: " + (
             "a separator is missing" if few else "a value with a separator in it must stand in quotes"
         )
-        return self._reject(odd, at, raw, "fields_missing" if few else "fields_extra", detail)
+        return self._invalid(odd, at, raw, "fields_missing" if few else "fields_extra", detail)
 
     def _damaged(self, odd: _Odd, at: int, raw: str) -> None:
         if "\x00" in raw:
             detail = "the row holds a NUL byte (shown as \\x00): the file is damaged there, write the row again"
-            return self._reject(odd, at, raw, "nul_byte", detail)
+            return self._invalid(odd, at, raw, "nul_byte", detail)
         detail = f"the row is longer than {MAX_LINE} bytes: is a line break missing?"
-        return self._reject(odd, at, raw, "row_too_long", detail)
+        return self._invalid(odd, at, raw, "row_too_long", detail)
 
-    def _reject(self, odd: _Odd, at: int, raw: str, reason: str, detail: str) -> None:
-        odd.rejects.append(Reject(self._line + at, shown(raw), None, reason, detail))
+    def _invalid(self, odd: _Odd, at: int, raw: str, reason: str, detail: str) -> None:
+        odd.invalid_rows.append(InvalidRow(self._line + at, shown(raw), None, reason, detail))

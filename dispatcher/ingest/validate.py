@@ -1,4 +1,4 @@
-"""The checks of every row, in their order: each row ends as a message or as a reject, never as both."""
+"""The checks of every row, in their order: each row ends as a message or as an invalid row, never as both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dispatcher.domain.phone import COUNTRIES
 from dispatcher.errors import UsageError
 from dispatcher.ingest import columns as headings
 from dispatcher.ingest import template as templates
-from dispatcher.ingest.blocks import Block, Reject, column, shown
+from dispatcher.ingest.blocks import Block, InvalidRow, column, shown
 from dispatcher.ingest.numbers import Recipients, destinos
 from dispatcher.ingest.texts import CompanyRule, Renderer
 
@@ -26,7 +26,7 @@ class IngestOptions:
         country: whose number rules hold: AR, GT, MX, PE or UY.
         company: the name that verification codes must carry.
         to_column, id_column: the columns of the number and of the caller's own id, by heading.
-        strict_text: reject what is not in the provider's alphabet, where it would be transliterated.
+        strict_text: invalid_row what is not in the provider's alphabet, where it would be transliterated.
     """
 
     template: str
@@ -57,17 +57,17 @@ MESSAGES = {
     "suppressed": pl.String,
     "encoded_bytes": pl.Int32,
 }
-REJECTS = {"line": pl.Int64, "raw": pl.String, "code": pl.Int16, "reason": pl.String, "detail": pl.String}
+INVALID_ROWS = {"line": pl.Int64, "raw": pl.String, "code": pl.Int16, "reason": pl.String, "detail": pl.String}
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows that were checked; each of them is in `messages` or in `rejects`, both in the file's order.
+    """Rows that were checked; each of them is in `messages` or in `invalid_rows`, both in the file's order.
 
     Attributes:
         messages: line, destino, texto, external_id (null without an id), suppressed (why it is left out, else null),
             encoded_bytes (form-encoded texto).
-        rejects: line, raw (at most 2,000 characters), code (the guide's, or null), reason (slug), detail.
+        invalid_rows: line, raw (at most 2,000 characters), code (the guide's, or null), reason (slug), detail.
         rows: how many rows there were.
         position: how much of `Source.size` has been read.
         dropped_characters: emoji, quotes, ¿ and ¡ that were left out of these messages.
@@ -75,7 +75,7 @@ class Batch:
     """
 
     messages: pl.DataFrame
-    rejects: pl.DataFrame
+    invalid_rows: pl.DataFrame
     rows: int
     position: int
     dropped_characters: int
@@ -110,16 +110,16 @@ class Checker:
 
     def check(self, block: Block) -> Batch:
         """Check the rows of one block, after those of all earlier blocks."""
-        rejects = list(block.rejects)
-        frame = self._with_number(block.frame, rejects)
-        frame = self._first_of_each(frame, rejects)
+        invalid_rows = list(block.invalid_rows)
+        frame = self._with_number(block.frame, invalid_rows)
+        frame = self._first_of_each(frame, invalid_rows)
         frame = frame.with_columns(suppressed=self._left_out(frame["destino"]))
         if frame["suppressed"].null_count() == frame.height:
-            frame = self._with_texts(frame, rejects)
+            frame = self._with_texts(frame, invalid_rows)
         else:
-            sent = self._with_texts(frame.filter(pl.col("suppressed").is_null()), rejects)
+            sent = self._with_texts(frame.filter(pl.col("suppressed").is_null()), invalid_rows)
             frame = pl.concat([sent, self._suppressed(frame)]).sort("line")
-        rejects.sort()
+        invalid_rows.sort()
         external_id = pl.lit(None, pl.String) if self._id is None else pl.col(column(self._id)).str.strip_chars()
         encoded = pl.col("texto").str.len_bytes() + 2 * pl.col("texto").str.count_matches(sms_text.ENCODED_AS_THREE)
         return Batch(
@@ -131,14 +131,14 @@ class Checker:
                 suppressed="suppressed",
                 encoded_bytes=encoded.cast(pl.Int32),
             ),
-            rejects=pl.DataFrame(rejects, schema=REJECTS, orient="row"),
-            rows=block.frame.height + len(block.rejects),
+            invalid_rows=pl.DataFrame(invalid_rows, schema=INVALID_ROWS, orient="row"),
+            rows=block.frame.height + len(block.invalid_rows),
             position=block.position,
             dropped_characters=int(frame["dropped"].sum()),
             transliterated=int(frame["changed"].sum()),
         )
 
-    def _with_number(self, frame: pl.DataFrame, rejects: list[Reject]) -> pl.DataFrame:
+    def _with_number(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         name = column(self._number)
         written = frame[name].fill_null("")
         numbers, problems = destinos(written, self._country)
@@ -148,11 +148,11 @@ class Checker:
             for line, raw, value in bad.select("line", "raw", name).iter_rows():
                 problem = problems[value]
                 detail = f"column {self._heading!r}: {problem.detail}"
-                rejects.append(Reject(line, shown(raw), problem.code, problem.reason, detail))
+                invalid_rows.append(InvalidRow(line, shown(raw), problem.code, problem.reason, detail))
             frame = frame.filter(pl.col("destino").is_not_null())
         return frame
 
-    def _first_of_each(self, frame: pl.DataFrame, rejects: list[Reject]) -> pl.DataFrame:
+    def _first_of_each(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         repeated = self._recipients.repeated(frame["destino"])
         if not repeated.any():
             return frame
@@ -162,12 +162,12 @@ class Checker:
         for line, raw, destino, earlier in again.select("line", "raw", "destino", "first").iter_rows():
             where = "an earlier row" if earlier is None else f"line {earlier}"
             detail = f"{destino} already stands in {where}: only the first row of a number is sent"
-            rejects.append(Reject(line, shown(raw), None, "duplicate", detail))
+            invalid_rows.append(InvalidRow(line, shown(raw), None, "duplicate", detail))
         return first
 
-    def _with_texts(self, frame: pl.DataFrame, rejects: list[Reject]) -> pl.DataFrame:
-        frame = self._renderer.render(self._with_all_fields(frame, rejects))
-        return self._without_bad_texts(frame, rejects)
+    def _with_texts(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
+        frame = self._renderer.render(self._with_all_fields(frame, invalid_rows))
+        return self._without_bad_texts(frame, invalid_rows)
 
     def _suppressed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the suppressed rows, all of them: with their text, or with UNFIT where that has anything wrong."""
@@ -178,7 +178,7 @@ class Checker:
         )
         return pl.concat([fit, unfit])
 
-    def _with_all_fields(self, frame: pl.DataFrame, rejects: list[Reject]) -> pl.DataFrame:
+    def _with_all_fields(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         if not self._fields:
             return frame
         empty = {
@@ -192,10 +192,10 @@ class Checker:
         for line, raw, *flags in found.iter_rows():
             names = ", ".join(repr(name) for name, flag in zip(empty, flags, strict=True) if flag)
             detail = f"column {names} is empty and the template needs it: fill it in"
-            rejects.append(Reject(line, shown(raw), -99, "field_empty", detail))
+            invalid_rows.append(InvalidRow(line, shown(raw), -99, "field_empty", detail))
         return frame.filter(~bad)
 
-    def _without_bad_texts(self, frame: pl.DataFrame, rejects: list[Reject]) -> pl.DataFrame:
+    def _without_bad_texts(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         texto = pl.col("texto")
         bad = frame.select(
             texto.str.contains(sms_text.SUSPECT)
@@ -207,26 +207,26 @@ class Checker:
         if not bad.any():
             return frame
         for line, raw, value in frame.filter(bad).select("line", "raw", "texto").iter_rows():
-            rejects.append(_text_problem(line, raw, value))
+            invalid_rows.append(_text_problem(line, raw, value))
         return frame.filter(~bad)
 
 
-def _text_problem(line: int, raw: str, texto: str) -> Reject:
+def _text_problem(line: int, raw: str, texto: str) -> InvalidRow:
     """Say what is wrong with a rendered text, the first thing in the order of the checks."""
     if (placeholder := sms_text.leftover(texto)) is not None:
         detail = f"the text has a placeholder that nothing fills in, {placeholder[:40]}: remove it or fill it in"
-        return Reject(line, shown(raw), -99, "placeholder_left", detail)
+        return InvalidRow(line, shown(raw), -99, "placeholder_left", detail)
     if odd := sms_text.outside_alphabet(texto):
         named = " ".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in odd[:10])
         detail = f"the provider does not take {named} in a text: write it otherwise"
-        return Reject(line, shown(raw), -11, "text_characters", detail)
+        return InvalidRow(line, shown(raw), -11, "text_characters", detail)
     if len(texto) > sms_text.MAX_LENGTH:
         detail = f"the text has {len(texto)} characters, {sms_text.MAX_LENGTH} fit: shorten the template or the value"
-        return Reject(line, shown(raw), -6, "text_too_long", detail)
+        return InvalidRow(line, shown(raw), -6, "text_too_long", detail)
     if not texto.strip(" "):
-        return Reject(line, shown(raw), None, "text_empty", "nothing is left of the text: write one")
+        return InvalidRow(line, shown(raw), None, "text_empty", "nothing is left of the text: write one")
     detail = "a verification code must carry the company's name: add the name in DISPATCHER_COMPANY to the text"
-    return Reject(line, shown(raw), -99, "verification_without_company", detail)
+    return InvalidRow(line, shown(raw), -99, "verification_without_company", detail)
 
 
 def batches(blocks: Iterator[Block], checker: Checker, name: str) -> Iterator[Batch]:

@@ -59,7 +59,7 @@ class XlsxTable:
         for at, value in zip(wanted, picked, strict=True):
             if isinstance(value, str) and value in _ERRORS:
                 detail = f"column {self.columns[at]!r} shows {value}: mend the formula and save again"
-                return collector.reject(number, raw, "formula_error", detail)
+                return collector.invalid(number, raw, "formula_error", detail)
         return collector.add(number, raw, picked)
 
     def _first_sheet(self, stream: BinaryIO) -> Any:

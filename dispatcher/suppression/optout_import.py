@@ -17,19 +17,19 @@ from dispatcher.ingest.numbers import destinos
 from dispatcher.suppression.optouts import OptOut
 
 _BATCH = 50_000
-REJECTS_SHOWN = 100
+INVALID_ROWS_SHOWN = 100
 ADDED_SHOWN = 10_000
 
 
 @dataclass
 class Imported:
-    """What came of an import: rows = added + known + rejected."""
+    """What came of an import: rows = added + known + invalid."""
 
     added: int = 0
     known: int = 0  # on the list before, or twice in the file
-    rejected: int = 0
+    invalid: int = 0
     optouts: list[OptOut] = field(default_factory=list)  # the first 10,000 of those added
-    rejects: list[dict[str, Any]] = field(default_factory=list)  # the first 100: line, raw, code, detail
+    invalid_rows: list[dict[str, Any]] = field(default_factory=list)  # the first 100: line, raw, code, detail
 
 
 def load(connection: Connection, source: Source, country: str, reason: str | None, to_column: str | None) -> Imported:
@@ -47,9 +47,9 @@ def load(connection: Connection, source: Source, country: str, reason: str | Non
         written = block.frame[column(position)].fill_null("")
         lines = list(zip(block.frame["line"].to_list(), written.to_list(), strict=True))
         _add(connection, written, country, reason, done, lines)
-        for reject in block.rejects:
-            _reject(done, reject.line, reject.raw, reject.code, reject.detail)
-    if not done.added + done.known + done.rejected:
+        for invalid_row in block.invalid_rows:
+            _invalid(done, invalid_row.line, invalid_row.raw, invalid_row.code, invalid_row.detail)
+    if not done.added + done.known + done.invalid:
         raise UsageError(f"{source.name} has no numbers.", hint="Give a file with one number a line.")
     return done
 
@@ -86,7 +86,7 @@ def _add(
     numbers, problems = destinos(written, country)
     for line, raw in lines:
         if raw in problems:
-            _reject(done, line, raw, problems[raw].code, problems[raw].detail)
+            _invalid(done, line, raw, problems[raw].code, problems[raw].detail)
     good = numbers.drop_nulls().unique().sort().to_list()
     rows = connection.execute(
         text(
@@ -104,7 +104,7 @@ def _add(
     done.optouts += [OptOut(row.destino, row.source, row.reason, row.since) for row in rows[:room]]
 
 
-def _reject(done: Imported, line: int, raw: str, code: int | None, detail: str) -> None:
-    done.rejected += 1
-    if len(done.rejects) < REJECTS_SHOWN:
-        done.rejects.append({"line": line, "raw": raw[:100], "code": code, "detail": detail})
+def _invalid(done: Imported, line: int, raw: str, code: int | None, detail: str) -> None:
+    done.invalid += 1
+    if len(done.invalid_rows) < INVALID_ROWS_SHOWN:
+        done.invalid_rows.append({"line": line, "raw": raw[:100], "code": code, "detail": detail})

@@ -20,7 +20,7 @@ from dispatcher.runtime import Runtime
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Of a body: 10,000 recipients of 1.6 KB each. Longer lists go into HOME/inbox as a file."""
+"""Of a body: 10,000 recipients of 1.6 KB each. Longer lists go into HOME/lists as a file."""
 
 # 202: hand the same in again to learn what became of it. 409: the key is another payload's.
 _STATUS = {"created": 201, "received": 202, "refused": 422, "failed": 422, "other_payload": 409}
@@ -38,7 +38,7 @@ def router(runtime: Runtime) -> APIRouter:
         body = await _body(request)
         if body is None:
             return _error(
-                413, f"The body has more than {MAX_BYTES} bytes: put the list into HOME/inbox, name it in file."
+                413, f"The body has more than {MAX_BYTES} bytes: put the list into HOME/lists, name it in file."
             )
         try:
             payload = json.loads(body)

@@ -1,4 +1,4 @@
-"""Alembic's entry: migrations run on the connection that `dispatcher.database.upgrade` hands over."""
+"""Alembic's entry: migrations run on the connection that `dispatcher.db.migrations.upgrade` hands over."""
 
 from alembic import context
 

@@ -53,7 +53,7 @@ def test_ledger_and_message_status_agree_under_each_reading_of_fecha(
     runtime = make_runtime()
     cluster.environment["DISPATCHER_CHUNK_SIZE"] = "100"
     created = cluster.cli("campaign", "create", str(write_list(tmp_path / "a.csv", 1000)), "--template", TEMPLATE)
-    assert (created["messages"], created["rejected"]) == (1000, 0)
+    assert (created["messages"], created["invalid"]) == (1000, 0)
     cluster.start()
     done = cluster.cli("campaign", "watch", str(created["campaign_id"]), "--timeout", "60")
     assert done["state"] == "completed"

@@ -161,7 +161,7 @@ def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_c
             assert printed(again[name].result()) == (number, counts)
             row = live.sql("SELECT * FROM campaign_request WHERE idempotency_key = :k", k=f"k-{name}")[0]
             assert (row.state, row.campaign_id) == ("created", number)
-            assert (live.show(number).rejected, live.show(number).test) == (1, True)
+            assert (live.show(number).invalid, live.show(number).test) == (1, True)
         if name in web:
             with subtests.test(f"{name}, refused"):
                 for ended, status, words in ((taken[name], "409", "idempotency_key"), (wrong[name], "401", "")):

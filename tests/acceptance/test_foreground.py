@@ -170,7 +170,7 @@ def test_a_reader_that_leaves_ends_an_export_quietly(user: Cluster, tmp_path: Pa
 
 def test_the_inbox_is_there_before_the_first_list(user: Cluster) -> None:
     user.cli("campaign", "list")
-    assert (user.folder / "dispatcher" / "inbox").is_dir()
+    assert (user.folder / "dispatcher" / "lists").is_dir()
 
 
 def start_demo(user: Cluster) -> subprocess.Popen[bytes]:

@@ -38,12 +38,12 @@ def outcome(live: LiveSystem, key: str, deadline: float = 30) -> Any:
 
 
 RECIPIENTS = [{"celular": f"11{30_000_000 + n}", "nombre": f"Ana {n}"} for n in range(50)]
-INBOX = "inbox"
+LISTS = "lists"
 
 
 def put(live: LiveSystem, name: str, rows: int) -> Path:
     """A list in the dispatcher's inbox."""
-    inbox = Path(live.cluster.environment["DISPATCHER_HOME"]) / INBOX
+    inbox = Path(live.cluster.environment["DISPATCHER_HOME"]) / LISTS
     inbox.mkdir(parents=True, exist_ok=True)
     return write_list(inbox / name, rows)
 
@@ -90,7 +90,7 @@ def test_a_worker_killed_in_the_middle_of_loading_leaves_no_half_and_the_next_on
     live.cluster.kill("worker")
     live.wait_for(lambda: not live.sql(loading), 10, "the database noticed")
     assert request(live, "long").state == "received"
-    for table in ("campaign", "chunk", "message", "reject"):
+    for table in ("campaign", "chunk", "message", "invalid_row"):
         assert live.value(f"SELECT count(*) FROM {table}") == 0
     live.cluster.worker()
     row = outcome(live, "long", 60)

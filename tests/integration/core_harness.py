@@ -189,15 +189,15 @@ class CoreHarness:
         return {row.status: row.n for row in found}
 
     def check_sums(self, campaign_id: int) -> None:
-        """Rows = messages + rejects; messages = Σ statuses; every counter equals a count of messages."""
+        """Rows = messages + invalid rows; messages = Σ statuses; every counter equals a count of messages."""
         with self.engine.connect() as connection:
             shown = lifecycle.show(connection, campaign_id)
         assert self.statuses(campaign_id) == shown.counts
         assert sum(shown.counts.values()) == shown.messages
-        rejects = self.one("SELECT count(*) FROM reject WHERE campaign_id = :id", id=campaign_id)
-        assert rejects == shown.rejected
+        invalid_rows = self.one("SELECT count(*) FROM invalid_row WHERE campaign_id = :id", id=campaign_id)
+        assert invalid_rows == shown.invalid
         rows = self.one("SELECT rows FROM campaign WHERE id = :id", id=campaign_id)
-        assert rows == shown.messages + shown.rejected
+        assert rows == shown.messages + shown.invalid
         counted = self.rows(
             "SELECT result_code, count(*) AS n FROM message WHERE campaign_id = :id AND result_code IS NOT NULL "
             "GROUP BY 1 ORDER BY 1 DESC",

@@ -90,8 +90,8 @@ def ten_times(run: Run) -> None:
 
 def broken_file(run: Run) -> None:
     """Good files, and in their middle one that is no table, one of another encoding and one with bad rows."""
-    inbox = run.folder / "inbox"
-    inbox.mkdir(exist_ok=True)
+    lists = run.folder / "lists"
+    lists.mkdir(exist_ok=True)
     good = "telefono;n\n" + "".join(f"11{20_000_000 + n};{n}\n" for n in range(1500))
     files = {
         "a.csv": good.encode(),
@@ -103,7 +103,7 @@ def broken_file(run: Run) -> None:
     app = Celery(broker=run.arena.broker_url)
     run.processes.start()
     for name, data in files.items():
-        (inbox / name).write_bytes(data)
+        (lists / name).write_bytes(data)
         payload = {"idempotency_key": name, "template": f"De {name[0]} para {{n}}", "file": name}
         app.send_task("dispatcher.create_campaign", args=[payload], queue="control", retry=False)
     app.close()
@@ -116,5 +116,5 @@ def broken_file(run: Run) -> None:
     run.expect(outcome == wanted, f"requests ended {outcome}")
     for row in run.sql("SELECT idempotency_key, campaign_id FROM campaign_request WHERE state = 'created'"):
         run.expect_rows(row.campaign_id, run.people(1500), f"De {row.idempotency_key[0]} para {{n}}")
-        rejected = run.show(row.campaign_id).rejected
-        run.expect(rejected == (3 if row.idempotency_key == "d.csv" else 0), f"{rejected} rows of it were rejected")
+        invalid = run.show(row.campaign_id).invalid
+        run.expect(invalid == (3 if row.idempotency_key == "d.csv" else 0), f"{invalid} rows of it were invalid")

@@ -1,4 +1,4 @@
-"""Loading: every row becomes a message or a reject, and a campaign is there whole or not at all."""
+"""Loading: every row becomes a message or an invalid row, and a campaign is there whole or not at all."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,9 @@ def load_file(core: CoreHarness, path: Path, **spec: Any) -> loading.Loaded:
 
 
 def nothing_was_loaded(core: CoreHarness) -> bool:
-    return all(core.one(f"SELECT count(*) FROM {table}") == 0 for table in ("campaign", "chunk", "message", "reject"))
+    return all(
+        core.one(f"SELECT count(*) FROM {table}") == 0 for table in ("campaign", "chunk", "message", "invalid_row")
+    )
 
 
 def test_rows_are_messages_and_rejects_with_their_line_numbers(core: CoreHarness, tmp_path: Path) -> None:
@@ -40,13 +42,13 @@ def test_rows_are_messages_and_rejects_with_their_line_numbers(core: CoreHarness
     )
     loaded = load_file(core, path)
     assert loaded.campaign_id is not None
-    assert (loaded.rows, loaded.messages, loaded.rejected) == (5, 2, 3)
+    assert (loaded.rows, loaded.messages, loaded.invalid) == (5, 2, 3)
     messages = core.rows("SELECT seq, line, destino, texto FROM message ORDER BY seq")
     assert [tuple(row) for row in messages] == [(1, 2, "1144445555", "Hola Ana"), (2, 6, "1144447777", "Hola Eva")]
-    rejects = core.rows("SELECT line, code, raw FROM reject ORDER BY line")
-    assert [row.line for row in rejects] == [3, 4, 5]
-    assert "12345,Corto" in rejects[0].raw
-    assert rejects[0].code in (-7, -12)
+    invalid_rows = core.rows("SELECT line, code, raw FROM invalid_row ORDER BY line")
+    assert [row.line for row in invalid_rows] == [3, 4, 5]
+    assert "12345,Corto" in invalid_rows[0].raw
+    assert invalid_rows[0].code in (-7, -12)
     core.check_sums(loaded.campaign_id)
 
 
@@ -67,7 +69,7 @@ def test_the_sums_hold_for_any_list(core: CoreHarness, people: list[dict[str, st
     lines = [
         r.line
         for r in core.rows(
-            "SELECT line FROM message WHERE campaign_id = :id UNION ALL SELECT line FROM reject WHERE campaign_id = :id",
+            "SELECT line FROM message WHERE campaign_id = :id UNION ALL SELECT line FROM invalid_row WHERE campaign_id = :id",
             id=campaign,
         )
     ]
@@ -231,7 +233,7 @@ def test_a_refused_list_draws_no_number(core: CoreHarness, tmp_path: Path, conte
 def test_a_list_without_a_good_row_is_complete_at_once(core: CoreHarness, tmp_path: Path) -> None:
     loaded = load_file(core, file_of(tmp_path, "123,x", "456,y"))
     assert loaded.campaign_id is not None
-    assert (loaded.messages, loaded.rejected) == (0, 2)
+    assert (loaded.messages, loaded.invalid) == (0, 2)
     assert core.state(loaded.campaign_id) == "completed"
 
 
@@ -246,7 +248,7 @@ def test_the_longest_texts_and_odd_ids_come_through_unharmed(core: CoreHarness) 
     )
     row = core.message(campaign, 1)
     assert (row.external_id, row.texto) == (odd, "Hola " + "x" * 155)
-    assert core.one("SELECT code FROM reject") == -6
+    assert core.one("SELECT code FROM invalid_row") == -6
 
 
 def test_without_a_key_nothing_is_loaded(make_core: Make, environment: dict[str, str], tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def campaigns_in(core: CoreHarness) -> int:
     return int(core.one("SELECT count(*) FROM campaign"))
 
 
-def inbox(core: CoreHarness) -> Path:
-    folder = core.settings.home / "inbox"
+def lists(core: CoreHarness) -> Path:
+    folder = core.settings.home / "lists"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -172,14 +172,14 @@ def test_what_json_carries_and_the_database_cannot_hold_is_no_crash(core: CoreHa
 
 
 def test_a_file_of_the_inbox_is_loaded(core: CoreHarness) -> None:
-    (inbox(core) / "list.csv").write_text("telefono,n\n1144445555,Ana\n1144446666,Eva\n")
+    (lists(core) / "list.csv").write_text("telefono,n\n1144445555,Ana\n1144446666,Eva\n")
     campaign = receive(core, payload(file="list.csv"))
     assert campaign is not None
     assert core.statuses(campaign) == {"pending": 2}
 
 
 def test_the_bytes_of_the_file_are_part_of_the_payload(core: CoreHarness) -> None:
-    path = inbox(core) / "list.csv"
+    path = lists(core) / "list.csv"
     path.write_text("telefono,n\n1144445555,Ana\n")
     campaign = receive(core, payload(file="list.csv"))
     assert receive(core, payload(file="list.csv")) == campaign
@@ -204,9 +204,9 @@ def test_the_bytes_of_the_file_are_part_of_the_payload(core: CoreHarness) -> Non
     ],
 )
 def test_a_file_outside_the_inbox_is_refused(core: CoreHarness, name: str) -> None:
-    secret = inbox(core).parent / "secret.csv"
+    secret = lists(core).parent / "secret.csv"
     secret.write_text("telefono,n\n1144445555,Ana\n")
-    (inbox(core) / "link.csv").symlink_to(secret)
+    (lists(core) / "link.csv").symlink_to(secret)
     assert receive(core, payload(file=name)) is None
     assert request(core).state == "refused"
     assert campaigns_in(core) == 0
@@ -233,7 +233,7 @@ intake.receive(runtime.engine, runtime.settings, json.loads(sys.stdin.read()))
 def killed_in_the_middle(core: CoreHarness, environment: dict[str, str]) -> CoreHarness:
     """A core on which a loader has been killed with 200 of 1,000 rows in its transaction."""
     lines = ["telefono,n", *(f"11{20_000_000 + n},x{n}" for n in range(1000))]
-    (inbox(core) / "list.csv").write_text("\n".join(lines) + "\n")
+    (lists(core) / "list.csv").write_text("\n".join(lines) + "\n")
     process = subprocess.Popen(
         [sys.executable, "-c", _LOADER],
         env={**environment, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
@@ -281,7 +281,7 @@ def test_the_callers_own_retry_after_a_kill_makes_it_whole(killed_in_the_middle:
 
 def test_a_file_that_changed_before_the_tick_came_is_refused(killed_in_the_middle: CoreHarness) -> None:
     core = killed_in_the_middle
-    (inbox(core) / "list.csv").write_text("telefono,n\n1144445555,x\n")
+    (lists(core) / "list.csv").write_text("telefono,n\n1144445555,x\n")
     wait_until(lambda: finish(core), 15)
     row = request(core)
     assert row.state == "refused"

@@ -67,9 +67,9 @@ def contents(core: CoreHarness) -> dict[str, int]:
 
 def test_create_answers_with_what_came_of_every_row(run: Run, good: str, core: CoreHarness) -> None:
     made = answer(run("campaign", "create", good, *TEMPLATE, "--json"))
-    assert (made["messages"], made["rejected"]) == (2, 1)
-    rejects = list(csv.DictReader(io.StringIO(Path(made["rejects_file"]).read_text(encoding="utf-8-sig"))))
-    assert [(row["line"], row["raw"]) for row in rejects] == [("4", "123;Corto;30")]
+    assert (made["messages"], made["invalid"]) == (2, 1)
+    invalid_rows = list(csv.DictReader(io.StringIO(Path(made["invalid_file"]).read_text(encoding="utf-8-sig"))))
+    assert [(row["line"], row["raw"]) for row in invalid_rows] == [("4", "123;Corto;30")]
     core.check_sums(made["campaign_id"])
     assert core.message(made["campaign_id"], 2).texto == "Hola Jose, su saldo es $20. Empresa SA"
 
@@ -96,11 +96,11 @@ def test_create_speaks_to_people_without_json(run: Run, good: str) -> None:
     assert "2 messages" in result.stdout
 
 
-def test_without_rejects_there_is_no_rejects_file(run: Run) -> None:
+def test_without_invalid_rows_there_is_no_invalid_file(run: Run) -> None:
     made = answer(
         run("campaign", "create", "-", *TEMPLATE, "--json", stdin="telefono,nombre,saldo\n1144445555,Ana,1\n")
     )
-    assert (made["messages"], made["rejected"], made["rejects_file"]) == (1, 0, None)
+    assert (made["messages"], made["invalid"], made["invalid_file"]) == (1, 0, None)
 
 
 def test_a_full_spool_is_named_and_changes_nothing(environment: dict[str, str], core: CoreHarness) -> None:
@@ -128,7 +128,7 @@ def test_the_audit_is_exported(run: Run, good: str, core: CoreHarness, tmp_path:
     head, *rows = csv.reader(io.StringIO(path.read_text("utf-8-sig")))
     assert head == ["campaign_id", "section", "item", "value"]
     assert [str(campaign), "sum", "rows", "3"] in rows
-    assert [str(campaign), "sum", "rejected", "1"] in rows
+    assert [str(campaign), "sum", "invalid", "1"] in rows
     assert [str(campaign), "status", "pending", "2"] in rows
 
 
@@ -206,8 +206,8 @@ def test_a_dry_run_changes_nothing(run: Run, good: str, core: CoreHarness) -> No
     before = contents(core)
     found = answer(run("campaign", "create", good, *TEMPLATE, "--dry-run", "--json"))
     assert contents(core) == before
-    assert not (core.settings.home / "rejects").exists()
-    assert (found["campaign_id"], found["messages"], found["rejected"], found["suppressed"]) == (None, 2, 1, 1)
+    assert not (core.settings.home / "invalid").exists()
+    assert (found["campaign_id"], found["messages"], found["invalid"], found["suppressed"]) == (None, 2, 1, 1)
     assert "1144445555" not in [sample["destino"] for sample in found["samples"]]
     assert found["ends"] >= found["begins"]
 
@@ -246,15 +246,15 @@ def test_a_start_in_the_past_is_told(run: Run, good: str, core: CoreHarness) -> 
     assert told[0] in answer(run("campaign", "create", good, *TEMPLATE, *late, "--dry-run"))["remarks"]
 
 
-def test_a_rejects_file_that_cannot_be_written_does_not_hide_the_campaign(
+def test_a_invalid_file_that_cannot_be_written_does_not_hide_the_campaign(
     run: Run, good: str, core: CoreHarness
 ) -> None:
     """An error after the commit would have the user create it, and send it, a second time."""
     core.settings.home.mkdir(parents=True, exist_ok=True)
-    (core.settings.home / "rejects").write_text("in the way")
+    (core.settings.home / "invalid").write_text("in the way")
     made = answer(run("campaign", "create", good, *TEMPLATE, "--json"))
     assert core.one("SELECT count(*) FROM campaign") == 1
-    assert (made["messages"], made["rejected"], made["rejects_file"]) == (2, 1, None)
+    assert (made["messages"], made["invalid"], made["invalid_file"]) == (2, 1, None)
 
 
 @pytest.mark.parametrize("command", ["show", "watch", "pause", "resume", "cancel", "results"])
@@ -309,7 +309,7 @@ def test_show_and_list_tell_the_state_and_the_sums(run: Run, core: CoreHarness) 
     core.send()
     core.settle((core.reference(campaign, 1), "OK"), (core.reference(campaign, 2), "112: es un teléfono fijo"))
     shown = answer(run("campaign", "show", str(campaign), "--json"))
-    expected = {"campaign_id": campaign, "state": "running", "blocked": None, "messages": 12, "rejected": 0, "held": 0}
+    expected = {"campaign_id": campaign, "state": "running", "blocked": None, "messages": 12, "invalid": 0, "held": 0}
     assert {key: shown[key] for key in expected} == expected
     assert shown["counts"] == {"ok": 1, "rejected": 1, "submitted": 8, "pending": 2}
     assert shown["result_codes"] == {"0": 1, "-1": 1}

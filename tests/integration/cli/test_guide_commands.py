@@ -140,7 +140,7 @@ def test_optout_add_remove_import_list(shell: Shell, tmp_path: Path) -> None:
     file.write_text(f"{ANA}\n{BETO}\n12\n")
     imported = shell.cli("optout", "import", str(file))
     assert [(o["number"], o["source"]) for o in imported["optouts"]] == [(BETO, "import")]
-    assert (imported["added"], imported["known"], imported["rejected"]) == (1, 1, 1)
+    assert (imported["added"], imported["known"], imported["invalid"]) == (1, 1, 1)
     assert shell.cli("optout", "import", "-", stdin=f"{BETO}\n".encode())["known"] == 1
     assert {o["number"] for o in shell.cli("optout", "list")["optouts"]} == {ANA, BETO}
     assert shell.cli("optout", "remove", ANA)["removed"] == 1

@@ -143,7 +143,7 @@ def test_the_cursor_moves_only_with_the_last_batch(
         def __exit__(self, *_: object) -> None:
             return None
 
-    monkeypatch.setattr("dispatcher.batches.BATCH_LINES", 5)
+    monkeypatch.setattr("dispatcher.results.settle_pipeline.BATCH_LINES", 5)
     monkeypatch.setattr(core.runtime.provider, "status_by_fecha", Breaking)
     poll(core)
     settled = core.statuses(campaign).get("ok", 0)

@@ -19,11 +19,11 @@ BROKEN = [
     ("campaign", "state = 'sleeping'"),
     ("campaign", "priority = 'urgent'"),
     ("campaign", "on_doubt = 'pray'"),
-    ("campaign", "rows = messages + rejected + 1"),
+    ("campaign", "rows = messages + invalid + 1"),
     ("campaign", "state = 'completed', completed_at = NULL"),
     ("campaign", "start_at = now(), expires_at = now() - interval '1 day'"),
     ("campaign", "rows = -1, messages = -1"),
-    ("campaign", "rows = -1, rejected = -1, messages = 0"),
+    ("campaign", "rows = -1, invalid = -1, messages = 0"),
     ("campaign", "state = 'running', completed_at = now()"),
     ("chunk", "state = 'lost'"),
     ("chunk", "attempt = -1"),
@@ -111,10 +111,10 @@ STRAY = [
     "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) VALUES (1, 1, 2, 1)",
     "INSERT INTO result_line (campaign_id, seq, generation, fecha, text, code) VALUES (1, 1, 0, now(), '', -13)",
     "INSERT INTO result_line (campaign_id, seq, generation, fecha, text, code) VALUES (1, 1, 0, now(), '', -98)",
-    "INSERT INTO reject (campaign_id, line, raw, reason, detail, code) SELECT campaign_id, 9, '', '', '', -13 FROM message",
+    "INSERT INTO invalid_row (campaign_id, line, raw, reason, detail, code) SELECT campaign_id, 9, '', '', '', -13 FROM message",
     "INSERT INTO single_message (account_id, idinterno, destino, texto, transport, state, finished_at, code) "
     "SELECT id, 'A1', '1144445555', 'x', 'http', 'rejected', now(), -13 FROM account",
-    "INSERT INTO reject (campaign_id, line, raw, reason, detail) VALUES (999, 1, '', '', '')",
+    "INSERT INTO invalid_row (campaign_id, line, raw, reason, detail) VALUES (999, 1, '', '', '')",
 ]
 
 

@@ -174,7 +174,7 @@ def test_files_of_numbers_in_every_usual_form_are_imported(content: str, stepper
     path.write_text(content)
     with open_source(path) as source, stepper.runtime.engine.begin() as connection:
         done = optout_import.load(connection, source, "AR", "No Llame", None)
-    assert (done.added, done.known, done.rejected) == (2, 0, 0), done
+    assert (done.added, done.known, done.invalid) == (2, 0, 0), done
     assert on_the_list(stepper) == {ANA: "import", BETO: "import"}
 
 
@@ -184,7 +184,7 @@ def test_an_import_says_which_rows_are_no_numbers_and_can_be_repeated(stepper: S
     for expected in ((2, 1, 1), (0, 3, 1)):
         with open_source(path) as source, stepper.runtime.engine.begin() as connection:
             done = optout_import.load(connection, source, "AR", None, None)
-        assert (done.added, done.known, done.rejected) == expected
-        assert (done.rejects[0]["line"], done.rejects[0]["code"]) == (3, -7)
+        assert (done.added, done.known, done.invalid) == expected
+        assert (done.invalid_rows[0]["line"], done.invalid_rows[0]["code"]) == (3, -7)
     with stepper.runtime.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM optout_event")).scalar() == 2

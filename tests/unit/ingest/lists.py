@@ -22,12 +22,14 @@ def batches(
 
 
 def outcomes(data: bytes | str | Source, template: str = SALDO, **options: Any) -> dict[int, tuple[Any, ...]]:
-    """Return line → ("message", destino, texto) or ("reject", code, reason), each line once."""
+    """Return line → ("message", destino, texto) or ("invalid_row", code, reason), each line once."""
     found: dict[int, tuple[Any, ...]] = {}
     for batch in batches(data, template, **options):
-        assert batch.rows == batch.messages.height + batch.rejects.height
+        assert batch.rows == batch.messages.height + batch.invalid_rows.height
         rows = [(line, "message", *rest) for line, *rest in batch.messages["line", "destino", "texto"].iter_rows()]
-        rows += [(line, "reject", *rest) for line, *rest in batch.rejects["line", "code", "reason"].iter_rows()]
+        rows += [
+            (line, "invalid_row", *rest) for line, *rest in batch.invalid_rows["line", "code", "reason"].iter_rows()
+        ]
         for line, *outcome in rows:
             assert line not in found
             found[line] = tuple(outcome)

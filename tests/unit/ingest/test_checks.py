@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import UsageError
-from dispatcher.ingest import MESSAGES, REJECTS, from_recipients
+from dispatcher.ingest import INVALID_ROWS, MESSAGES, from_recipients
 from tests.unit.ingest.lists import SALDO, batches, outcomes
 
 
@@ -24,57 +24,57 @@ def one(nombre: object, template: str = "Hola {nombre}", **options: object) -> t
 
 
 def test_the_number_comes_before_everything_else() -> None:
-    assert recipients({"telefono": "12", "nombre": ""}) == [("reject", -7, "number_too_short")]
+    assert recipients({"telefono": "12", "nombre": ""}) == [("invalid_row", -7, "number_too_short")]
 
 
 def test_the_sentence_of_a_reject_names_the_column() -> None:
     (batch,) = batches(from_recipients([{"Teléfono": "12"}]), "Hola")
-    assert batch.rejects["detail"][0].startswith("column 'Teléfono': 12 is too short")
+    assert batch.invalid_rows["detail"][0].startswith("column 'Teléfono': 12 is too short")
 
 
 def test_a_duplicate_comes_before_the_text_and_names_the_first_line() -> None:
     rows = from_recipients([{"telefono": "1144445555", "nombre": "a"}, {"telefono": "011 15 44445555", "nombre": ""}])
     (batch,) = batches(rows, "{nombre}")
-    assert batch.rejects["reason"].to_list() == ["duplicate"]
-    assert "line 1" in batch.rejects["detail"][0]
+    assert batch.invalid_rows["reason"].to_list() == ["duplicate"]
+    assert "line 1" in batch.invalid_rows["detail"][0]
 
 
 def test_a_duplicate_is_found_across_batches() -> None:
     rows = [{"telefono": f"114444555{n % 3}", "nombre": "a"} for n in range(9)]
     found = outcomes(from_recipients(rows), "{nombre}", batch_rows=2)
-    assert [end[0] for end in found.values()] == ["message"] * 3 + ["reject"] * 6
+    assert [end[0] for end in found.values()] == ["message"] * 3 + ["invalid_row"] * 6
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "\u00a0"])
 def test_an_empty_field_is_told_by_its_name(value: str | None) -> None:
     (batch,) = batches(from_recipients([{"telefono": "1144445555", "nombre": value}, {"nombre": "x"}]), "{nombre}")
-    assert batch.rejects["code"].to_list() == [-99, -7]
-    assert "'nombre'" in batch.rejects["detail"][0]
+    assert batch.invalid_rows["code"].to_list() == [-99, -7]
+    assert "'nombre'" in batch.invalid_rows["detail"][0]
 
 
 def test_a_placeholder_left_over_comes_before_the_alphabet() -> None:
-    assert one("*1* &") == ("reject", -99, "placeholder_left")
-    assert one("{x}") == ("reject", -99, "placeholder_left")
-    assert one("1", template="*{nombre}*") == ("reject", -99, "placeholder_left")
+    assert one("*1* &") == ("invalid_row", -99, "placeholder_left")
+    assert one("{x}") == ("invalid_row", -99, "placeholder_left")
+    assert one("1", template="*{nombre}*") == ("invalid_row", -99, "placeholder_left")
 
 
 def test_the_alphabet_comes_before_the_length() -> None:
-    assert one("&" * 200) == ("reject", -11, "text_characters")
+    assert one("&" * 200) == ("invalid_row", -11, "text_characters")
     assert one("a" * 155) == ("message", "1144445555", "Hola " + "a" * 155)
-    assert one("a" * 156) == ("reject", -6, "text_too_long")
+    assert one("a" * 156) == ("invalid_row", -6, "text_too_long")
 
 
 def test_the_length_is_that_of_the_text_that_is_sent() -> None:
     assert one("😀" * 200)[:2] == ("message", "1144445555")
-    assert one("…" * 60) == ("reject", -6, "text_too_long")
+    assert one("…" * 60) == ("invalid_row", -6, "text_too_long")
 
 
 def test_a_text_of_which_nothing_is_left_is_rejected() -> None:
-    assert one("😀", template="{nombre}") == ("reject", None, "text_empty")
+    assert one("😀", template="{nombre}") == ("invalid_row", None, "text_empty")
 
 
 def test_strict_text_rejects_what_would_be_spelled_otherwise() -> None:
-    assert one("José", strict_text=True) == ("reject", -11, "text_characters")
+    assert one("José", strict_text=True) == ("invalid_row", -11, "text_characters")
     assert one("Jose", strict_text=True)[0] == "message"
 
 
@@ -83,15 +83,15 @@ def test_a_verification_code_must_name_the_company() -> None:
         one("123", template="Su código de verificación es {nombre}")
     assert "DISPATCHER_COMPANY" in str(caught.value.hint)
     code = "su código de verificación es 1"
-    assert one(code) == ("reject", -99, "verification_without_company")
-    assert one(code, company="Empresa SA") == ("reject", -99, "verification_without_company")
+    assert one(code) == ("invalid_row", -99, "verification_without_company")
+    assert one(code, company="Empresa SA") == ("invalid_row", -99, "verification_without_company")
     assert one("Empresa S.A.: " + code, company="empresa sa")[0] == "message"
     assert one("12", template="Empresa SA: su OTP es {nombre}", company="Empresa SA")[0] == "message"
     assert one("su código de cliente es 1")[0] == "message"
 
 
 def test_literal_braces_stay_braces() -> None:
-    assert one("a", template="{{x}} {nombre}") == ("reject", -99, "placeholder_left")
+    assert one("a", template="{{x}} {nombre}") == ("invalid_row", -99, "placeholder_left")
 
 
 def test_a_template_without_columns_says_the_same_to_everyone() -> None:
@@ -111,7 +111,7 @@ def test_the_callers_id_comes_through() -> None:
 def test_batches_have_the_promised_columns() -> None:
     (batch,) = batches(from_recipients([{"tos": "1144445555"}, {"tos": "x"}]), "Hola, a 1/2: $5")
     assert dict(batch.messages.schema) == MESSAGES
-    assert dict(batch.rejects.schema) == REJECTS
+    assert dict(batch.invalid_rows.schema) == INVALID_ROWS
     assert batch.messages["encoded_bytes"].to_list() == [len(quote_plus("Hola, a 1/2: $5"))]
     assert batch.messages["external_id"].to_list() == [None]
 

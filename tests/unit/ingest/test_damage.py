@@ -1,4 +1,4 @@
-"""A damaged workbook is a list with fewer rows, rejects, or a refusal: never another exception."""
+"""A damaged workbook is a list with fewer rows, invalid rows, or a refusal: never another exception."""
 
 from __future__ import annotations
 

@@ -27,19 +27,19 @@ def test_every_line_is_an_object_or_a_reject() -> None:
     ]
     assert outcomes("\ufeff" + "\n".join(lines), HOLA) == {
         1: ("message", "1144445555", "Hola Ines"),
-        2: ("reject", None, "bad_json"),
-        4: ("reject", None, "value_nested"),
-        5: ("reject", None, "bad_json"),
-        6: ("reject", None, "nul_byte"),
-        7: ("reject", None, "nul_byte"),
-        8: ("reject", -99, "field_empty"),
+        2: ("invalid_row", None, "bad_json"),
+        4: ("invalid_row", None, "value_nested"),
+        5: ("invalid_row", None, "bad_json"),
+        6: ("invalid_row", None, "nul_byte"),
+        7: ("invalid_row", None, "nul_byte"),
+        8: ("invalid_row", -99, "field_empty"),
         9: ("message", "1144445561", "Hola b"),
     }
 
 
 def test_a_line_without_end_is_cut() -> None:
     text = '{"telefono": "1144445555", "nombre": "a"}\n{"x": "' + "y" * 200_000 + '"}\n'
-    assert outcomes(text, HOLA)[2] == ("reject", None, "row_too_long")
+    assert outcomes(text, HOLA)[2] == ("invalid_row", None, "row_too_long")
 
 
 keys = st.sampled_from(["telefono", "nombre", "x"])
@@ -56,7 +56,7 @@ def test_no_line_is_lost(rows: list[object]) -> None:
     lines = ['{"telefono": "", "nombre": ""}'] + [row if isinstance(row, str) else json.dumps(row) for row in rows]
     found = batches("\n".join(lines), HOLA)
     wanted = [number for number, line in enumerate(lines, 1) if line.strip()]
-    starts = [line for batch in found for frame in (batch.messages, batch.rejects) for line in frame["line"]]
+    starts = [line for batch in found for frame in (batch.messages, batch.invalid_rows) for line in frame["line"]]
     assert sorted(starts) == wanted
 
 

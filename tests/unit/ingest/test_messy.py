@@ -24,7 +24,7 @@ def expected() -> dict[int, tuple[object, ...]]:
         return {
             int(row["line"]): ("message", row["destino_or_reason"], row["texto"])
             if row["outcome"] == "message"
-            else ("reject", int(row["code"]) if row["code"] else None, row["destino_or_reason"])
+            else ("invalid_row", int(row["code"]) if row["code"] else None, row["destino_or_reason"])
             for row in csv.DictReader(rows)
         }
 
@@ -48,8 +48,8 @@ def test_what_was_left_out_and_spelled_otherwise_is_counted() -> None:
 
 def test_a_rejected_row_is_shown_as_it_was_written() -> None:
     (batch,) = batches(open_source(DATA / "messy.csv"))
-    raws = dict(batch.rejects["line", "raw"].iter_rows())
-    reasons = dict(batch.rejects["line", "reason"].iter_rows())
+    raws = dict(batch.invalid_rows["line", "raw"].iter_rows())
+    reasons = dict(batch.invalid_rows["line", "reason"].iter_rows())
     nul = [raws[line] for line, reason in reasons.items() if reason == "nul_byte"]
     assert nul == ["1155550080;Ana\\x00;5;", "11555\\x0050081;Ana;5;"]
     assert "Línea" in "".join(raws.values())

@@ -54,17 +54,17 @@ def test_headings_may_hold_line_breaks() -> None:
 def test_an_open_quote_costs_its_own_row_alone() -> None:
     text = HEAD + f'{number(0)},"Ana\n' + "".join(f"{number(n)},b\n" for n in range(1, 300))
     found = outcomes(text, HOLA)
-    assert found.pop(2) == ("reject", None, "open_quote")
+    assert found.pop(2) == ("invalid_row", None, "open_quote")
     assert found == {n + 2: ("message", number(n), "Hola b") for n in range(1, 300)}
 
 
 def test_open_quotes_do_not_close_each_other() -> None:
     text = HEAD + "".join(f'{number(n)},"b\n' for n in range(50))
-    assert outcomes(text, HOLA) == {n + 2: ("reject", None, "open_quote") for n in range(50)}
+    assert outcomes(text, HOLA) == {n + 2: ("invalid_row", None, "open_quote") for n in range(50)}
 
 
 def test_an_open_quote_in_the_last_row_is_told() -> None:
-    assert outcomes(HEAD + f'{number(1)},"b', HOLA) == {2: ("reject", None, "open_quote")}
+    assert outcomes(HEAD + f'{number(1)},"b', HOLA) == {2: ("invalid_row", None, "open_quote")}
 
 
 @pytest.mark.parametrize("block", [1, 2, 3, 7, 64])
@@ -79,8 +79,8 @@ def test_where_a_block_of_bytes_ends_makes_no_difference(block: int, monkeypatch
 
 def test_an_endless_line_is_cut_and_the_next_one_goes_on() -> None:
     text = HEAD + "x" * 3_000_000 + f"\n{number(1)},a\n"
-    assert outcomes(text, HOLA) == {2: ("reject", None, "row_too_long"), 3: ("message", number(1), "Hola a")}
-    (raw, *_) = [batch.rejects["raw"][0] for batch in batches(text, HOLA) if batch.rejects.height]
+    assert outcomes(text, HOLA) == {2: ("invalid_row", None, "row_too_long"), 3: ("message", number(1), "Hola a")}
+    (raw, *_) = [batch.invalid_rows["raw"][0] for batch in batches(text, HOLA) if batch.invalid_rows.height]
     assert raw == "x" * 2_000
 
 
@@ -88,7 +88,7 @@ def test_a_later_row_that_is_not_utf8_is_read_as_windows_1252() -> None:
     rows = "".join(f"{number(n)},Inés\n" for n in range(60_000)).encode()
     found = outcomes(HEAD.encode() + rows + f"{number(70_000)},Raúl\n".encode("latin-1") + b"\xff\x81\n", HOLA)
     assert found[60_002] == ("message", number(70_000), "Hola Raul")
-    assert found[60_003] == ("reject", None, "fields_missing")
+    assert found[60_003] == ("invalid_row", None, "fields_missing")
     assert found[60_001][2] == "Hola Ines"
 
 
@@ -101,7 +101,7 @@ def test_a_later_row_that_is_not_utf8_is_read_as_windows_1252() -> None:
     ],
 )
 def test_a_ragged_row_is_rejected(row: str, reason: str) -> None:
-    assert outcomes(HEAD + row, HOLA) == {2: ("reject", None, reason)}
+    assert outcomes(HEAD + row, HOLA) == {2: ("invalid_row", None, reason)}
 
 
 def test_separators_beyond_the_headings_are_no_matter() -> None:
@@ -145,7 +145,7 @@ def test_every_row_that_the_csv_module_writes_comes_back(
     csv.writer(written, delimiter=separator, quoting=style).writerows(rows)
     split = splitter.Splitter(separator, 3, [0, 1, 2], 1)
     found = [split.take(part, last=last) for part, last in ((written.getvalue(), False), ("", True))]
-    assert [reject for _, rejects in found for reject in rejects] == []
+    assert [invalid_row for _, invalid_rows in found for invalid_row in invalid_rows] == []
     assert [list(row) for frame, _ in found for row in frame["c0", "c1", "c2"].iter_rows()] == rows
 
 
@@ -158,7 +158,7 @@ def test_no_bytes_lose_a_row_or_raise_anything_else(pieces: list[bytes]) -> None
     except UsageError:
         assert not data[len(HEAD) :].strip(b" \t\r\n\x1a")
         return
-    starts = [line for batch in found for frame in (batch.messages, batch.rejects) for line in frame["line"]]
+    starts = [line for batch in found for frame in (batch.messages, batch.invalid_rows) for line in frame["line"]]
     assert len(starts) == len(set(starts)) == sum(batch.rows for batch in found)
     covered = set(starts)
     for number_, line in enumerate(data.split(b"\n"), 1):

@@ -50,21 +50,21 @@ def test_rows_are_numbered_as_the_sheet_numbers_them() -> None:
     data = workbook([], ["Teléfono", None, "valor"], [], [1144445555, None, "a"], [None, None, None], ["x", 1, "b"])
     assert outcomes(data, VALUE) == {
         4: ("message", "1144445555", "a"),
-        6: ("reject", -8, "number_characters"),
+        6: ("invalid_row", -8, "number_characters"),
     }
 
 
 def test_an_error_cell_rejects_its_row_when_its_column_is_used() -> None:
     data = workbook(["telefono", "valor", "otro"], ["1144445555", "#N/A", 1], ["1144445556", "a", "#REF!"])
     assert outcomes(data, VALUE) == {
-        2: ("reject", None, "formula_error"),
+        2: ("invalid_row", None, "formula_error"),
         3: ("message", "1144445556", "a"),
     }
 
 
 def test_a_formula_that_was_never_calculated_is_an_empty_cell() -> None:
     data = workbook(["telefono", "valor"], ["1144445555", "=1+1"])
-    assert outcomes(data, VALUE) == {2: ("reject", -99, "field_empty")}
+    assert outcomes(data, VALUE) == {2: ("invalid_row", -99, "field_empty")}
 
 
 def test_a_long_sheet_comes_in_batches_with_a_position() -> None:

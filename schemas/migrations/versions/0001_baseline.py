@@ -1,4 +1,4 @@
-"""The first schema: accounts, campaigns, chunks, messages and their evidence."""
+"""The whole schema, as of the first release."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create every table, function and view of `0001_initial.sql`."""
+    """Create every table, index, function and view of `0001_baseline.sql`."""
     # On the driver's own connection: no placeholders, so a literal % stays one.
     driver = op.get_bind().connection.driver_connection
     assert driver is not None

@@ -71,6 +71,14 @@ CREATE TABLE account (
     late_lines bigint NOT NULL DEFAULT 0,   -- results that only a question by idinterno brought
     balance_at timestamptz,
     account_words_at timestamptz,       -- latest fecha of a result that spoke of the account (credit, contract)
+    passed_over_at timestamptz,         -- when a poll last went on without results that no answer would bring
+    odd_lines_at timestamptz,           -- when malformed or late lines came last
+    clock_ask_at timestamptz,           -- when the provider may be asked for its date again
+    -- replies
+    inbox_at timestamptz,               -- begin of the last pull of replies
+    inbox_read_at timestamptz,          -- begin of the last pull that worked
+    inbox_whole_at timestamptz,         -- begin of the last pull of the whole inbox that worked
+    inbox_words text,                   -- why the last pull failed
     CHECK ((blocked_at IS NULL) = (blocked_words IS NULL)),
     CHECK (clock_low_ms <= clock_high_ms)
 );
@@ -93,16 +101,20 @@ CREATE TABLE campaign (
     expires_at timestamptz,
     rows int NOT NULL DEFAULT 0,
     messages int NOT NULL DEFAULT 0,
-    rejected int NOT NULL DEFAULT 0,
+    invalid int NOT NULL DEFAULT 0,      -- rows that were no message
     turn bigint NOT NULL DEFAULT 0,     -- the account's turn at its last claim: round robin
     created_at timestamptz NOT NULL DEFAULT now(),
     started_at timestamptz,
     completed_at timestamptz,
-    CHECK (rows = messages + rejected),
-    CHECK ((state = 'completed') <= (completed_at IS NOT NULL)),
-    CHECK (expires_at > start_at)
+    opened_at timestamptz,              -- loaded, resumed, or past its canary
+    paused_by_watch boolean NOT NULL DEFAULT false,     -- the canary or the reject rate paused it: resume overrules that
+    watched_from timestamptz,           -- only what was posted later counts for the reject rate; null = all
+    html text,                          -- content behind the link in each text (guide, HTML): a unit call a message
+    CONSTRAINT campaign_rows CHECK (rows = messages + invalid AND messages >= 0 AND invalid >= 0),
+    CONSTRAINT campaign_completed CHECK ((state = 'completed') = (completed_at IS NOT NULL)),
+    CONSTRAINT campaign_deadline CHECK (expires_at > start_at)
 ) WITH (fillfactor = 50);
-CREATE INDEX campaign_open ON campaign (account_id) WHERE state IN ('scheduled', 'running');
+CREATE INDEX campaign_unfinished ON campaign (account_id) WHERE state IN ('scheduled', 'running', 'paused');
 
 CREATE TABLE chunk (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -131,6 +143,8 @@ CREATE TABLE chunk (
     probes int NOT NULL DEFAULT 0,
     settled_at timestamptz,
     UNIQUE (campaign_id, chunk_no),
+    CONSTRAINT chunk_attempts CHECK (attempt >= 0 AND resends >= 0 AND probes >= 0),
+    CONSTRAINT chunk_accepted CHECK (state <> 'accepted' OR accepted_at IS NOT NULL),
     CHECK (last_seq >= first_seq),
     CHECK (resulted >= 0 AND suppressed >= 0 AND resulted + suppressed <= messages),
     CHECK ((state = 'sending') = (lease_until IS NOT NULL)),
@@ -139,12 +153,15 @@ CREATE TABLE chunk (
     CHECK (state <> 'split' OR resulted + suppressed = messages),
     CHECK ((parent_no IS NULL) = (root_no = chunk_no))
 ) WITH (fillfactor = 50);
-CREATE INDEX chunk_to_claim ON chunk (campaign_id, chunk_no) WHERE state = 'due';
+-- The order of claims begins with the root, so that a canary bounds the index.
+CREATE INDEX chunk_to_claim ON chunk (campaign_id, root_no, chunk_no) WHERE state = 'due';
 CREATE INDEX chunk_in_flight_or_doubt ON chunk (account_id, state) WHERE state IN ('sending', 'in_doubt');
 CREATE INDEX chunk_awaiting_results ON chunk (account_id, posted_at)
     WHERE state IN ('sending', 'accepted', 'in_doubt', 'held');
 CREATE INDEX chunk_with_unknown ON chunk (account_id, settled_at) WHERE state = 'settled' AND resulted + suppressed < messages;
-CREATE INDEX chunk_unfinished ON chunk (campaign_id) WHERE state NOT IN ('settled', 'split', 'cancelled', 'expired');
+CREATE INDEX chunk_in_progress ON chunk (campaign_id, root_no) WHERE state IN ('sending', 'accepted', 'in_doubt', 'held');
+-- The chunks posted last, whose rejects are watched.
+CREATE INDEX chunk_with_results ON chunk (campaign_id, posted_at) WHERE resulted > 0;
 
 CREATE TABLE message (
     campaign_id bigint NOT NULL,
@@ -152,22 +169,27 @@ CREATE TABLE message (
     chunk_no int NOT NULL,
     line bigint NOT NULL,
     generation smallint NOT NULL DEFAULT 0 CHECK (generation BETWEEN 0 AND 15),
-    result_code smallint CHECK (result_code BETWEEN -14 AND 1 OR result_code = -99),
+    result_code smallint,
     processed_at timestamptz,
     destino text NOT NULL,
     texto text NOT NULL CHECK (length(texto) BETWEEN 1 AND 160),
     external_id text,
     result_text text,                   -- the provider's words; null = OK
-    suppressed text CHECK (suppressed IN ('optout_at_load', 'optout_at_claim')),
+    suppressed text CHECK (suppressed IN
+        ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')),
     PRIMARY KEY (campaign_id, seq),
-    CHECK ((result_code IS NULL) = (processed_at IS NULL))
+    -- One check for three: it is asked of each row that is loaded, and again with its result.
+    CONSTRAINT message_result CHECK (
+        CASE WHEN result_code IS NULL THEN processed_at IS NULL ELSE processed_at IS NOT NULL AND suppressed IS NULL
+        AND (result_code BETWEEN -12 AND 1 OR result_code IN (-14, -99)) END)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.4);
 
-CREATE TABLE reject (
+-- Rows of the list that could not become a message, each with its line and why.
+CREATE TABLE invalid_row (
     campaign_id bigint NOT NULL REFERENCES campaign,
     line bigint NOT NULL,
     raw text NOT NULL,
-    code smallint,
+    code smallint CHECK (code BETWEEN -12 AND 1 OR code IN (-14, -99)),
     reason text NOT NULL,
     detail text NOT NULL,
     PRIMARY KEY (campaign_id, line)
@@ -177,7 +199,7 @@ CREATE TABLE reject (
 CREATE TABLE chunk_result (
     campaign_id bigint NOT NULL,
     chunk_no int NOT NULL,
-    code smallint NOT NULL,
+    code smallint NOT NULL CHECK (code BETWEEN -12 AND 1 OR code IN (-14, -99)),
     n int NOT NULL CHECK (n >= 0),
     PRIMARY KEY (campaign_id, chunk_no, code)
 ) WITH (fillfactor = 50);
@@ -203,7 +225,7 @@ CREATE TABLE result_line (
     generation smallint NOT NULL,
     fecha timestamptz NOT NULL,
     text text NOT NULL,
-    code smallint NOT NULL,
+    code smallint NOT NULL CHECK (code BETWEEN -12 AND 1 OR code IN (-14, -99)),
     seen_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (campaign_id, seq, generation, fecha, text)
 );
@@ -271,6 +293,94 @@ CREATE TABLE heartbeat (
     name text PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now()
 );
+
+-- Every reply once. Without provider_id it came by PUSH and waits for the pulled reply that it is one with.
+CREATE TABLE reply (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES account,
+    provider_id bigint,                         -- ID SMS MASIVOS
+    origen text NOT NULL,                       -- national digits where they can be told, else as it came
+    texto text NOT NULL,
+    plain text NOT NULL,                        -- texto as PUSH and PULL agree on it
+    received_at timestamptz NOT NULL,           -- the provider's FECHA; of a PUSH the moment it came
+    idinterno text,
+    campaign_id bigint,
+    seq int,
+    source text NOT NULL CHECK (source IN ('pull', 'soap', 'push')),
+    kind text NOT NULL CHECK (kind IN ('optout', 'review', 'reply')),
+    pushed_at timestamptz,                      -- when the PUSH came that is one with this reply
+    repeated_at timestamptz,                    -- found to be the repeat of a PUSH that was answered: not a reply
+    stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (account_id, provider_id),
+    CHECK (provider_id IS NOT NULL OR pushed_at IS NOT NULL),
+    CHECK (repeated_at IS NULL OR provider_id IS NULL),
+    CHECK ((campaign_id IS NULL) = (seq IS NULL))
+);
+CREATE INDEX reply_to_match ON reply (account_id, origen, received_at);
+CREATE INDEX reply_provisional ON reply (account_id, received_at) WHERE provider_id IS NULL AND repeated_at IS NULL;
+CREATE INDEX reply_of_campaign ON reply (campaign_id, seq) WHERE campaign_id IS NOT NULL;
+
+-- What people wrote, for reading and export.
+CREATE VIEW inbox AS
+SELECT provider_id AS id, origen, texto, received_at, idinterno, campaign_id, seq, kind, source,
+       provider_id IS NULL AS provisional, id AS reply_no, account_id
+FROM reply
+WHERE repeated_at IS NULL;
+
+-- Who opted out or in, when and by what: never changed, so that a list can be explained years later.
+CREATE TABLE optout_event (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    destino text NOT NULL,
+    action text NOT NULL CHECK (action IN ('add', 'remove')),
+    source text NOT NULL,
+    reason text
+);
+CREATE INDEX optout_event_of_number ON optout_event (destino, at);
+
+-- The do-not-send list: numbers that the provider said cannot receive (-1 fixed line, -2 too many failures).
+CREATE TABLE undeliverable (
+    destino text PRIMARY KEY,
+    code smallint NOT NULL CHECK (code IN (-1, -2)),
+    since timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CHECK (expires_at >= since)
+);
+
+-- How many messages of a campaign were left out and why, kept with the suppression itself.
+CREATE TABLE left_out (
+    campaign_id bigint NOT NULL REFERENCES campaign,
+    reason text NOT NULL CHECK (reason IN
+        ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')),
+    n int NOT NULL CHECK (n > 0),
+    PRIMARY KEY (campaign_id, reason)
+);
+
+-- One message now: committed as `sending` before its call, and never called again by itself.
+CREATE TABLE single_message (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_id bigint NOT NULL REFERENCES account,
+    idinterno text NOT NULL CHECK (idinterno ~ '^[0-9A-Za-z]{1,50}$'),
+    destino text NOT NULL,
+    texto text NOT NULL,
+    transport text NOT NULL CHECK (transport IN ('http', 'soap', 'smtp')),
+    test boolean NOT NULL DEFAULT false,
+    start_at timestamptz,                       -- FECHADESDE
+    html text,
+    state text NOT NULL CHECK (state IN
+        ('sending', 'accepted', 'rejected', 'simulated', 'handed_over', 'unknown', 'refused', 'failed')),
+    code smallint CHECK (code BETWEEN -12 AND 1 OR code IN (-14, -99)),
+    text text,                                  -- the provider's words, or ours when we refused it
+    attempt int NOT NULL DEFAULT 1,
+    lease_until timestamptz,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz,
+    CHECK ((state = 'sending') = (lease_until IS NOT NULL)),
+    CHECK ((state = 'sending') = (finished_at IS NULL))
+) WITH (fillfactor = 70);
+-- The provider reads an idinterno in any case.
+CREATE UNIQUE INDEX single_message_idinterno ON single_message (account_id, upper(idinterno));
+CREATE INDEX single_message_sending ON single_message (lease_until) WHERE state = 'sending';
 
 CREATE VIEW message_status AS
 SELECT m.campaign_id,
