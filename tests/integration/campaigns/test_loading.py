@@ -157,7 +157,7 @@ def test_nobody_sees_a_campaign_before_it_is_whole(core: CoreHarness, tmp_path: 
             source,
             lambda batch: seen.append((core.one("SELECT count(*) FROM campaign"), type(core.try_claim()).__name__)),
         )
-    assert seen == [(0, "Wait")]
+    assert seen == [(0, "Defer")]
     assert core.one("SELECT count(*) FROM message") == 50
 
 

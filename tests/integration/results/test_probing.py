@@ -176,7 +176,7 @@ def test_the_horizon_stands_still_while_the_window_is_closed(make_core: Make, si
     core.load(1)
     core.send()
     simulator.set_clock(at="2031-05-05 22:30:00")
-    sending_pump.accounts.measure_clock(core.runtime, core.account.id)
+    sending_pump.provider_clock.measure(core.runtime, core.account.id)
     assert observe(core) == 0
 
 

@@ -73,7 +73,7 @@ def test_what_was_not_delivered_is_due_again_and_the_account_backs_off(core: Cor
     for _ in range(12):
         claim = core.claim()
         assert claims_module.finish_undelivered(core.engine, claim, NotDelivered()) == "due"
-        assert isinstance(core.try_claim(), claims_module.Wait)
+        assert isinstance(core.try_claim(), claims_module.Defer)
         steps.append(core.one("SELECT retry_at - clock_timestamp() FROM account"))
         core.do("UPDATE account SET retry_at = clock_timestamp() - interval '1 millisecond'")
     seconds = [step.total_seconds() for step in steps]
@@ -112,7 +112,7 @@ def test_a_provider_that_tells_the_time_again_is_posted_to_and_polled_at_once(co
     core.load(20)
     claims_module.finish_undelivered(core.engine, core.claim(), NotDelivered())
     wait_long(core)
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
     provider_clock.measure(core.runtime, core.account.id)
     assert core.one("SELECT poll_at <= clock_timestamp() FROM account")
     claims_module.finish_undelivered(core.engine, core.claim(), NotDelivered())
@@ -131,14 +131,14 @@ def test_the_time_of_day_ends_neither_a_block_nor_a_trial_nor_the_wait_between_i
     wait_long(core)
     core.do("UPDATE account SET poll_failures = 0")
     provider_clock.measure(core.runtime, core.account.id)
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
     assert core.one("SELECT poll_at > clock_timestamp() + interval '4 minutes' FROM account")
     core.do("UPDATE account SET retry_at = NULL")
     claims_module.finish_undelivered(core.engine, core.claim(), CredentialsRefused(words="Clave incorrecta"))
     core.do("UPDATE chunk SET state = 'accepted', accepted_at = now() WHERE state = 'in_doubt'")
     wait_long(core)
     provider_clock.measure(core.runtime, core.account.id)
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
 
 
 def test_a_clock_that_was_stepped_back_delays_nothing(core: CoreHarness) -> None:
@@ -190,7 +190,7 @@ def test_refused_credentials_block_the_account_and_lose_nothing(core: CoreHarnes
     assert (row.blocked_words, row.blocked_at is not None) == (words, True)
     assert core.statuses(campaign) == {"pending": 3}
     waiting = core.try_claim()
-    assert isinstance(waiting, claims_module.Wait)
+    assert isinstance(waiting, claims_module.Defer)
     assert waiting.why == "blocked"
     core.do("UPDATE account SET retry_at = clock_timestamp()")
     trial = core.claim()
@@ -215,7 +215,7 @@ def test_an_ok_for_what_was_posted_before_a_block_leaves_the_block(make_core: Ca
     assert (after.failures, after.retry_at) == (blocked.failures, blocked.retry_at)
     assert after.poll_misses == 0
     assert core.one("SELECT poll_at < clock_timestamp() + interval '2 seconds' FROM account"), "its results come soon"
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
     core.do("UPDATE account SET retry_at = clock_timestamp()")
     trial = core.claim()
     core.settle((core.reference(campaign, 2), "se han agotado los SMS contratados", 60))
@@ -322,10 +322,10 @@ def test_three_doubts_leave_one_trial_a_step(core: CoreHarness) -> None:
         claims_module.finish_in_doubt(core.engine, core.claim(), InDoubt())
     trial = core.claim()
     assert trial.trial
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
     claims_module.finish_in_doubt(core.engine, trial, InDoubt())
     waiting = core.try_claim()
-    assert isinstance(waiting, claims_module.Wait)
+    assert isinstance(waiting, claims_module.Defer)
     assert waiting.until is not None
 
 
