@@ -46,6 +46,10 @@ format: $(VENV)/.dev ## let ruff put the code in form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: docs
+docs: $(VENV)/.runtime ## write docs/settings.md from the settings in the code
+	@$(BIN)/python -m ops.settings_page
+
 bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
 	@$(BIN)/python -m ops.bench
 
