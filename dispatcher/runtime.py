@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from dispatcher import config, transports
 from dispatcher.config import Settings
 from dispatcher.db import engine as db_engine
+from dispatcher.posted_marks import PostedMarks
 from dispatcher.provider.http import HttpProvider
 from dispatcher.provider.message import Sender
 from dispatcher.transports import Formato, Transport
@@ -34,6 +35,11 @@ class Runtime:
     def engine(self) -> Engine:
         """The database."""
         return db_engine.connect(self.settings.sqlalchemy_url)
+
+    @cached_property
+    def marks(self) -> PostedMarks:
+        """The witnesses outside the database of how far accounts have posted."""
+        return PostedMarks(self.settings)
 
     @cached_property
     def provider(self) -> HttpProvider:
@@ -85,7 +91,7 @@ class Runtime:
             inbox.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
-        for name in ("provider", "anonymous"):
+        for name in ("provider", "anonymous", "marks"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

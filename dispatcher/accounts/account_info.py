@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
-from dispatcher.domain.window import PROVIDER_ZONE
+from dispatcher.domain.window import PROVIDER_ZONE, provider_local
 from dispatcher.errors import AnswerError, ProviderError, UsageError
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
+from schemas import tables
 
 log = logging.getLogger(__name__)
 
@@ -117,8 +118,20 @@ def record_balance(runtime: Runtime, account_id: int) -> AccountInfo:
         mine = connection.execute(query("begin_balance"), {"account_id": account_id, "wait": _BALANCE_PAUSE}).first()
     if mine is None:
         return AccountInfo()
-    info = AccountInfo(saldo=_if_answered(runtime.provider.saldo), envios=_if_answered(runtime.provider.envios))
+    with runtime.engine.connect() as connection:
+        asked = connection.execute(
+            select(tables.account.c.blocked_cause, func.clock_timestamp().label("at")).filter_by(id=account_id)
+        ).one()
+    info = AccountInfo(
+        saldo=_if_answered(runtime.provider.saldo),
+        envios=_if_answered(runtime.provider.envios),
+        vencimiento=_if_answered(runtime.provider.vencimiento) if asked.blocked_cause == "contract" else None,
+    )
     with runtime.engine.begin() as connection:
+        if cause := _over(info, asked.at):
+            ended = {"account_id": account_id, "cause": cause, "asked_at": asked.at}
+            if connection.execute(query("end_block_by_figures"), ended).first():
+                log.info("account_open account=%s cause=%s", account_id, cause)
         if info.saldo is not None or info.envios is not None:
             connection.execute(
                 text("INSERT INTO balance (account_id, saldo, envios) VALUES (:id, :saldo, :envios)"),
@@ -131,6 +144,15 @@ def record_balance(runtime: Runtime, account_id: int) -> AccountInfo:
     return info
 
 
+def _over(info: AccountInfo, now: datetime) -> str | None:
+    """Which block by results these figures end: there is credit again, or the contract has been extended."""
+    if info.saldo is not None and info.saldo > 0:
+        return "credit"
+    if info.vencimiento is not None and info.vencimiento >= provider_local(now).date():
+        return "contract"
+    return None
+
+
 def _unless_not_in_plan(question: Callable[[], T]) -> T | None:
     """The figure; None when the provider says in a sentence that the plan does not have it."""
     try:
@@ -141,7 +163,7 @@ def _unless_not_in_plan(question: Callable[[], T]) -> T | None:
         raise
 
 
-def _if_answered(question: Callable[[], int]) -> int | None:
+def _if_answered(question: Callable[[], T]) -> T | None:
     """The figure; None when there was no usable answer."""
     try:
         return question()

@@ -71,8 +71,8 @@ def rekey(connection: Connection, settings: Settings) -> tuple[str | None, str]:
         return None, bind(connection, settings).fingerprint
     connection.execute(
         text(
-            "UPDATE account SET fingerprint = :new, blocked_at = NULL, blocked_words = NULL, failures = 0, "
-            "retry_at = NULL WHERE provider_url = :url"
+            "UPDATE account SET fingerprint = :new, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, "
+            "failures = 0, retry_at = NULL WHERE provider_url = :url"
         ),
         {"new": fingerprint, "url": settings.provider_url},
     )

@@ -24,8 +24,8 @@ def unblock(connection: Connection, account_id: int) -> bool:
     return bool(
         connection.execute(
             text(
-                "UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_at = NULL "
-                "WHERE id = :id AND blocked_at IS NOT NULL RETURNING id"
+                "UPDATE account SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, failures = 0, "
+                "retry_at = NULL WHERE id = :id AND blocked_at IS NOT NULL RETURNING id"
             ),
             {"id": account_id},
         ).first()

@@ -12,11 +12,12 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, text, update
 
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import retry_deadlocks
 from dispatcher.errors import UsageError
+from schemas import tables
 
 _OPTED_OUT_CODES = (-3, -14)
 
@@ -139,7 +140,9 @@ def _unsent(connection: Connection, chunk: Any) -> dict[str, Any]:
         "last_seq": chunk.last_seq,
     }
     connection.execute(query("absent_by_word"), where)
-    child = connection.execute(query("split_absent"), {"chunk_id": chunk.id, "attempt": chunk.attempt}).first()
+    child = connection.execute(
+        query("split_absent"), {"chunk_id": chunk.id, "attempt": chunk.attempt, "by_word": True}
+    ).first()
     if child is None:
         raise UsageError(
             f"Chunk {chunk.chunk_no} has lines that the provider knows, though without a result.",
@@ -213,7 +216,8 @@ def restored(engine: Engine) -> dict[str, Any]:
                 "prefix = upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 10)) RETURNING prefix"
             )
         ).scalar_one()
-        held = Counter(connection.execute(query("hold_unfinished")).scalars())
+        connection.execute(update(tables.account).values(stale_at=None, stale_words=None))
+        held = Counter(connection.execute(query("hold_unfinished"), {"account_id": None}).scalars())
         for campaign_id, chunks in held.items():
             record(connection, "restored", campaign_id, None, {"held_chunks": chunks})
     return {"prefix": prefix, "held_chunks": sum(held.values()), "campaigns": sorted(held)}

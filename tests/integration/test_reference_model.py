@@ -74,7 +74,9 @@ class Machine(RuleBasedStateMachine):
         self.core, self.account = core, core.account
         core.do(f"TRUNCATE {TABLES}")
         provider_clock.measure(core.runtime, self.account.id)  # a measurement counts for a while only
-        core.do("UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_at = NULL")
+        core.do(
+            "UPDATE account SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, failures = 0, retry_at = NULL"
+        )
         core.settler.seen.forget_before(core.now().max)  # another life's lines
         self.world = World(max_resends=core.settings.max_resends)
         self.claims: list[tuple[Claim, Chunk]] = []
@@ -152,7 +154,9 @@ class Machine(RuleBasedStateMachine):
 
     def _claim(self) -> tuple[Claim, Chunk] | None:
         """What the dispatcher claims is what the model may."""
-        self.core.do("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL")
+        self.core.do(
+            "UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL"
+        )
         in_flight, doubts = len(list(self.world.chunks("sending"))), len(list(self.world.chunks("in_doubt")))
         due = self.world.claimable()
         found = self.core.try_claim()

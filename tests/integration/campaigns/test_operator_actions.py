@@ -145,7 +145,7 @@ def test_a_retry_that_commits_while_its_campaign_completes_is_not_left_behind(
     completer.join(10)
     assert completed == [[]]
     assert stepper.show(campaign).state == "running"
-    stepper.sql("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL")
+    stepper.sql("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL")
     assert stepper.finish(campaign).counts == {"ok": 10}
 
 
