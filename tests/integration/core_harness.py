@@ -57,6 +57,23 @@ CREATE TRIGGER refuse_move BEFORE UPDATE ON campaign FOR EACH ROW EXECUTE FUNCTI
 """
 
 
+_LATER_RESULT = """
+WITH later AS (
+    INSERT INTO campaign (account_id, prefix, name, template, test, html, state, completed_at, rows, messages)
+    SELECT :account, prefix, 'later', 'x', :test, :html, 'completed', clock_timestamp(), 1, 1 FROM installation
+    RETURNING id
+), posted AS (
+    INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, resulted, attempt, state,
+                       first_post_at, posted_at, accepted_at, settled_at, resulted_at, traced_seq)
+    SELECT id, :account, 1, 1, 1, 1, 1, 1, 1, 'settled', clock_timestamp(), clock_timestamp(), clock_timestamp(),
+           clock_timestamp(), clock_timestamp(), 1
+    FROM later
+)
+INSERT INTO message (campaign_id, seq, chunk_no, line, destino, texto, result_code, processed_at)
+SELECT id, 1, 1, 2, '1199999999', 'x', 0, clock_timestamp() FROM later
+"""
+
+
 class CoreHarness:
     """One runtime with its database, and short words for what the tests do all the time."""
 
@@ -148,6 +165,10 @@ class CoreHarness:
 
     def account_row(self) -> Any:
         return self.rows("SELECT * FROM account WHERE id = :id", id=self.account.id)[0]
+
+    def show_later_result(self, *, test: bool = False, html: str | None = None) -> None:
+        """A line that was handed in after every doubt so far has its result: the provider has worked past them."""
+        self.do(_LATER_RESULT, account=self.account.id, test=test, html=html)
 
     # -- results -----------------------------------------------------------------------------------------------
 

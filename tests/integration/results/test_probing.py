@@ -29,10 +29,22 @@ class Doubting:
         self.simulator = simulator
         self.prober = Prober(core.runtime, core.account.id, core.settler)
 
-    def pass_horizon(self) -> None:
-        """Let enough observed time go by; the account may send again."""
-        self.core.do("UPDATE account SET observed_ms = observed_ms + 1000000, retry_at = NULL, failures = 0")
+    def pass_horizon(self, *, evidence: bool = True) -> None:
+        """Let the horizon pass, the provider work past the doubts, and the wait pass; the account may send again."""
+        self.pass_time()
+        if evidence:
+            self.core.show_later_result()
+            self.note_evidence()
+            self.pass_time()
+
+    def pass_time(self, seconds: int = 1000) -> None:
+        """Let observed time go by."""
+        self.core.do("UPDATE account SET observed_ms = observed_ms + :ms, retry_at = NULL, failures = 0", ms=seconds * 1000)
         self.core.do("UPDATE account SET probe_free_at = NULL")
+
+    def note_evidence(self) -> None:
+        with self.core.engine.begin() as connection:
+            connection.execute(query("note_evidence"), {"account_id": self.core.account.id})
 
     def probe(self, rounds: int = 3) -> None:
         for _ in range(rounds):

@@ -108,7 +108,8 @@ def settle_plan(core: CoreHarness, batch: int, name: str) -> tuple[list[dict[str
             {"n": batch},
         )
         bounds = {"campaign_id": core.one("SELECT max(id) FROM campaign"), "first_seq": 1, "last_seq": batch}
-        plan = explain(connection, query(name).text, **(bounds if name == "settle_range" else {}))
+        latest = {"latest": core.now()}
+        plan = explain(connection, query(name).text, **latest, **(bounds if name == "settle_range" else {}))
     return plan, [
         node for node in plan if node.get("Relation Name") == "message" and node["Node Type"] != "ModifyTable"
     ]
@@ -220,7 +221,7 @@ def chunks_read(plan: list[dict[str, Any]]) -> int:
     )
 
 
-CLAIM = {"wheel": ["high", "normal", "low"], "lease": 90, "turn": 1}
+CLAIM = {"wheel": ["high", "normal", "low"], "lease": 90, "turn": 1, "only": None}
 STATISTICS = pytest.mark.parametrize("analyzed", [False, True], ids=["without statistics", "analyzed"])
 
 

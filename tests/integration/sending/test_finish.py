@@ -233,8 +233,8 @@ def test_a_block_that_commits_while_an_ok_waits_for_the_account_stays(core: Core
     core.do("UPDATE account SET poll_misses = 3, failures = 2")
     with ThreadPoolExecutor(1) as pool:
         with core.engine.begin() as connection:
-            words = {"account_id": core.account.id, "words": "se han agotado", "fecha": core.now()}
-            assert connection.execute(query("block_by_result"), words).first()
+            words = {"account_id": core.account.id, "words": "La apikey es incorrecta."}
+            assert connection.execute(query("account_blocked"), words).first()
             finishing = pool.submit(claims_module.finish_accepted, core.engine, claim)
             wait_until(lambda: core.one("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0)
         assert finishing.result(20) == "accepted"
@@ -244,7 +244,7 @@ def test_a_block_that_commits_while_an_ok_waits_for_the_account_stays(core: Core
 
 def test_a_block_from_before_the_clock_was_stepped_back_ends_with_the_next_ok(core: CoreHarness) -> None:
     core.load(10)
-    core.do("UPDATE account SET blocked_at = clock_timestamp() + interval '1 hour', blocked_words = 'x'")
+    core.do("UPDATE account SET blocked_at = clock_timestamp() + interval '1 hour', blocked_words = 'x', blocked_cause = 'answer'")
     core.send()
     assert core.account_row().blocked_at is None
 

@@ -167,7 +167,7 @@ def test_what_changes_between_two_calls_stops_the_next(
         "pause": "UPDATE campaign SET state = 'paused'",
         "optout": "INSERT INTO optout (destino, source) VALUES ('1120000001', 'operator')",
         "deadline": "UPDATE campaign SET expires_at = now() - interval '1 second'",
-        "block": "UPDATE account SET blocked_at = now(), blocked_words = 'x', retry_at = now() + interval '1 hour'",
+        "block": "UPDATE account SET blocked_at = now(), blocked_words = 'x', blocked_cause = 'answer', retry_at = now() + interval '1 hour'",
     }
     campaign = load(stepper, 3)
     once = sending_pump._submit
