@@ -61,6 +61,7 @@ FINAL_STATUSES = (
     MessageStatus.UNKNOWN,
 )
 
+_LARGEST_ID = 2**63 - 1
 _CAMPAIGNS = select(tables.campaign, tables.account.c.blocked_words).join(tables.account)
 
 
@@ -70,7 +71,8 @@ def show(connection: Connection, campaign_id: int) -> Summary:
     Raises:
         UsageError: there is no campaign with this number.
     """
-    row = connection.execute(_CAMPAIGNS.where(tables.campaign.c.id == campaign_id)).first()
+    fits = abs(campaign_id) <= _LARGEST_ID  # Postgres refuses to compare an id with anything larger
+    row = connection.execute(_CAMPAIGNS.where(tables.campaign.c.id == campaign_id)).first() if fits else None
     if row is None:
         raise UsageError(f"There is no campaign {campaign_id}.", hint="`dispatcher campaign list` shows them.")
     return _summary(connection, row)

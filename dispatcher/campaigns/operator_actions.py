@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, Select, Text, case, cast, exists, func, insert, select, update
 
+from dispatcher.campaigns import lifecycle
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import retry_deadlocks
 from dispatcher.errors import UsageError
@@ -20,6 +21,8 @@ from dispatcher.suppression.optouts import OPT_OUT_CODES
 from schemas import tables
 
 _DOUBTFUL = ("in_doubt", "held")
+_LARGEST_CHUNK_NO = 2**31 - 1
+_LOWEST_CODE = -99
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,12 @@ def _doubtful(connection: Connection, campaign_id: int, chunk_no: int) -> Any:
     """The chunk as it is once its family and its campaign are locked."""
     chunk = tables.chunk
     is_it = (chunk.c.campaign_id == campaign_id) & (chunk.c.chunk_no == chunk_no)
-    root_no = connection.execute(select(chunk.c.root_no).where(is_it)).scalar()
-    if root_no is not None:
-        _lock_family(connection, campaign_id, root_no, chunk_no)
-    found = connection.execute(select(chunk).where(is_it, chunk.c.state.in_(_DOUBTFUL))).first()
+    found = None
+    if abs(chunk_no) <= _LARGEST_CHUNK_NO:  # Postgres refuses to compare with anything larger
+        root_no = connection.execute(select(chunk.c.root_no).where(is_it)).scalar()
+        if root_no is not None:
+            _lock_family(connection, campaign_id, root_no, chunk_no)
+        found = connection.execute(select(chunk).where(is_it, chunk.c.state.in_(_DOUBTFUL))).first()
     if found is None:
         raise UsageError(
             f"Chunk {chunk_no} of campaign {campaign_id} is neither in doubt nor held.",
@@ -165,6 +170,10 @@ def retry(engine: Engine, campaign_id: int, *, code: int | None, words: str | No
         raise UsageError(f"Code {code} means that the person does not want messages, so it is not retried.")
     if code is not None and code >= 0:
         raise UsageError(f"Code {code} does not mean rejected, so there is nothing to retry.")
+    if code is not None and code < _LOWEST_CODE:
+        raise UsageError(
+            f"Code {code} is not one of the provider's.", hint="`dispatcher campaign show` lists the codes."
+        )
     total = 0
     chunks = _with_rejects(engine, campaign_id, code)
     try:
@@ -179,7 +188,7 @@ def retry(engine: Engine, campaign_id: int, *, code: int | None, words: str | No
 
 def _with_rejects(engine: Engine, campaign_id: int, code: int | None) -> list[Any]:
     """The chunks with rejected messages that may be retried."""
-    campaign, chunk, result = tables.campaign, tables.chunk, tables.chunk_result
+    chunk, result = tables.chunk, tables.chunk_result
     rejected = exists().where(
         result.c.campaign_id == chunk.c.campaign_id,
         result.c.chunk_no == chunk.c.chunk_no,
@@ -191,10 +200,10 @@ def _with_rejects(engine: Engine, campaign_id: int, code: int | None) -> list[An
         rejected = rejected.where(result.c.code == code)
     chunks = select(chunk.c.id, chunk.c.chunk_no, chunk.c.root_no).where(chunk.c.campaign_id == campaign_id, rejected)
     with engine.connect() as connection:
-        state = connection.execute(select(campaign.c.state).where(campaign.c.id == campaign_id)).scalar()
-        if state is None or state in ("loading", "cancelled"):
+        state = lifecycle.show(connection, campaign_id).state
+        if state in ("loading", "cancelled"):
             raise UsageError(
-                f"Campaign {campaign_id} is {state or 'unknown'}, so none of its messages can be retried.",
+                f"Campaign {campaign_id} is {state}, so none of its messages can be retried.",
                 hint="`dispatcher campaign list` shows the campaigns.",
             )
         return list(connection.execute(chunks.order_by(chunk.c.id)))
