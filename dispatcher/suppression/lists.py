@@ -36,7 +36,7 @@ class Lists:
         )
 
     def reasons(self, destino: pl.Series) -> pl.Series:
-        """For each number why it is left out (`message.suppressed`), null for those that are not."""
+        """Why each number is left out (`message.suppressed`); null for the others."""
         if not self.opted_out and not self.undeliverable:
             return pl.repeat(None, len(destino), dtype=pl.String, eager=True)
         keys = destino.cast(pl.Int64)

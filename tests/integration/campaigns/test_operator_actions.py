@@ -329,7 +329,7 @@ def test_a_canary_of_opt_outs_alone_pauses_the_rest_and_says_so(stepper: Stepper
     shown = stepper.show(campaign)
     assert (shown.state, shown.counts) == ("paused", {"suppressed": 15, "pending": 45})
     assert shown.reason is not None
-    assert "nothing of it was sent" in shown.reason
+    assert "none of it was sent" in shown.reason
     assert simulator.stats()["posts"] == 0
     lifecycle.resume(stepper.runtime.engine, campaign)
     assert stepper.finish(campaign).counts == {"suppressed": 15, "ok": 45}

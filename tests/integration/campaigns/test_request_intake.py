@@ -203,7 +203,7 @@ def test_the_bytes_of_the_file_are_part_of_the_payload(core: CoreHarness) -> Non
         "x" * 5000,
     ],
 )
-def test_a_file_outside_the_inbox_is_refused(core: CoreHarness, name: str) -> None:
+def test_a_file_outside_the_lists_folder_is_refused(core: CoreHarness, name: str) -> None:
     secret = lists(core).parent / "secret.csv"
     secret.write_text("telefono,n\n1144445555,Ana\n")
     (lists(core) / "link.csv").symlink_to(secret)
