@@ -980,3 +980,29 @@ UPDATE single_message SET state = 'unknown', lease_until = NULL, finished_at = c
        text = 'the process that sent it ended before the answer was recorded'
 WHERE state = 'sending' AND lease_until < clock_timestamp()
 RETURNING id;
+
+-- campaigns and suppression
+
+-- name: campaign_counters
+-- A campaign's progress from its chunks' counters: rows with a state count chunks, rows with a code count results. One
+-- statement, so that both are of the same moment.
+SELECT state, NULL::int AS code, count(*) AS chunks, sum(messages) AS messages, sum(resulted) AS resulted,
+       sum(suppressed) AS suppressed
+FROM chunk WHERE campaign_id = :campaign_id GROUP BY state
+UNION ALL
+SELECT NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = :campaign_id GROUP BY code
+ORDER BY code DESC;
+
+-- name: cancel_due
+-- The chunks of a cancelled campaign that are still due will not be sent. Locked in ascending order, as everywhere.
+UPDATE chunk SET state = 'cancelled'
+WHERE id IN (SELECT id FROM chunk WHERE campaign_id = :campaign_id AND state = 'due' ORDER BY id FOR NO KEY UPDATE);
+
+-- name: try_lock_request
+-- One process at a time loads a request. The lock outlives transactions and ends with the connection, so that it ends
+-- however the process does.
+SELECT pg_try_advisory_lock(hashtextextended(:key, 0));
+
+-- name: unlock_request
+-- Gives up try_lock_request's lock.
+SELECT pg_advisory_unlock(hashtextextended(:key, 0));

@@ -19,7 +19,7 @@ from dispatcher.domain import idinterno
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.provider.codes import account_scope, strip_number
 from dispatcher.results.seen_lines import Seen
-from dispatcher.suppression import optouts
+from dispatcher.suppression import from_results
 
 log = logging.getLogger(__name__)
 
@@ -189,13 +189,13 @@ def settle_ours(
     outcome.settled += row.settled
     if row.settled:
         _heed_account_words(connection, account_id, first)
-    optouts.heed_staged(connection, set(first["code"].unique()))
+    from_results.apply_suppressions(connection, set(first["code"].unique()))
     if row.settled < first.height:
         _handle_others(connection, outcome)
     if rest.height:
         connection.exec_driver_sql("DELETE FROM settle_line")
         _stage(connection, rest, refusals_count)
-        optouts.heed_staged(connection, set(rest["code"].unique()))
+        from_results.apply_suppressions(connection, set(rest["code"].unique()))
         _handle_others(connection, outcome)
     if row.campaigns:
         # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
