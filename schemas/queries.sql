@@ -1098,48 +1098,6 @@ WHERE d.longest_ms < excluded.longest_ms;
 -- A witness outside the database showed that it is older than what was posted: nothing is claimed until `db restored`.
 UPDATE account SET stale_at = clock_timestamp(), stale_words = :words WHERE id = :account_id AND stale_at IS NULL RETURNING id;
 
--- name: opt_out_refused
--- Lines of the batch that were refused with -3 or -14 opt their number out, unless the person opted in again later.
--- Numbers in ascending order, so that two batches cannot wait for each other.
-WITH refused AS (
-    SELECT DISTINCT ON (m.destino) m.destino, t.fecha, t.code || coalesce(' ' || t.text, '') AS reason
-    FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
-    WHERE t.code IN (-3, -14)
-      AND NOT EXISTS (SELECT 1 FROM optout_event e WHERE e.destino = m.destino AND e.action = 'remove'
-                      AND e.at >= t.fecha)
-    ORDER BY m.destino, t.fecha
-), added AS (
-    INSERT INTO optout (destino, source, reason, since)
-    SELECT destino, 'result', reason, fecha FROM refused ORDER BY destino
-    ON CONFLICT (destino) DO NOTHING
-    RETURNING destino, source, reason
-)
-INSERT INTO optout_event (destino, action, source, reason) SELECT destino, 'add', source, reason FROM added;
-
--- name: list_undeliverable
--- Lines of the batch with -1 or -2 put their number on the do-not-send list; the same line read again changes nothing.
-INSERT INTO undeliverable AS u (destino, code, since, expires_at)
-SELECT DISTINCT ON (m.destino) m.destino, t.code, t.fecha, t.fecha + make_interval(days => :days)
-FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
-WHERE t.code IN (-1, -2)
-ORDER BY m.destino, t.fecha DESC
-ON CONFLICT (destino) DO UPDATE SET code = excluded.code, since = excluded.since, expires_at = excluded.expires_at
-WHERE excluded.since > u.since;
-
--- name: opt_out
--- One number opts out; nothing when it has, or when it opted in again later than :at.
-WITH added AS (
-    INSERT INTO optout (destino, source, reason, since)
-    SELECT CAST(:destino AS text), :source, :reason, coalesce(CAST(:at AS timestamptz), clock_timestamp())
-    WHERE NOT EXISTS (SELECT 1 FROM optout_event e WHERE e.destino = :destino AND e.action = 'remove'
-                      AND e.at >= CAST(:at AS timestamptz))
-    ON CONFLICT (destino) DO NOTHING
-    RETURNING destino, source, reason, since
-), recorded AS (
-    INSERT INTO optout_event (destino, action, source, reason) SELECT destino, 'add', source, reason FROM added
-)
-SELECT * FROM added;
-
 -- name: opt_in
 -- One number opts in again; nothing when it is not on the list.
 WITH removed AS (
@@ -1234,3 +1192,27 @@ UPDATE single_message SET state = 'unknown', lease_until = NULL, finished_at = c
        text = 'the process that sent it ended before the answer was recorded'
 WHERE state = 'sending' AND lease_until < clock_timestamp()
 RETURNING id;
+
+-- name: campaign_counters
+-- A campaign's progress from its chunks' counters: rows with a state count chunks, rows with a code count results. One
+-- statement, so that both are of the same moment.
+SELECT state, NULL::int AS code, count(*) AS chunks, sum(messages) AS messages, sum(resulted) AS resulted,
+       sum(suppressed) AS suppressed
+FROM chunk WHERE campaign_id = :campaign_id GROUP BY state
+UNION ALL
+SELECT NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = :campaign_id GROUP BY code
+ORDER BY code DESC;
+
+-- name: cancel_due
+-- The chunks of a cancelled campaign that are still due will not be sent. Locked in ascending order, as everywhere.
+UPDATE chunk SET state = 'cancelled'
+WHERE id IN (SELECT id FROM chunk WHERE campaign_id = :campaign_id AND state = 'due' ORDER BY id FOR NO KEY UPDATE);
+
+-- name: try_lock_request
+-- One process at a time loads a request. The lock outlives transactions and ends with the connection, so that it ends
+-- however the process does.
+SELECT pg_try_advisory_lock(hashtextextended(:key, 0));
+
+-- name: unlock_request
+-- Gives up try_lock_request's lock.
+SELECT pg_advisory_unlock(hashtextextended(:key, 0));

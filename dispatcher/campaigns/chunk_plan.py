@@ -12,12 +12,12 @@ _LINE_OVERHEAD = 3 + 10 + 3 + 6
 
 
 def chunk_size(spec: CampaignSpec, settings: Settings) -> int:
-    """Messages a chunk: with HTML content each goes out by a call of its own."""
+    """Messages per chunk; with HTML content each message needs a call of its own."""
     return 1 if spec.html is not None else settings.effective_chunk_size()
 
 
 class ChunkPlan:
-    """Cuts the rows, as they come, into chunks of at most `size` messages and `limit` bytes of encoded body."""
+    """Divides the rows, as they come, into chunks of at most `size` messages and `limit` bytes of encoded body."""
 
     def __init__(self, campaign_id: int, size: int, limit: int, canary: int = 0) -> None:
         """Start with chunk 1 and seq 1; the first `canary` messages get chunks of their own."""
@@ -33,7 +33,7 @@ class ChunkPlan:
         if self._size == 1:
             return self._assign_singly(suppressed)
         next_seq = self._first + self._count
-        # The longest idinterno that these rows can get.
+        # Length of the longest idinterno that these rows can get.
         reference = 1 + 10 + len(f"{self.campaign_id:X}") + 1 + len(f"{next_seq + len(encoded_bytes):X}") + 1
         ends = (encoded_bytes.cast(pl.Int64) + (reference + _LINE_OVERHEAD)).cum_sum()
         gone = suppressed.cast(pl.Int64).cum_sum()
@@ -43,7 +43,7 @@ class ChunkPlan:
             by_bytes = int(ends.search_sorted(before + self._limit - self._bytes, side="right"))
             end = min(position + self._room(), by_bytes, len(ends))
             if end == position and self._count == 0:
-                end = position + 1  # a line longer than the limit still has to go
+                end = position + 1  # a line longer than the limit gets a chunk of its own
             if end == position:
                 self._close()
                 continue
@@ -55,21 +55,21 @@ class ChunkPlan:
         return pl.concat(numbers) if numbers else pl.Series(dtype=pl.Int32)
 
     def _assign_singly(self, suppressed: pl.Series) -> pl.Series:
-        """Each row a chunk: what the search for each one's end would find, at a hundredth of its cost."""
+        """One chunk per row: the answer that the loop in `assign` would give, at a hundredth of its cost."""
         first = self._first
         self._first += len(suppressed)
         self._done += [(seq, seq, 1, int(gone)) for seq, gone in enumerate(suppressed, start=first)]
         return pl.int_range(first, self._first, dtype=pl.Int32, eager=True)
 
     def _room(self) -> int:
-        """Messages that the open chunk still takes."""
+        """How many more messages fit into the open chunk."""
         before_canary_ends = self._canary - (self._first + self._count - 1)
         room = self._size - self._count
         return min(room, before_canary_ends) if self._first <= self._canary else room
 
     @property
     def canary_chunks(self) -> int:
-        """How many chunks the canary took."""
+        """How many chunks the canary has."""
         return sum(1 for first, *_ in self._done if first <= self._canary)
 
     def _close(self) -> None:

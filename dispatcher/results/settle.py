@@ -20,7 +20,7 @@ from dispatcher.domain import idinterno
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.provider.codes import account_scope, strip_number
 from dispatcher.results.seen_lines import Seen
-from dispatcher.suppression import optouts
+from dispatcher.suppression import from_results
 from schemas import tables
 
 log = logging.getLogger(__name__)
@@ -216,13 +216,13 @@ def _settle_messages(
         connection.execute(query("note_delay"), {"account_id": account_id, "ms": max(0, round(row.delay * 1000))})
     if 0 in codes and connection.execute(query("end_block_by_result"), {"account_id": account_id}).first():
         log.info("account_open account=%s cause=result", account_id)
-    optouts.heed_staged(connection, codes)
+    from_results.apply_suppressions(connection, codes)
     if row.settled < first.height:
         _handle_others(connection, outcome)
     if rest.height:
         connection.exec_driver_sql("DELETE FROM settle_line")
         _stage(connection, rest, refusals_count)
-        optouts.heed_staged(connection, set(rest["code"].unique()))
+        from_results.apply_suppressions(connection, set(rest["code"].unique()))
         _handle_others(connection, outcome)
     if row.campaigns:
         # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.

@@ -39,7 +39,9 @@ class Doubting:
 
     def pass_time(self, seconds: int = 1000) -> None:
         """Let observed time go by."""
-        self.core.do("UPDATE account SET observed_ms = observed_ms + :ms, retry_at = NULL, failures = 0", ms=seconds * 1000)
+        self.core.do(
+            "UPDATE account SET observed_ms = observed_ms + :ms, retry_at = NULL, failures = 0", ms=seconds * 1000
+        )
         self.core.do("UPDATE account SET probe_free_at = NULL")
 
     def note_evidence(self) -> None:

@@ -194,7 +194,9 @@ def moved_to_a_child(core: CoreHarness) -> None:
         for seq in range(1, claim.lines + 1):
             about = {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "seq": seq}
             connection.execute(query("record_absence"), about)
-        child = connection.execute(query("split_absent"), {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "by_word": False}).one()
+        child = connection.execute(
+            query("split_absent"), {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "by_word": False}
+        ).one()
     assert child.chunk_no == 2
     core.do("UPDATE account SET retry_at = NULL, failures = 0")
     core.send()

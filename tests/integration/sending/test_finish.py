@@ -244,7 +244,9 @@ def test_a_block_that_commits_while_an_ok_waits_for_the_account_stays(core: Core
 
 def test_a_block_from_before_the_clock_was_stepped_back_ends_with_the_next_ok(core: CoreHarness) -> None:
     core.load(10)
-    core.do("UPDATE account SET blocked_at = clock_timestamp() + interval '1 hour', blocked_words = 'x', blocked_cause = 'answer'")
+    core.do(
+        "UPDATE account SET blocked_at = clock_timestamp() + interval '1 hour', blocked_words = 'x', blocked_cause = 'answer'"
+    )
     core.send()
     assert core.account_row().blocked_at is None
 
