@@ -1,5 +1,7 @@
 """The plan of a campaign's chunks: which rows go out together in one bulk POST."""
 
+from bisect import bisect_right
+
 import polars as pl
 
 from dispatcher.config import Settings
@@ -27,9 +29,11 @@ class ChunkPlan:
         self._limit = max(1, limit - _FORM_RESERVE)
         self._done: list[tuple[int, int, int, int]] = []  # first_seq, last_seq, messages, suppressed
         self._first, self._count, self._bytes, self._suppressed = 1, 0, 0, 0
+        self._rows = self._sendable = self._last_sendable = self._goes_last = 0
 
     def assign(self, encoded_bytes: pl.Series, suppressed: pl.Series) -> pl.Series:
         """The chunk numbers of the next rows."""
+        self._note_sendable(suppressed)
         if self._size == 1:
             return self._assign_singly(suppressed)
         next_seq = self._first + self._count
@@ -77,13 +81,34 @@ class ChunkPlan:
         self._done.append((self._first, last, self._count, self._suppressed))
         self._first, self._count, self._bytes, self._suppressed = last + 1, 0, 0, 0
 
-    def chunks(self, account_id: int) -> pl.DataFrame:
-        """Every chunk, the last one closed, in the columns of the table."""
+    def finish(self) -> tuple[int, int] | None:
+        """Close the last chunk, and give the last line that is to be sent a chunk of its own.
+
+        That line is posted after all the others have ended, so that its result shows how far the provider has come.
+
+        Returns:
+            The line's seq and its new chunk number, when it had been assigned another one.
+        """
         if self._count:
             self._close()
+        if self._sendable < 2:
+            return None
+        at = bisect_right(self._done, self._last_sendable, key=lambda chunk: chunk[0]) - 1
+        first, last, messages, suppressed = self._done[at]
+        if messages == 1:
+            self._goes_last = at + 1
+            return None
+        last = last - 1 if last == self._last_sendable else last
+        self._done[at] = (first, last, messages - 1, suppressed)
+        self._done.append((self._last_sendable, self._last_sendable, 1, 0))
+        self._goes_last = len(self._done)
+        return self._last_sendable, self._goes_last
+
+    def chunks(self, account_id: int) -> pl.DataFrame:
+        """Every chunk in the columns of the table, after `finish`."""
         return pl.DataFrame(
             [
-                (self.campaign_id, account_id, number, number, *chunk)
+                (self.campaign_id, account_id, number, number, *chunk, number == self._goes_last)
                 for number, chunk in enumerate(self._done, start=1)
             ],
             schema=[
@@ -95,6 +120,15 @@ class ChunkPlan:
                 "last_seq",
                 "messages",
                 "suppressed",
+                "goes_last",
             ],
             orient="row",
         )
+
+    def _note_sendable(self, suppressed: pl.Series) -> None:
+        """Remember how many of the next rows are to be sent, and the seq of the last of them."""
+        sendable = (~suppressed).arg_true()
+        if len(sendable):
+            self._last_sendable = self._rows + int(sendable[-1]) + 1
+        self._sendable += len(sendable)
+        self._rows += len(suppressed)

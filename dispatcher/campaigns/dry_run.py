@@ -75,6 +75,7 @@ def run(
     lists, remarks = _lists(settings, open_database)
     plan = ChunkPlan(1, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes)
     checked = _check(ingest(source, loading.options_of(spec, settings), lists.reasons), plan, progress)
+    plan.finish()
     sending, posts = checked.totals.sending, plan.chunks(0).height
     would = estimate.estimate(settings, schedule.begins(now), sending=sending, posts=posts)
     remarks += schedule.late_start(now)

@@ -80,6 +80,8 @@ def load(
             _copy_batch(copier, loaded, plan, batch)
             if progress:
                 progress(batch)
+    if moved := plan.finish():
+        _move_line(connection, campaign_id, *moved)
     chunks = plan.chunks(account.id)
     copy_frame(connection, _copy_into(tables.chunk, chunks), chunks)
     _check_account(loaded, settings, spec, info, schedule.begins(now), chunks.height)
@@ -113,6 +115,14 @@ def _insert_campaign(
     )
     campaign_id: int = connection.execute(new.returning(tables.campaign.c.id)).scalar_one()
     return campaign_id
+
+
+def _move_line(connection: Connection, campaign_id: int, seq: int, chunk_no: int) -> None:
+    """The last line to send moves to the chunk that is posted after the others."""
+    message = tables.message
+    connection.execute(
+        update(message).values(chunk_no=chunk_no).where(message.c.campaign_id == campaign_id, message.c.seq == seq)
+    )
 
 
 def _copy_batch(copier: Copier, loaded: Loaded, plan: ChunkPlan, batch: Batch) -> None:

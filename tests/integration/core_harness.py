@@ -57,6 +57,25 @@ CREATE TRIGGER refuse_move BEFORE UPDATE ON campaign FOR EACH ROW EXECUTE FUNCTI
 """
 
 
+_LAST_LINE_BACK = """
+WITH alone AS (
+    SELECT l.campaign_id, l.chunk_no, l.first_seq AS seq, (
+        SELECT max(k.chunk_no) FROM chunk k WHERE k.campaign_id = l.campaign_id AND k.chunk_no < l.chunk_no
+          AND k.last_seq + 1 = l.first_seq
+    ) AS former
+    FROM chunk l WHERE l.campaign_id = :id AND l.goes_last
+), line AS (
+    UPDATE message m SET chunk_no = a.former FROM alone a
+    WHERE m.campaign_id = a.campaign_id AND m.seq = a.seq AND a.former IN (SELECT chunk_no FROM chunk
+        WHERE campaign_id = :id AND messages < :size)
+    RETURNING m.campaign_id, a.chunk_no, a.former, m.seq
+), grown AS (
+    UPDATE chunk k SET messages = k.messages + 1, last_seq = l.seq FROM line l
+    WHERE k.campaign_id = l.campaign_id AND k.chunk_no = l.former
+)
+UPDATE chunk k SET messages = 0 FROM line l WHERE k.campaign_id = l.campaign_id AND k.chunk_no = l.chunk_no
+"""
+
 _LATER_RESULT = """
 WITH later AS (
     INSERT INTO campaign (account_id, prefix, name, template, test, html, state, completed_at, rows, messages)
@@ -119,15 +138,34 @@ class CoreHarness:
         provider_clock.measure(self.runtime, bound.id)
         return bound
 
-    def load(self, messages: int = 10, recipients: list[dict[str, Any]] | None = None, **spec: Any) -> int:
-        """A campaign; by default of so many good messages."""
+    def load(
+        self,
+        messages: int = 10,
+        recipients: list[dict[str, Any]] | None = None,
+        *,
+        last_line_alone: bool = False,
+        **spec: Any,
+    ) -> int:
+        """A campaign; by default of so many good messages.
+
+        The last line goes back to the chunk that it was cut from, so that tests can count chunks by their size, unless
+        `last_line_alone` says that it is the test's subject.
+        """
         assert self.account
         people = recipients or [{"telefono": f"11{20_000_000 + n}", "n": f"n{n}"} for n in range(messages)]
         spec.setdefault("template", "Hola {n}")
         with from_recipients(people) as source, self.engine.begin() as connection:
             loaded = loading.load(connection, self.settings, CampaignSpec(**spec), source)
         assert loaded.campaign_id is not None
+        if not last_line_alone:
+            self.do(_LAST_LINE_BACK, id=loaded.campaign_id, size=self.settings.effective_chunk_size())
+            self.do("DELETE FROM chunk WHERE campaign_id = :id AND goes_last AND messages = 0", id=loaded.campaign_id)
+            self.do("UPDATE chunk SET goes_last = false WHERE campaign_id = :id", id=loaded.campaign_id)
         return loaded.campaign_id
+
+    def draw_new_prefix(self) -> None:
+        """As after `db restored`: results of the campaigns so far, posted or not, accuse nobody."""
+        self.do("UPDATE installation SET prefix = upper(substr(md5(random()::text), 1, 10))")
 
     def try_claim(self) -> Any:
         """A claim, or why there is none."""

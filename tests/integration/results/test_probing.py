@@ -90,7 +90,9 @@ def test_lines_proven_absent_go_out_again_once_and_byte_for_byte(
     doubting.pass_horizon()
     doubting.probe()
     assert core.states(campaign) == ["split", "due"]
-    before = core.rows("SELECT idinterno, destino, texto FROM message_status ORDER BY seq")
+    before = core.rows(
+        "SELECT idinterno, destino, texto FROM message_status WHERE campaign_id = :id ORDER BY seq", id=campaign
+    )
     doubting.doubt()
     assert core.states(campaign) == ["split", "accepted"]
     assert [(x["idinterno"], x["destino"], x["texto"]) for x in simulator.ledger()] == [tuple(row) for row in before]
@@ -212,10 +214,16 @@ def test_while_later_posts_have_no_results_either_absence_proves_nothing(
     campaign = core.load(20)
     doubting.doubt(NONE)  # and the second chunk is accepted
     assert core.states(campaign) == ["in_doubt", "accepted"]
-    doubting.pass_horizon()
+    doubting.pass_horizon(evidence=False)
     doubting.probe()
     assert core.states(campaign)[0] == "in_doubt"
     core.settle((core.reference(campaign, 11), "OK"))
+    doubting.probe()
+    assert core.states(campaign)[0] == "in_doubt", "the wait after the evidence has only begun"
+    doubting.pass_time()
+    doubting.probe()
+    assert core.states(campaign)[0] == "in_doubt", "nine of the ten lines that were taken still wait"
+    core.settle(*((core.reference(campaign, seq), "OK") for seq in range(12, 21)))
     doubting.probe()
     assert core.states(campaign)[0] == "split"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher.accounts import provider_clock
+from dispatcher.accounts import blocking, provider_clock
 from dispatcher.db.statements import query
 from dispatcher.errors import (
     AccountBlocked,
@@ -202,11 +202,12 @@ def test_refused_credentials_block_the_account_and_lose_nothing(core: CoreHarnes
 def test_an_ok_for_what_was_posted_before_a_block_leaves_the_block(make_core: Callable[..., CoreHarness]) -> None:
     """A poll may find that the credit is gone while a POST is under way: its OK knows nothing of that."""
     core = make_core(chunk_size=1, concurrency=2)
-    campaign = core.load(4)
+    core.load(4)
     core.send()
     under_way = core.claim()
     core.do("UPDATE account SET poll_at = clock_timestamp() + interval '5 minutes', poll_misses = 3")
-    core.settle((core.reference(campaign, 1), "se han agotado los SMS contratados"))
+    with core.engine.begin() as connection:
+        blocking.block(connection, core.account.id, "La apikey es incorrecta.")
     blocked = core.account_row()
     assert blocked.blocked_at is not None
     assert claims_module.finish_accepted(core.engine, under_way) == "accepted"
@@ -218,7 +219,8 @@ def test_an_ok_for_what_was_posted_before_a_block_leaves_the_block(make_core: Ca
     assert isinstance(core.try_claim(), claims_module.Defer)
     core.do("UPDATE account SET retry_at = clock_timestamp()")
     trial = core.claim()
-    core.settle((core.reference(campaign, 2), "se han agotado los SMS contratados", 60))
+    with core.engine.begin() as connection:
+        blocking.block(connection, core.account.id, "La apikey es incorrecta.")
     assert claims_module.finish_accepted(core.engine, trial) == "accepted"
     assert core.account_row().blocked_at is not None, "blocked again while the trial was under way"
     core.do("UPDATE account SET retry_at = clock_timestamp()")
