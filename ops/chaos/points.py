@@ -19,6 +19,7 @@ from dispatcher.maintenance import tick
 from dispatcher.provider import sockets, transport
 from dispatcher.provider.http import HttpProvider
 from dispatcher.results import probing
+from dispatcher.results.poll_cycle import Questions
 from dispatcher.results.polling import Poller
 from dispatcher.results.settle import Settler
 from dispatcher.sending import claims, pump
@@ -189,7 +190,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "before_finish": _before(claims, "finish_accepted"),
     "after_finish": _after(claims, "accept"),
     "inside_settle": _after(Settler, "_settle"),
-    "cursor_moved": _after(Poller, "_move"),
+    "cursor_moved": _after(Questions, "move"),
     "after_probe": _after(HttpProvider, "status_by_idinterno"),
     "inside_split": _inside_split,
     "inside_load": _after(loading, "_copy_batch"),
