@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from celery import Celery
-from sqlalchemy import text
+from sqlalchemy import func, select
 
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
@@ -15,6 +15,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.maintenance import alarms
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
+from schemas import tables
 
 _HEARTBEAT = timedelta(seconds=30)
 _OFFSET_WORTH_A_WORD = 5.0
@@ -81,7 +82,7 @@ def _settings(settings: Settings) -> str:
 
 def _database(runtime: Runtime) -> str:
     with runtime.engine.connect() as connection:
-        version = connection.execute(text("SHOW server_version")).scalar_one()
+        version = connection.execute(select(func.current_setting("server_version"))).scalar_one()
     kind = "embedded" if runtime.settings.database_url is None else "configured"
     return f"PostgreSQL {version} ({kind})"
 
@@ -94,7 +95,7 @@ def _migrations(runtime: Runtime) -> str:
 def _account(runtime: Runtime) -> str:
     with runtime.engine.connect() as connection:
         row = connection.execute(
-            text("SELECT * FROM account WHERE provider_url = :url"), {"url": runtime.settings.provider_url}
+            select(tables.account).where(tables.account.c.provider_url == runtime.settings.provider_url)
         ).first()
     if row is None:
         return "not used yet; the first campaign binds it"
@@ -175,7 +176,7 @@ def _beat(runtime: Runtime) -> str:
 def _alive(runtime: Runtime, name: str, complaint: str, hint: str) -> str:
     with runtime.engine.connect() as connection:
         age = connection.execute(
-            text("SELECT clock_timestamp() - at FROM heartbeat WHERE name = :name"), {"name": name}
+            select(func.clock_timestamp() - tables.heartbeat.c.at).where(tables.heartbeat.c.name == name)
         ).scalar()
     if age is None or age > _HEARTBEAT:
         ever = f"for {age}" if age is not None else "yet"
@@ -187,9 +188,14 @@ def _replies(runtime: Runtime) -> str:
     """When replies were last pulled, and why not since."""
     with runtime.engine.connect() as connection:
         account = binding.find(connection, runtime.settings)
-        row = connection.execute(
-            text("SELECT inbox_read_at, inbox_words FROM account WHERE id = :id"), {"id": account.id if account else 0}
-        ).first()
+        row = (
+            account
+            and connection.execute(
+                select(tables.account.c.inbox_read_at, tables.account.c.inbox_words).where(
+                    tables.account.c.id == account.id
+                )
+            ).first()
+        )
     if row is not None and row.inbox_words:
         raise DispatcherError(f"The last pull of replies failed: {row.inbox_words}")
     if row is None or row.inbox_read_at is None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.campaigns import reject_watch, request_intake
@@ -19,6 +20,7 @@ from dispatcher.results import settle
 from dispatcher.runtime import Runtime
 from dispatcher.sending import admission, claims
 from dispatcher.single_messages import records
+from schemas import tables
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +54,7 @@ def tick(runtime: Runtime) -> Hints:
         return hints
     hints.account_id = account.id
     with runtime.engine.begin() as connection:
-        locked = connection.execute(
-            text("SELECT pg_try_advisory_xact_lock(:a, :b)"), {"a": _TICK_LOCK, "b": account.id}
-        )
-        if not locked.scalar():
+        if not connection.execute(select(func.pg_try_advisory_xact_lock(_TICK_LOCK, account.id))).scalar():
             return hints
         claims.rescue(connection, runtime.settings, account.id)
     _each(runtime, account.id, _retire, _give_up, _watch, _complete, _expire_singles)
@@ -150,7 +149,5 @@ def _closed(runtime: Runtime, row: object, clock: provider_clock.ProviderClock) 
 
 def beat(connection: Connection, name: str) -> None:
     """Leave a sign of life."""
-    connection.execute(
-        text("INSERT INTO heartbeat (name) VALUES (:name) ON CONFLICT (name) DO UPDATE SET at = clock_timestamp()"),
-        {"name": name},
-    )
+    first = insert(tables.heartbeat).values(name=name)
+    connection.execute(first.on_conflict_do_update(index_elements=["name"], set_={"at": func.clock_timestamp()}))
