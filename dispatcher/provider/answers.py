@@ -86,11 +86,11 @@ def is_pending(body: bytes) -> bool:
     return body.strip().lower() == b"pendiente"
 
 
-def read_bulk_answer(status: int, content_type: str | None, body: bytes) -> None:
+def read_bulk_answer(status: int, body: bytes) -> None:
     """Return when a bulk post was accepted: HTTP 200 and exactly OK, in any case and padding.
 
     Raises `CredentialsRefused` (proven not taken), `AccountBlocked` (part may have been taken), `InDoubt` for
-    anything else. Guide "Envío de mensajes vía http (en bloque, POST)". `content_type` proves nothing here.
+    anything else. Guide "Envío de mensajes vía http (en bloque, POST)".
     """
     if require_words(status, body).lower() == "ok":
         return

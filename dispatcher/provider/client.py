@@ -14,7 +14,8 @@ import requests
 
 from dispatcher.errors import UsageError
 from dispatcher.provider.answers import CREDENTIALS_HINT
-from dispatcher.provider.transport import Adapter, Call, tls_context
+from dispatcher.provider.call import Call
+from dispatcher.provider.transport import Adapter, tls_context
 
 _HEADERS = {"User-Agent": "sms-dispatcher", "Accept": "*/*", "Accept-Encoding": "identity"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}

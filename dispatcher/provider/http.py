@@ -11,11 +11,11 @@ from typing import Literal, Self, TypeVar
 from dispatcher.errors import AnswerError
 from dispatcher.provider import answers, form
 from dispatcher.provider.answers import ResultLine, StatusLines
+from dispatcher.provider.call import Call, Stopped
 from dispatcher.provider.client import Access, is_framed, read_body, read_chunks
 from dispatcher.provider.deadline import now
 from dispatcher.provider.exchange import ask, post_once, question_error
 from dispatcher.provider.slices import line_slices
-from dispatcher.provider.transport import Call, Stopped
 
 __all__ = ["HttpProvider", "ResultLine", "ServerDate", "StatusStream"]
 
@@ -104,7 +104,7 @@ class HttpProvider:
         def post() -> None:
             response = self._client.exchange(path, body, call, fresh=True)
             answer = read_body(response, SMALL_ANSWER)
-            answers.read_bulk_answer(response.status_code, response.headers.get("Content-Type"), answer)
+            answers.read_bulk_answer(response.status_code, answer)
 
         post_once(call, post, self._apikey)
 

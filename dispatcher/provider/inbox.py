@@ -12,12 +12,12 @@ import zeep.exceptions
 
 from dispatcher.errors import AnswerError
 from dispatcher.provider import answers, form, replies
+from dispatcher.provider.call import Call
 from dispatcher.provider.client import Access, is_framed, read_body
 from dispatcher.provider.codes import account_scope
 from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.exchange import ask
 from dispatcher.provider.replies import Replies
-from dispatcher.provider.transport import Call
 from dispatcher.provider.webservice import Fields, NoEnvelope, WebService
 
 INBOX = "obtener_sms_entrada.asp"

@@ -8,10 +8,10 @@ import zeep.exceptions
 
 from dispatcher.errors import AnswerError, InDoubt, NotDelivered
 from dispatcher.provider import verdict
+from dispatcher.provider.call import Call
 from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.exchange import post_once
 from dispatcher.provider.message import Message, NotOffered, SendResult
-from dispatcher.provider.transport import Call
 from dispatcher.provider.webservice import Fields, NoEnvelope, WebService
 
 

@@ -20,11 +20,11 @@ from zeep.wsdl.bindings import Soap11Binding
 
 from dispatcher.errors import AnswerError, UsageError
 from dispatcher.provider.answers import require_answer
+from dispatcher.provider.call import Call
 from dispatcher.provider.client import Client, checked_timeout, read_body
 from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.exchange import ask
 from dispatcher.provider.message import NotOffered
-from dispatcher.provider.transport import Call
 
 LARGEST_WSDL = 4 * 1024 * 1024
 LARGEST_ANSWER = 16 * 1024 * 1024
