@@ -95,7 +95,7 @@ def read_bulk_answer(status: int, body: bytes) -> None:
     if require_words(status, body).lower() == "ok":
         return
     words = words_of(body)
-    scope = _account_sentence(body)
+    scope = _account_sentence(decode(body))
     if scope in ("credentials", "ip"):
         raise CredentialsRefused(reason=scope, words=words, hint=HINTS[scope])
     if scope is not None:
@@ -127,10 +127,15 @@ def require_answer(status: int, body: bytes) -> None:
 
 def no_result_line(body: bytes) -> AnswerError:
     """The error for an answer without the result that was due, with the account's reason if it names one."""
-    scope = _account_sentence(body)
-    if scope is not None:
-        return AnswerError(reason=scope, words=words_of(body), retryable=False, hint=HINTS[scope])
-    return AnswerError(reason=garbage_or_sentence(body), words=words_of(body))
+    return refusal(decode(body)) or AnswerError(reason=garbage_or_sentence(body), words=words_of(body))
+
+
+def refusal(words: str) -> AnswerError | None:
+    """The error for a sentence that refuses the account (its key, address, credit or contract); None for any other."""
+    scope = _account_sentence(words)
+    if scope is None:
+        return None
+    return AnswerError(reason=scope, words=words.strip(), retryable=False, hint=HINTS[scope])
 
 
 def parse_status(body: bytes) -> StatusLines:
@@ -183,8 +188,8 @@ def scrubbed(error: ProviderError, secret: str) -> ProviderError:
     return error
 
 
-def _account_sentence(body: bytes) -> AccountScope | None:
-    text = decode(body).strip()
+def _account_sentence(words: str) -> AccountScope | None:
+    text = words.strip()
     if len(text) > _ACCOUNT_SENTENCE_LIMIT or "\n" in text or "\r" in text or "<" in text:
         return None
     return account_scope(text)
