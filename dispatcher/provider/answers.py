@@ -56,7 +56,7 @@ class ResultLine:
 
 
 class StatusLines(list[ResultLine]):
-    """The result lines of one answer; `malformed` counts the lines that were none."""
+    """The result lines of one answer; `malformed` counts the lines that were not result lines."""
 
     malformed: int
 
@@ -72,7 +72,7 @@ def decode(body: bytes) -> str:
 
 
 def words_of(body: bytes) -> str:
-    """The beginning of a body, as it may stand in an error."""
+    """The beginning of a body, as an error quotes it."""
     return decode(body[:WORDS_LIMIT]).strip()
 
 
@@ -141,7 +141,7 @@ def refusal(words: str) -> AnswerError | None:
 def parse_status(body: bytes) -> StatusLines:
     """The result lines of a small status answer; empty for PENDIENTE.
 
-    Lines that are no result line are skipped and counted in `.malformed`. Guide "Comprobación del proceso de
+    Lines that are not result lines are skipped and counted in `.malformed`. Guide "Comprobación del proceso de
     un envío en bloque".
     """
     if is_pending(body):
@@ -196,7 +196,7 @@ def _account_sentence(words: str) -> AccountScope | None:
 
 
 def garbage_or_sentence(body: bytes) -> str:
-    """The reason for words that nobody expected: whether they are words at all."""
+    """The reason for an unexpected answer: whether it is text at all."""
     text = words_of(body)
     printable = sum(c.isprintable() or c.isspace() for c in text)
     return "sentence" if printable == len(text) else "garbage"

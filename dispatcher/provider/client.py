@@ -23,7 +23,7 @@ _READ = 64 * 1024
 
 
 class TooLarge(Exception):
-    """An answer was cut because it passed its limit; `args[0]` is what had come of it."""
+    """An answer was cut because it passed its limit; `args[0]` is the part that came."""
 
 
 class Client:

@@ -15,7 +15,7 @@ _LOST = "\ufffd"
 
 
 def repaired(envelope: bytes) -> tuple[bytes, int]:
-    """`envelope` with a stand-in for every character that XML 1.0 forbids, and how many there were.
+    """`envelope` with a replacement for every character that XML 1.0 forbids, and how many there were.
 
     .NET writes the control characters of a person's text as references (`&#x1A;`), which no reader of XML accepts. A
     control character becomes a blank, so that a word beside it is still read; any other one becomes U+FFFD.
@@ -28,12 +28,12 @@ def repaired(envelope: bytes) -> tuple[bytes, int]:
         if _allowed(number):
             return found[0]
         lost += 1
-        return _stand_in(number)
+        return _replacement(number)
 
     def raw(found: re.Match[str]) -> str:
         nonlocal lost
         lost += 1
-        return _stand_in(ord(found[0]))
+        return _replacement(ord(found[0]))
 
     text = _FORBIDDEN.sub(raw, _REFERENCE.sub(reference, text))
     return (text.encode(encoding, "xmlcharrefreplace"), lost) if lost else (envelope, 0)
@@ -75,5 +75,5 @@ def _allowed(number: int) -> bool:
     )
 
 
-def _stand_in(number: int) -> str:
+def _replacement(number: int) -> str:
     return " " if number < 0x20 else _LOST

@@ -1,4 +1,4 @@
-"""One post, or one question, carried out: its value, or the error that says what its end proves."""
+"""Carries out one post or one question: its value, or the error that says what the failure proves."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Replies pulled from the provider, by HTTP and by the Web Service (guide "Recepción de mensajes … (PULL)").
 
-Marking as read is the provider's flag alone: a marked answer that gets lost on the way is not unread any more. Whoever
-must not lose one reads, stores, and marks afterwards.
+The provider alone keeps what was read: when an answer that marks replies is lost on the way, they are not unread any
+more. To lose none, read them, store them, and mark them afterwards.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class SoapInbox:
             words = str(fault.message or "")
             raise answers.refusal(words) or AnswerError(reason="soap_fault", words=words) from None
         except Unreadable as error:
-            # Its words may be people's, so only a refusal is repeated.
+            # These may be the words of people, so the error quotes nothing but a refusal.
             raise answers.refusal(envelopes.words(error.args[0])) or AnswerError(reason="garbage") from None
         if answer.repaired:
             log.warning("inbox_repaired characters=%s", answer.repaired)
@@ -159,14 +159,14 @@ class SoapInbox:
 
 
 def _rows(result: Any) -> list[Any]:
-    """The `clsRespuesta` rows of a result; zeep makes None of an empty array and of none at all."""
+    """The `clsRespuesta` rows of a result; zeep gives None for an empty array and for a missing one."""
     if result is None:
         return []
     return list(result if isinstance(result, list) else result.clsRespuesta or [])
 
 
 def _require_empty_inbox(envelope: bytes) -> None:
-    """Raise `AnswerError` unless an answer without rows is that of an empty inbox: an empty array and not a word."""
+    """Raise `AnswerError` unless an answer without rows is that of an empty inbox: an empty array and no words."""
     if words := envelopes.words(envelope):
         raise answers.refusal(words) or AnswerError(reason="sentence", words=words)
     if not envelopes.has_result(envelope, f"{_RECEIVE}Result"):

@@ -19,7 +19,7 @@ LINK_MARK = "http://1rck.in/-000000"
 
 
 class NotOffered(UsageError):
-    """The transport has no way to say what the message asks for, and leaves nothing out in silence."""
+    """The transport has no field for something that the message asks for, which must not be left out silently."""
 
 
 Status = Literal["accepted", "simulated", "rejected", "handed_over"]
@@ -32,7 +32,7 @@ class Message:
     """One SMS: `numero` in national digits, `texto` of at most 160 characters; both are judged by the provider.
 
     `fechadesde` is when it goes out, aware or naive in provider time (GMT-3), and has whole seconds there. `html`
-    is the content behind the link that stands in `texto` as `LINK_MARK`.
+    is the content behind the link, whose place in `texto` is marked by `LINK_MARK`.
 
     Raises `UsageError` for what no provider could carry out: no number, no text, an idinterno of another form, HTML
     without its mark or the mark without HTML.

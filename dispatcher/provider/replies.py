@@ -1,6 +1,6 @@
 """Replies as the inbox hands them out: text, "xls compatible", rows of the Web Service. Pure.
 
-Guide "Recepción de mensajes vía HTTP (PULL)". What people wrote is in here, so nothing in a text may end the reading.
+Guide "Recepción de mensajes vía HTTP (PULL)". The texts are what people wrote, so nothing in one may stop the reading.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dispatcher.provider import answers
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One reply: `id` is the ID SMS MASIVOS, `fecha` naive provider time (GMT-3), `idinterno` that of the message it
-    answers, None when there is none or nobody asked."""
+    answers, None when there is none or it was not asked for."""
 
     id: int
     origen: str

@@ -1,8 +1,8 @@
 """One message by mail: everything in the subject line (guide "Envío de mensajes vía correo electrónico (SMTP)").
 
-A mail server's OK says that it has the mail, and no more: what the provider makes of it comes as an error mail to the
-sender, where that service was asked for, or not at all. So what the provider would refuse by the guide's own rules
-is refused here, with its code.
+A mail server's OK says only that it has the mail. What the provider makes of it comes as an error mail to the sender,
+where that service was asked for, or not at all. So what the provider would refuse by the guide's own rules is refused
+here, with its code.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SmtpSender:
         for word in (usuario, clave):
             if not word or not word.isascii() or not word.isprintable() or " " in word:
                 raise UsageError(
-                    "USUARIO and CLAVE stand in a subject line, so they must be words without blanks.",
+                    "USUARIO and CLAVE are written in a subject line, so they must be words without blanks.",
                     hint="Check DISPATCHER_USUARIO and DISPATCHER_CLAVE.",
                 )
         self._server = MailServer.of(url)

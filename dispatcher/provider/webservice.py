@@ -33,7 +33,7 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 URL_HINT = "Check DISPATCHER_SOAP_URL: https://host/ws/SMSMasivosAPI.asmx."
 _ENVELOPE = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<(?:[\w-]+:)?Envelope\b", re.ASCII)
 
-# zeep says that it is typed, and is not.
+# zeep claims to have types, but has none.
 _ZEEP: Any = zeep.Client
 _SOAP11: Any = Soap11Binding
 
@@ -41,19 +41,19 @@ Fields = Mapping[str, str | bool | None]
 
 
 class NoEnvelope(Exception):
-    """The answer is no SOAP at all: `args` are its HTTP status and its body."""
+    """The answer is not SOAP: `args` are its HTTP status and its body."""
 
 
 class Unreadable(Exception):
-    """The answer is an envelope that is not what the WSDL describes: `args` has it."""
+    """The answer is an envelope, but not of the form that the WSDL describes; `args[0]` is the envelope."""
 
 
 class Answer(NamedTuple):
-    """What a call was answered."""
+    """What the Web Service answered to a call."""
 
     result: Any
     envelope: bytes
-    repaired: int  # characters that XML forbids, and were replaced
+    repaired: int  # characters that had to be replaced, since XML forbids them
 
 
 class WebService:
@@ -126,12 +126,12 @@ class WebService:
 
 @dataclass
 class _Exchange:
-    """What a thread exchanges by zeep: one call, and what came of it."""
+    """One call of a thread by way of zeep, and what came of it."""
 
     call: Call
     fresh: bool
     repair: bool
-    posted: bool = False  # whether it came as far as handing an envelope over
+    posted: bool = False  # whether zeep came as far as giving us an envelope to post
     envelope: bytes = b""
     repaired: int = 0
 

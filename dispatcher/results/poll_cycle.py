@@ -72,7 +72,7 @@ class Cycle:
 class Questions:
     """Asks about one fecha at a time and writes down what follows, for the holder of the account's poll lease.
 
-    `turn` names the lease: after it has run out and somebody else polls, nothing here moves a cursor any more.
+    `turn` names the lease: once it has run out and another poller has taken over, nothing here moves a cursor.
     """
 
     runtime: Runtime
@@ -100,7 +100,7 @@ class Questions:
                     lines += parsed.frame.height + parsed.skipped
                     batches.put(parsed.frame)
             except AnswerError:
-                # Each line that came is true by itself, and perhaps no other answer brings it.
+                # Each line that came is valid by itself, and perhaps no other answer brings it.
                 self.settler.settle(batches.rest(), skip_seen=False)
                 raise
             last, total = batches.rest(), batches.total
@@ -121,7 +121,7 @@ class Questions:
         return total
 
     def tolerate(self, error: AnswerError) -> None:
-        """Log the failure of one question, so that another may be asked; raise it when that would fare no better."""
+        """Log the failure of one question, so that another may be asked; raise it when another would fail too."""
         if not error.retryable:
             raise error
         log.warning("question_failed account=%s reason=%s", self.account_id, error.reason)

@@ -32,7 +32,7 @@ class DayPlan:
             except AnswerError as error:
                 self._questions.tolerate(error)
                 if failed:
-                    break  # perhaps nobody answers at all
+                    break  # perhaps the provider does not answer at all
                 failed = None if back else error
                 continue
             new += outcome.settled + outcome.changed

@@ -111,7 +111,7 @@ def test_no_list_at_all_is_no_empty_inbox(content: str) -> None:
     assert "DISPATCHER_CLAVE" in caught.value.hint
 
 
-def test_what_people_wrote_stands_in_no_error() -> None:
+def test_an_error_does_not_quote_what_people_wrote() -> None:
     unreadable = listed(row("mi secreto", 1), "<other>")
     with pytest.raises(AnswerError) as caught:
         pull(unreadable)

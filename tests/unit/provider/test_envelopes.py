@@ -32,7 +32,7 @@ def text_in(envelope: bytes) -> str:
         (b"ma\xf1ana", "ma\ufffdana", 1),
     ],
 )
-def test_what_xml_forbids_gets_a_stand_in(raw: bytes, text: str, count: int) -> None:
+def test_what_xml_forbids_is_replaced(raw: bytes, text: str, count: int) -> None:
     envelope = UTF8.encode() + b"<a>" + raw + b"</a>"
     with pytest.raises(ElementTree.ParseError):
         ElementTree.fromstring(envelope)
