@@ -54,7 +54,7 @@ def restored(output: Output) -> None:
 @click.command()
 @command
 def doctor(output: Output) -> None:
-    """Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat."""
+    """Say what is wrong with a set-up: settings, database, broker, provider, key, clocks, window, worker, beat."""
     from dispatcher.maintenance import doctor as examination
 
     try:
