@@ -158,7 +158,11 @@ class CoreHarness:
             loaded = loading.load(connection, self.settings, CampaignSpec(**spec), source)
         assert loaded.campaign_id is not None
         if not last_line_alone:
-            self.do(_LAST_LINE_BACK, id=loaded.campaign_id, size=self.settings.effective_chunk_size())
+            self.do(
+                _LAST_LINE_BACK,
+                id=loaded.campaign_id,
+                size=1 if spec.get("html") else self.settings.effective_chunk_size(),
+            )
             self.do("DELETE FROM chunk WHERE campaign_id = :id AND goes_last AND messages = 0", id=loaded.campaign_id)
             self.do("UPDATE chunk SET goes_last = false WHERE campaign_id = :id", id=loaded.campaign_id)
         return loaded.campaign_id
