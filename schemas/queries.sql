@@ -1051,11 +1051,11 @@ FROM campaign c CROSS JOIN LATERAL (
     WHERE o.campaign_id = c.id AND o.state = 'due' AND o.root_no <= coalesce(c.canary_chunks, 2147483647)
       AND (NOT o.goes_last OR NOT EXISTS (SELECT 1 FROM chunk w WHERE w.campaign_id = c.id AND w.state IN ('due', 'sending')
                                           AND w.id <> o.id))
-    ORDER BY o.messages - o.resulted - o.suppressed > 1, o.root_no, o.chunk_no LIMIT 1
+    ORDER BY o.refusals, o.messages - o.resulted - o.suppressed > 1, o.root_no, o.chunk_no LIMIT 1
 ) k
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
-ORDER BY k.open > 1, array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
+ORDER BY k.refusals, k.open > 1, array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
 LIMIT 1 FOR NO KEY UPDATE OF c;
 
 -- name: lock_family_now
