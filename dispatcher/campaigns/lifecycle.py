@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, func, select
 
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
@@ -23,7 +23,7 @@ class Summary:
     campaign_id: int
     name: str
     state: str
-    blocked: str | None  # the provider's words while it refuses the account
+    blocked: str | None  # why the account sends nothing: the provider's words, or that the database is too old
     reason: str | None
     messages: int
     invalid: int
@@ -62,7 +62,9 @@ FINAL_STATUSES = (
 )
 
 _LARGEST_ID = 2**63 - 1
-_CAMPAIGNS = select(tables.campaign, tables.account.c.blocked_words).join(tables.account)
+_CAMPAIGNS = select(
+    tables.campaign, func.coalesce(tables.account.c.stale_words, tables.account.c.blocked_words).label("blocked_words")
+).join(tables.account)
 
 
 def show(connection: Connection, campaign_id: int) -> Summary:

@@ -38,7 +38,7 @@ def say_summary(output: Output, found: Summary) -> None:
     """A campaign for people."""
     output.say(f"Campaign {found.campaign_id} «{found.name}»: {found.state}" + (" (test)" if found.test else ""))
     if found.blocked:
-        output.say(f"The account is BLOCKED. The provider says: {found.blocked}")
+        output.say(f"The account is BLOCKED: {found.blocked}")
     if found.reason:
         output.say(f"Reason: {found.reason}")
     window = f", until {when(found.expires_at)}" if found.expires_at else ""

@@ -90,6 +90,8 @@ def _account(engine: Engine, settings: Settings) -> str:
             "The database is bound to another key of this provider.",
             hint="Same account, new key: `dispatcher account rekey`. Otherwise restore the key.",
         )
+    if row.stale_words:
+        raise DispatcherError(row.stale_words, hint="Run `dispatcher db restored`.")
     if row.blocked_words:
         raise DispatcherError(
             f"Blocked. The provider says: {row.blocked_words}",
