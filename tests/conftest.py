@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -20,7 +21,13 @@ from ops.embedded import Addresses, Embedded
 from ops.simulator.process import SimulatorProcess
 from tests.processes import Cluster
 
+pytest_plugins = ["tests.left_out"]
+
 APIKEY = "SIMULADOR"
+
+# How long an example takes depends on what else the machine does; no property here is about time.
+hypothesis.settings.register_profile("dispatcher", deadline=None)
+hypothesis.settings.load_profile("dispatcher")
 
 
 @pytest.fixture(autouse=True, scope="session")
