@@ -1,4 +1,9 @@
-"""What a process needs to work: the settings, the database, the provider. Made once per process, after any fork."""
+"""What a process needs to work: the settings, the database, the provider. Made once per process, after any fork.
+
+The provider's modules are imported when they are first used: most commands only look at the database.
+"""
+
+from __future__ import annotations
 
 import logging
 import os
@@ -12,12 +17,12 @@ from dispatcher import config, transports
 from dispatcher.config import Settings
 from dispatcher.db import engine as db_engine
 from dispatcher.posted_marks import PostedMarks
-from dispatcher.provider.http import HttpProvider
-from dispatcher.provider.message import Sender
-from dispatcher.transports import Formato, Transport
 
 if TYPE_CHECKING:
+    from dispatcher.provider.http import HttpProvider
     from dispatcher.provider.inbox import Inbox
+    from dispatcher.provider.message import Sender
+    from dispatcher.transports import Formato, Transport
 
 log = logging.getLogger("dispatcher")
 
@@ -29,7 +34,7 @@ class Runtime:
     settings: Settings
     pid: int = field(default_factory=os.getpid)
     _senders: dict[Transport, Sender] = field(default_factory=dict)
-    _inboxes: dict[tuple[Transport, Formato], "Inbox"] = field(default_factory=dict)
+    _inboxes: dict[tuple[Transport, Formato], Inbox] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> Engine:
@@ -56,6 +61,8 @@ class Runtime:
         return self._http("")
 
     def _http(self, apikey: str) -> HttpProvider:
+        from dispatcher.provider.http import HttpProvider
+
         return HttpProvider(
             self.settings.provider_url,
             apikey,
@@ -73,7 +80,7 @@ class Runtime:
             self._senders[transport] = transports.sender(self.settings, transport)
         return self._senders[transport]
 
-    def inbox(self, transport: Transport, formato: Formato = "text") -> "Inbox":
+    def inbox(self, transport: Transport, formato: Formato = "text") -> Inbox:
         """The way in for replies: the Web Service when that is the transport, else the inbox page.
 
         Raises:

@@ -4,7 +4,9 @@ import click
 
 from dispatcher import config
 from dispatcher.campaigns.operator_actions import actor
-from dispatcher.cli.output import Output, command, session
+from dispatcher.cli.command import command
+from dispatcher.cli.output import Output
+from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool

@@ -20,7 +20,10 @@ Words = tuple[str, ...]
 def leaves(command: click.Command, path: Words = ()) -> Iterator[tuple[Words, click.Command]]:
     """Every command that does something."""
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None, name
             yield from leaves(child, (*path, name))
         if not command.invoke_without_command:
             return

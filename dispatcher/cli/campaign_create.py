@@ -13,8 +13,11 @@ from dispatcher.campaigns import dry_run as dry_run_module
 from dispatcher.campaigns import export, loading
 from dispatcher.campaigns.totals import Totals
 from dispatcher.cli import ops_loader
-from dispatcher.cli.campaign import say_left_out, when
-from dispatcher.cli.output import Output, command, database_connection, read_html, session
+from dispatcher.cli.arguments import read_html
+from dispatcher.cli.campaign_views import say_left_out, when
+from dispatcher.cli.command import command
+from dispatcher.cli.output import Output
+from dispatcher.cli.sessions import database_connection, session
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import Batch, Source, open_source
