@@ -137,10 +137,13 @@ Every setting is an environment variable. These places are asked in this order, 
 1. The environment. An empty value counts as not set.
 2. A file: `{prefix}APIKEY_FILE=/run/secrets/apikey` gives `{prefix}APIKEY` the content of that file. Every setting
    has such a `_FILE` form. Use it for those marked *secret*.
-3. `.env` in the working folder, unless `{prefix}NO_DOTENV` is set.
+3. `.env`, unless `{prefix}NO_DOTENV` is set. The nearest one counts: it is looked for in the working folder and the
+   folders above it, up to the top of a git checkout, your home folder, or a folder that everyone may write to.
+   A relative path in it begins at its own folder.
 
-A bad value stops the start, and the message names the setting and says why. Words like *chunk*, *lease* and *probe* are
-explained in the [glossary](glossary.md).
+A bad value stops the start, and the message names the setting and says why. So does a name that begins with
+`{prefix}` and is no setting: `DISPATCHER_CONCURENCY is not a setting; did you mean DISPATCHER_CONCURRENCY?` Words like
+*chunk*, *lease* and *probe* are explained in the [glossary](glossary.md).
 """
 
 

@@ -25,9 +25,9 @@ _DATE_SECONDS = 2.0  # where the database is asked as well
 _PING_SECONDS = 1.5  # a ping of the workers always lasts this long, and connecting needs some time too
 
 
-def unusable(error: DispatcherError) -> Check:
-    """The one finding that is possible while a setting is bad."""
-    return side_by_side.failed("settings", error)
+def unusable(error: DispatcherError, name: str = "settings") -> Check:
+    """The one finding that is possible while a setting is bad, or there is no database."""
+    return side_by_side.failed(name, error)
 
 
 def examine(settings: Settings) -> list[Check]:

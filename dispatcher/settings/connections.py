@@ -41,6 +41,11 @@ class Connections(BaseModel):
         """Where a running embedded stack tells its addresses."""
         return self.home / "run" / "embedded.json"
 
+    @property
+    def has_embedded_database(self) -> bool:
+        """Whether an embedded database was ever made in this home."""
+        return (self.home / "postgres" / "PG_VERSION").exists()
+
     def _address(self, given: SecretStr | None, key: str, name: str) -> str:
         if given is not None:
             return given.get_secret_value()
