@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dispatcher.errors import UsageError
-from dispatcher.settings import names
+from dispatcher.settings import broker_tls, names
 from dispatcher.settings.connections import Connections
 from dispatcher.settings.credentials import Credentials
 from dispatcher.settings.listeners import Listeners
@@ -116,6 +116,16 @@ class Settings(Listeners, Replies, Results, Sending, Credentials, Provider, Conn
     """Every setting with its default; times are seconds unless the name says otherwise."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    @property
+    def celery_tls(self) -> dict[str, Any]:
+        """Settings of Celery by which the broker's certificate is verified; none for a broker without TLS."""
+        return broker_tls.for_celery(self.celery_broker_url, self.ca_bundle)
+
+    @property
+    def redis_tls(self) -> dict[str, Any]:
+        """As `celery_tls`, for redis-py."""
+        return broker_tls.for_redis(self.celery_broker_url, self.ca_bundle)
 
     @classmethod
     def settings_customise_sources(

@@ -39,7 +39,10 @@ GROUPS: dict[str, dict[str, Told]] = {
     "Servers and files": {
         "database_url": Told("Postgres 15 or newer: `postgresql://user:password@host:5432/name`.", "embedded Postgres"),
         "broker_url": Told(
-            "Redis, Valkey or RabbitMQ: `redis://…`, `rediss://…`, `redis+socket://…`, `amqp://…`.", "embedded Valkey"
+            "Redis, Valkey or RabbitMQ: `redis://…`, `rediss://…`, `redis+socket://…`, `amqp://…`, `amqps://…`. With "
+            "`rediss://` and `amqps://` the broker's certificate and name are verified. A password must be "
+            "percent-encoded: `%40` for `@`, `%2F` for `/`; so in `DISPATCHER_DATABASE_URL`.",
+            "embedded Valkey",
         ),
         "home": Told(
             "Folder for the embedded servers' data, `lists/` (files that other services name), `invalid/` (CSV files "
@@ -57,7 +60,10 @@ GROUPS: dict[str, dict[str, Told]] = {
             "Your mail server: `smtps://user:password@mail.example.com?from=avisos@example.com`. `smtp://` means "
             "STARTTLS; `&tls=no` switches encryption off, for a server on this machine."
         ),
-        "ca_bundle": Told("File or folder of the CA certificates to trust.", "the system's"),
+        "ca_bundle": Told(
+            "File or folder of the CA certificates to trust, for the provider and for a broker over TLS.",
+            "the system's",
+        ),
         "provider_timeout": Told("Seconds that one call may take in total. A lease lasts 30 seconds longer."),
         "bulk_method": Told(
             "`post`: every bulk call is a POST with tabs. `auto`: a chunk that fits into a URL of 2,000 bytes goes by "

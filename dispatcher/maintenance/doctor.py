@@ -108,6 +108,7 @@ def _celery(settings: Settings) -> Any:
 
     client = Celery("doctor", broker=settings.celery_broker_url)
     client.conf.broker_connection_timeout = _PATIENCE
+    client.conf.update(settings.celery_tls)
     if settings.celery_broker_url.startswith("redis"):
         client.conf.broker_transport_options = {
             "socket_timeout": _PATIENCE,

@@ -8,6 +8,7 @@ import platformdirs
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from dispatcher.errors import UsageError
+from dispatcher.settings import urls
 
 
 class Connections(BaseModel):
@@ -29,6 +30,13 @@ class Connections(BaseModel):
     def _known_broker(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not re.match(r"(redis|rediss|redis\+socket|amqp|amqps)://", value.get_secret_value()):
             raise ValueError("must begin with redis://, rediss://, redis+socket:// or amqp://")
+        return value
+
+    @field_validator("database_url", "broker_url")
+    @classmethod
+    def _readable_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and urls.needs_encoding(value.get_secret_value()):
+            raise ValueError(urls.PERCENT_ENCODE)
         return value
 
     @field_validator("home")

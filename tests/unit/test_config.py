@@ -266,3 +266,49 @@ def test_the_search_for_dotenv_ends(end: str, tmp_path: Path, monkeypatch: pytes
     else:
         top.chmod(0o1777)
     assert config.load().rate == 0
+
+
+UNENCODED = [
+    ("BROKER_URL", "redis://:p@hunter2@host:6379/0"),
+    ("BROKER_URL", "redis://:p@hunter2/word@host"),
+    ("BROKER_URL", "redis://:hunter2/word@host"),
+    ("BROKER_URL", "redis://:12/hunter2@host"),
+    ("BROKER_URL", "rediss://:hunter2#word@host"),
+    ("BROKER_URL", "rediss://:hunter2?word@host"),
+    ("BROKER_URL", "redis://:hunter2%word@host"),
+    ("BROKER_URL", "amqp://user:hunter2[x@host//"),
+    ("BROKER_URL", "amqp://user:good@host//;amqp://user:hunter2@x@host//"),
+    ("DATABASE_URL", "postgresql://user:hunter2@word@host/name"),
+    ("DATABASE_URL", "postgresql://user:hunter2/word@host:5432/name"),
+]
+
+
+@pytest.mark.parametrize(("name", "url"), UNENCODED)
+def test_a_password_that_needs_percent_encoding_is_named_and_not_shown(
+    name: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"DISPATCHER_{name}", url)
+    with pytest.raises(UsageError, match=f"DISPATCHER_{name}: the password must be percent-encoded") as caught:
+        config.load()
+    assert "%40 for @, %2F for /" in str(caught.value)
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("BROKER_URL", "redis://host"),
+        ("BROKER_URL", "redis://:p%40ss%2Fword@host:6379/0"),
+        ("BROKER_URL", "rediss://user:plain!$&'()*+,;=~@host/0?ssl_cert_reqs=required"),
+        ("BROKER_URL", "redis+socket:///tmp/a@b/valkey.sock"),
+        ("BROKER_URL", "redis://[::1]:6379/0"),
+        ("BROKER_URL", "amqp://user:one@a:5672//;amqp://user:two@b//"),
+        ("DATABASE_URL", "postgresql://user:p%40ss@one:5432,two:5432/name"),
+        ("DATABASE_URL", "postgresql:///name?host=/run/postgres&user=a@b"),
+        ("DATABASE_URL", "postgresql://host/name?user=a@b"),
+        ("DATABASE_URL", "postgresql+psycopg://me%40server:pw@host/name"),
+    ],
+)
+def test_an_address_that_can_be_read_is_taken(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"DISPATCHER_{name}", url)
+    config.load()
