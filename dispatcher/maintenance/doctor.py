@@ -160,7 +160,7 @@ def _clocks(engine: Engine, settings: Settings) -> str:
         provider = None  # the check `provider` says why
     with engine.connect() as connection:
         database = _offset(lambda: connection.execute(select(func.clock_timestamp())).scalar_one())
-    return clocks.compare(database, provider)
+    return clocks.compare(database, provider, timedelta(seconds=settings.clock_limit))
 
 
 def _provider_now(settings: Settings, seconds: float = _PATIENCE) -> datetime:
