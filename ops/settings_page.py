@@ -66,9 +66,9 @@ GROUPS: dict[str, dict[str, Told]] = {
         ),
         "provider_timeout": Told("Seconds that one call may take in total. A lease lasts 30 seconds longer."),
         "clock_limit": Told(
-            "Seconds that the provider's clock may differ from both the database's and this machine's. Beyond that it is "
-            "not believed: nothing is sent, and `doctor` fails. 0 means: believe any, for a simulator with a clock of "
-            "its own."
+            "Seconds that the provider's clock may differ from both the database's and this machine's. Beyond that it "
+            "is not believed: nothing is sent, and `doctor` fails. 0 means: believe any, for a simulator with a clock "
+            "of its own."
         ),
         "bulk_method": Told(
             "`post`: every bulk call is a POST with tabs. `auto`: a chunk that fits into a URL of 2,000 bytes goes by "

@@ -16,8 +16,8 @@ PROVIDER = timedelta(minutes=10)
 
 _NTP = "Let NTP set it."
 _EITHER = (
-    "Sending follows the provider's clock, so nothing is sent while it is off. If the database runs on this machine, the one clock of both may be wrong "
-    "instead: let NTP set it."
+    "Sending follows the provider's clock, so nothing is sent while it is off. If the database runs on this machine, "
+    "the one clock of both may be wrong instead: let NTP set it."
 )
 
 
