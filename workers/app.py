@@ -78,6 +78,7 @@ def make_app() -> Celery:
         enable_utc=True,
         worker_hijack_root_logger=False,
         **_transport(broker_url),
+        **settings.celery_tls,
     )
     return celery
 

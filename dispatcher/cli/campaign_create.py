@@ -85,7 +85,7 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
 
 
 def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
-    with session() as runtime:
+    with session(may_create=True) as runtime:
         info = account_info.fetch_for_campaign(runtime.settings, required=spec.require_balance)
         with _progress(output, source) as advance, runtime.engine.begin() as connection:
             loaded = loading.load(connection, runtime.settings, spec, source, advance, info)

@@ -109,10 +109,10 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
         work = connection.execute(query("work_waiting"), {"account_id": account_id}).one()
         if due and not good_clock:
             hints.submits = 1  # a pump measures the clock itself: the next tick would be a second later
-        elif clock is not None and due and not _closed(runtime, row, clock):
+        elif clock is not None and due and (most := _pumps(runtime, row, clock)):
             earliest, _ = clock.bounds(row.db_now)
             startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
-            hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
+            hints.submits = most if startable else 0
     pause_over = row.clock_ask_at is None or row.clock_ask_at <= row.db_now
     # After a step of the clock the pause means nothing; the task itself then sees whether another one is asking.
     if good_clock:
@@ -140,11 +140,13 @@ def _inbox_is_old(runtime: Runtime, row: Any) -> bool:
     return row.inbox_at is None or row.db_now - row.inbox_at > timedelta(seconds=runtime.settings.inbox_interval)
 
 
-def _closed(runtime: Runtime, row: object, clock: provider_clock.ProviderClock) -> bool:
-    """Whether the account's conditions say to wait, so that a pump would find nothing that may go."""
+def _pumps(runtime: Runtime, row: Any, clock: provider_clock.ProviderClock) -> int:
+    """How many pumps find something that may go now; one, when it is the rate that ends soon."""
     settings = runtime.settings
     decision = admission.decide(admission.of_row(row, clock, settings))
-    return isinstance(decision, admission.Defer)
+    if isinstance(decision, admission.Defer):
+        return int(decision.brief)
+    return max(0, settings.concurrency - int(row.in_flight))
 
 
 def beat(connection: Connection, name: str) -> None:
