@@ -94,6 +94,14 @@ GROUPS: dict[str, dict[str, Told]] = {
         "concurrency": Told("Bulk POSTs, and calls for messages with HTML content, in flight per account."),
         "rate": Told("Messages a minute per account, over all workers. 0 means no limit."),
     },
+    "Workers": {
+        "workers_submit": Told(
+            "Processes that make bulk POSTs, on this machine.", "as many as `DISPATCHER_CONCURRENCY` allows"
+        ),
+        "workers_poll": Told("Questions to the provider at once: results, probes, clock, balance, replies (threads)."),
+        "workers_control": Told("Campaigns that are taken in and loaded at once (threads)."),
+        "workers_urgent": Told("Processes that send single messages."),
+    },
     "Results and doubts": {
         "poll_interval": Told("Seconds between polls while they bring nothing new."),
         "probe_rate": Told("Probes (questions by idinterno) a second per account, over all workers."),

@@ -33,7 +33,7 @@ class Cluster:
         return self.processes[name]
 
     def worker(
-        self, name: str = "worker", slots: int = 4, queues: str = "submit,poll,control,urgent", **env: str
+        self, name: str = "worker", slots: int = 4, queues: str = "tick,submit,poll,control,urgent", **env: str
     ) -> None:
         """Start a worker."""
         self.spawn(name, celery("worker", "-Q", queues, "-n", f"{name}-{self.folder.name}@%h", "-c", str(slots)), **env)

@@ -9,12 +9,16 @@ from kombu.entity import Queue
 
 from dispatcher import config, runtime
 from dispatcher.home import make_lists_folder_if_possible
+from dispatcher.maintenance import host_clock
 from workers.schedule import SCHEDULE
 
-QUEUES = ("urgent", "submit", "poll", "control")
+QUEUES = ("tick", "urgent", "submit", "poll", "control")
 
 SOFT_SHUTDOWN_EXTRA = 15.0
 """Seconds beyond one provider call that a stopping worker gets."""
+
+_LIMIT_EXTRA = 60.0
+"""Seconds beyond three provider calls after which a process that sends is killed: it hangs where no deadline looks."""
 
 
 def _transport(broker_url: str) -> dict[str, Any]:
@@ -64,11 +68,19 @@ def make_app() -> Celery:
         result_backend=None,
         task_default_queue="control",
         task_create_missing_queues=False,
+        # Threads ignore it: whatever runs in them has deadlines of its own for each call and each lock.
+        task_annotations={
+            name: {"time_limit": 3 * settings.provider_timeout + _LIMIT_EXTRA}
+            for name in ("dispatcher.submit", "dispatcher.send_message")
+        },
         task_routes={
+            "dispatcher.tick": {"queue": "tick"},
             "dispatcher.submit": {"queue": "submit"},
             "dispatcher.poll": {"queue": "poll"},
             "dispatcher.probe": {"queue": "poll"},
             "dispatcher.pull_inbox": {"queue": "poll"},
+            "dispatcher.measure_clock": {"queue": "poll"},
+            "dispatcher.read_balance": {"queue": "poll"},
             "dispatcher.send_message": {"queue": "urgent"},
             "dispatcher.*": {"queue": "control"},
         },
@@ -96,6 +108,12 @@ def _one_log_format(loglevel: int | str | None = None, **_: Any) -> None:
 def _lists_folder(**_: Any) -> None:
     """Lists for `dispatcher.create_campaign` can be copied there from now on."""
     make_lists_folder_if_possible(config.settings().home)
+
+
+@worker_init.connect
+def _clocks(**_: Any) -> None:
+    """A worker whose clock is far ahead takes no hint at all, so no tick of its own would say so."""
+    host_clock.compare_at_start(config.settings())
 
 
 @worker_process_init.connect

@@ -21,6 +21,7 @@ from dispatcher.cli.sessions import database_connection, session
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import Batch, Source, open_source
+from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
 from schemas.payload import CampaignSpec
 
@@ -90,12 +91,15 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         with _progress(output, source) as advance, runtime.engine.begin() as connection:
             loaded = loading.load(connection, runtime.settings, spec, source, advance, info)
         invalid_rows = _write_invalid_rows(output, runtime, loaded.campaign_id) if loaded.invalid else None
+        with runtime.engine.connect() as connection:
+            unseen = workers_seen.complaint(connection)
     output.answer(
         {
             "campaign_id": loaded.campaign_id,
             **loaded.totals_json(),
             "invalid_file": str(invalid_rows) if invalid_rows else None,
             "warnings": loaded.warnings,
+            "workers_seen": unseen is None,
         }
     )
     for warning in loaded.warnings:
@@ -106,6 +110,8 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         output.say(f"Each invalid row with its reason: {invalid_rows}")
     if not loaded.messages:
         output.note("No row was good: nothing will be sent.")
+    elif unseen:
+        output.note(unseen)
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
     if loaded.messages and spec.start is None:
         ops_loader.hint()

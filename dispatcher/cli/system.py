@@ -84,7 +84,7 @@ def up(output: Output) -> None:
     Ctrl-C or SIGTERM stops it cleanly: a POST that is under way may finish.
     """
     settings = config.load()
-    with ops_loader.embedded(settings, broker=True):
+    with ops_loader.only_up(settings), ops_loader.embedded(settings, broker=True):
         runtime = Runtime(settings)
         try:
             migrations.require_schema(runtime.engine)

@@ -200,7 +200,7 @@ def _beat(engine: Engine) -> str:
     if age is None or age > _HEARTBEAT:
         raise DispatcherError(
             "No tick of beat was run yet." if age is None else f"No tick of beat was run for {age}.",
-            hint="Start `dispatcher up`, or `celery -A workers.app beat` and a worker for the queue control.",
+            hint="Start `dispatcher up`, or `celery -A workers.app beat` and a worker for the queue tick.",
         )
     return f"seen {age.total_seconds():.0f} s ago"
 
