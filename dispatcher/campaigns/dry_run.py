@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from dispatcher import config
 from dispatcher.accounts import account_info, binding
 from dispatcher.campaigns import chunk_plan, estimate, loading
 from dispatcher.campaigns.loading import Loaded
 from dispatcher.config import Settings
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest import Batch, Source, ingest
 from dispatcher.sending import html_calls
@@ -127,7 +127,7 @@ def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list
                 if other:
                     remarks.append("The database belongs to another API key: creating would be refused.")
             return Lists.read(connection), remarks
-    except SQLAlchemyError:
+    except DRIVER_ERRORS:
         return Lists(), ["The database does not answer, so opt-outs were not looked up."]
     except DispatcherError as error:
         return Lists(), [f"Opt-outs were not looked up: {error}"]

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 import click
-import psycopg
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dispatcher import config
 from dispatcher.cli import ops_loader
 from dispatcher.config import Settings
 from dispatcher.db import migrations
+from dispatcher.db.errors import translated
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.runtime import Runtime
 
@@ -135,22 +134,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         output = Output(as_json)
         try:
             _require_text(arguments)
-            function(output, **arguments)
+            with translated():
+                function(output, **arguments)
         except UsageError as error:
             output.fail(str(error), error.hint, BAD_USAGE)
         except DispatcherError as error:
             output.fail(str(error), error.hint, FAILED)
-        except (OperationalError, psycopg.OperationalError) as error:
-            cause = error if isinstance(error, psycopg.Error) else error.orig
-            if getattr(cause, "sqlstate", None):  # it did answer: a full disk, say
-                output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
-            output.fail(
-                f"The database does not answer: {_last_finding(error)}",
-                "Check DISPATCHER_DATABASE_URL (host, port, user, password) and that the server runs.",
-                FAILED,
-            )
-        except (SQLAlchemyError, psycopg.Error) as error:
-            output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
         except OSError as error:
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
                 _end_without_reader()
@@ -161,17 +150,6 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             output.fail("Interrupted.", "Nothing half-done stays behind; run it again when you like.", code)
 
     return wrapped
-
-
-def _last_finding(error: OperationalError | psycopg.OperationalError) -> str:
-    """What the last attempt to connect came to; the driver's questions to the reader are indented below it."""
-    cause = error if isinstance(error, psycopg.Error) else error.orig
-    lines = [line for line in str(cause or error).splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if not line.startswith("\t")), lines[-1].strip())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]
 
 
 def read_html(path: Path | None) -> str | None:
@@ -214,7 +192,7 @@ def database_connection(settings: Settings) -> Iterator[Connection]:
     from dispatcher.db.engine import connect
 
     with ops_loader.embedded(settings, broker=False):
-        engine = connect(settings.sqlalchemy_url)
+        engine = connect(settings.sqlalchemy_url, pooled=settings.database_pooled)
         try:
             with engine.connect() as connection:
                 yield connection

@@ -13,17 +13,18 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
 from dispatcher.db import migrations
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
 from dispatcher.replies import push
 from dispatcher.replies.store import ReplyStore
 from dispatcher.runtime import Runtime
 from dispatcher.web import campaign_routes
+from dispatcher.web.database_errors import failed, verdict
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def create_app(runtime: Runtime) -> FastAPI:
         words = {404: "There is nothing here.", 405: f"{request.method} means nothing here."}
         return JSONResponse({"error": words.get(error.status_code, error.detail)}, error.status_code, error.headers)
 
+    for kind in DRIVER_ERRORS:  # of a route that has no words of its own for it
+        app.add_exception_handler(kind, lambda request, error: failed(error))
     app.include_router(campaign_routes.router(runtime))
     return app
 
@@ -104,9 +107,8 @@ def _store(runtime: Runtime, pushed: push.Push) -> Response:
     except UsageError as error:
         log.error("push_not_stored why=%s", error)
         return _say(503, f"{error} {error.hint or ''}".strip())
-    except SQLAlchemyError as error:
-        log.error("push_not_stored why=%s", type(error).__name__)
-        return _say(503, "The reply could not be stored just now: send it again.")
+    except DRIVER_ERRORS as error:
+        return PlainTextResponse(*verdict(error, "The reply could not be stored just now: send it again."))
     return _say(200, "OK")
 
 
@@ -114,7 +116,7 @@ def _health(runtime: Runtime) -> Response:
     try:
         with runtime.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-    except (SQLAlchemyError, UsageError) as error:
+    except (*DRIVER_ERRORS, UsageError) as error:
         return JSONResponse({"ok": False, "detail": type(error).__name__}, status_code=503)
     return JSONResponse({"ok": True})
 
