@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
 
     database_url: SecretStr | None = None
+    database_pooled: bool | None = None
     broker_url: SecretStr | None = None
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("dispatcher")))
     provider_url: str = DEFAULT_PROVIDER_URL

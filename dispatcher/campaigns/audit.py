@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from dispatcher.campaigns import lifecycle
+from dispatcher.db.transactions import take_time
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
         UsageError: there is no such campaign.
     """
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    take_time(connection)
     shown = lifecycle.show(connection, campaign_id)
     key = {"id": campaign_id}
     invalid_rows = connection.execute(

@@ -17,6 +17,7 @@ from dispatcher.campaigns import chunk_plan, estimate, reject_watch
 from dispatcher.campaigns.chunk_plan import ChunkPlan
 from dispatcher.config import Settings
 from dispatcher.db.bulk_copy import Copier, copy_frame
+from dispatcher.db.transactions import take_time
 from dispatcher.domain.window import parse_moment, provider_local
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
@@ -119,7 +120,7 @@ def load(
     """
     settings.require_apikey()
     html_calls.check(spec, settings)
-    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    take_time(connection)
     account = binding.bind(connection, settings)
     now: datetime = connection.execute(text("SELECT now()")).scalar_one()
     times = schedule(spec, now)

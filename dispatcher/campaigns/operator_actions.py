@@ -15,7 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, text
 
 from dispatcher.db.statements import query
-from dispatcher.db.transactions import retry_deadlocks
+from dispatcher.db.transactions import retry_deadlocks, take_time
 from dispatcher.errors import UsageError
 
 _OPTED_OUT_CODES = (-3, -14)
@@ -207,6 +207,7 @@ def _retry_chunk(engine: Engine, campaign_id: int, chunk: Any, code: int | None,
 def restored(engine: Engine) -> dict[str, Any]:
     """The database came from a dump: draw a new idinterno prefix, and hold what was unfinished."""
     with engine.begin() as connection:
+        take_time(connection)
         prefix = connection.execute(
             text(
                 "UPDATE installation SET drawn_at = now(), "

@@ -1,23 +1,26 @@
 """Campaigns handed in by other services: idempotent by key, whole or not at all, finished after a crash.
 
 The payload is stored before anything else, so that from then on the database knows of it, whatever becomes of the
-task. Loading and the request's new state commit together; an advisory lock keeps ten calls from loading ten times.
+task. Loading and the request's new state commit together, under a lock that ends with their transaction: ten calls load
+once, and a host that dies while it loads holds nobody up.
 """
 
 import hashlib
 import json
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from dispatcher import home
 from dispatcher.accounts import account_info
 from dispatcher.campaigns import loading
 from dispatcher.config import Settings
+from dispatcher.db.errors import DRIVER_ERRORS, DatabaseUnavailable, translate
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients, open_source
 from schemas.payload import CampaignPayload
@@ -25,6 +28,9 @@ from schemas.payload import CampaignPayload
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
+
+_LEASE = 5.0
+"""Seconds in which who took a request must have begun to load it; then another may take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,47 +150,77 @@ def pending(engine: Engine) -> list[str]:
 def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
     """Load a payload that was taken in. Returns the campaign's number, None when it was not loaded here."""
     with engine.connect() as connection:
-        # Held over both transactions below; it ends with the connection, however this process ends.
-        lock = {"key": f"campaign_request:{key}"}
-        if not connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), lock).scalar():
+        row = _take(connection, settings, key)
+        if row is None:
+            return connection.execute(
+                text("SELECT campaign_id FROM campaign_request WHERE idempotency_key = :key"), {"key": key}
+            ).scalar()
+        if row.tries > MAX_TRIES:
+            _end(connection, key, "failed", f"loading did not survive {MAX_TRIES} tries; see the worker's log")
             return None
-        connection.commit()
         try:
-            row = connection.execute(
-                text(
-                    "UPDATE campaign_request SET tries = tries + 1, updated_at = now() "
-                    "WHERE idempotency_key = :key AND state = 'received' RETURNING payload, payload_hash, tries"
-                ),
-                {"key": key},
-            ).first()
+            campaign_id = _load(connection, settings, key, row)
             connection.commit()
-            if row is None:
-                return connection.execute(
-                    text("SELECT campaign_id FROM campaign_request WHERE idempotency_key = :key"), {"key": key}
-                ).scalar()
-            if row.tries > MAX_TRIES:
-                _end(connection, key, "failed", f"loading did not survive {MAX_TRIES} tries; see the worker's log")
-                return None
-            try:
-                campaign_id = _load(connection, settings, key, row)
-                connection.commit()
-            except (UsageError, ValidationError) as error:
-                connection.rollback()
-                _end(connection, key, "refused", _words(error))
-                return None
-            return campaign_id
-        finally:
+        except (UsageError, ValidationError) as error:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), lock)
-            connection.commit()
+            _end(connection, key, "refused", _words(error))
+            return None
+        except DRIVER_ERRORS as error:
+            if isinstance(translate(error), DatabaseUnavailable):
+                _give_back(connection, key)
+            raise
+        return campaign_id
 
 
-def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None:
-    """Load in the caller's transaction, and say so in the request, together."""
+def _take(connection: Connection, settings: Settings, key: str) -> Any:
+    """Take a request for one try at loading; None when it is not to be loaded, or another process is at it."""
+    row = connection.execute(
+        text(
+            # Ignore a moment that lies ahead: the clock was stepped back.
+            "UPDATE campaign_request SET tries = tries + 1, updated_at = clock_timestamp() "
+            "WHERE idempotency_key = :key AND state = 'received' AND (tries = 0 OR updated_at NOT BETWEEN "
+            "clock_timestamp() - make_interval(secs => :lease + CASE payload->>'require_balance' WHEN 'true' "
+            "THEN :asking ELSE 0 END) AND clock_timestamp()) RETURNING payload, payload_hash, tries"
+        ),
+        {"key": key, "lease": _LEASE, "asking": settings.provider_timeout},
+    ).first()
+    # Only who may take it asks for the lock: others would hold it for a moment, in which the taker wants it.
+    if row is not None and not _lock(connection, key):
+        connection.rollback()
+        return None
+    connection.commit()
+    return row
+
+
+def _lock(connection: Connection, key: str) -> bool:
+    """Hold a request until the transaction ends, if nobody else does; a reader of its row waits for nothing."""
+    locked = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
+    return bool(connection.execute(locked, {"key": f"campaign_request:{key}"}).scalar())
+
+
+def _give_back(connection: Connection, key: str) -> None:
+    """Do not count a try that the database itself broke off: only what ends its worker three times is given up."""
+    with suppress(*DRIVER_ERRORS):
+        connection.rollback()
+        connection.execute(
+            text(
+                "UPDATE campaign_request SET tries = greatest(0, tries - 1) "
+                "WHERE idempotency_key = :key AND state = 'received'"
+            ),
+            {"key": key},
+        )
+        connection.commit()
+
+
+def _load(connection: Connection, settings: Settings, key: str, row: Any) -> int | None:
+    """Load in the caller's transaction, and say so in the request, together; None when another process did."""
     payload = CampaignPayload.model_validate(row.payload)
     spec = payload.spec()
     # Asked before the first statement below opens a transaction.
     info = account_info.fetch_for_campaign(settings, required=True) if payload.require_balance else None
+    state = text("SELECT state FROM campaign_request WHERE idempotency_key = :key")
+    if not _lock(connection, key) or connection.execute(state, {"key": key}).scalar() != "received":
+        return None
     if payload.recipients is not None:
         source = from_recipients(payload.recipients)
         spec = spec.model_copy(update={"name": spec.name or key})
@@ -207,7 +243,7 @@ def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None
     return loaded.campaign_id
 
 
-def _end(connection: Any, key: str, state: str, error: str) -> None:
+def _end(connection: Connection, key: str, state: str, error: str) -> None:
     connection.execute(
         text(
             "UPDATE campaign_request SET state = :state, error = :error, payload = NULL, updated_at = now() "
@@ -219,7 +255,7 @@ def _end(connection: Any, key: str, state: str, error: str) -> None:
     log.warning("request_%s key=%s error=%s", state, key, error)
 
 
-def _note_other_payload(connection: Any, key: str) -> None:
+def _note_other_payload(connection: Connection, key: str) -> None:
     connection.execute(
         text(
             "UPDATE campaign_request SET error = 'another payload came with this idempotency_key at ' || "

@@ -5,6 +5,7 @@ import click
 from dispatcher import config
 from dispatcher.campaigns.operator_actions import actor
 from dispatcher.cli.output import Output, command, session
+from dispatcher.db.transactions import take_time
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
@@ -59,7 +60,7 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
         session() as runtime,
         runtime.engine.begin() as connection,
     ):
-        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        take_time(connection)
         done = optout_import.load(connection, source, runtime.settings.country, reason or source.name, to_column)
     output.answer(
         {
