@@ -87,8 +87,7 @@ def _database(runtime: Runtime) -> str:
 
 
 def _migrations(runtime: Runtime) -> str:
-    migrations.require_schema(runtime.engine)
-    return f"at {migrations.head_revision()}"
+    return f"at {migrations.require_schema(runtime.engine)}"
 
 
 def _account(runtime: Runtime) -> str:
