@@ -40,7 +40,7 @@ class Runtime:
     @cached_property
     def engine(self) -> Engine:
         """The database."""
-        return db_engine.connect(self.settings.sqlalchemy_url)
+        return db_engine.connect(self.settings.sqlalchemy_url, pooled=self.settings.database_pooled)
 
     @cached_property
     def marks(self) -> PostedMarks:

@@ -513,3 +513,16 @@ single_message = Table(
     postgresql_with={"fillfactor": 70},
 )
 """One message now: committed as `sending` before its call, and never called again by itself."""
+
+migration_state = Table(
+    "migration_state",
+    metadata,
+    Column("only_row", Boolean, primary_key=True, server_default=text("true")),
+    Column("holder", Text),  # who runs migrations now
+    Column("lease_until", Moment),
+    Column("revision", Text),  # the last one that was applied
+    Column("contracted", Text),  # the newest contracting one up to it: a version that does not know it must not run
+    CheckConstraint("(holder IS NULL) = (lease_until IS NULL)"),
+    CheckConstraint("only_row"),
+)
+"""One row: who runs migrations, and which versions may run. Made by the upgrade itself, before any migration."""

@@ -1,18 +1,30 @@
 """The Celery app, `workers.app:app`. Each setting that differs from Celery's default guards against a known trap."""
 
 import logging
+import sys
+import time
 from typing import Any
 
 from celery import Celery
 from celery.signals import setup_logging, worker_init, worker_process_init
 from kombu.entity import Queue
+from sqlalchemy import Engine
 
 from dispatcher import config, runtime
+from dispatcher.db import engine as db_engine
+from dispatcher.db import migrations
+from dispatcher.db.errors import DRIVER_ERRORS, translate
+from dispatcher.errors import UsageError
 from dispatcher.home import make_lists_folder_if_possible
 from dispatcher.maintenance import host_clock
 from workers.schedule import SCHEDULE
 
 QUEUES = ("tick", "urgent", "submit", "poll", "control")
+
+log = logging.getLogger(__name__)
+
+DATABASE_PAUSE = 2.0
+"""Seconds between two looks of a starting worker for a database that does not answer."""
 
 SOFT_SHUTDOWN_EXTRA = 15.0
 """Seconds beyond one provider call that a stopping worker gets."""
@@ -102,6 +114,30 @@ def _one_log_format(loglevel: int | str | None = None, **_: Any) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # At DEBUG it writes whole URLs, and a question's URL holds the key.
     logging.getLogger("urllib3").setLevel(logging.INFO)
+
+
+@worker_init.connect
+def _known_schema(**_: Any) -> None:
+    """End a worker that does not know the database's schema; wait for a database that does not answer."""
+    settings = config.settings()
+    engine = db_engine.connect(settings.sqlalchemy_url, pooled=settings.database_pooled)
+    try:
+        # Until then no task is taken, so none fails: a payload waits in the broker.
+        while not _schema_fits(engine):
+            time.sleep(DATABASE_PAUSE)
+    except UsageError as error:
+        sys.exit(f"{error} {error.hint}")
+    finally:
+        engine.dispose()
+
+
+def _schema_fits(engine: Engine) -> bool:
+    try:
+        migrations.require_schema(engine)
+    except DRIVER_ERRORS as error:
+        log.warning("database_awaited why=%s", translate(error))
+        return False
+    return True
 
 
 @worker_init.connect

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, column, func, select, table
 
 from dispatcher.campaigns import lifecycle
+from dispatcher.db.transactions import take_time
 from schemas import tables
 
 
@@ -42,6 +43,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
     """
     # All counts must be of the same moment.
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    take_time(connection)
     shown = lifecycle.show(connection, campaign_id)
     message, attempt, chunk = tables.message, tables.attempt, tables.chunk
     invalid_rows = _count(connection, tables.invalid_row.c.campaign_id == campaign_id)

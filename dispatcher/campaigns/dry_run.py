@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from dispatcher import config
 from dispatcher.accounts import account_info, binding
@@ -17,6 +16,7 @@ from dispatcher.campaigns.estimate import Estimate
 from dispatcher.campaigns.schedule import Schedule
 from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import DispatcherError
 from dispatcher.ingest import Batch, Source, ingest
 from dispatcher.sending import html_calls
@@ -121,7 +121,7 @@ def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list
             if connection.execute(select(func.to_regclass(tables.undeliverable.name))).scalar() is None:
                 return Lists(), ["Opt-outs were not looked up: the database has no schema yet (dispatcher db upgrade)."]
             return Lists.read(connection), _account_remarks(connection, settings)
-    except SQLAlchemyError:
+    except DRIVER_ERRORS:
         return Lists(), ["Opt-outs were not looked up: the database does not answer."]
     except DispatcherError as error:
         return Lists(), [f"Opt-outs were not looked up: {error}"]

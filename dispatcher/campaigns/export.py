@@ -17,6 +17,7 @@ from psycopg import sql
 from sqlalchemy import Engine
 
 from dispatcher.campaigns.audit import Audit
+from dispatcher.db.transactions import take_time
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 
@@ -134,6 +135,7 @@ def _copy_csv(engine: Engine, select: sql.Composed, stream: BinaryIO) -> int:
 
 def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
     with engine.connect() as connection:
+        take_time(connection)
         raw: Any = connection.connection.driver_connection
         with raw.cursor() as cursor:
             with cursor.copy(statement) as copy:
@@ -151,6 +153,7 @@ def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], 
         book = openpyxl.Workbook(write_only=True)
         rows = 0
         with engine.connect() as connection:
+            take_time(connection)
             raw: Any = connection.connection.driver_connection
             with raw.cursor(name="export") as cursor:
                 cursor.itersize = 5_000

@@ -18,6 +18,7 @@ from dispatcher.campaigns.schedule import Schedule
 from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
 from dispatcher.db.bulk_copy import Copier, copy_frame
+from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
 from dispatcher.sending import html_calls
@@ -66,7 +67,7 @@ def load(
     """
     settings.require_apikey()
     html_calls.check(spec, settings)
-    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+    take_time(connection)
     account = binding.bind(connection, settings)
     now: datetime = connection.execute(select(func.now())).scalar_one()
     schedule = Schedule.of(spec, now)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Select, Text, case, cast, exists, fun
 
 from dispatcher.campaigns import lifecycle
 from dispatcher.db.statements import query
-from dispatcher.db.transactions import retry_deadlocks
+from dispatcher.db.transactions import retry_deadlocks, take_time
 from dispatcher.errors import UsageError
 from dispatcher.suppression.optouts import OPT_OUT_CODES
 from schemas import tables
@@ -232,6 +232,7 @@ def restored(engine: Engine) -> dict[str, Any]:
         .returning(tables.installation.c.prefix)
     )
     with engine.begin() as connection:
+        take_time(connection)
         prefix = connection.execute(drawn).scalar_one()
         connection.execute(update(tables.account).values(stale_at=None, stale_words=None))
         held = Counter(connection.execute(query("hold_unfinished"), {"account_id": None}).scalars())

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-import psycopg
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from dispatcher.cli.arguments import require_text
 from dispatcher.cli.interrupts import Terminated
 from dispatcher.cli.output import BAD_USAGE, FAILED, TERMINATED, Output, end_without_reader, reader_is_gone
+from dispatcher.db.errors import translated
 from dispatcher.errors import DispatcherError, UsageError
 
 
@@ -29,22 +28,12 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             if begin is not None:
                 begin()
             require_text(arguments)
-            function(output, **arguments)
+            with translated():
+                function(output, **arguments)
         except UsageError as error:
             output.fail(str(error), error.hint, BAD_USAGE)
         except DispatcherError as error:
             output.fail(str(error), error.hint, FAILED)
-        except (OperationalError, psycopg.OperationalError) as error:
-            cause = error if isinstance(error, psycopg.Error) else error.orig
-            if getattr(cause, "sqlstate", None):  # it did answer: a full disk, say
-                output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
-            output.fail(
-                f"The database does not answer: {_last_finding(error)}",
-                "Check DISPATCHER_DATABASE_URL (host, port, user, password) and that the server runs.",
-                FAILED,
-            )
-        except (SQLAlchemyError, psycopg.Error) as error:
-            output.fail(f"The database refused: {_first_line(error)}", "Run `dispatcher doctor`.", FAILED)
         except OSError as error:
             if isinstance(error, BrokenPipeError) and reader_is_gone():
                 end_without_reader()
@@ -57,12 +46,3 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _last_finding(error: OperationalError | psycopg.OperationalError) -> str:
-    """What the last attempt to connect came to; the driver's questions to the reader are indented below it."""
-    cause = error if isinstance(error, psycopg.Error) else error.orig
-    lines = [line for line in str(cause or error).splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if not line.startswith("\t")), lines[-1].strip())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]

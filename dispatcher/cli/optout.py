@@ -8,6 +8,7 @@ from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
+from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import open_source
@@ -61,7 +62,7 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
         session(may_create=True) as runtime,
         runtime.engine.begin() as connection,
     ):
-        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        take_time(connection)
         done = optout_import.load(connection, source, runtime.settings.country, reason or source.name, to_column)
     output.answer(
         {

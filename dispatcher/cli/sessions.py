@@ -56,7 +56,7 @@ def require_database(settings: Settings) -> None:
 def database_connection(settings: Settings) -> Iterator[Connection]:
     """A connection for one look; an embedded server that does not run is started for it, and stopped after."""
     with ops_loader.embedded(settings, broker=False):
-        engine = connect(settings.sqlalchemy_url)
+        engine = connect(settings.sqlalchemy_url, pooled=settings.database_pooled)
         try:
             with engine.connect() as connection:
                 yield connection

@@ -1,6 +1,7 @@
 """`dispatcher db`, `doctor`, `up`, `demo`: the set-up and its parts."""
 
 import sys
+from typing import Literal
 
 import click
 
@@ -21,14 +22,21 @@ def db() -> None:
 
 
 @db.command()
+@click.option(
+    "--phase",
+    type=click.Choice(["pre", "all"]),
+    default="all",
+    show_default=True,
+    help="pre: only what the version before can run with, for a rolling upgrade; all when only this version runs.",
+)
 @command
-def upgrade(output: Output) -> None:
+def upgrade(output: Output, phase: Literal["pre", "all"]) -> None:
     """Bring the database to this version's schema; safe to run again."""
     settings = config.load()
     with ops_loader.embedded(settings, broker=False):
         runtime = Runtime(settings)
         try:
-            before, after = migrations.upgrade(runtime.engine)
+            before, after = migrations.upgrade(runtime.engine, phase)
         finally:
             runtime.close()
     output.answer({"before": before, "after": after})

@@ -1,10 +1,32 @@
-"""Planner switches local to a transaction, and running a whole transaction again after a deadlock."""
+"""What holds for one transaction alone: its time, its plans, and running it again after a deadlock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine
+
+from dispatcher.db.engine import is_pooled
+from dispatcher.db.errors import DRIVER_ERRORS, sqlstate
+
+
+def take_time(connection: Connection) -> None:
+    """Set no limit to the statements of this transaction, nor to the pauses between them: a load, an export."""
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+
+
+@contextmanager
+def single_statement(engine: Engine) -> Iterator[Connection]:
+    """A connection for one statement, which is a transaction of its own: nothing is left to begin and commit.
+
+    Through a pooler it gets a transaction, since nothing else could carry its timeouts.
+    """
+    with engine.connect() as connection:
+        if is_pooled(connection):
+            with connection.begin():
+                yield connection
+        else:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def pin_key_lookups(connection: Connection) -> None:
@@ -31,7 +53,7 @@ def retry_deadlocks(transaction: Callable[[], T], tries: int = 4) -> T:
     for attempt in range(1, tries + 1):
         try:
             return transaction()
-        except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) != "40P01" or attempt == tries:
+        except DRIVER_ERRORS as error:
+            if sqlstate(error) != "40P01" or attempt == tries:
                 raise
     raise AssertionError("unreachable")

@@ -74,8 +74,7 @@ def _database(engine: Engine, settings: Settings) -> str:
 
 
 def _migrations(engine: Engine) -> str:
-    migrations.require_schema(engine)
-    return f"at {migrations.head_revision()}"
+    return f"at {migrations.require_schema(engine)}"
 
 
 def _account(engine: Engine, settings: Settings) -> str:

@@ -41,7 +41,7 @@ def compare(connection: Connection, now: Callable[[], datetime] | None = None) -
 
 def compare_at_start(settings: Settings) -> None:
     """The same for a process that begins, over a connection that it does not keep."""
-    engine = db_engine.connect(settings.sqlalchemy_url)
+    engine = db_engine.connect(settings.sqlalchemy_url, pooled=settings.database_pooled)
     try:
         with engine.connect() as connection:
             compare(connection)

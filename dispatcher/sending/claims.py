@@ -11,6 +11,7 @@ from dispatcher.accounts import blocking, provider_clock
 from dispatcher.config import Settings
 from dispatcher.db import statements
 from dispatcher.db.statements import query
+from dispatcher.db.transactions import single_statement
 from dispatcher.domain import idinterno
 from dispatcher.errors import ProviderError, SendRefusedByGuard
 from dispatcher.provider.codes import strip_number
@@ -184,8 +185,7 @@ def _record_suppressions(connection: Connection, chunk: Any, content: Any) -> No
 
 def finish_accepted(engine: Engine, claim: Claim) -> str | None:
     """The provider answered OK. Returns the chunk's new state; None when this attempt no longer counts."""
-    # One statement is a transaction of its own: nothing is left to begin and commit.
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with single_statement(engine) as connection:
         return accept(connection, claim)
 
 

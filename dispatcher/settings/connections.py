@@ -15,6 +15,7 @@ class Connections(BaseModel):
     """Where Postgres, the broker and the data folder are."""
 
     database_url: SecretStr | None = None
+    database_pooled: bool | None = None
     broker_url: SecretStr | None = None
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("dispatcher")))
 

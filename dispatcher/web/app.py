@@ -13,13 +13,14 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from dispatcher.config import Settings
 from dispatcher.db import migrations
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
+from dispatcher.web.database_errors import failed
 from dispatcher.web import campaign_routes, push_routes
 
 
@@ -43,6 +44,9 @@ def create_app(runtime: Runtime) -> FastAPI:
         words = {404: "There is nothing here.", 405: f"{request.method} means nothing here."}
         return JSONResponse({"error": words.get(error.status_code, error.detail)}, error.status_code, error.headers)
 
+    for kind in DRIVER_ERRORS:  # of a route that has no words of its own for it
+        app.add_exception_handler(kind, lambda request, error: failed(error))
+
     app.include_router(push_routes.router(runtime))
     app.include_router(campaign_routes.router(runtime))
     return app
@@ -52,7 +56,7 @@ def _health(runtime: Runtime) -> Response:
     try:
         with runtime.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-    except (SQLAlchemyError, UsageError) as error:
+    except (*DRIVER_ERRORS, UsageError) as error:
         return JSONResponse({"ok": False, "detail": type(error).__name__}, status_code=503)
     return JSONResponse({"ok": True})
 

@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
+from dispatcher.db.errors import DRIVER_ERRORS
+from dispatcher.web.database_errors import failed
 
 from dispatcher.campaigns import lifecycle, request_intake
 from dispatcher.config import Settings
@@ -79,9 +80,8 @@ def _refuse(settings: Settings, request: Request) -> JSONResponse | None:
 def _create(runtime: Runtime, payload: dict[str, Any]) -> JSONResponse:
     try:
         outcome = request_intake.receive(runtime.engine, runtime.settings, payload)
-    except SQLAlchemyError as error:
-        log.error("campaign_not_taken why=%s", type(error).__name__)
-        return _error(503, "The campaign could not be stored just now: send the same again, under the same key.")
+    except DRIVER_ERRORS as error:
+        return failed(error, "The campaign could not be stored just now: send the same again, under the same key.")
     answer = {"state": outcome.state, "campaign_id": outcome.campaign_id, "error": outcome.error}
     headers = {"Location": f"/campaigns/{outcome.campaign_id}"} if outcome.campaign_id else None
     return JSONResponse(answer, _STATUS[outcome.state], headers)
@@ -98,9 +98,8 @@ def _show(runtime: Runtime, campaign_id: str) -> JSONResponse:
             return JSONResponse(lifecycle.show(connection, number).as_json())
     except UsageError as error:
         return _error(404, str(error))
-    except SQLAlchemyError as error:
-        log.error("campaign_not_shown why=%s", type(error).__name__)
-        return _error(503, "The database does not answer just now: ask again.")
+    except DRIVER_ERRORS as error:
+        return failed(error, "The database does not answer just now: ask again.")
 
 
 def _error(status: int, words: str) -> JSONResponse:

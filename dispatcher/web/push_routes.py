@@ -7,7 +7,8 @@ import logging
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
-from sqlalchemy.exc import SQLAlchemyError
+from dispatcher.db.errors import DRIVER_ERRORS
+from dispatcher.web.database_errors import verdict
 
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
@@ -64,9 +65,8 @@ def _store(runtime: Runtime, pushed: push.Push) -> PlainTextResponse:
     except UsageError as error:
         log.error("push_not_stored why=%s", error)
         return _say(503, f"{error} {error.hint or ''}".strip())
-    except SQLAlchemyError as error:
-        log.error("push_not_stored why=%s", type(error).__name__)
-        return _say(503, "The reply could not be stored just now: send it again.")
+    except DRIVER_ERRORS as error:
+        return PlainTextResponse(*verdict(error, "The reply could not be stored just now: send it again."))
     return _say(200, "OK")
 
 

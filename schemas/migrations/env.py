@@ -1,8 +1,13 @@
-"""Alembic's entry: migrations run on the connection that `dispatcher.db.migrations.upgrade` hands over."""
+"""Alembic's entry: migrations run on the connection that `dispatcher.db.migration_run` hands over."""
 
 from alembic import context
 
-connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=None, transaction_per_migration=True)
+attributes = context.config.attributes
+context.configure(
+    connection=attributes["connection"],
+    target_metadata=None,
+    transaction_per_migration=True,
+    on_version_apply=attributes["applied"],
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -293,8 +293,8 @@ def test_a_file_that_changed_before_the_tick_came_is_refused(killed_in_the_middl
 def test_a_payload_that_kills_every_loader_is_given_up(core: CoreHarness) -> None:
     assert core.account
     core.do(
-        "INSERT INTO campaign_request (idempotency_key, payload_hash, payload, state, tries) "
-        "VALUES ('k1', 'h', CAST(:p AS jsonb), 'received', 3)",
+        "INSERT INTO campaign_request (idempotency_key, payload_hash, payload, state, tries, updated_at) "
+        "VALUES ('k1', 'h', CAST(:p AS jsonb), 'received', 3, now() - interval '1 minute')",
         p=json.dumps(payload()),
     )
     assert request_intake.load_request(core.engine, core.settings, "k1") is None

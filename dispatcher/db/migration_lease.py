@@ -1,0 +1,107 @@
+"""The lease on running migrations: one process at a time, and another one within half a minute when that one dies.
+
+A row instead of a session's lock: a session outlives a host that vanished by as long as the network takes to notice.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, Engine, text
+
+from dispatcher.db.errors import DRIVER_ERRORS
+from dispatcher.errors import DispatcherError
+from schemas.tables import migration_state
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 30.0
+_RENEW_SECONDS = 5.0
+_LOOK_SECONDS = 0.5
+_CREATION_LOCK = 0x5D15
+
+# Ignore an end that lies further ahead than any lease: the clock was stepped back.
+_TAKE = text(
+    "INSERT INTO migration_state AS s (holder, lease_until) "
+    "VALUES (:holder, clock_timestamp() + make_interval(secs => :seconds)) "
+    "ON CONFLICT (only_row) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until "
+    "WHERE s.holder IS NULL OR s.lease_until < clock_timestamp() OR s.lease_until > excluded.lease_until "
+    "RETURNING 1"
+)
+_RENEW = text(
+    "UPDATE migration_state SET lease_until = clock_timestamp() + make_interval(secs => :seconds) "
+    "WHERE holder = :holder"
+)
+_RELEASE = text("UPDATE migration_state SET holder = NULL, lease_until = NULL WHERE holder = :holder")
+_HOLDER = text("SELECT holder FROM migration_state")
+
+
+class LeaseLost(DispatcherError):
+    """Another process took the migrations over, since this one did not renew its lease in time."""
+
+
+class MigrationLease:
+    """The right to run migrations, for the length of a `with` block, which waits until it is had."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Name the holder; nothing is taken."""
+        self.holder = f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
+        self._engine = engine
+        self._ended = threading.Event()
+        self._renewing = threading.Thread(target=self._renew, name="migration-lease", daemon=True)
+
+    def assert_held(self, connection: Connection) -> None:
+        """Make sure that the caller's transaction can only commit while this lease stands.
+
+        Raises:
+            LeaseLost: it does not.
+        """
+        if not connection.execute(_RENEW, self._parameters).rowcount:
+            raise LeaseLost(hint="Run `dispatcher db upgrade` again.")
+
+    def __enter__(self) -> Self:
+        with self._engine.begin() as connection:
+            # CREATE TABLE IF NOT EXISTS fails when two do it at once.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
+            migration_state.create(connection, checkfirst=True)
+        told = None
+        while not self._take():
+            with self._engine.connect() as connection:
+                other = connection.execute(_HOLDER).scalar()
+            if other and other != told:
+                log.warning("migration_waits holder=%s", other)
+                told = other
+            time.sleep(_LOOK_SECONDS)
+        self._renewing.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._renewing.join()
+        # When that fails, the lease ends by itself.
+        with suppress(*DRIVER_ERRORS), self._engine.begin() as connection:
+            connection.execute(_RELEASE, self._parameters)
+
+    @property
+    def _parameters(self) -> dict[str, object]:
+        return {"holder": self.holder, "seconds": LEASE_SECONDS}
+
+    def _take(self) -> bool:
+        with self._engine.begin() as connection:
+            return connection.execute(_TAKE, self._parameters).first() is not None
+
+    def _renew(self) -> None:
+        while not self._ended.wait(_RENEW_SECONDS):
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(_RENEW, self._parameters)
+            except DRIVER_ERRORS as error:
+                log.warning("migration_lease_not_renewed why=%s", type(error).__name__)

@@ -1,0 +1,74 @@
+"""A Postgres of the wheel on TCP, in the data folder of a stopped embedded one; perhaps in another network namespace."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from ops.embedded import Embedded, _postgres
+from tests.conftest import wait_until
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data folder, and where the programs are that work on it."""
+
+    folder: Path
+    programs: Path
+
+    def command(self, name: str, *arguments: str) -> list[str]:
+        """A program, run by the user whose folder it is: the server refuses to run as root."""
+        command = [str(self.programs / name), *arguments]
+        if os.geteuid() != 0:
+            return command
+        owner = self.folder.stat()
+        setpriv = shutil.which("setpriv")
+        assert setpriv
+        return [setpriv, f"--reuid={owner.st_uid}", f"--regid={owner.st_gid}", "--clear-groups", *command]
+
+
+def prepared(folder: Path) -> Data:
+    """The data of a migrated database `dispatcher`, with no server running on it."""
+    data = folder / "postgres"
+    with Embedded(folder).using(broker=False):
+        programs = _postgres(data, start=False).bin_path
+    with (data / "pg_hba.conf").open("a") as rules:
+        rules.write("\nhost all all 0.0.0.0/0 trust\n")
+    return Data(data, programs)
+
+
+@contextmanager
+def running(data: Data, host: str, port: int, *before: str) -> Iterator[str]:
+    """Run it; the database's address. `before` is what the command is given to, such as `ip netns exec x`."""
+    folder = str(data.folder)
+    command = data.command("postgres", "-D", folder, "-h", host, "-p", str(port), "-k", folder)
+    with (data.folder.parent / "server.log").open("ab") as log:
+        process = subprocess.Popen([*before, *command], stdout=log, stderr=log)
+    url = f"postgresql://postgres@{host}:{port}/dispatcher"
+    try:
+        wait_until(lambda: _answers(url), 60, "the server answers")
+        yield url
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
