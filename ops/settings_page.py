@@ -38,6 +38,9 @@ GROUPS: dict[str, dict[str, Told]] = {
     },
     "Servers and files": {
         "database_url": Told("Postgres 15 or newer: `postgresql://user:password@host:5432/name`.", "embedded Postgres"),
+        "database_pooled": Told(
+            "Whether PgBouncer in transaction mode stands between; see [database.md](database.md).", "found out"
+        ),
         "broker_url": Told(
             "Redis, Valkey or RabbitMQ: `redis://…`, `rediss://…`, `redis+socket://…`, `amqp://…`, `amqps://…`. With "
             "`rediss://` and `amqps://` the broker's certificate and name are verified. A password must be "

@@ -44,5 +44,3 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             output.fail("Interrupted.", "Nothing half-done stays behind; run it again when you like.", code)
 
     return wrapped
-
-

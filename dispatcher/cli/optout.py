@@ -7,8 +7,8 @@ from dispatcher.campaigns.operator_actions import actor
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
-from dispatcher.domain.window import provider_local
 from dispatcher.db.transactions import take_time
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import open_source

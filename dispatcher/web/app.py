@@ -20,8 +20,8 @@ from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
-from dispatcher.web.database_errors import failed
 from dispatcher.web import campaign_routes, push_routes
+from dispatcher.web.database_errors import failed
 
 
 def create_app(runtime: Runtime) -> FastAPI:

@@ -9,13 +9,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from dispatcher.db.errors import DRIVER_ERRORS
-from dispatcher.web.database_errors import failed
 
 from dispatcher.campaigns import lifecycle, request_intake
 from dispatcher.config import Settings
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
+from dispatcher.web.database_errors import failed
 from dispatcher.web.incoming import carries, knows, read_body
 
 log = logging.getLogger(__name__)

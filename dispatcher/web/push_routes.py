@@ -7,15 +7,15 @@ import logging
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
-from dispatcher.db.errors import DRIVER_ERRORS
-from dispatcher.web.database_errors import verdict
 
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
 from dispatcher.replies import push
 from dispatcher.replies.store import ReplyStore
 from dispatcher.runtime import Runtime
+from dispatcher.web.database_errors import verdict
 from dispatcher.web.incoming import carries, knows, read_body
 
 log = logging.getLogger(__name__)
