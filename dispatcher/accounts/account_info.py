@@ -1,4 +1,4 @@
-"""What the provider says of the account.
+"""What the provider says about the account: balance, expiry, messages sent, and its clock.
 
 Guide: "Consulta de saldo", "Consulta de vencimiento del paquete", "Consulta de mensajes enviados" and "Consulta de la
 fecha del servidor".
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import Connection, delete, func, insert
 
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
@@ -20,6 +20,7 @@ from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import AnswerError, ProviderError, UsageError
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
+from schemas import tables
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ T = TypeVar("T")
 CAMPAIGN_TIMEOUT = 5.0
 """Total seconds for each question about a campaign: creating one must not wait for a slow provider."""
 _BALANCE_PAUSE = 10.0  # seconds between two readings of the balance
+_BALANCES_KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +120,18 @@ def record_balance(runtime: Runtime, account_id: int) -> AccountInfo:
     if mine is None:
         return AccountInfo()
     info = AccountInfo(saldo=_if_answered(runtime.provider.saldo), envios=_if_answered(runtime.provider.envios))
-    with runtime.engine.begin() as connection:
-        if info.saldo is not None or info.envios is not None:
-            connection.execute(
-                text("INSERT INTO balance (account_id, saldo, envios) VALUES (:id, :saldo, :envios)"),
-                {"id": account_id, "saldo": info.saldo, "envios": info.envios},
-            )
-            connection.execute(
-                text("DELETE FROM balance WHERE account_id = :id AND at < now() - interval '90 days'"),
-                {"id": account_id},
-            )
+    if info.saldo is not None or info.envios is not None:
+        with runtime.engine.begin() as connection:
+            _keep(connection, account_id, info)
     return info
+
+
+def _keep(connection: Connection, account_id: int, info: AccountInfo) -> None:
+    """Keep a reading, and forget the old ones."""
+    balance = tables.balance
+    connection.execute(insert(balance).values(account_id=account_id, saldo=info.saldo, envios=info.envios))
+    old = balance.c.at < func.now() - _BALANCES_KEPT
+    connection.execute(delete(balance).where(balance.c.account_id == account_id, old))
 
 
 def _unless_not_in_plan(question: Callable[[], T]) -> T | None:
