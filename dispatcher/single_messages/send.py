@@ -1,8 +1,9 @@
-"""One message now: the one path of `dispatcher send`, of the task `dispatcher.send_message` and of a library call.
+"""One message now: what `dispatcher send`, the task `dispatcher.send_message` and a library call all use.
 
-It is checked like a row of a campaign, with the guide's codes; recorded and committed; called once; its outcome is
-written down. A call whose outcome nobody knows stays `unknown` and is never made again by itself: the caller may ask
-for another one, in which the provider's own guard against repeats (-4) vouches that the first one had arrived.
+A message is checked like a row of a campaign, with the guide's codes. It is recorded and committed, the provider is
+called once, and the outcome is written down. A call whose outcome is unknown stays `unknown` and is never repeated by
+itself. The caller may ask for another call: the provider's own guard against repeats (-4) then proves that the first
+one had arrived.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, func, select
 
 from dispatcher.accounts import binding, blocking, provider_clock
 from dispatcher.config import Settings
@@ -112,25 +113,21 @@ def _prepare(
     settings = runtime.settings
     for _ in range(3):
         with runtime.engine.begin() as connection:
-            account = binding.find(connection, settings) or binding.bind(connection, settings)
-            row = connection.execute(
-                text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account.id}
-            ).one()
+            bound = binding.find(connection, settings) or binding.bind(connection, settings)
+            account = binding.row(connection, bound.id)
             began = boot_clock()
-            clock = provider_clock.of_row(row)
-            if clock is not None and clock.trustworthy(row.db_now, provider_clock.host_id(), began):
-                draft = checks.draft(connection, settings, wanted, clock, row.db_now)
-                if draft.refusal is None and row.blocked_at is not None:
-                    draft = replace(draft, refusal=_block_problem(connection, row))
-                taken = records.take(
-                    connection, runtime.settings, account.id, idinterno, wanted, transport, draft, first_only
-                )
-                return taken, draft, clock.bounds(row.db_now)[1], began
-        provider_clock.measure(runtime, account.id)
+            clock = provider_clock.of_row(account)
+            if clock is not None and clock.trustworthy(account.db_now, provider_clock.host_id(), began):
+                draft = checks.draft(connection, settings, wanted, clock, account.db_now)
+                if draft.refusal is None and account.blocked_at is not None:
+                    draft = replace(draft, refusal=_block_problem(connection, account))
+                request = records.Request(bound.id, idinterno, wanted, transport, draft, first_only)
+                return records.take(connection, settings, request), draft, clock.bounds(account.db_now)[1], began
+        provider_clock.measure(runtime, bound.id)
     raise UsageError("The clock of this machine or of the database keeps jumping, so the window cannot be kept.")
 
 
-def _block_problem(connection: Connection, account: Any) -> Refusal | None:
+def _block_problem(connection: Connection, account: Row[Any]) -> Refusal | None:
     """Nothing goes out of a blocked account, but for one trial a backoff step."""
     if connection.execute(query("take_trial"), {"account_id": account.id}).first():
         return None
@@ -198,12 +195,12 @@ def _of_error(error: ProviderError, again: bool) -> _Outcome:
 
 
 def _finish(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | None) -> Sent:
-    """Write the outcome down; a list and the account take note of it in the same transaction."""
+    """Write down the outcome, and in the same transaction what it says about the account and the number."""
     with runtime.engine.begin() as connection:
-        # The account before the message, as when it was taken.
+        # The account's row before the message's, in the order in which they were locked when it was taken.
         _tell_account(connection, runtime.settings, taken.account_id, sent, account_words)
         records.finish(connection, taken, sent)
-        at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        at = connection.execute(select(func.clock_timestamp())).scalar_one()
         optouts.heed_code(connection, taken.number, sent.code, sent.text[:400], at.astimezone(PROVIDER_ZONE))
     log.info("sent single=%s attempt=%s status=%s code=%s", taken.id, taken.attempt, sent.status, sent.code)
     return sent
@@ -212,9 +209,9 @@ def _finish(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | Non
 def _tell_account(
     connection: Connection, settings: Settings, account_id: int, sent: Sent, account_words: str | None
 ) -> None:
-    """Block the account that was refused, or end the block of one that is accepted.
+    """Block the account when its credential was refused, or end the block when its message was accepted.
 
-    A mail server's words are not the provider's, and another credential than the account's says nothing of it.
+    A mail server's words are not the provider's, and what another credential meets says nothing about the account.
     """
     if sent.transport == "smtp":
         return
@@ -222,4 +219,4 @@ def _tell_account(
     if account_words and (own_credential or account_scope(account_words) in ("credit", "contract")):
         blocking.block(connection, account_id, account_words)
     elif sent.status == "accepted" and own_credential:
-        connection.execute(query("end_block"), {"account_id": account_id})
+        blocking.unblock(connection, account_id)
