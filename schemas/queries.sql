@@ -980,3 +980,17 @@ UPDATE single_message SET state = 'unknown', lease_until = NULL, finished_at = c
        text = 'the process that sent it ended before the answer was recorded'
 WHERE state = 'sending' AND lease_until < clock_timestamp()
 RETURNING id;
+
+-- replies, single messages, accounts
+
+-- name: begin_whole_inbox
+-- Whether it is time to read the whole inbox, for one worker at a time: nobody begins another within :lease seconds, nor
+-- before a failed one may be tried again. A moment that lies further ahead than any wait was written before the
+-- database's clock was stepped back.
+UPDATE account SET inbox_whole_retry_at = clock_timestamp() + make_interval(secs => :lease)
+WHERE id = :account_id
+  AND (inbox_marking_at IS NOT NULL OR inbox_whole_at IS NULL
+       OR inbox_whole_at <= clock_timestamp() - make_interval(secs => :every))
+  AND (inbox_whole_retry_at IS NULL
+       OR inbox_whole_retry_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '2 hours')
+RETURNING id;

@@ -94,6 +94,9 @@ account = Table(
     Column("inbox_read_at", Moment),  # begin of the last pull that worked
     Column("inbox_whole_at", Moment),  # begin of the last pull of the whole inbox that worked
     Column("inbox_words", Text),  # why the last pull failed
+    Column("inbox_marking_at", Moment),  # begin of a marking whose answer is not stored: replies may be missing
+    Column("inbox_whole_failures", Integer, nullable=False, server_default=text("0")),
+    Column("inbox_whole_retry_at", Moment),  # no pull of the whole inbox begins before
     CheckConstraint("(blocked_at IS NULL) = (blocked_words IS NULL)"),
     CheckConstraint("clock_low_ms <= clock_high_ms"),
     CheckConstraint("failures >= 0"),

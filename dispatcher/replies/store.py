@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 MAX_TEXT = 2_000
 """Characters of a text that are kept; a long SMS of ten parts has fewer."""
-_BATCH = 200
+_BATCH = 1_000
 
 Way = Literal["pull", "soap", "push"]
 Links = dict[str, tuple[int, int]]

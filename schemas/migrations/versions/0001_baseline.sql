@@ -79,6 +79,9 @@ CREATE TABLE account (
     inbox_read_at timestamptz,          -- begin of the last pull that worked
     inbox_whole_at timestamptz,         -- begin of the last pull of the whole inbox that worked
     inbox_words text,                   -- why the last pull failed
+    inbox_marking_at timestamptz,       -- begin of a marking whose answer is not stored: replies may be missing
+    inbox_whole_failures int NOT NULL DEFAULT 0,
+    inbox_whole_retry_at timestamptz,   -- no pull of the whole inbox begins before
     CHECK ((blocked_at IS NULL) = (blocked_words IS NULL)),
     CHECK (clock_low_ms <= clock_high_ms)
 );
