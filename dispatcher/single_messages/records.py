@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from dispatcher.config import Settings
+from dispatcher.db.outage import storable
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
 from dispatcher.single_messages.checks import Draft
-from dispatcher.transports import Transport
+from dispatcher.transports import TRANSPORTS, Transport
 from schemas import tables
 from schemas.single import SingleMessage
 
@@ -123,6 +124,36 @@ def take(connection: Connection, settings: Settings, request: Request) -> Taken 
     return _take_again(connection, request, lease)
 
 
+def refuse(
+    connection: Connection,
+    account_id: int,
+    idinterno: str,
+    fields: dict[str, Any],
+    words: str,
+    transport: Transport,
+) -> None:
+    """Record that a message cannot be sent; nothing when its idinterno has a record already.
+
+    `fields` are those of the payload, whatever they hold; `transport` is the configured one.
+    """
+    number, texto = (value if isinstance(value := fields.get(name), str) else "" for name in ("number", "text"))
+    parameters = {
+        "account_id": account_id,
+        "idinterno": idinterno,
+        "destino": storable(number[:40]),
+        "texto": storable(texto[:2000]),
+        "transport": given if (given := fields.get("transport")) in TRANSPORTS else transport,
+        "test": False,
+        "start_at": None,
+        "html": None,
+        "state": "refused",
+        "code": None,
+        "text": storable(words[:500]),
+        "lease": 0,
+    }
+    connection.execute(query("take_single"), parameters)
+
+
 def _record(connection: Connection, request: Request, lease: float) -> Row[Any] | None:
     """A new record, `sending` or `refused`; None when the idinterno has one already."""
     draft, wanted = request.draft, request.wanted
@@ -173,7 +204,7 @@ def _count_for_rate(connection: Connection, account_id: int, rate: int) -> None:
 
 def finish(connection: Connection, taken: Taken, sent: Sent) -> None:
     """Write down the outcome of the call."""
-    outcome = {"state": sent.status, "code": sent.code, "text": sent.text[:500].replace("\x00", " ")}
+    outcome = {"state": sent.status, "code": sent.code, "text": storable(sent.text[:500])}
     connection.execute(query("finish_single"), {"id": taken.id, "attempt": taken.attempt, **outcome})
 
 

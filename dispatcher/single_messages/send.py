@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,9 +19,11 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from dispatcher.accounts import binding, blocking, provider_clock
 from dispatcher.config import Settings
+from dispatcher.db import outage
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard, UsageError
@@ -38,6 +41,7 @@ from schemas.single import SingleMessage
 log = logging.getLogger(__name__)
 
 _IDENTICAL = -4
+_FINISH_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between two tries to write an outcome down
 
 
 def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -> Sent:
@@ -77,25 +81,58 @@ def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -
 
 
 def receive(runtime: Runtime, payload: dict[str, Any], task_id: str, *, redelivered: bool = False) -> Sent | None:
-    """Send what came as a task. What cannot be carried out is in the log alone: there is no record without a message.
+    """Send what came as a task; None when it cannot be carried out, which its record then says.
 
     A payload without an idinterno gets one from the task's id, so that a task that comes twice is one message. A task
     that comes again makes no call for a message that has a record: whoever read there that it failed may have sent it
-    otherwise since.
+    otherwise since. When the provider's clock cannot be measured there is no record: the log says so.
+
+    Raises:
+        SQLAlchemyError: the database cannot store it now; nothing was sent.
     """
+    own = re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]
     try:
         wanted = SingleMessage.model_validate(payload)
         again = redelivered
-        if wanted.idinterno is None and (own := re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]):
+        if wanted.idinterno is None and own:
             wanted = wanted.model_copy(update={"idinterno": f"T{own}"})
             again = True  # a record under this name is this very task's
         return send(runtime, wanted, first_only=again)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        log.error("send_refused task=%s why=%s: %s", task_id, first["loc"][0] if first["loc"] else "", first["msg"])
-    except (UsageError, ProviderError) as error:
+    except ProviderError as error:
         log.error("send_refused task=%s why=%s", task_id, error)
+        return None
+    except ValidationError as error:
+        words = _words(error)
+    except UsageError as error:
+        words = f"{error} {error.hint or ''}".strip()
+    except SQLAlchemyError as error:
+        if not outage.lasts(error):
+            raise
+        words = "the message cannot be stored"
+    log.error("send_refused task=%s why=%s", task_id, words)
+    _record_refusal(runtime, payload, own, words)
     return None
+
+
+def _words(error: ValidationError) -> str:
+    """What is wrong with a payload, without repeating what its fields hold."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = first["loc"][0] if first["loc"] else ""
+    # A field that nobody knows has a name that may be anything.
+    return f"{field if field in SingleMessage.model_fields else 'another field'}: {first['msg']}"
+
+
+def _record_refusal(runtime: Runtime, payload: Any, own: str, words: str) -> None:
+    """Keep a refusal where the caller looks for it: under its idinterno, or the one that the task's id gives."""
+    fields = payload if isinstance(payload, dict) else {}
+    given = fields.get("idinterno")
+    idinterno = given if isinstance(given, str) and re.fullmatch(r"[0-9A-Za-z]{1,50}", given) else f"T{own}"
+    try:
+        with runtime.engine.begin() as connection:
+            account = binding.find(connection, runtime.settings) or binding.bind(connection, runtime.settings)
+            records.refuse(connection, account.id, idinterno, fields, words, runtime.settings.transport)
+    except UsageError as error:
+        log.error("refusal_not_recorded idinterno=%s why=%s", idinterno, error)
 
 
 # -- before the call -------------------------------------------------------------------------------------------------
@@ -195,15 +232,32 @@ def _of_error(error: ProviderError, again: bool) -> _Outcome:
 
 
 def _finish(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | None) -> Sent:
-    """Write down the outcome, and in the same transaction what it says about the account and the number."""
+    """Write down the outcome, also when the database is away for a moment: nobody will know it again.
+
+    After the last try the record becomes `unknown` when its lease runs out; the call is never made again by itself.
+    """
+    for wait in (*_FINISH_WAITS, None):
+        try:
+            _write_down(runtime, taken, sent, account_words)
+            break
+        except SQLAlchemyError as error:
+            log.warning("outcome_waits single=%s status=%s why=%s", taken.id, sent.status, type(error).__name__)
+            if wait is None or outage.lasts(error):
+                log.error("outcome_not_recorded single=%s attempt=%s status=%s", taken.id, taken.attempt, sent.status)
+                return sent
+            time.sleep(wait)
+    log.info("sent single=%s attempt=%s status=%s code=%s", taken.id, taken.attempt, sent.status, sent.code)
+    return sent
+
+
+def _write_down(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | None) -> None:
+    """The outcome, and in the same transaction what it says about the account and the number."""
     with runtime.engine.begin() as connection:
         # The account's row before the message's, in the order in which they were locked when it was taken.
         _tell_account(connection, runtime.settings, taken.account_id, sent, account_words)
         records.finish(connection, taken, sent)
         at = connection.execute(select(func.clock_timestamp())).scalar_one()
         optouts.heed_code(connection, taken.number, sent.code, sent.text[:400], at.astimezone(PROVIDER_ZONE))
-    log.info("sent single=%s attempt=%s status=%s code=%s", taken.id, taken.attempt, sent.status, sent.code)
-    return sent
 
 
 def _tell_account(

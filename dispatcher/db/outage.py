@@ -1,0 +1,19 @@
+"""Whether an error of the database passes by itself, or lies in what was to be stored."""
+
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+_LASTING = ("22", "23", "54")  # SQLSTATE classes: data exception, integrity violation, program limit exceeded
+
+
+def lasts(error: SQLAlchemyError) -> bool:
+    """Whether the database is there and will never take this: a value that it cannot hold, or that breaks a rule.
+
+    Every other error, from a refused connection to a full disk, may be over when somebody tries again.
+    """
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return isinstance(error, (DataError, IntegrityError)) or state.startswith(_LASTING)
+
+
+def storable(words: str) -> str:
+    """A text that Postgres can hold: without NUL, and with a question mark for half a character."""
+    return words.replace("\x00", " ").encode("utf-8", "replace").decode("utf-8")
