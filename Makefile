@@ -8,7 +8,7 @@ SEED ?= 1
 MINUTES ?= 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench up lock clean chaos soak
+.PHONY: help demo test test-all lint format bench up lock clean chaos soak
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +33,11 @@ demo: $(VENV)/.runtime ## a campaign of 10,000 messages against the simulated pr
 up: $(VENV)/.runtime ## worker, beat and Flower in the foreground
 	@$(BIN)/dispatcher up
 
-test: $(VENV)/.dev ## every test
+test: $(VENV)/.dev ## every test but the slow ones
 	@$(BIN)/python -m pytest -n 4 --dist loadfile
+
+test-all: $(VENV)/.dev ## the slow ones too
+	@$(BIN)/python -m pytest -n 4 --dist loadfile -m ''
 
 lint: $(VENV)/.dev ## ruff, mypy --strict and the import contract
 	@$(BIN)/ruff check .
@@ -45,6 +48,10 @@ lint: $(VENV)/.dev ## ruff, mypy --strict and the import contract
 format: $(VENV)/.dev ## let ruff put the code in form
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+.PHONY: docs
+docs: $(VENV)/.runtime ## write docs/settings.md from the settings in the code
+	@$(BIN)/python -m ops.settings_page
 
 bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
 	@$(BIN)/python -m ops.bench

@@ -1,4 +1,9 @@
-"""What a process needs to work: the settings, the database, the provider. Made once per process, after any fork."""
+"""What a process needs to work: the settings, the database, the provider. Made once per process, after any fork.
+
+The provider's modules are imported when they are first used: most commands only look at the database.
+"""
+
+from __future__ import annotations
 
 import logging
 import os
@@ -11,12 +16,13 @@ from sqlalchemy import Engine
 from dispatcher import config, transports
 from dispatcher.config import Settings
 from dispatcher.db import engine as db_engine
-from dispatcher.provider.http import HttpProvider
-from dispatcher.provider.message import Sender
-from dispatcher.transports import Formato, Transport
+from dispatcher.posted_marks import PostedMarks
 
 if TYPE_CHECKING:
+    from dispatcher.provider.http import HttpProvider
     from dispatcher.provider.inbox import Inbox
+    from dispatcher.provider.message import Sender
+    from dispatcher.transports import Formato, Transport
 
 log = logging.getLogger("dispatcher")
 
@@ -28,12 +34,17 @@ class Runtime:
     settings: Settings
     pid: int = field(default_factory=os.getpid)
     _senders: dict[Transport, Sender] = field(default_factory=dict)
-    _inboxes: dict[tuple[Transport, Formato], "Inbox"] = field(default_factory=dict)
+    _inboxes: dict[tuple[Transport, Formato], Inbox] = field(default_factory=dict)
 
     @cached_property
     def engine(self) -> Engine:
         """The database."""
         return db_engine.connect(self.settings.sqlalchemy_url)
+
+    @cached_property
+    def marks(self) -> PostedMarks:
+        """The witnesses outside the database of how far accounts have posted."""
+        return PostedMarks(self.settings)
 
     @cached_property
     def provider(self) -> HttpProvider:
@@ -50,6 +61,8 @@ class Runtime:
         return self._http("")
 
     def _http(self, apikey: str) -> HttpProvider:
+        from dispatcher.provider.http import HttpProvider
+
         return HttpProvider(
             self.settings.provider_url,
             apikey,
@@ -67,7 +80,7 @@ class Runtime:
             self._senders[transport] = transports.sender(self.settings, transport)
         return self._senders[transport]
 
-    def inbox(self, transport: Transport, formato: Formato = "text") -> "Inbox":
+    def inbox(self, transport: Transport, formato: Formato = "text") -> Inbox:
         """The way in for replies: the Web Service when that is the transport, else the inbox page.
 
         Raises:
@@ -85,7 +98,7 @@ class Runtime:
             inbox.close()
         if "engine" in self.__dict__:
             self.engine.dispose()
-        for name in ("provider", "anonymous"):
+        for name in ("provider", "anonymous", "marks"):
             if name in self.__dict__:
                 getattr(self, name).close()
 

@@ -1,6 +1,6 @@
 """Which way a message goes out and replies come in, made from the settings. One dict, explicit.
 
-The Web Service's and the mailbox's libraries are imported when they are first used: most processes never need them.
+Each way's modules are imported when it is first used: most processes need one of them, or none.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
-from dispatcher.provider.message import Sender
-from dispatcher.provider.unit import UnitSender
 
 if TYPE_CHECKING:
     from dispatcher.provider.inbox import Inbox
+    from dispatcher.provider.message import Sender
 
 Transport = Literal["http", "soap", "smtp"]
 Formato = Literal["text", "excel"]
@@ -53,6 +52,8 @@ def inbox(settings: Settings, transport: Transport, formato: Formato = "text") -
 
 
 def _http(settings: Settings) -> Sender:
+    from dispatcher.provider.unit import UnitSender
+
     return UnitSender(
         settings.provider_url, settings.require_apikey(), timeout=settings.provider_timeout, ca_bundle=_ca(settings)
     )

@@ -22,7 +22,7 @@ import platformdirs
 from dispatcher import config
 from dispatcher.campaigns import lifecycle, loading
 from dispatcher.campaigns.lifecycle import Summary
-from dispatcher.cli.campaign import describe, progress_bar, say_codes
+from dispatcher.cli.campaign_views import describe, progress_bar, say_codes
 from dispatcher.cli.output import Output
 from dispatcher.config import Settings
 from dispatcher.errors import DispatcherError

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import redis
 from psycopg import sql
 
 from dispatcher.db import engine as db_engine
@@ -233,6 +232,8 @@ def _spawn_valkey(path: Path, data: Path) -> int:
 
 
 def _answers(path: Path) -> bool:
+    import redis  # a command that needs the database alone has no use for it
+
     client = redis.Redis(unix_socket_path=str(path), socket_timeout=2)
     try:
         return bool(client.ping())

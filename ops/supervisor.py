@@ -21,6 +21,8 @@ from dispatcher.home import make_lists_folder_if_possible
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
+_HEAD_START = 5.0
+"""Seconds that beat gets to end before the workers are told; it ends at once, unless the broker holds it up."""
 _YOUNG = 10.0
 _MAX_BACKOFF = 30.0
 
@@ -32,6 +34,7 @@ class Child:
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    stops_first: bool = False
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     deaths: int = 0
@@ -50,7 +53,7 @@ def children(settings: Settings) -> list[Child]:
     return [
         Child("bulk", celery("worker", "-Q", "submit,poll,control", "-n", "bulk@%h", "-c", str(slots))),
         Child("urgent", celery("worker", "-Q", "urgent", "-n", "urgent@%h", "-c", "1")),
-        Child("beat", celery("beat")),
+        Child("beat", celery("beat"), stops_first=True),
         Child("flower", _flower(settings), {"FLOWER_BASIC_AUTH": flower_auth(settings)}),
         *([Child("api", [sys.executable, "-m", "dispatcher", "api"])] if settings.api_port else []),
     ]
@@ -129,19 +132,33 @@ class Supervisor:
 
     def _stop_all(self) -> bool:
         """Beat first, so that nothing new is hinted; then everything at once. Whether nobody had to be killed."""
-        running = [child.process for child in self.children if child.process is not None]
-        for process in running:
-            if process.poll() is None:
-                process.terminate()
         ends = time.monotonic() + self._grace
-        clean = True
-        for process in running:
-            try:
-                process.wait(max(0.1, ends - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                clean = False
+        beats = [child.process for child in self.children if child.process is not None and child.stops_first]
+        others = [child.process for child in self.children if child.process is not None and not child.stops_first]
+        _terminate(beats)
+        _wait(beats, min(ends, time.monotonic() + _HEAD_START))
+        _terminate(others)
+        clean = _wait([*beats, *others], ends)
+        for process in [*beats, *others]:
             _kill_group(process)
         return clean
+
+
+def _terminate(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+
+
+def _wait(processes: list[subprocess.Popen[bytes]], ends: float) -> bool:
+    """Wait until they have ended, and no longer than this moment. Whether all of them have."""
+    clean = True
+    for process in processes:
+        try:
+            process.wait(max(0.1, ends - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            clean = False
+    return clean
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -8,6 +8,7 @@ SELECT id FROM account WHERE id = :account_id AND fingerprint = :fingerprint FOR
 -- name: read_conditions
 -- Runs after lock_account, in a snapshot of its own, so that the counts are those of this moment.
 SELECT a.*,
+       (SELECT prefix FROM installation) AS life,
        clock_timestamp() AS db_now,
        coalesce(n.in_flight, 0) AS in_flight,
        coalesce(n.doubts, 0) AS doubts
@@ -21,17 +22,21 @@ LEFT JOIN (
 WHERE a.id = :account_id;
 
 -- name: claim_chunk
--- due -> sending with a new attempt and a lease, for the next chunk of the campaign whose turn it is; two claimers never
--- get the same chunk. The campaign is locked: pause and cancel wait for this transaction, or it sees them.
--- The look-ups of chunks are all by scalars, so that chunk_to_claim gives them in order: a join or a sort would read
--- every due chunk of the campaign for each claim. A canary bounds the index, or all behind it would be read in vain; ORDER
--- BY keeps the planner to it, which else takes the whole table for the shorter way to any one row.
+-- due -> sending with a new attempt and a lease, for the next chunk of the campaign whose turn it is; two claimers
+-- never get the same chunk. The campaign is locked: pause and cancel wait for this transaction, or it sees them. The
+-- look-ups of chunks are all by scalars, so that chunk_to_claim gives them in order: a join or a sort would read every
+-- due chunk of the campaign for each claim. A canary bounds the index, or all behind it would be read in vain; ORDER BY
+-- keeps the planner to it, which else takes the whole table for the shorter way to any one row. A campaign's last line
+-- waits until the others have ended, so that its result says something about them. :only claims that chunk or none.
 WITH chosen AS (
     SELECT c.id, c.prefix, c.test, c.expires_at, c.html, c.canary_chunks
     FROM campaign c
     WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
       AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
-      AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+      AND (CAST(:only AS bigint) IS NULL OR c.id = (SELECT campaign_id FROM chunk WHERE id = CAST(:only AS bigint)))
+      AND (SELECT NOT k.goes_last OR NOT EXISTS (SELECT 1 FROM chunk o WHERE o.campaign_id = k.campaign_id
+                                                 AND o.state = 'sending')
+           FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
              AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1)
     ORDER BY array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
     LIMIT 1
@@ -43,9 +48,12 @@ WITH chosen AS (
     WHERE id = (
         SELECT k.id FROM chunk k WHERE k.campaign_id = (SELECT id FROM chosen) AND k.state = 'due'
           AND k.root_no <= coalesce((SELECT canary_chunks FROM chosen), 2147483647)
+          AND (CAST(:only AS bigint) IS NULL OR k.id = CAST(:only AS bigint))
+          AND (NOT k.goes_last OR NOT EXISTS (SELECT 1 FROM chunk o WHERE o.campaign_id = k.campaign_id
+                                              AND o.state IN ('due', 'sending') AND o.id <> k.id))
         ORDER BY k.root_no, k.chunk_no LIMIT 1 FOR NO KEY UPDATE OF k SKIP LOCKED
     )
-    RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, messages - resulted - suppressed AS unsettled
+    RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, resends, messages - resulted - suppressed AS unsettled
 ), taken AS (
     UPDATE campaign SET turn = :turn, state = 'running', started_at = coalesce(started_at, clock_timestamp())
     WHERE id = (SELECT id FROM chosen) AND EXISTS (SELECT 1 FROM claimed)
@@ -82,6 +90,9 @@ WITH content AS MATERIALIZED (
         FROM message m
         WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
           AND m.result_code IS NULL AND m.suppressed IS NULL
+          -- Looked at again for a resend: a trace that came after the split speaks for the first line.
+          AND (:resends = 0 OR NOT EXISTS (SELECT 1 FROM result_line r WHERE r.campaign_id = m.campaign_id
+                                           AND r.seq = m.seq AND r.generation = m.generation))
         ORDER BY m.campaign_id, m.seq
         OFFSET 0  -- so that each line is looked up once, not once for each column above
     ) l
@@ -115,8 +126,9 @@ WHERE id = :chunk_id AND state = 'sending' AND attempt = :attempt;
 
 -- name: finish_accepted
 -- OK counts for its own attempt alone, also when the lease ran out meanwhile. It wakes the poll, and ends the account's
--- backoff and block, but for a block that began after this POST did: of that its OK says nothing (one that lies ahead was
--- written before the clock was stepped back). The account's row is touched only when that changes something.
+-- backoff and a block by an answer. It ends no block by results, since the provider takes a bulk POST without credit
+-- too, and no block that began after this POST did (one that lies ahead was written before the clock was stepped back).
+-- The account's row is touched only when that changes something.
 WITH moved AS (
     UPDATE chunk SET state = CASE WHEN resulted + suppressed = messages THEN 'settled' ELSE 'accepted' END,
            settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
@@ -132,10 +144,16 @@ WITH moved AS (
     -- Written over the account's columns alone, so that after waiting for its row Postgres judges the newest one.
     UPDATE account a
     SET poll_misses = 0, poll_at = least(a.poll_at, clock_timestamp() + interval '1 second'),
-        failures = CASE WHEN a.blocked_at BETWEEN m.posted_at AND clock_timestamp() THEN a.failures ELSE 0 END,
-        blocked_at = CASE WHEN a.blocked_at BETWEEN m.posted_at AND clock_timestamp() THEN a.blocked_at END,
-        blocked_words = CASE WHEN a.blocked_at BETWEEN m.posted_at AND clock_timestamp() THEN a.blocked_words END,
-        retry_at = CASE WHEN a.blocked_at BETWEEN m.posted_at AND clock_timestamp() THEN a.retry_at
+        failures = CASE WHEN a.blocked_cause <> 'answer' OR a.blocked_at BETWEEN m.posted_at AND clock_timestamp()
+                        THEN a.failures ELSE 0 END,
+        blocked_at = CASE WHEN a.blocked_cause <> 'answer' OR a.blocked_at BETWEEN m.posted_at AND clock_timestamp()
+                          THEN a.blocked_at END,
+        blocked_words = CASE WHEN a.blocked_cause <> 'answer' OR a.blocked_at BETWEEN m.posted_at AND clock_timestamp()
+                             THEN a.blocked_words END,
+        blocked_cause = CASE WHEN a.blocked_cause <> 'answer' OR a.blocked_at BETWEEN m.posted_at AND clock_timestamp()
+                             THEN a.blocked_cause END,
+        retry_at = CASE WHEN a.blocked_cause <> 'answer' OR a.blocked_at BETWEEN m.posted_at AND clock_timestamp()
+                        THEN a.retry_at
                         WHEN :trial THEN clock_timestamp() + interval '1 second' END
     FROM moved m
     WHERE a.id = :account_id
@@ -163,7 +181,7 @@ UPDATE chunk k SET state = CASE WHEN resulted + suppressed = messages THEN 'sett
        lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = :reason,
        doubt_observed_ms = a.observed_ms
            + least(:cap_ms, coalesce(extract(epoch FROM clock_timestamp() - a.polled_at) * 1000, 0)::bigint),
-       probe_at = clock_timestamp(), probes = 0
+       probe_at = clock_timestamp(), probes = 0, evidence_at = NULL, evidence_observed_ms = NULL
 FROM account a
 WHERE k.id = :chunk_id AND a.id = k.account_id AND k.state = 'sending' AND k.attempt = :attempt
 RETURNING k.state;
@@ -225,7 +243,7 @@ WITH before AS (
     SELECT id, blocked_at FROM account WHERE id = :account_id FOR NO KEY UPDATE
 )
 UPDATE account a SET blocked_at = clock_timestamp(), blocked_words = :words,
-       failures = a.failures + 1,
+       blocked_cause = coalesce(a.blocked_cause, 'answer'), failures = a.failures + 1,
        retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(a.failures, 6))))
 FROM before WHERE a.id = before.id
 RETURNING before.blocked_at IS NULL AS begun;
@@ -238,7 +256,7 @@ RETURNING id;
 
 -- name: end_block
 -- A single message that was accepted ends a block, and nothing else: campaigns have backoff steps of their own.
-UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_at = NULL
+UPDATE account SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, failures = 0, retry_at = NULL
 WHERE id = :account_id AND blocked_at IS NOT NULL;
 
 -- name: rescue_leases
@@ -254,7 +272,7 @@ WITH late AS (
            lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'lease_expired',
            doubt_observed_ms = a.observed_ms
                + least(:cap_ms, coalesce(extract(epoch FROM clock_timestamp() - a.polled_at) * 1000, 0)::bigint),
-           probe_at = clock_timestamp(), probes = 0
+           probe_at = clock_timestamp(), probes = 0, evidence_at = NULL, evidence_observed_ms = NULL
     FROM late, account a
     WHERE k.id = late.id AND a.id = k.account_id
     RETURNING k.id, k.attempt, k.campaign_id, k.chunk_no
@@ -272,9 +290,15 @@ FROM chunk k JOIN unnest(CAST(:campaigns AS bigint[]), CAST(:chunks AS int[])) A
 ORDER BY k.id
 FOR NO KEY UPDATE OF k;
 
+-- name: latest_moment
+-- The latest that the provider's clock may show now, with two seconds to spare.
+SELECT clock_timestamp() + make_interval(secs => coalesce(clock_high_ms, 0) / 1000.0 + 2) FROM account WHERE id = :account_id;
+
 -- name: settle_lines
 -- First results only: a message that has one is not touched. Counters move with exactly the rows that changed.
 -- A -4 on a line that moved to a child chunk does not count here: the first line's result decides.
+-- Also answers the longest time from POST to result. A fecha ahead of the provider's own clock counts for nothing but its
+-- line.
 -- Where a batch of one campaign is dense, settle_range reads its whole range of keys instead of looking each up.
 WITH settled AS (
     UPDATE message m SET result_code = t.code, result_text = t.text, processed_at = t.fecha
@@ -285,17 +309,20 @@ WITH settled AS (
       -- messages once for every line of the batch.
       AND CASE WHEN m.result_code IS NULL AND m.suppressed IS NULL THEN true ELSE false END
       AND (t.code <> -4 OR t.root_no IS NULL OR m.chunk_no = t.root_no)
-    RETURNING m.campaign_id, m.chunk_no, m.result_code
+    RETURNING m.campaign_id, m.chunk_no, m.seq, m.result_code, m.processed_at
 ), per_code AS (
-    SELECT campaign_id, chunk_no, result_code AS code, count(*)::int AS n FROM settled GROUP BY 1, 2, 3
+    SELECT campaign_id, chunk_no, result_code AS code, count(*)::int AS n, max(seq) AS last_seq,
+           max(processed_at) FILTER (WHERE processed_at <= :latest) AS last
+    FROM settled GROUP BY 1, 2, 3
 ), per_chunk AS (
-    SELECT campaign_id, chunk_no, sum(n)::int AS n FROM per_code GROUP BY 1, 2
+    SELECT campaign_id, chunk_no, sum(n)::int AS n, max(last_seq) AS last_seq, max(last) AS last FROM per_code GROUP BY 1, 2
 ), counted AS (
     INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n)
     SELECT campaign_id, chunk_no, code, n FROM per_code ORDER BY 1, 2, 3
     ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + excluded.n
 ), moved AS (
     UPDATE chunk k SET resulted = k.resulted + p.n,
+           traced_seq = greatest(k.traced_seq, p.last_seq), resulted_at = greatest(k.resulted_at, p.last),
            state = CASE WHEN k.state IN ('accepted', 'in_doubt', 'held')
                              AND k.resulted + p.n + k.suppressed = k.messages
                         THEN 'settled' ELSE k.state END,
@@ -307,10 +334,11 @@ WITH settled AS (
     FROM per_chunk p
     WHERE k.campaign_id = p.campaign_id AND k.chunk_no = p.chunk_no
       AND k.campaign_id = :campaign_id  -- in settle_range alone
-    RETURNING k.campaign_id, k.state, p.n
+    RETURNING k.campaign_id, k.state, p.n, p.last - k.posted_at AS delay
 )
 SELECT coalesce(sum(n), 0)::int AS settled,
-       array_agg(DISTINCT campaign_id) FILTER (WHERE state = 'settled') AS campaigns
+       array_agg(DISTINCT campaign_id) FILTER (WHERE state = 'settled') AS campaigns,
+       extract(epoch FROM max(delay))::float AS delay
 FROM moved;
 
 -- name: unsettled_lines
@@ -352,8 +380,8 @@ WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused
 ORDER BY c.id FOR NO KEY UPDATE;
 
 -- name: complete_campaigns
--- Completed = every chunk final, in a snapshot taken under the lock: a retry that added a chunk meanwhile is seen, and one
--- that comes later finds the campaign completed and opens it again.
+-- Completed = every chunk final, in a snapshot taken under the lock: a retry that added a chunk meanwhile is seen, and
+-- one that comes later finds the campaign completed and opens it again.
 UPDATE campaign c SET state = 'completed', completed_at = clock_timestamp(), reason = NULL
 WHERE c.id = ANY(:ids) AND c.state IN ('scheduled', 'running', 'paused')
   AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
@@ -495,50 +523,131 @@ WHERE k.id IN (
   AND a.polled_at > greatest(k.posted_at, a.passed_over_at) + make_interval(secs => :horizon)
 RETURNING k.campaign_id, k.chunk_no, k.messages - k.resulted - k.suppressed AS unknown;
 
+-- name: note_evidence
+-- The provider has worked past a doubtful POST: a line that was handed in after it has its result. TEST speaks for
+-- TEST, and unit calls, which do not wait in the bulk queue, for unit calls. A resent line says nothing: its result may
+-- be the first one's.
+UPDATE chunk k SET evidence_at = clock_timestamp(), evidence_observed_ms = a.observed_ms
+FROM account a, campaign c
+WHERE a.id = :account_id AND k.account_id = a.id AND c.id = k.campaign_id AND k.state = 'in_doubt' AND k.evidence_at IS NULL
+  AND EXISTS (SELECT 1 FROM chunk l JOIN campaign d ON d.id = l.campaign_id
+              WHERE l.account_id = k.account_id AND l.posted_at > k.doubt_since AND l.resulted > 0
+                AND l.resulted_at IS NOT NULL AND l.resends = 0
+                AND d.test = c.test AND (d.html IS NULL) = (c.html IS NULL))
+RETURNING k.campaign_id, k.chunk_no;
+
+-- name: accept_traced
+-- The provider reads a bloque in order, so a line with a result shows that every line before it was taken too. A doubt
+-- of which nothing is left behind the last such line was taken whole.
+UPDATE chunk k SET state = 'accepted', accepted_at = clock_timestamp(), doubt_since = NULL, doubt_reason = NULL,
+       probe_at = clock_timestamp() + interval '60 seconds', probes = 0
+WHERE k.account_id = :account_id AND k.state = 'in_doubt' AND k.resends = 0 AND k.traced_seq IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM message m WHERE m.campaign_id = k.campaign_id AND m.seq BETWEEN k.traced_seq + 1 AND k.last_seq
+                  AND m.chunk_no = k.chunk_no AND m.result_code IS NULL AND m.suppressed IS NULL)
+RETURNING k.campaign_id, k.chunk_no;
+
 -- name: doubts_to_resolve
--- Doubtful chunks past the horizon. When later chunks were posted, one of them must have results; what never left
--- (proven undelivered or absent, or settled with nothing to send) says nothing.
--- With no later one, the chunks accepted before it must have results, or the provider has not come to it yet.
--- Unit calls are answered at once: they say nothing of how far the provider is with its bulk queue, nor it of them.
-WITH unit AS (
-    SELECT id FROM campaign WHERE account_id = :account_id AND html IS NOT NULL
-)
-SELECT k.id, k.campaign_id, k.chunk_no, k.root_no, k.attempt, k.resends, k.first_seq, k.last_seq, c.prefix, c.on_doubt,
-       c.html IS NOT NULL AS by_unit
+-- Doubtful chunks past the horizon that may be decided now. `evident`: there is evidence, the wait after it has passed
+-- (the horizon, or twice the longest time from POST to result of a day), and at most 5 % of what was taken in the hour
+-- before it still waits. `late`: the result horizon has passed, so that the operator decides. What may not be resent is
+-- asked for at once.
+SELECT k.id, k.campaign_id, k.chunk_no, k.root_no, k.attempt, k.resends, k.first_seq, k.last_seq, k.traced_seq, k.posted_at,
+       k.evidence_at, c.prefix, c.on_doubt, c.test, c.html IS NOT NULL AS by_unit, e.evident,
+       a.observed_ms - k.doubt_observed_ms >= :result_horizon_ms AS late
 FROM chunk k JOIN campaign c ON c.id = k.campaign_id JOIN account a ON a.id = k.account_id
+CROSS JOIN LATERAL (
+    SELECT k.evidence_at IS NOT NULL
+       AND a.observed_ms - k.evidence_observed_ms >= greatest(:horizon_ms, 2 * (
+               SELECT max(longest_ms) FROM result_delay
+               WHERE account_id = k.account_id AND hour > clock_timestamp() - interval '25 hours'))
+       AND (c.html IS NOT NULL OR (
+            SELECT coalesce(sum(t.waiting), 0) <= 0.05 * coalesce(sum(t.lines), 0) FROM (
+                SELECT o.messages - o.resulted - o.suppressed AS waiting, o.messages - o.suppressed AS lines
+                FROM chunk o JOIN campaign d ON d.id = o.campaign_id
+                WHERE o.account_id = k.account_id AND o.state IN ('accepted', 'settled') AND o.accepted_at IS NOT NULL
+                  AND o.posted_at > k.evidence_at - interval '1 hour' AND o.posted_at <= k.evidence_at
+                  AND (o.resulted > 0 OR o.state IN ('sending', 'accepted', 'in_doubt', 'held'))
+                  AND d.test = c.test AND d.html IS NULL
+                UNION ALL
+                SELECT o.messages - o.suppressed, o.messages - o.suppressed FROM chunk o
+                WHERE o.account_id = k.account_id AND o.state = 'settled' AND o.resulted + o.suppressed < o.messages
+                  AND o.resulted = 0 AND o.settled_at > k.evidence_at - interval '1 hour'
+                  AND o.posted_at > k.evidence_at - interval '1 hour' AND o.posted_at <= k.evidence_at
+            ) t)) AS evident
+) e
 WHERE k.account_id = :account_id AND k.state = 'in_doubt' AND k.probe_at <= clock_timestamp()
   AND a.observed_ms - k.doubt_observed_ms >= :horizon_ms
-  AND (c.html IS NOT NULL
-       OR NOT EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
-                      AND l.campaign_id NOT IN (SELECT id FROM unit)
-                      AND l.state NOT IN ('sending', 'due', 'cancelled', 'expired')
-                      AND NOT (l.state = 'settled' AND l.resulted = 0 AND l.accepted_at IS NULL)
-                      AND NOT (l.state IN ('held', 'split') AND l.resulted = 0
-                               AND EXISTS (SELECT 1 FROM absence p WHERE p.campaign_id = l.campaign_id
-                                           AND p.chunk_no = l.chunk_no)))
-           AND NOT EXISTS (SELECT 1 FROM chunk e WHERE e.account_id = k.account_id AND e.state = 'accepted'
-                           AND e.campaign_id NOT IN (SELECT id FROM unit)
-                           AND e.posted_at < k.posted_at AND e.resulted = 0
-                           AND NOT EXISTS (SELECT 1 FROM chunk s WHERE s.account_id = k.account_id AND s.resulted > 0
-                                           AND s.campaign_id NOT IN (SELECT id FROM unit)
-                                           AND s.posted_at > e.posted_at AND s.posted_at < k.posted_at))
-       OR EXISTS (SELECT 1 FROM chunk l WHERE l.account_id = k.account_id AND l.posted_at > k.posted_at
-                  AND l.campaign_id NOT IN (SELECT id FROM unit) AND l.resulted > 0))
+  AND (e.evident OR c.on_doubt = 'hold' OR k.resends >= :max_resends
+       OR a.observed_ms - k.doubt_observed_ms >= :result_horizon_ms)
 ORDER BY k.id
 LIMIT 20;
 
--- name: answered_line
--- A line of a campaign that the provider took for sure: whether it knows this one tells whether its not knowing another
--- one means anything.
-SELECT m.seq, m.generation FROM message m
-WHERE m.campaign_id = :campaign_id AND m.result_code IN (0, 1)
-ORDER BY m.seq LIMIT 1;
+-- name: taken_and_waiting
+-- Lines of a doubtful chunk before the last one with a result: taken, and still without a result of their own.
+SELECT count(*)::int FROM message m
+WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :traced_seq - 1 AND m.chunk_no = :chunk_no
+  AND m.result_code IS NULL AND m.suppressed IS NULL;
+
+-- name: balance_against
+-- How many messages saldo or envíos moved by between two readings around a doubtful POST, beyond all that our own lines
+-- can explain: those posted between the readings, and those whose results came between them. Null when the readings say
+-- nothing.
+WITH before AS (
+    SELECT b.at, b.saldo, b.envios FROM balance b JOIN chunk k ON k.id = :chunk_id
+    WHERE b.account_id = k.account_id AND b.at <= k.posted_at ORDER BY b.at DESC LIMIT 1
+), after AS (
+    SELECT b.at, b.saldo, b.envios FROM balance b JOIN chunk k ON k.id = :chunk_id
+    WHERE b.account_id = k.account_id AND b.at > k.evidence_at ORDER BY b.at DESC LIMIT 1
+), moved AS (
+    SELECT before.at AS since, after.at AS until,
+           greatest(before.saldo - after.saldo, after.envios - before.envios) AS by
+    FROM before, after
+    WHERE coalesce(after.saldo <= before.saldo, true) AND coalesce(after.envios >= before.envios, true)
+), explained AS (
+    SELECT coalesce(sum(CASE WHEN o.id = :chunk_id THEN o.resulted ELSE o.messages - o.suppressed END), 0)
+           + (SELECT count(*) FROM single_message s WHERE s.account_id = :account_id AND s.created_at > moved.since) AS n
+    FROM moved LEFT JOIN chunk o ON o.account_id = :account_id
+         AND o.posted_at > moved.since - interval '2 days' AND o.state <> 'due'
+         AND (o.posted_at > moved.since OR o.resulted_at > moved.since OR o.state = 'accepted')
+    GROUP BY moved.since
+)
+SELECT moved.by - explained.n AS unexplained FROM moved, explained;
+
+-- name: begin_probe
+-- One round of questions by idinterno at a time; a dead prober's lease runs out.
+UPDATE account SET probe_lease_until = clock_timestamp() + make_interval(secs => :lease), probe_turn = probe_turn + 1
+WHERE id = :account_id
+  AND (probe_lease_until IS NULL OR probe_lease_until NOT BETWEEN clock_timestamp()
+                                    AND clock_timestamp() + make_interval(secs => 2 * :lease))
+RETURNING probe_turn;
+
+-- name: probe_goes_on
+-- The holder of the lease keeps it for another question; no row when somebody else has it.
+UPDATE account SET probe_lease_until = clock_timestamp() + make_interval(secs => :lease)
+WHERE id = :account_id AND probe_turn = :probe_turn
+RETURNING id;
+
+-- name: end_probe
+-- Gives the lease back.
+UPDATE account SET probe_lease_until = NULL WHERE id = :account_id AND probe_turn = :probe_turn;
+
+-- name: later_unit_line
+-- A unit call made after a doubtful one that the provider took for sure: whether its status page knows this one tells
+-- whether its not knowing the other means anything.
+SELECT m.seq, m.generation, m.campaign_id, d.prefix
+FROM chunk k JOIN campaign c ON c.id = k.campaign_id
+JOIN chunk l ON l.account_id = k.account_id AND l.posted_at > k.doubt_since AND l.resulted > 0 AND l.resends = 0
+JOIN campaign d ON d.id = l.campaign_id AND d.html IS NOT NULL AND d.test = c.test
+JOIN message m ON m.campaign_id = l.campaign_id AND m.seq BETWEEN l.first_seq AND l.last_seq AND m.chunk_no = l.chunk_no
+WHERE k.id = :chunk_id AND m.result_code IN (0, 1)
+ORDER BY l.posted_at LIMIT 1;
 
 -- name: lines_to_probe
--- Lines of a doubtful chunk without a trace that were not yet found absent.
+-- Lines of a doubtful chunk without a trace that were not yet found absent, behind :behind (the last line that has a
+-- result).
 SELECT m.seq, m.generation FROM message m
-WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
-  AND m.result_code IS NULL AND m.suppressed IS NULL
+WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN greatest(:first_seq, CAST(:behind AS int) + 1) AND :last_seq
+  AND m.chunk_no = :chunk_no AND m.result_code IS NULL AND m.suppressed IS NULL
   AND NOT EXISTS (SELECT 1 FROM result_line r WHERE r.campaign_id = m.campaign_id AND r.seq = m.seq
                   AND r.generation = m.generation)
   AND NOT EXISTS (SELECT 1 FROM absence p WHERE p.campaign_id = m.campaign_id AND p.chunk_no = m.chunk_no
@@ -574,8 +683,9 @@ ORDER BY k.id FOR NO KEY UPDATE;
 SELECT id FROM campaign WHERE id = :campaign_id FOR NO KEY UPDATE;
 
 -- name: split_absent
--- The lines proven absent, and only they, move to one child chunk; the parent keeps what left a trace.
--- Holds only when every traceless line was found absent; otherwise nothing moves.
+-- The lines found absent, and only they, move to one child chunk. The parent keeps what left a trace, and what was
+-- taken with it: lines before the last one that has a result, unless the operator's word (:by_word) speaks of every
+-- open line. Moves nothing unless every other open line was found absent.
 WITH parent AS (
     SELECT k.* FROM chunk k
     WHERE k.id = :chunk_id AND k.state IN ('in_doubt', 'held') AND k.attempt = :attempt
@@ -588,6 +698,7 @@ WITH parent AS (
     FROM parent k JOIN message m ON m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq
          AND m.chunk_no = k.chunk_no
     WHERE m.result_code IS NULL AND m.suppressed IS NULL
+      AND (:by_word OR k.resends > 0 OR m.seq > coalesce(k.traced_seq, 0))
 ), proof AS (
     SELECT count(*)::int AS n FROM open_lines HAVING count(*) > 0 AND bool_and(absent)
 ), child AS (
@@ -603,7 +714,10 @@ WITH parent AS (
     FROM child, open_lines o WHERE m.campaign_id = child.campaign_id AND m.seq = o.seq
     RETURNING 1
 ), ended AS (
-    UPDATE chunk k SET state = 'split', messages = k.messages - proof.n, settled_at = clock_timestamp()
+    UPDATE chunk k SET messages = k.messages - proof.n, settled_at = clock_timestamp(),
+           state = CASE WHEN k.resulted + k.suppressed = k.messages - proof.n THEN 'split' ELSE 'accepted' END,
+           accepted_at = CASE WHEN k.resulted + k.suppressed = k.messages - proof.n THEN k.accepted_at
+                              ELSE clock_timestamp() END
     FROM proof WHERE k.id = :chunk_id AND EXISTS (SELECT 1 FROM child)
 )
 SELECT child.chunk_no, proof.n AS messages FROM child, proof;
@@ -713,8 +827,8 @@ SELECT EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id
        (SELECT max(doubt_since) FROM chunk WHERE account_id = :account_id AND state = 'in_doubt') AS doubt_since;
 
 -- name: canaries_done
--- Campaigns whose canary chunks, and what was split from them, are all at their end; nothing else has results then. Whether
--- anything was posted at all.
+-- Campaigns whose canary chunks, and what was split from them, are all at their end; nothing else has results then.
+-- Whether anything was posted at all.
 SELECT c.id, c.max_reject_rate, r.bad, r.results,
        (SELECT EXISTS (SELECT 1 FROM chunk k JOIN attempt t ON t.chunk_id = k.id
                        WHERE k.campaign_id = c.id AND k.chunk_no <= c.canary_chunks)) AS posted
@@ -734,8 +848,9 @@ WHERE c.account_id = :account_id AND c.canary_chunks IS NOT NULL AND c.state IN 
 UPDATE campaign SET canary_chunks = NULL, opened_at = clock_timestamp() WHERE id = :campaign_id AND state IN ('scheduled', 'running');
 
 -- name: recent_results
--- Results of the chunks that were posted last, of each running campaign with a limit on rejects: of :chunks of them, or of
--- as many as it takes for :enough results, :most at most. What was posted before the operator overruled a pause is past.
+-- Results of the chunks that were posted last, of each running campaign with a limit on rejects: of :chunks of them, or
+-- of as many as it takes for :enough results, :most at most. What was posted before the operator overruled a pause is
+-- past.
 SELECT c.id, c.max_reject_rate, count(*)::int AS chunks, sum(r.bad)::int AS bad, sum(r.results)::int AS results
 FROM campaign c
 CROSS JOIN LATERAL (
@@ -775,7 +890,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: release_unposted
 -- A held chunk that was never posted (held after a restore): due again when the operator says unsent.
-UPDATE chunk SET state = 'due', doubt_since = NULL, doubt_reason = NULL
+UPDATE chunk SET state = 'due', doubt_since = NULL, doubt_reason = NULL, refusals = 0
 WHERE id = :chunk_id AND state = 'held' AND attempt = 0
 RETURNING messages - resulted - suppressed AS messages;
 
@@ -834,57 +949,154 @@ UPDATE chunk k SET state = 'held', lease_until = NULL, doubt_since = clock_times
                                 c.created_at + make_interval(secs => coalesce(a.clock_low_ms, 0) / 1000.0))
 FROM campaign c, account a
 WHERE k.state IN ('due', 'sending', 'in_doubt') AND c.id = k.campaign_id AND a.id = k.account_id
+  AND (CAST(:account_id AS bigint) IS NULL OR a.id = CAST(:account_id AS bigint))
 RETURNING k.campaign_id;
 
 -- name: block_by_result
--- A result line says that credit or contract is over: block, once for each new such line.
-UPDATE account SET blocked_at = clock_timestamp(), blocked_words = :words,
-       failures = failures + 1, account_words_at = :fecha,
-       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
-WHERE id = :account_id AND (account_words_at IS NULL OR account_words_at < :fecha)
+-- A result line says that credit or contract is over: block, one step for each newer such line. Tells whether the block
+-- began.
+WITH before AS (
+    SELECT id, blocked_at FROM account
+    WHERE id = :account_id AND (account_words_at IS NULL OR account_words_at < :fecha) FOR NO KEY UPDATE
+)
+UPDATE account a SET blocked_at = coalesce(a.blocked_at, clock_timestamp()), blocked_words = :words, blocked_cause = :cause,
+       failures = a.failures + 1, account_words_at = :fecha,
+       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(a.failures, 6))))
+FROM before WHERE a.id = before.id
+RETURNING before.blocked_at IS NULL AS begun;
+
+-- name: end_block_by_result
+-- A line that was posted during a block by results was sent for real: the account is open again. Reads the staged lines.
+UPDATE account a SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, failures = 0, retry_at = NULL
+WHERE a.id = :account_id AND a.blocked_cause IN ('credit', 'contract')
+  AND EXISTS (SELECT 1 FROM settle_line t
+              JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq AND m.generation = t.generation
+              JOIN chunk k ON k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no
+              WHERE t.code = 0 AND m.result_code = 0 AND k.posted_at > a.blocked_at AND t.fecha > a.account_words_at)
+RETURNING a.id;
+
+-- name: end_block_by_figures
+-- Saldo above 0 ends a block for credit, a last day that lies ahead one for the contract.
+UPDATE account SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, failures = 0, retry_at = NULL
+WHERE id = :account_id AND blocked_cause = :cause AND blocked_at < :asked_at
 RETURNING id;
 
--- name: opt_out_refused
--- Lines of the batch that were refused with -3 or -14 opt their number out, unless the person opted in again later.
--- Numbers in ascending order, so that two batches cannot wait for each other.
+-- name: requeue_refused
+-- The account was refused for these staged lines, so they were not sent: they move to a child chunk under the next
+-- generation of their idinterno, due when the account is open again. After :most refusals the child is held. The
+-- refusal is kept in result_line. The same line read again finds another generation and moves nothing.
 WITH refused AS (
-    SELECT DISTINCT ON (m.destino) m.destino, t.fecha, t.code || coalesce(' ' || t.text, '') AS reason
-    FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
-    WHERE t.code IN (-3, -14)
-      AND NOT EXISTS (SELECT 1 FROM optout_event e WHERE e.destino = m.destino AND e.action = 'remove'
-                      AND e.at >= t.fecha)
-    ORDER BY m.destino, t.fecha
-), added AS (
-    INSERT INTO optout (destino, source, reason, since)
-    SELECT destino, 'result', reason, fecha FROM refused ORDER BY destino
-    ON CONFLICT (destino) DO NOTHING
-    RETURNING destino, source, reason
+    SELECT m.campaign_id, m.seq, m.chunk_no, m.generation, t.fecha, t.code, coalesce(t.text, '') AS text
+    FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq AND m.generation = t.generation
+    WHERE m.result_code IS NULL AND m.suppressed IS NULL AND m.generation < 15
+), parent AS (
+    SELECT k.*, g.n, g.last_seq AS traced,
+           (SELECT max(chunk_no) FROM chunk WHERE campaign_id = k.campaign_id)
+           + row_number() OVER (PARTITION BY k.campaign_id ORDER BY k.chunk_no) AS child_no
+    FROM (SELECT campaign_id, chunk_no, count(*)::int AS n, max(seq) AS last_seq FROM refused GROUP BY 1, 2) g
+    JOIN chunk k ON k.campaign_id = g.campaign_id AND k.chunk_no = g.chunk_no
+), kept AS (
+    INSERT INTO result_line (campaign_id, seq, generation, fecha, text, code)
+    SELECT campaign_id, seq, generation, fecha, text, code FROM refused ON CONFLICT DO NOTHING
+), child AS (
+    INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, parent_no, first_seq, last_seq, messages, refusals, state,
+                       doubt_since, doubt_reason)
+    SELECT campaign_id, account_id, child_no, root_no, chunk_no, first_seq, last_seq, n, refusals + 1,
+           CASE WHEN refusals + 1 >= :most THEN 'held' ELSE 'due' END,
+           CASE WHEN refusals + 1 >= :most THEN clock_timestamp() END,
+           CASE WHEN refusals + 1 >= :most THEN 'account_refused' END
+    FROM parent
+    RETURNING campaign_id, chunk_no, parent_no, state
+), moved AS (
+    UPDATE message m SET chunk_no = c.chunk_no, generation = m.generation + 1
+    FROM refused r JOIN child c ON c.campaign_id = r.campaign_id AND c.parent_no = r.chunk_no
+    WHERE m.campaign_id = r.campaign_id AND m.seq = r.seq
+), shrunk AS (
+    UPDATE chunk k SET messages = k.messages - p.n, traced_seq = greatest(k.traced_seq, p.traced),
+           state = CASE WHEN k.state IN ('accepted', 'in_doubt', 'held') AND k.resulted + k.suppressed = k.messages - p.n
+                        THEN 'settled' ELSE k.state END,
+           settled_at = CASE WHEN k.state IN ('accepted', 'in_doubt', 'held')
+                                  AND k.resulted + k.suppressed = k.messages - p.n
+                             THEN clock_timestamp() ELSE k.settled_at END
+    FROM parent p WHERE k.id = p.id
 )
-INSERT INTO optout_event (destino, action, source, reason) SELECT destino, 'add', source, reason FROM added;
+SELECT c.campaign_id, c.parent_no, c.chunk_no, c.state, p.n
+FROM child c JOIN parent p ON p.campaign_id = c.campaign_id AND p.chunk_no = c.parent_no;
 
--- name: list_undeliverable
--- Lines of the batch with -1 or -2 put their number on the do-not-send list; the same line read again changes nothing.
-INSERT INTO undeliverable AS u (destino, code, since, expires_at)
-SELECT DISTINCT ON (m.destino) m.destino, t.code, t.fecha, t.fecha + make_interval(days => :days)
-FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
-WHERE t.code IN (-1, -2)
-ORDER BY m.destino, t.fecha DESC
-ON CONFLICT (destino) DO UPDATE SET code = excluded.code, since = excluded.since, expires_at = excluded.expires_at
-WHERE excluded.since > u.since;
-
--- name: opt_out
--- One number opts out; nothing when it has, or when it opted in again later than :at.
-WITH added AS (
-    INSERT INTO optout (destino, source, reason, since)
-    SELECT CAST(:destino AS text), :source, :reason, coalesce(CAST(:at AS timestamptz), clock_timestamp())
-    WHERE NOT EXISTS (SELECT 1 FROM optout_event e WHERE e.destino = :destino AND e.action = 'remove'
-                      AND e.at >= CAST(:at AS timestamptz))
-    ON CONFLICT (destino) DO NOTHING
-    RETURNING destino, source, reason, since
-), recorded AS (
-    INSERT INTO optout_event (destino, action, source, reason) SELECT destino, 'add', source, reason FROM added
+-- name: settle_former_line
+-- OK for a former generation of a line that is still open: it was sent after all, and is not sent again.
+WITH settled AS (
+    UPDATE message SET result_code = :code, result_text = :text, processed_at = :fecha
+    WHERE campaign_id = :campaign_id AND seq = :seq AND generation > :generation
+      AND result_code IS NULL AND suppressed IS NULL
+    RETURNING campaign_id, chunk_no
+), counted AS (
+    INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n) SELECT campaign_id, chunk_no, :code, 1 FROM settled
+    ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + 1
 )
-SELECT * FROM added;
+UPDATE chunk k SET resulted = k.resulted + 1,
+       state = CASE WHEN k.state IN ('accepted', 'in_doubt', 'held') AND k.resulted + 1 + k.suppressed = k.messages
+                    THEN 'settled' ELSE k.state END,
+       settled_at = CASE WHEN k.state IN ('accepted', 'in_doubt', 'held') AND k.resulted + 1 + k.suppressed = k.messages
+                         THEN clock_timestamp() ELSE k.settled_at END
+FROM settled s WHERE k.campaign_id = s.campaign_id AND k.chunk_no = s.chunk_no
+RETURNING k.chunk_no;
+
+-- name: choose_trial
+-- While results refuse the account, one line is tried per backoff step: the chunk whose turn it is, one of a single
+-- line if there is one. The campaign is locked, as in a claim.
+SELECT k.id, k.campaign_id, k.chunk_no, k.root_no
+FROM campaign c CROSS JOIN LATERAL (
+    SELECT o.*, o.messages - o.resulted - o.suppressed AS open FROM chunk o
+    WHERE o.campaign_id = c.id AND o.state = 'due' AND o.root_no <= coalesce(c.canary_chunks, 2147483647)
+      AND (NOT o.goes_last OR NOT EXISTS (SELECT 1 FROM chunk w WHERE w.campaign_id = c.id AND w.state IN ('due', 'sending')
+                                          AND w.id <> o.id))
+    ORDER BY o.refusals, o.messages - o.resulted - o.suppressed > 1, o.root_no, o.chunk_no LIMIT 1
+) k
+WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
+  AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+ORDER BY k.refusals, k.open > 1, array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
+LIMIT 1 FOR NO KEY UPDATE OF c;
+
+-- name: lock_family_now
+-- A chunk with its root, both or neither: a claim never waits for a chunk.
+SELECT id FROM chunk WHERE campaign_id = :campaign_id AND chunk_no IN (:root_no, :chunk_no)
+ORDER BY id FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: carve_line
+-- The first open line of a locked due chunk moves to a due chunk of its own, unless it is the only one. Answers the
+-- chunk that has one line now.
+WITH whole AS (
+    SELECT k.*, k.messages - k.resulted - k.suppressed AS open FROM chunk k WHERE k.id = :chunk_id AND k.state = 'due'
+), line AS (
+    SELECT m.seq FROM whole k JOIN message m ON m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq
+         AND m.chunk_no = k.chunk_no
+    WHERE k.open > 1 AND m.result_code IS NULL AND m.suppressed IS NULL
+    ORDER BY m.seq LIMIT 1
+), child AS (
+    INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, parent_no, first_seq, last_seq, messages, refusals, resends,
+                       first_post_at)
+    SELECT k.campaign_id, k.account_id, (SELECT max(chunk_no) + 1 FROM chunk WHERE campaign_id = k.campaign_id), k.root_no,
+           k.chunk_no, l.seq, l.seq, 1, k.refusals, k.resends, k.first_post_at
+    FROM whole k, line l
+    RETURNING id, campaign_id, chunk_no
+), moved AS (
+    UPDATE message m SET chunk_no = c.chunk_no FROM child c, line l WHERE m.campaign_id = c.campaign_id AND m.seq = l.seq
+), shrunk AS (
+    UPDATE chunk k SET messages = k.messages - 1 FROM whole WHERE k.id = whole.id AND EXISTS (SELECT 1 FROM child)
+)
+SELECT coalesce((SELECT id FROM child), (SELECT id FROM whole)) AS id;
+
+-- name: note_delay
+-- The longest time from POST to result of this hour.
+INSERT INTO result_delay AS d (account_id, hour, longest_ms)
+VALUES (:account_id, date_trunc('hour', clock_timestamp()), :ms)
+ON CONFLICT (account_id, hour) DO UPDATE SET longest_ms = greatest(d.longest_ms, excluded.longest_ms)
+WHERE d.longest_ms < excluded.longest_ms;
+
+-- name: stop_stale_account
+-- A witness outside the database showed that it is older than what was posted: nothing is claimed until `db restored`.
+UPDATE account SET stale_at = clock_timestamp(), stale_words = :words WHERE id = :account_id AND stale_at IS NULL RETURNING id;
 
 -- name: opt_in
 -- One number opts in again; nothing when it is not on the list.
@@ -980,6 +1192,30 @@ UPDATE single_message SET state = 'unknown', lease_until = NULL, finished_at = c
        text = 'the process that sent it ended before the answer was recorded'
 WHERE state = 'sending' AND lease_until < clock_timestamp()
 RETURNING id;
+
+-- name: campaign_counters
+-- A campaign's progress from its chunks' counters: rows with a state count chunks, rows with a code count results. One
+-- statement, so that both are of the same moment.
+SELECT state, NULL::int AS code, count(*) AS chunks, sum(messages) AS messages, sum(resulted) AS resulted,
+       sum(suppressed) AS suppressed
+FROM chunk WHERE campaign_id = :campaign_id GROUP BY state
+UNION ALL
+SELECT NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = :campaign_id GROUP BY code
+ORDER BY code DESC;
+
+-- name: cancel_due
+-- The chunks of a cancelled campaign that are still due will not be sent. Locked in ascending order, as everywhere.
+UPDATE chunk SET state = 'cancelled'
+WHERE id IN (SELECT id FROM chunk WHERE campaign_id = :campaign_id AND state = 'due' ORDER BY id FOR NO KEY UPDATE);
+
+-- name: try_lock_request
+-- One process at a time loads a request. The lock outlives transactions and ends with the connection, so that it ends
+-- however the process does.
+SELECT pg_try_advisory_lock(hashtextextended(:key, 0));
+
+-- name: unlock_request
+-- Gives up try_lock_request's lock.
+SELECT pg_advisory_unlock(hashtextextended(:key, 0));
 
 -- replies, single messages, accounts
 

@@ -62,6 +62,7 @@ account = Table(
     Column("clock_anchor_ms", BigInteger),  # its database clock less its boot clock: a step of the clock shows here
     Column("blocked_at", Moment),
     Column("blocked_words", Text),
+    Column("blocked_cause", Text),  # an answer, or results that speak of the account
     Column("failures", Integer, nullable=False, server_default=text("0")),
     Column("retry_at", Moment),  # nothing is claimed before
     Column("rate_free_at", Moment),  # the limiter: when the next chunk may go
@@ -97,7 +98,14 @@ account = Table(
     Column("inbox_marking_at", Moment),  # begin of a marking whose answer is not stored: replies may be missing
     Column("inbox_whole_failures", Integer, nullable=False, server_default=text("0")),
     Column("inbox_whole_retry_at", Moment),  # no pull of the whole inbox begins before
+    Column("stale_at", Moment),  # when a witness showed that the database is older than what was posted
+    Column("stale_words", Text),  # what it showed
+    Column("probe_lease_until", Moment),
+    Column("probe_turn", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint("blocked_cause IN ('answer', 'credit', 'contract')"),
     CheckConstraint("(blocked_at IS NULL) = (blocked_words IS NULL)"),
+    CheckConstraint("(blocked_at IS NULL) = (blocked_cause IS NULL)"),
+    CheckConstraint("(stale_at IS NULL) = (stale_words IS NULL)"),
     CheckConstraint("clock_low_ms <= clock_high_ms"),
     CheckConstraint("failures >= 0"),
     CheckConstraint("fingerprint ~ '^[0-9a-f]{16}$'"),
@@ -175,11 +183,20 @@ chunk = Table(
     Column("probe_at", Moment),
     Column("probes", Integer, nullable=False, server_default=text("0")),
     Column("settled_at", Moment),
+    # The campaign's last line: posted after the others, it is evidence for them.
+    Column("goes_last", Boolean, nullable=False, server_default=text("false")),
+    Column("traced_seq", Integer),  # the last of its lines that has a result of its own
+    Column("resulted_at", Moment),  # provider's clock, the latest result of its lines
+    # When a later line's result showed that the provider had worked past this doubt.
+    Column("evidence_at", Moment),
+    Column("evidence_observed_ms", BigInteger),  # account.observed_ms at that moment
+    # How often the account was refused for these lines.
+    Column("refusals", SmallInteger, nullable=False, server_default=text("0")),
     CheckConstraint("(parent_no IS NULL) = (root_no = chunk_no)"),
     CheckConstraint("(state NOT IN ('in_doubt', 'held')) OR doubt_since IS NOT NULL"),
     CheckConstraint("(state = 'sending') = (lease_until IS NOT NULL)"),
     CheckConstraint("(state = 'settled') <= (settled_at IS NOT NULL)"),
-    CheckConstraint("attempt >= 0 AND resends >= 0 AND probes >= 0", name="chunk_attempts"),
+    CheckConstraint("attempt >= 0 AND resends >= 0 AND probes >= 0 AND refusals >= 0", name="chunk_attempts"),
     CheckConstraint("chunk_no > 0"),
     CheckConstraint("last_seq >= first_seq"),
     CheckConstraint("messages >= 0"),
@@ -205,6 +222,7 @@ chunk = Table(
         "root_no",
         postgresql_where=text("(state IN ('sending', 'accepted', 'in_doubt', 'held'))"),
     ),
+    Index("chunk_later_results", "account_id", "posted_at", postgresql_where=text("(resulted > 0)")),
     Index("chunk_to_claim", "campaign_id", "root_no", "chunk_no", postgresql_where=text("(state = 'due')")),
     Index("chunk_with_results", "campaign_id", "posted_at", postgresql_where=text("(resulted > 0)")),
     Index(
@@ -364,6 +382,16 @@ campaign_request = Table(
     CheckConstraint("length(idempotency_key) BETWEEN 1 AND 200"),
     CheckConstraint("state IN ('received', 'created', 'refused', 'failed')"),
 )
+
+result_delay = Table(
+    "result_delay",
+    metadata,
+    Column("account_id", BigInteger, ForeignKey("account.id"), primary_key=True),
+    Column("hour", Moment, primary_key=True),
+    Column("longest_ms", BigInteger, nullable=False),
+    CheckConstraint("longest_ms >= 0"),
+)
+"""The longest time from POST to result, by the hour in which the result came: how long absence must wait."""
 
 unmapped_sentence = Table(
     "unmapped_sentence",

@@ -67,7 +67,7 @@ class Cluster:
         """What a process has written."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
-    def cli(self, *arguments: str, code: int | None = 0, stdin: bytes = b"", timeout: float = 60) -> dict[str, Any]:
+    def cli(self, *arguments: str, code: int | None = 0, stdin: bytes = b"", timeout: float = 240) -> dict[str, Any]:
         """Run `dispatcher … --json`; its one JSON object. `code` is the exit code that is expected, None any."""
         done = subprocess.run(
             [sys.executable, "-m", "dispatcher", *arguments, "--json"],

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, delete, func, insert
 
+from dispatcher.accounts import binding
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
-from dispatcher.domain.window import PROVIDER_ZONE
+from dispatcher.domain.window import PROVIDER_ZONE, provider_local
 from dispatcher.errors import AnswerError, ProviderError, UsageError
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
@@ -119,9 +120,19 @@ def record_balance(runtime: Runtime, account_id: int) -> AccountInfo:
         mine = connection.execute(query("begin_balance"), {"account_id": account_id, "wait": _BALANCE_PAUSE}).first()
     if mine is None:
         return AccountInfo()
-    info = AccountInfo(saldo=_if_answered(runtime.provider.saldo), envios=_if_answered(runtime.provider.envios))
-    if info.saldo is not None or info.envios is not None:
-        with runtime.engine.begin() as connection:
+    with runtime.engine.connect() as connection:
+        asked = binding.row(connection, account_id)
+    info = AccountInfo(
+        saldo=_if_answered(runtime.provider.saldo),
+        envios=_if_answered(runtime.provider.envios),
+        vencimiento=_if_answered(runtime.provider.vencimiento) if asked.blocked_cause == "contract" else None,
+    )
+    with runtime.engine.begin() as connection:
+        if cause := _over(info, asked.db_now):
+            ended = {"account_id": account_id, "cause": cause, "asked_at": asked.db_now}
+            if connection.execute(query("end_block_by_figures"), ended).first():
+                log.info("account_open account=%s cause=%s", account_id, cause)
+        if info.saldo is not None or info.envios is not None:
             _keep(connection, account_id, info)
     return info
 
@@ -134,6 +145,15 @@ def _keep(connection: Connection, account_id: int, info: AccountInfo) -> None:
     connection.execute(delete(balance).where(balance.c.account_id == account_id, old))
 
 
+def _over(info: AccountInfo, now: datetime) -> str | None:
+    """Which block by results these figures end: there is credit again, or the contract has been extended."""
+    if info.saldo is not None and info.saldo > 0:
+        return "credit"
+    if info.vencimiento is not None and info.vencimiento >= provider_local(now).date():
+        return "contract"
+    return None
+
+
 def _unless_not_in_plan(question: Callable[[], T]) -> T | None:
     """The figure; None when the provider says in a sentence that the plan does not have it."""
     try:
@@ -144,7 +164,7 @@ def _unless_not_in_plan(question: Callable[[], T]) -> T | None:
         raise
 
 
-def _if_answered(question: Callable[[], int]) -> int | None:
+def _if_answered(question: Callable[[], T]) -> T | None:
     """The figure; None when there was no usable answer."""
     try:
         return question()

@@ -12,7 +12,13 @@ log = logging.getLogger(__name__)
 DOUBTS_FOR_TRIAL = 3
 """With this many unresolved doubts, an account claims one trial chunk per backoff step."""
 
-UNBLOCKED: dict[str, Any] = {"blocked_at": None, "blocked_words": None, "failures": 0, "retry_at": None}
+UNBLOCKED: dict[str, Any] = {
+    "blocked_at": None,
+    "blocked_words": None,
+    "blocked_cause": None,
+    "failures": 0,
+    "retry_at": None,
+}
 """The columns of an account that is neither blocked nor backing off."""
 
 

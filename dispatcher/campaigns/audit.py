@@ -1,16 +1,17 @@
-"""The audit: the sums of a campaign, counted from the messages themselves and held against the counters."""
+"""The audit: counts a campaign's messages themselves and compares the sums with the counters."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, column, func, select, table
 
 from dispatcher.campaigns import lifecycle
+from schemas import tables
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Rows = messages + invalid, messages = Σ statuses; what was sent, as a range while anything is unknown."""
+    """Rows = messages + invalid, messages = Σ statuses; what was sent is a range while anything is unknown."""
 
     campaign_id: int
     rows: int
@@ -29,43 +30,27 @@ class Audit:
         return asdict(self)
 
 
+_STATUS = table("message_status", column("campaign_id"), column("status"))  # the view
 _PERHAPS_SENT = ("submitted", "in_doubt", "held", "unknown")
 
 
 def audit(connection: Connection, campaign_id: int) -> Audit:
-    """Prove the sums of one campaign, or say which does not hold.
+    """Check the sums of one campaign; complaints say which do not hold.
 
     Raises:
         UsageError: there is no such campaign.
     """
+    # All counts must be of the same moment.
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     shown = lifecycle.show(connection, campaign_id)
-    key = {"id": campaign_id}
-    invalid_rows = connection.execute(
-        text("SELECT count(*) FROM invalid_row WHERE campaign_id = :id"), key
-    ).scalar_one()
-    statuses = _counted(
-        connection, "SELECT status, count(*) FROM message_status WHERE campaign_id = :id GROUP BY status", key
-    )
-    codes = _counted(
-        connection,
-        "SELECT result_code, count(*) FROM message WHERE campaign_id = :id AND result_code IS NOT NULL GROUP BY 1",
-        key,
-    )
-    left_out = _counted(
-        connection,
-        "SELECT suppressed, count(*) FROM message WHERE campaign_id = :id AND suppressed IS NOT NULL GROUP BY 1",
-        key,
-    )
-    attempts = _counted(
-        connection,
-        "SELECT coalesce(t.outcome, 'open'), count(*) FROM attempt t JOIN chunk k ON k.id = t.chunk_id "
-        "WHERE k.campaign_id = :id GROUP BY 1",
-        key,
-    )
-    decisions = connection.execute(
-        text("SELECT count(*) FROM operator_action WHERE campaign_id = :id"), key
-    ).scalar_one()
+    message, attempt, chunk = tables.message, tables.attempt, tables.chunk
+    invalid_rows = _count(connection, tables.invalid_row.c.campaign_id == campaign_id)
+    decisions = _count(connection, tables.operator_action.c.campaign_id == campaign_id)
+    statuses = _counted(connection, _STATUS.c.status, _STATUS.c.campaign_id == campaign_id)
+    codes = _counted(connection, message.c.result_code, message.c.campaign_id == campaign_id)
+    left_out = _counted(connection, message.c.suppressed, message.c.campaign_id == campaign_id)
+    in_campaign = attempt.c.chunk_id.in_(select(chunk.c.id).where(chunk.c.campaign_id == campaign_id))
+    attempts = _counted(connection, attempt.c.outcome, in_campaign, null_as="open")
     total = sum(statuses.values())
     rows = shown.messages + shown.invalid
     complaints = [
@@ -98,5 +83,14 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
     )
 
 
-def _counted(connection: Connection, statement: str, key: dict[str, int]) -> dict[Any, int]:
-    return {name: int(n) for name, n in connection.execute(text(statement), key).all()}
+def _count(connection: Connection, where: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).where(where)).scalar_one()
+
+
+def _counted(
+    connection: Connection, value: ColumnElement[Any], where: ColumnElement[bool], null_as: str | None = None
+) -> dict[Any, int]:
+    """How many rows have each value; those without one count as `null_as`, or not at all."""
+    rows = connection.execute(select(value, func.count()).where(where).group_by(value)).all()
+    named = {null_as if found is None else found: n for found, n in rows}
+    return {name: n for name, n in named.items() if name is not None}

@@ -10,12 +10,12 @@ from dispatcher.config import Settings
 from dispatcher.domain.window import provider_local
 
 _SECONDS_PER_POST = 1.0
-"""What a bulk POST is taken to cost when no rate limit says how fast it goes."""
+"""Assumed duration of a bulk POST when no rate limit sets the pace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """When a campaign would begin and end (UTC), and what that was reckoned from."""
+    """When a campaign would begin and end (UTC), and what the estimate is based on."""
 
     begins: datetime
     ends: datetime
@@ -29,7 +29,7 @@ def estimate(settings: Settings, start: datetime, *, sending: int, posts: int) -
         basis = f"at DISPATCHER_RATE={settings.rate} messages a minute"
     else:
         needed = timedelta(seconds=posts * _SECONDS_PER_POST / settings.concurrency)
-        basis = f"taking 1 s for each of {posts:,} POSTs, {settings.concurrency} at a time"
+        basis = f"assuming 1 s for each of {posts:,} POST{'s' * (posts != 1)}, {settings.concurrency} at a time"
     window = settings.sending_window
     return Estimate(
         window.next_opening(start), window.finish(start, needed), f"{basis}, within the window {settings.window}"
@@ -37,13 +37,17 @@ def estimate(settings: Settings, start: datetime, *, sending: int, posts: int) -
 
 
 def shortfalls(info: AccountInfo | None, *, sending: int, ends: datetime) -> list[str]:
-    """What the account lacks for a campaign of `sending` messages that would end at `ends`; a sentence each."""
+    """What the account lacks for a campaign of `sending` messages that would end at `ends`, one sentence each."""
     found: list[str] = []
     if info is None:
         return found
     if info.saldo is not None and sending > info.saldo:
-        found.append(f"The campaign has {sending:,} messages to send and the balance is {info.saldo:,}.")
+        found.append(
+            f"The balance is {info.saldo:,}, which is less than the {sending:,} message{'s' * (sending != 1)} to send."
+        )
     last = provider_local(ends)
     if info.vencimiento is not None and last.date() > info.vencimiento:
-        found.append(f"The campaign would end about {last:%Y-%m-%d %H:%M} and the contract on {info.vencimiento}.")
+        found.append(
+            f"The campaign would end about {last:%Y-%m-%d %H:%M}, but the contract ends on {info.vencimiento}."
+        )
     return found

@@ -1,6 +1,7 @@
-"""Exports: results and invalid rows.
+"""Exports: results, replies, invalid rows and the audit.
 
-People open CSV and XLSX, so cells that a spreadsheet would run are made harmless. JSONL is for programs and stays raw.
+People open CSV and XLSX, so cells that a spreadsheet would run as formulas are made harmless. JSONL is for programs and
+stays as it is.
 """
 
 import csv
@@ -47,12 +48,12 @@ INBOX_COLUMNS = (
 )
 _FREE_TEXT = frozenset({"external_id", "texto", "result_text", "raw", "detail", "origen", "idinterno"})
 _XLSX_ROWS = 1_048_575
-# OWASP, CSV injection: what a cell may not begin with.
+# A cell must not begin with one of these (OWASP, CSV injection).
 _DANGEROUS = "^[=+@\\t\\r\\n-]"
 
 
 def _cell(column: str) -> sql.Composable:
-    """A column as it may stand in a spreadsheet."""
+    """A column that is safe to open in a spreadsheet."""
     name = sql.Identifier(column)
     if column not in _FREE_TEXT:
         return name
@@ -74,7 +75,7 @@ def write_results(engine: Engine, campaign_id: int, kind: str, path: Path | None
 
 
 def write_inbox(engine: Engine, kind: str, path: Path | None, campaign_id: int | None = None) -> int:
-    """Write the replies (of one campaign) as csv, jsonl or xlsx, in the order of their coming. Returns how many."""
+    """Write the replies (of one campaign) as csv, jsonl or xlsx, in the order they arrived. Returns how many."""
     select = _rows("inbox", INBOX_COLUMNS, campaign_id, "received_at", raw=kind == "jsonl")
     return _write(engine, select, INBOX_COLUMNS, kind, path, "inbox")
 
@@ -88,7 +89,7 @@ def _write(
     with _target(path) as stream:
         if kind == "csv":
             return _copy_csv(engine, select, stream)
-        # Doubled backslashes are COPY's own escapes: JSON's must come through untouched, so CSV with odd quotes.
+        # The text format of COPY would double the backslashes of JSON: CSV with unusual quotes leaves them alone.
         lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(select)
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
         return _copy(engine, statement, stream)
@@ -105,7 +106,7 @@ def write_invalid_rows(engine: Engine, campaign_id: int, folder: Path) -> Path:
 
 
 def write_audit(found: Audit, path: Path) -> int:
-    """Write a campaign's ledger as CSV, one row an item (campaign_id, section, item, value). Returns how many rows."""
+    """Write a campaign's audit as CSV, one row per item (campaign_id, section, item, value). Returns how many rows."""
     sums = {
         name: getattr(found, name)
         for name in ("rows", "messages", "invalid", "sent_min", "sent_max", "decisions", "balanced")
@@ -125,7 +126,7 @@ def write_audit(found: Audit, path: Path) -> int:
 
 
 def _copy_csv(engine: Engine, select: sql.Composed, stream: BinaryIO) -> int:
-    # The mark tells a spreadsheet that this is UTF-8; a shell pipe wants none.
+    # The mark tells a spreadsheet that this is UTF-8; programs behind a pipe do not expect one.
     if stream is not sys.stdout.buffer:
         stream.write(b"\xef\xbb\xbf")
     return _copy(engine, sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(select), stream)
@@ -142,10 +143,10 @@ def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
 
 
 def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], path: Path, title: str) -> int:
-    """Stream into a write-only workbook; a sheet holds a million rows, so there may be several."""
-    # The file first: a path that cannot be written is told before the work, not after it.
+    """Stream into a write-only workbook. A sheet holds a million rows, so there may be several."""
+    # The file first: a path that cannot be written fails before the work, not after it.
     with _target(path) as stream:
-        import openpyxl  # most commands have no use for what takes a tenth of a second to import
+        import openpyxl  # takes a tenth of a second, and most commands do not need it
 
         book = openpyxl.Workbook(write_only=True)
         rows = 0
@@ -160,7 +161,7 @@ def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], 
                         sheet = book.create_sheet(f"{title} {rows // _XLSX_ROWS + 1}" if rows else title)
                         sheet.append(columns)
                     assert sheet is not None
-                    # Excel knows no time zones: the provider's local time, as its panel shows it.
+                    # Excel has no time zones: use the local time of the provider, as its panel does.
                     sheet.append([_plain(cell) for cell in row])
                     rows += 1
         if not rows:
@@ -175,13 +176,13 @@ def _plain(cell: Any) -> Any:
 
 @contextmanager
 def _target(path: Path | None) -> Iterator[BinaryIO]:
-    """Stdout, or a file that appears whole or not at all."""
+    """Stdout, or a file that appears complete or not at all."""
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     if not path.name:
-        raise UsageError(f"{str(path)!r} is no file's name.", hint="Give --output a file to write.")
+        raise UsageError(f"{str(path)!r} is not a file name.", hint="Give --output a file to write.")
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as stream:

@@ -1,32 +1,36 @@
-"""Campaigns as people see them: show, list, pause, resume, cancel. Progress is read from counters."""
+"""What a person sees of a campaign and does with it: show, list, pause, resume, cancel.
+
+Progress comes from counters; messages are never counted.
+"""
 
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, select
 
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
+from schemas import tables
 from schemas.states import STATUS_OF_CHUNK_STATE, MessageStatus
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A campaign with its progress; `counts` and `result_codes` hold what is above zero."""
+    """A campaign with its progress; `counts` and `result_codes` leave out zeros."""
 
     campaign_id: int
     name: str
     state: str
-    blocked: str | None  # the provider's words, when it refuses the account
+    blocked: str | None  # why the account sends nothing: the provider's words, or that the database is too old
     reason: str | None
     messages: int
     invalid: int
     held: int
     counts: dict[str, int]
     result_codes: dict[int, int]
-    left_out: dict[str, int]  # of the suppressed: how many for what
+    left_out: dict[str, int]  # suppressed messages by reason
     priority: str
     test: bool
     start_at: datetime | None  # None = at once
@@ -57,18 +61,20 @@ FINAL_STATUSES = (
     MessageStatus.UNKNOWN,
 )
 
-_CAMPAIGN = """
-SELECT c.*, a.blocked_words FROM campaign c JOIN account a ON a.id = c.account_id
-"""
+_LARGEST_ID = 2**63 - 1
+_CAMPAIGNS = select(
+    tables.campaign, func.coalesce(tables.account.c.stale_words, tables.account.c.blocked_words).label("blocked_words")
+).join(tables.account)
 
 
 def show(connection: Connection, campaign_id: int) -> Summary:
     """One campaign.
 
     Raises:
-        UsageError: there is none of this number.
+        UsageError: there is no campaign with this number.
     """
-    row = connection.execute(text(_CAMPAIGN + "WHERE c.id = :id"), {"id": campaign_id}).first()
+    fits = abs(campaign_id) <= _LARGEST_ID  # Postgres refuses to compare an id with anything larger
+    row = connection.execute(_CAMPAIGNS.where(tables.campaign.c.id == campaign_id)).first() if fits else None
     if row is None:
         raise UsageError(f"There is no campaign {campaign_id}.", hint="`dispatcher campaign list` shows them.")
     return _summary(connection, row)
@@ -76,28 +82,43 @@ def show(connection: Connection, campaign_id: int) -> Summary:
 
 def listing(connection: Connection, limit: int = 50) -> list[Summary]:
     """The newest campaigns, newest first."""
-    rows = connection.execute(text(_CAMPAIGN + "ORDER BY c.id DESC LIMIT :limit"), {"limit": limit}).all()
+    rows = connection.execute(_CAMPAIGNS.order_by(tables.campaign.c.id.desc()).limit(limit)).all()
     return [_summary(connection, row) for row in rows]
 
 
-def _summary(connection: Connection, row: Any) -> Summary:
-    # One statement, so one moment: else what settles between two would be counted twice.
-    counters = connection.execute(
-        text(
-            "SELECT state, NULL::int AS code, count(*) AS chunks, sum(messages)::bigint AS messages, "
-            "sum(resulted)::bigint AS resulted, sum(suppressed)::bigint AS suppressed "
-            "FROM chunk WHERE campaign_id = :id GROUP BY state "
-            "UNION ALL SELECT NULL, code, 0, 0, sum(n)::bigint, 0 FROM chunk_result WHERE campaign_id = :id "
-            "GROUP BY code ORDER BY code DESC"
-        ),
-        {"id": row.id},
-    ).all()
-    left_out = connection.execute(
-        text("SELECT reason, n FROM left_out WHERE campaign_id = :id ORDER BY reason"), {"id": row.id}
-    ).all()
+def _summary(connection: Connection, campaign: Any) -> Summary:
+    counters = connection.execute(query("campaign_counters"), {"campaign_id": campaign.id}).all()
     by_state = [counter for counter in counters if counter.state is not None]
     result_codes = {int(c.code): int(c.resulted) for c in counters if c.code is not None and c.resulted}
-    counts: dict[str, int] = dict.fromkeys(MessageStatus, 0)
+    counts = _counts(by_state, result_codes)
+    chunks_in = {counter.state: int(counter.chunks) for counter in by_state}
+    return Summary(
+        campaign_id=campaign.id,
+        name=campaign.name,
+        state=campaign.state,
+        blocked=campaign.blocked_words if campaign.state in ("scheduled", "running", "paused") else None,
+        reason=campaign.reason,
+        messages=campaign.messages,
+        invalid=campaign.invalid,
+        held=counts[MessageStatus.HELD],
+        counts={str(status): n for status, n in counts.items() if n},
+        result_codes=result_codes,
+        left_out=_left_out(connection, campaign.id),
+        priority=campaign.priority,
+        test=campaign.test,
+        start_at=campaign.start_at,
+        expires_at=campaign.expires_at,
+        created_at=campaign.created_at,
+        started_at=campaign.started_at,
+        completed_at=campaign.completed_at,
+        in_flight=chunks_in.get("sending", 0),
+        doubts=chunks_in.get("in_doubt", 0),
+    )
+
+
+def _counts(by_state: list[Any], result_codes: dict[int, int]) -> dict[MessageStatus, int]:
+    """Messages by status. Those with a result count by its code, the others by the state of their chunk."""
+    counts = dict.fromkeys(MessageStatus, 0)
     counts[MessageStatus.OK] = result_codes.get(0, 0)
     counts[MessageStatus.SIMULATED] = result_codes.get(1, 0)
     counts[MessageStatus.REJECTED] = sum(n for code, n in result_codes.items() if code < 0)
@@ -105,62 +126,40 @@ def _summary(connection: Connection, row: Any) -> Summary:
         counts[MessageStatus.SUPPRESSED] += int(chunks.suppressed)
         open_lines = int(chunks.messages) - int(chunks.resulted) - int(chunks.suppressed)
         counts[STATUS_OF_CHUNK_STATE[chunks.state]] += open_lines
-    chunk_states = {chunks.state: int(chunks.chunks) for chunks in by_state}
-    return Summary(
-        campaign_id=row.id,
-        name=row.name,
-        state=row.state,
-        blocked=row.blocked_words if row.state in ("scheduled", "running", "paused") else None,
-        reason=row.reason,
-        messages=row.messages,
-        invalid=row.invalid,
-        held=counts[MessageStatus.HELD],
-        counts={str(status): n for status, n in counts.items() if n},
-        result_codes=result_codes,
-        left_out={r.reason: int(r.n) for r in left_out},
-        priority=row.priority,
-        test=row.test,
-        start_at=row.start_at,
-        expires_at=row.expires_at,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        completed_at=row.completed_at,
-        in_flight=chunk_states.get("sending", 0),
-        doubts=chunk_states.get("in_doubt", 0),
-    )
+    return counts
+
+
+def _left_out(connection: Connection, campaign_id: int) -> dict[str, int]:
+    left_out = tables.left_out
+    by_reason = select(left_out.c.reason, left_out.c.n).where(left_out.c.campaign_id == campaign_id)
+    return {row.reason: row.n for row in connection.execute(by_reason.order_by(left_out.c.reason))}
 
 
 @dataclass(frozen=True)
 class Halted:
-    """What pause, resume and cancel answer."""
+    """The answer of pause, resume and cancel."""
 
     campaign_id: int
     state: str
-    in_flight: int  # bulk POSTs claimed before, whose outcome is not in yet
+    in_flight: int  # bulk POSTs that were claimed before and have no outcome yet
 
 
 def pause(engine: Engine, campaign_id: int, *, wait: float, reason: str | None = None) -> Halted:
-    """Stop claiming; returns once earlier claims have finished, or after `wait` seconds with how many are in flight."""
+    """Stop claiming. Returns once earlier claims have finished, but after `wait` seconds at the latest."""
     return _move(engine, "pause_campaign", campaign_id, wait, "paused", {"reason": reason, "by_watch": False})
 
 
 def resume(engine: Engine, campaign_id: int) -> Halted:
-    """Go on after a pause; after one by the canary or the reject rate only what follows is judged."""
+    """Go on after a pause. If the canary or the reject rate paused it, only later results are judged from now on."""
     return _move(engine, "resume_campaign", campaign_id, 0, "running", {})
 
 
 def cancel(engine: Engine, campaign_id: int, *, wait: float, reason: str | None = None) -> Halted:
-    """Send nothing more of a campaign, for good; what is in flight still gets its results."""
+    """Stop a campaign for good. What is in flight still gets its results."""
     halted = _move(engine, "cancel_campaign", campaign_id, wait, "cancelled", {"reason": reason})
-    # In a transaction of its own: chunks are never waited for while a campaign is locked.
+    # In its own transaction: nothing waits for chunks while it holds a campaign's lock.
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "UPDATE chunk SET state = 'cancelled' WHERE id IN (SELECT id FROM chunk WHERE campaign_id = :id "
-                "AND state = 'due' ORDER BY id FOR NO KEY UPDATE)"
-            ),
-            {"id": campaign_id},
-        )
+        connection.execute(query("cancel_due"), {"campaign_id": campaign_id})
     return halted
 
 
@@ -172,7 +171,7 @@ def _move(engine: Engine, name: str, campaign_id: int, wait: float, wanted: str,
     if not moved and now.state != wanted and not (wanted == "running" and now.state == "scheduled"):
         raise UsageError(
             f"Campaign {campaign_id} is {now.state}, so it cannot become {wanted}.",
-            hint="`dispatcher campaign show` says where it stands.",
+            hint="`dispatcher campaign show` shows its state and why.",
         )
     ends = time.monotonic() + wait
     while now.in_flight and time.monotonic() < ends:

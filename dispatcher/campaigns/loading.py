@@ -1,92 +1,39 @@
-"""Loading: from a source of rows to a campaign that may run, in one transaction, all of it or nothing."""
+"""Loading: a list of rows becomes a campaign that may run, in one transaction: all of it or nothing."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Table, func, insert, select, update
 
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
 from dispatcher.campaigns import chunk_plan, estimate, reject_watch
 from dispatcher.campaigns.chunk_plan import ChunkPlan
+from dispatcher.campaigns.schedule import Schedule
+from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
 from dispatcher.db.bulk_copy import Copier, copy_frame
-from dispatcher.domain.window import parse_moment, provider_local
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
+from schemas import tables
 from schemas.payload import CampaignSpec
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Loaded:
-    """What came of a load."""
+@dataclass(kw_only=True)
+class Loaded(Totals):
+    """A loaded campaign."""
 
-    campaign_id: int | None
-    messages: int = 0
-    invalid: int = 0
-    suppressed: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)  # of the suppressed: how many for what
-    reasons: Counter[str] = field(default_factory=Counter)
-    dropped_characters: int = 0
-    transliterated: int = 0
-    warnings: list[str] = field(default_factory=list)  # what the account lacks for it; a start in the past
-
-    @property
-    def rows(self) -> int:
-        """Rows that came in: each became a message or an invalid row."""
-        return self.messages + self.invalid
-
-    def leave_out(self, reasons: pl.Series) -> None:
-        """Count the messages that were left out, by reason; null is none."""
-        if reasons.null_count() < len(reasons):
-            self.left_out.update(reasons.drop_nulls().to_list())
-            self.suppressed = self.left_out.total()
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """When a campaign may begin and must have ended, in UTC."""
-
-    start_at: datetime | None  # None = at once
-    expires_at: datetime | None
-
-
-def schedule(spec: CampaignSpec, now: datetime) -> Schedule:
-    """Read and check the dates of a spec.
-
-    Raises:
-        UsageError: a date in another form, a deadline before the start, or in the past.
-    """
-    start = parse_moment(spec.start, "start") if spec.start is not None else None
-    expires = parse_moment(spec.expires, "expires") if spec.expires is not None else None
-    if expires and expires <= max(start or now, now):
-        raise UsageError("expires lies before the start, so nothing could be sent.", hint="Give a later --expires.")
-    return Schedule(start, expires)
-
-
-_MINUTES = ((24 * 60, "day"), (60, "hour"), (1, "minute"))
-_LATE = timedelta(minutes=5)
-"""How far back a start may lie without a word: a file takes its time, and clocks differ."""
-
-
-def late_start(start: datetime | None, now: datetime) -> list[str]:
-    """What there is to say of a start that is over: nothing waits for it, so the wrong year sends at once."""
-    if start is None or now - start <= _LATE:
-        return []
-    minutes = int((now - start).total_seconds() // 60)
-    n, unit = next((minutes // size, unit) for size, unit in _MINUTES if minutes >= size)
-    ago = f"{n:,} {unit}{'s' * (n != 1)}"
-    return [f"start {provider_local(start):%Y-%m-%d %H:%M:%S} (-03) lies {ago} in the past: it begins at once."]
+    campaign_id: int
+    warnings: list[str] = field(default_factory=list)  # the account cannot carry it; the start is past
 
 
 def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
@@ -109,136 +56,133 @@ def load(
     progress: Callable[[Batch], None] | None = None,
     info: AccountInfo | None = None,
 ) -> Loaded:
-    """Load a campaign in the caller's transaction and open it: when that commits, workers may claim its chunks.
+    """Load a campaign in the caller's transaction and open it: once that commits, workers may claim its chunks.
 
-    `info` is what the account had before the transaction: the campaign is checked against it.
+    `info` is the state of the account as read before the transaction: the campaign is checked against it.
 
     Raises:
-        UsageError: the source is no table, lacks a column, is empty; no key; another account's database; HTML that
-            cannot go out; more than the account has, when the spec requires a balance.
+        UsageError: the source is not a table, lacks a column or is empty; no key is set; the database belongs to
+            another account; the HTML cannot be sent; the spec requires a balance and the account has too little.
     """
     settings.require_apikey()
     html_calls.check(spec, settings)
     connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     account = binding.bind(connection, settings)
-    now: datetime = connection.execute(text("SELECT now()")).scalar_one()
-    times = schedule(spec, now)
-    batches = _begun(ingest(source, options_of(spec, settings), Lists.read(connection).reasons))
-    # After all that can refuse it early: a number that was drawn does not come back with the transaction.
-    campaign = connection.execute(
-        text(
-            "INSERT INTO campaign (account_id, prefix, name, template, priority, on_doubt, test, max_reject_rate, "
-            "start_at, expires_at, html) SELECT :account, prefix, :name, :template, :priority, :on_doubt, :test, "
-            ":max_reject_rate, :start, :expires, :html FROM installation RETURNING id"
-        ),
-        {
-            "account": account.id,
-            "name": spec.name or Path(source.name).stem or "campaign",
-            "template": spec.template,
-            "priority": spec.priority,
-            "on_doubt": spec.on_doubt,
-            "test": spec.test,
-            "max_reject_rate": reject_watch.reject_limit(spec),
-            "start": times.start_at,
-            "expires": times.expires_at,
-            "html": spec.html,
-        },
-    ).scalar_one()
-    loaded = Loaded(campaign)
-    plan = ChunkPlan(campaign, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
+    now: datetime = connection.execute(select(func.now())).scalar_one()
+    schedule = Schedule.of(spec, now)
+    batches = _with_first_checked(ingest(source, options_of(spec, settings), Lists.read(connection).reasons))
+    # After everything that can refuse the list early: a campaign number, once drawn, is not used again.
+    campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule)
+    loaded = Loaded(campaign_id=campaign_id)
+    plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
     with Copier(connection) as copier:
         for batch in batches:
             _copy_batch(copier, loaded, plan, batch)
             if progress:
                 progress(batch)
-    if not loaded.rows:
-        raise UsageError(f"{source.name} has no rows below its header.", hint="Check that this is the right file.")
+    if moved := plan.finish():
+        _move_line(connection, campaign_id, *moved)
     chunks = plan.chunks(account.id)
-    copy_frame(connection, _CHUNK_COPY, chunks)
-    _check_account(loaded, settings, spec, info, max(times.start_at or now, now), chunks.height)
-    loaded.warnings += late_start(times.start_at, now)
+    copy_frame(connection, _copy_into(tables.chunk, chunks), chunks)
+    _check_account(loaded, settings, spec, info, schedule.begins(now), chunks.height)
+    loaded.warnings += schedule.late_start(now)
     _open(connection, loaded, plan.canary_chunks if spec.canary else None)
-    log.info("loaded campaign=%s messages=%s invalid=%s", campaign, loaded.messages, loaded.invalid)
+    log.info("loaded campaign=%s messages=%s invalid=%s", campaign_id, loaded.messages, loaded.invalid)
     return loaded
 
 
-def _begun(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, the first of them checked already: a list that cannot be read or has no rows raises here."""
-    return chain([first for first in [next(batches, None)] if first is not None], batches)
+def _with_first_checked(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, with the first one read: a list that cannot be read, or has no rows, raises here."""
+    first = next(batches, None)
+    return batches if first is None else chain([first], batches)
 
 
-def _check_account(
-    loaded: Loaded, settings: Settings, spec: CampaignSpec, info: AccountInfo | None, start: datetime, posts: int
-) -> None:
-    """Warn of what the account lacks for this campaign, or refuse it."""
-    sending = 0 if spec.test else loaded.messages - loaded.suppressed
-    ends = estimate.estimate(settings, start, sending=sending, posts=posts).ends
-    loaded.warnings = estimate.shortfalls(info, sending=sending, ends=ends)
-    if loaded.warnings and spec.require_balance:
-        raise UsageError(" ".join(loaded.warnings), hint="Buy messages or renew; or do not require a balance.")
+def _insert_campaign(
+    connection: Connection, account_id: int, spec: CampaignSpec, source_name: str, schedule: Schedule
+) -> int:
+    new = insert(tables.campaign).values(
+        account_id=account_id,
+        prefix=select(tables.installation.c.prefix).scalar_subquery(),
+        name=spec.name or Path(source_name).stem or "campaign",
+        template=spec.template,
+        priority=spec.priority,
+        on_doubt=spec.on_doubt,
+        test=spec.test,
+        max_reject_rate=reject_watch.reject_limit(spec),
+        start_at=schedule.start_at,
+        expires_at=schedule.expires_at,
+        html=spec.html,
+    )
+    campaign_id: int = connection.execute(new.returning(tables.campaign.c.id)).scalar_one()
+    return campaign_id
 
 
-_MESSAGE_COPY = (
-    "COPY message (campaign_id, seq, chunk_no, line, destino, texto, external_id, suppressed) FROM STDIN (FORMAT csv)"
-)
-_INVALID_ROW_COPY = "COPY invalid_row (campaign_id, line, raw, code, reason, detail) FROM STDIN (FORMAT csv)"
-_CHUNK_COPY = (
-    "COPY chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, suppressed) "
-    "FROM STDIN (FORMAT csv)"
-)
+def _move_line(connection: Connection, campaign_id: int, seq: int, chunk_no: int) -> None:
+    """The last line to send moves to the chunk that is posted after the others."""
+    message = tables.message
+    connection.execute(
+        update(message).values(chunk_no=chunk_no).where(message.c.campaign_id == campaign_id, message.c.seq == seq)
+    )
 
 
 def _copy_batch(copier: Copier, loaded: Loaded, plan: ChunkPlan, batch: Batch) -> None:
     rows = batch.messages
     numbers = plan.assign(rows["encoded_bytes"], rows["suppressed"].is_not_null())
-    copier.put(
-        _MESSAGE_COPY,
-        rows.select(
-            pl.lit(loaded.campaign_id).alias("campaign_id"),
-            pl.int_range(loaded.messages + 1, loaded.messages + rows.height + 1, dtype=pl.Int32).alias("seq"),
-            numbers.alias("chunk_no"),
-            "line",
-            "destino",
-            "texto",
-            "external_id",
-            "suppressed",
-        ),
+    campaign_id = pl.lit(loaded.campaign_id).alias("campaign_id")
+    messages = rows.select(
+        campaign_id,
+        pl.int_range(loaded.messages + 1, loaded.messages + rows.height + 1, dtype=pl.Int32).alias("seq"),
+        numbers.alias("chunk_no"),
+        "line",
+        "destino",
+        "texto",
+        "external_id",
+        "suppressed",
     )
-    copier.put(
-        _INVALID_ROW_COPY,
-        batch.invalid_rows.select(
-            pl.lit(loaded.campaign_id).alias("campaign_id"), "line", "raw", "code", "reason", "detail"
-        ),
-    )
-    loaded.messages += rows.height
-    loaded.leave_out(rows["suppressed"])
-    loaded.invalid += batch.invalid_rows.height
-    loaded.reasons.update(batch.invalid_rows["reason"].to_list())
-    loaded.dropped_characters += batch.dropped_characters
-    loaded.transliterated += batch.transliterated
+    copier.put(_copy_into(tables.message, messages), messages)
+    invalid_rows = batch.invalid_rows.select(campaign_id, "line", "raw", "code", "reason", "detail")
+    copier.put(_copy_into(tables.invalid_row, invalid_rows), invalid_rows)
+    loaded.add(batch)
+
+
+def _copy_into(table: Table, frame: pl.DataFrame) -> str:
+    """The COPY statement that takes a frame's columns."""
+    return f"COPY {table.name} ({', '.join(frame.columns)}) FROM STDIN (FORMAT csv)"
+
+
+def _check_account(
+    loaded: Loaded, settings: Settings, spec: CampaignSpec, info: AccountInfo | None, start: datetime, posts: int
+) -> None:
+    """Warn of what the account lacks for this campaign, or refuse the campaign."""
+    sending = 0 if spec.test else loaded.sending
+    ends = estimate.estimate(settings, start, sending=sending, posts=posts).ends
+    loaded.warnings = estimate.shortfalls(info, sending=sending, ends=ends)
+    if loaded.warnings and spec.require_balance:
+        raise UsageError(
+            " ".join(loaded.warnings), hint="Buy messages or renew the contract; or do not require a balance."
+        )
 
 
 def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> None:
-    """The one step after which the campaign may run; with no message at all it is complete."""
-    connection.execute(
-        text(
-            "UPDATE campaign SET state = CASE WHEN :messages = 0 THEN 'completed' ELSE 'scheduled' END, "
-            "completed_at = CASE WHEN :messages = 0 THEN now() END, "
-            "rows = :rows, messages = :messages, invalid = :invalid, "
-            "canary_chunks = :canary_chunks, opened_at = clock_timestamp(), "
-            # Behind those that have waited: small campaigns that keep coming must not starve an older one.
-            "turn = (SELECT turn FROM account WHERE id = account_id) WHERE id = :id AND state = 'loading'"
-        ),
-        {
-            "id": loaded.campaign_id,
-            "rows": loaded.rows,
-            "messages": loaded.messages,
-            "invalid": loaded.invalid,
-            "canary_chunks": canary_chunks or None,
-        },
-    )
-    for reason, n in loaded.left_out.items():
-        connection.execute(
-            text("INSERT INTO left_out (campaign_id, reason, n) VALUES (:id, :reason, :n)"),
-            {"id": loaded.campaign_id, "reason": reason, "n": n},
+    """The one step after which the campaign may run; without a single message it is complete."""
+    campaign, account = tables.campaign, tables.account
+    complete = not loaded.messages
+    opened = (
+        update(campaign)
+        .where(campaign.c.id == loaded.campaign_id, campaign.c.state == "loading")
+        .values(
+            state="completed" if complete else "scheduled",
+            completed_at=func.now() if complete else None,
+            rows=loaded.rows,
+            messages=loaded.messages,
+            invalid=loaded.invalid,
+            canary_chunks=canary_chunks or None,
+            opened_at=func.clock_timestamp(),
+            # Behind those that have waited: a stream of small campaigns must not starve an older one.
+            turn=select(account.c.turn).where(account.c.id == campaign.c.account_id).scalar_subquery(),
         )
+    )
+    connection.execute(opened)
+    left_out = [{"campaign_id": loaded.campaign_id, "reason": reason, "n": n} for reason, n in loaded.left_out.items()]
+    if left_out:
+        connection.execute(insert(tables.left_out), left_out)

@@ -1,10 +1,9 @@
 """What an operator decides where evidence cannot: resolve a doubt, retry rejects, go on after a restore.
 
-Every decision leaves a record in `operator_action`.
+Every decision is recorded in `operator_action`.
 """
 
 import getpass
-import json
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -12,13 +11,18 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Select, Text, case, cast, exists, func, insert, select, update
 
+from dispatcher.campaigns import lifecycle
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import retry_deadlocks
 from dispatcher.errors import UsageError
+from dispatcher.suppression.optouts import OPT_OUT_CODES
+from schemas import tables
 
-_OPTED_OUT_CODES = (-3, -14)
+_DOUBTFUL = ("in_doubt", "held")
+_LARGEST_CHUNK_NO = 2**31 - 1
+_LOWEST_CODE = -99
 
 
 @dataclass(frozen=True)
@@ -30,36 +34,49 @@ class Doubt:
     since: datetime
     reason: str
     messages: int
-    found: int  # lines with a result of their own
+    found: int  # lines that have their result
     absent: int  # lines that the provider, asked after the horizon, did not know
-    held: int
+    held: int  # lines that wait for the operator
     resends: int
-    balance_before: int | None  # saldo before and after the POST, where it can be read: corroboration, not proof
+    balance_before: int | None  # saldo before and after the POST, if it was read: corroboration, not proof
     balance_after: int | None
 
 
 def doubts(connection: Connection, campaign_id: int) -> list[Doubt]:
     """The chunks of a campaign that are in doubt or held."""
-    rows = connection.execute(
-        text(
-            "SELECT k.chunk_no, k.state, k.doubt_since AS since, k.doubt_reason AS reason, k.messages, "
-            "k.resulted AS found, k.resends, CASE WHEN k.state = 'held' "
-            "THEN k.messages - k.resulted - k.suppressed ELSE 0 END AS held, "
-            "(SELECT count(*)::int FROM absence p WHERE p.campaign_id = k.campaign_id AND p.chunk_no = k.chunk_no) "
-            "AS absent, "
-            "(SELECT saldo FROM balance b WHERE b.account_id = k.account_id AND b.at <= k.posted_at "
-            "ORDER BY b.at DESC LIMIT 1) AS balance_before, "
-            "(SELECT saldo FROM balance b WHERE b.account_id = k.account_id AND b.at >= k.doubt_since "
-            "ORDER BY b.at LIMIT 1) AS balance_after "
-            "FROM chunk k WHERE k.campaign_id = :id AND k.state IN ('in_doubt', 'held') ORDER BY k.chunk_no"
-        ),
-        {"id": campaign_id},
-    ).all()
-    return [Doubt(**row._mapping) for row in rows]
+    return [Doubt(**row._mapping) for row in connection.execute(_doubts(campaign_id))]
+
+
+def _doubts(campaign_id: int) -> Select[*tuple[Any, ...]]:
+    chunk, absence, balance = tables.chunk, tables.absence, tables.balance
+    absent = select(func.count()).where(
+        absence.c.campaign_id == chunk.c.campaign_id, absence.c.chunk_no == chunk.c.chunk_no
+    )
+    saldo = select(balance.c.saldo).where(balance.c.account_id == chunk.c.account_id).limit(1)
+    before = saldo.where(balance.c.at <= chunk.c.posted_at).order_by(balance.c.at.desc())
+    after = saldo.where(balance.c.at >= chunk.c.doubt_since).order_by(balance.c.at)
+    open_lines = chunk.c.messages - chunk.c.resulted - chunk.c.suppressed
+    return (
+        select(
+            chunk.c.chunk_no,
+            chunk.c.state,
+            chunk.c.doubt_since.label("since"),
+            chunk.c.doubt_reason.label("reason"),
+            chunk.c.messages,
+            chunk.c.resulted.label("found"),
+            absent.scalar_subquery().label("absent"),
+            case((chunk.c.state == "held", open_lines), else_=0).label("held"),
+            chunk.c.resends,
+            before.scalar_subquery().label("balance_before"),
+            after.scalar_subquery().label("balance_after"),
+        )
+        .where(chunk.c.campaign_id == campaign_id, chunk.c.state.in_(_DOUBTFUL))
+        .order_by(chunk.c.chunk_no)
+    )
 
 
 def actor() -> str:
-    """Who decides: the user of this machine."""
+    """The user who decides: the one of this process."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -69,24 +86,15 @@ def actor() -> str:
 def record(
     connection: Connection, action: str, campaign_id: int | None, chunk_no: int | None, detail: dict[str, Any]
 ) -> None:
-    """Write a decision down, in the transaction that carries it out."""
-    connection.execute(
-        text(
-            "INSERT INTO operator_action (actor, action, campaign_id, chunk_no, detail) "
-            "VALUES (:actor, :action, :campaign_id, :chunk_no, CAST(:detail AS jsonb))"
-        ),
-        {
-            "actor": actor(),
-            "action": action,
-            "campaign_id": campaign_id,
-            "chunk_no": chunk_no,
-            "detail": json.dumps(detail),
-        },
+    """Record a decision in the transaction that carries it out."""
+    decision = insert(tables.operator_action).values(
+        actor=actor(), action=action, campaign_id=campaign_id, chunk_no=chunk_no, detail=detail
     )
+    connection.execute(decision)
 
 
 def resolve(engine: Engine, campaign_id: int, chunk_no: int, verdict: Literal["sent", "unsent"]) -> dict[str, Any]:
-    """Decide one doubtful or held chunk: `sent` waits for results, `unsent` sends its traceless lines again.
+    """Decide one doubtful or held chunk: `sent` waits for results, `unsent` sends the lines without a trace again.
 
     Raises:
         UsageError: the chunk is neither in doubt nor held.
@@ -103,24 +111,28 @@ def resolve(engine: Engine, campaign_id: int, chunk_no: int, verdict: Literal["s
 
 
 def _doubtful(connection: Connection, campaign_id: int, chunk_no: int) -> Any:
-    known = connection.execute(
-        text("SELECT root_no FROM chunk WHERE campaign_id = :id AND chunk_no = :no"),
-        {"id": campaign_id, "no": chunk_no},
-    ).first()
-    if known:
-        family = {"campaign_id": campaign_id, "root_no": known.root_no, "chunk_no": chunk_no}
-        connection.execute(query("lock_for_split"), family)
-        connection.execute(query("lock_campaign"), {"campaign_id": campaign_id})
-    chunk = connection.execute(
-        text("SELECT * FROM chunk WHERE campaign_id = :id AND chunk_no = :no AND state IN ('in_doubt', 'held')"),
-        {"id": campaign_id, "no": chunk_no},
-    ).first()
-    if chunk is None:
+    """The chunk as it is once its family and its campaign are locked."""
+    chunk = tables.chunk
+    is_it = (chunk.c.campaign_id == campaign_id) & (chunk.c.chunk_no == chunk_no)
+    found = None
+    if abs(chunk_no) <= _LARGEST_CHUNK_NO:  # Postgres refuses to compare with anything larger
+        root_no = connection.execute(select(chunk.c.root_no).where(is_it)).scalar()
+        if root_no is not None:
+            _lock_family(connection, campaign_id, root_no, chunk_no)
+        found = connection.execute(select(chunk).where(is_it, chunk.c.state.in_(_DOUBTFUL))).first()
+    if found is None:
         raise UsageError(
             f"Chunk {chunk_no} of campaign {campaign_id} is neither in doubt nor held.",
-            hint=f"`dispatcher campaign doubts {campaign_id}` lists what is.",
+            hint=f"`dispatcher campaign doubts {campaign_id}` lists the chunks that are.",
         )
-    return chunk
+    return found
+
+
+def _lock_family(connection: Connection, campaign_id: int, root_no: int, chunk_no: int) -> None:
+    """Lock chunks before their campaign, as everywhere."""
+    family = {"campaign_id": campaign_id, "root_no": root_no, "chunk_no": chunk_no}
+    connection.execute(query("lock_for_split"), family)
+    connection.execute(query("lock_campaign"), {"campaign_id": campaign_id})
 
 
 def _sent(connection: Connection, chunk: Any) -> dict[str, Any]:
@@ -139,11 +151,13 @@ def _unsent(connection: Connection, chunk: Any) -> dict[str, Any]:
         "last_seq": chunk.last_seq,
     }
     connection.execute(query("absent_by_word"), where)
-    child = connection.execute(query("split_absent"), {"chunk_id": chunk.id, "attempt": chunk.attempt}).first()
+    child = connection.execute(
+        query("split_absent"), {"chunk_id": chunk.id, "attempt": chunk.attempt, "by_word": True}
+    ).first()
     if child is None:
         raise UsageError(
             f"Chunk {chunk.chunk_no} has lines that the provider knows, though without a result.",
-            hint="Resolve it as sent: their results, or the horizon, decide.",
+            hint="Resolve it as sent: then their results decide, or the result horizon.",
         )
     return {"state": "split", "child": child.chunk_no, "messages": child.messages}
 
@@ -154,66 +168,71 @@ def retry(engine: Engine, campaign_id: int, *, code: int | None, words: str | No
     Raises:
         UsageError: no such campaign, a cancelled one, or a code that must not be retried.
     """
-    if code in _OPTED_OUT_CODES:
-        raise UsageError(f"Code {code} means that the person does not want messages: it is not retried.")
+    if code in OPT_OUT_CODES:
+        raise UsageError(f"Code {code} means that the person does not want messages, so it is not retried.")
     if code is not None and code >= 0:
-        raise UsageError(f"Code {code} is no reject: there is nothing to retry.")
+        raise UsageError(f"Code {code} does not mean rejected, so there is nothing to retry.")
+    if code is not None and code < _LOWEST_CODE:
+        raise UsageError(
+            f"Code {code} is not one of the provider's.", hint="`dispatcher campaign show` lists the codes."
+        )
     total = 0
     chunks = _with_rejects(engine, campaign_id, code)
     try:
         for chunk in chunks:
             total += retry_deadlocks(partial(_retry_chunk, engine, campaign_id, chunk, code, words))
     finally:
-        # What went again is on record also when the rest could not.
+        # Recorded even when a later chunk failed: what was retried so far is sent again.
         with engine.begin() as connection:
             record(connection, "retry", campaign_id, None, {"code": code, "reason": words, "messages": total})
     return total
 
 
 def _with_rejects(engine: Engine, campaign_id: int, code: int | None) -> list[Any]:
+    """The chunks with rejected messages that may be retried."""
+    chunk, result = tables.chunk, tables.chunk_result
+    rejected = exists().where(
+        result.c.campaign_id == chunk.c.campaign_id,
+        result.c.chunk_no == chunk.c.chunk_no,
+        result.c.n > 0,
+        result.c.code < 0,
+        result.c.code.not_in(sorted(OPT_OUT_CODES)),
+    )
+    if code is not None:
+        rejected = rejected.where(result.c.code == code)
+    chunks = select(chunk.c.id, chunk.c.chunk_no, chunk.c.root_no).where(chunk.c.campaign_id == campaign_id, rejected)
     with engine.connect() as connection:
-        state = connection.execute(text("SELECT state FROM campaign WHERE id = :id"), {"id": campaign_id}).scalar()
-        if state is None or state in ("loading", "cancelled"):
+        state = lifecycle.show(connection, campaign_id).state
+        if state in ("loading", "cancelled"):
             raise UsageError(
-                f"Campaign {campaign_id} is {state or 'unknown'}: nothing of it can be retried.",
+                f"Campaign {campaign_id} is {state}, so none of its messages can be retried.",
                 hint="`dispatcher campaign list` shows the campaigns.",
             )
-        return list(
-            connection.execute(
-                text(
-                    "SELECT k.id, k.chunk_no, k.root_no FROM chunk k WHERE k.campaign_id = :id AND EXISTS ("
-                    "SELECT 1 FROM chunk_result r WHERE r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no "
-                    "AND r.n > 0 AND r.code < 0 AND r.code NOT IN (-3, -14) "
-                    "AND (CAST(:code AS int) IS NULL OR r.code = :code)) ORDER BY k.id"
-                ),
-                {"id": campaign_id, "code": code},
-            ).all()
-        )
+        return list(connection.execute(chunks.order_by(chunk.c.id)))
 
 
 def _retry_chunk(engine: Engine, campaign_id: int, chunk: Any, code: int | None, words: str | None) -> int:
     with engine.begin() as connection:
-        family = {"campaign_id": campaign_id, "root_no": chunk.root_no, "chunk_no": chunk.chunk_no}
-        connection.execute(query("lock_for_split"), family)
-        connection.execute(query("lock_campaign"), {"campaign_id": campaign_id})
+        _lock_family(connection, campaign_id, chunk.root_no, chunk.chunk_no)
         moved = connection.execute(query("retry_lines"), {"chunk_id": chunk.id, "code": code, "words": words}).first()
         if moved is None:
             return 0
-        # Campaigns are locked after chunks everywhere.
         connection.execute(query("reopen_campaign"), {"campaign_id": campaign_id})
         return int(moved.n)
 
 
 def restored(engine: Engine) -> dict[str, Any]:
-    """The database came from a dump: draw a new idinterno prefix, and hold what was unfinished."""
+    """After a restore from a dump: draw a new idinterno prefix, and hold what was unfinished."""
+    random_hex = func.upper(func.replace(cast(func.gen_random_uuid(), Text), "-", ""))
+    drawn = (
+        update(tables.installation)
+        .values(drawn_at=func.now(), prefix=func.substr(random_hex, 1, 10))
+        .returning(tables.installation.c.prefix)
+    )
     with engine.begin() as connection:
-        prefix = connection.execute(
-            text(
-                "UPDATE installation SET drawn_at = now(), "
-                "prefix = upper(substr(replace(gen_random_uuid()::text, '-', ''), 1, 10)) RETURNING prefix"
-            )
-        ).scalar_one()
-        held = Counter(connection.execute(query("hold_unfinished")).scalars())
+        prefix = connection.execute(drawn).scalar_one()
+        connection.execute(update(tables.account).values(stale_at=None, stale_words=None))
+        held = Counter(connection.execute(query("hold_unfinished"), {"account_id": None}).scalars())
         for campaign_id, chunks in held.items():
             record(connection, "restored", campaign_id, None, {"held_chunks": chunks})
     return {"prefix": prefix, "held_chunks": sum(held.values()), "campaigns": sorted(held)}

@@ -1,7 +1,7 @@
 """The canary: the first messages go out alone, and the rest only if few enough of them were rejected.
 
-A running campaign with a limit is watched likewise: when the chunks posted last have too many rejects, it pauses.
-`campaigns.resume` overrules either verdict.
+A running campaign with a limit is watched too: when the chunks posted last have too many rejects, it pauses.
+`lifecycle.resume` overrules both verdicts.
 """
 
 import logging
@@ -14,32 +14,32 @@ from schemas.payload import CampaignSpec
 log = logging.getLogger(__name__)
 
 DEFAULT_REJECT_RATE = 0.2
-"""The limit of a canary when the campaign names none."""
+"""The limit of a canary when the campaign sets none."""
 RECENT_CHUNKS = 5
 ENOUGH_RESULTS = 50
-"""Fewer recent results than this say nothing about a rate; small chunks are added until there are so many."""
+"""Fewer recent results say nothing about a rate: with small chunks, older ones count until there are this many."""
 
 
 def reject_limit(spec: CampaignSpec) -> float | None:
-    """The share of rejects above which a campaign pauses; None = it is not watched."""
+    """The share of rejects above which a campaign pauses; None = nobody watches it."""
     if spec.max_reject_rate is None and spec.canary is not None:
         return DEFAULT_REJECT_RATE
     return spec.max_reject_rate
 
 
 def verdict(bad: int, results: int, limit: float) -> str | None:
-    """Why to pause; None when the rate is within the limit."""
+    """Why the campaign must pause; None when the rate is within the limit."""
     if results and bad / results > limit:
         return f"{bad} of {results} results were rejects ({bad / results:.1%}); the limit is {limit:.1%}"
     return None
 
 
 def canary_verdict(bad: int, results: int, limit: float, *, posted: bool) -> str | None:
-    """Why to pause after the canary; None when it has shown that the rest may go. One without results shows nothing."""
+    """Why the campaign must pause after its canary; None when the rest may go. Without results nothing is proved."""
     if not posted:
-        return "nothing of it was sent, since every line was left out (opted out, do-not-send list): it proves nothing"
+        return "none of it was sent, because every number is opted out or on the do-not-send list, so it proves nothing"
     if not results:
-        return "not one of its messages has a result: it proves nothing"
+        return "none of its messages has a result, so it proves nothing"
     return verdict(bad, results, limit)
 
 
@@ -55,7 +55,7 @@ def watch(connection: Connection, account_id: int) -> None:
     recent = {"account_id": account_id, "chunks": RECENT_CHUNKS, "enough": ENOUGH_RESULTS, "most": ENOUGH_RESULTS}
     for row in connection.execute(query("recent_results"), recent).all():
         if row.results >= ENOUGH_RESULTS and (why := verdict(row.bad, row.results, row.max_reject_rate)):
-            _pause(connection, row.id, f"rejects: {why} in the last {row.chunks} chunks")
+            _pause(connection, row.id, f"rejects: {why} in the last {row.chunks} chunk{'s' * (row.chunks != 1)}")
 
 
 def _pause(connection: Connection, campaign_id: int, why: str) -> None:

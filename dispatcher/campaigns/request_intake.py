@@ -1,30 +1,43 @@
-"""Campaigns handed in by other services: idempotent by key, whole or not at all, finished after a crash.
+"""Campaigns that other services hand in: one campaign a key, whole or not at all, finished after a crash.
 
-The payload is stored before anything else, so that from then on the database knows of it, whatever becomes of the
-task. Loading and the request's new state commit together; an advisory lock keeps ten calls from loading ten times.
+The payload is stored first: from then on the database knows the request, whatever happens to the task that brought it.
+The load and the new state of the request commit together. An advisory lock keeps ten calls from loading ten times.
 """
 
-import hashlib
-import json
 import logging
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, Text, cast, func, literal, null, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from dispatcher import home
 from dispatcher.accounts import account_info
 from dispatcher.campaigns import loading
+from dispatcher.campaigns.request_payload import (
+    explain,
+    key_of,
+    list_file,
+    payload_hash,
+    raw_hash,
+    storable_json,
+)
 from dispatcher.config import Settings
+from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients, open_source
+from schemas import tables
 from schemas.payload import CampaignPayload
 
 log = logging.getLogger(__name__)
 
 MAX_TRIES = 3
+_ABANDONED_AFTER = timedelta(seconds=5)
+_UNUSED = ("refused", "failed")
+"""No campaign came of a request in these states, so that its key may be used again."""
+
+_request = tables.campaign_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +45,8 @@ class Outcome:
     """What became of a payload.
 
     `state` is that of its `campaign_request` (`received`: another process is loading it right now), or
-    `other_payload` when its key belongs to another one. Only `created` has a campaign, all but that and `received`
-    have an `error`.
+    `other_payload` when another payload came under the same key before. Only `created` has a campaign; all states
+    but `created` and `received` have an `error`.
     """
 
     state: Literal["received", "created", "refused", "failed", "other_payload"]
@@ -44,146 +57,104 @@ class Outcome:
 _OTHER_PAYLOAD = Outcome("other_payload", error="another payload came with this idempotency_key: use a new one")
 
 
-def list_file(settings: Settings, name: str) -> Path:
-    """The path of a file in HOME/lists.
-
-    Raises:
-        UsageError: it is not there, or points outside.
-    """
-    folder = home.lists(settings.home).resolve()
-    try:
-        path = (folder / name).resolve()
-        found = path.is_file()
-    except (OSError, ValueError):  # too long, or with a NUL: no name of any file
-        raise UsageError(f"file {name[:100]!r} cannot be a file's name.", hint="Give the name of a file.") from None
-    if not path.is_relative_to(folder):
-        raise UsageError(f"file {name!r} lies outside {folder}.", hint="Put the file there and give its name.")
-    if not found:
-        raise UsageError(f"file {name!r} is not in {folder}.", hint="Copy it there first, then send the task again.")
-    return path
-
-
-def payload_hash(payload: CampaignPayload, settings: Settings) -> str:
-    """What makes two payloads the same: every field, and the bytes of the file."""
-    # A field of later versions that nobody gave: a payload keeps the hash that it was stored with.
-    later = {"html"} if payload.html is None else None
-    digest = hashlib.sha256(json.dumps(payload.model_dump(exclude=later), sort_keys=True, default=str).encode())
-    if payload.file is not None:
-        with list_file(settings, payload.file).open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
 def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
-    """Take a payload in and load it; the outcome also stands in `campaign_request`."""
-    key = str(raw.get("idempotency_key") or "").strip()[:200] if isinstance(raw, dict) else ""
-    key = key if key.isprintable() else ""
+    """Store a payload and load it; `campaign_request` keeps the outcome."""
     try:
         payload = CampaignPayload.model_validate(raw)
-        stored = _storable(payload)
+        stored = storable_json(payload)
         digest = payload_hash(payload, settings)
     except (ValueError, UsageError) as error:
-        _refuse(engine, key, raw, _words(error))
-        return Outcome("refused", error=_words(error))
+        _refuse(engine, key_of(raw), raw, explain(error))
+        return Outcome("refused", error=explain(error))
+    key = payload.idempotency_key
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO campaign_request (idempotency_key, payload_hash, payload, state) "
-                "VALUES (:key, :hash, CAST(:payload AS jsonb), 'received') ON CONFLICT (idempotency_key) DO NOTHING"
-            ),
-            {"key": payload.idempotency_key, "hash": digest, "payload": stored},
-        )
-        known = connection.execute(
-            text("SELECT payload_hash, campaign_id, state FROM campaign_request WHERE idempotency_key = :key"),
-            {"key": payload.idempotency_key},
-        ).one()
-        if known.payload_hash != digest and known.state not in ("refused", "failed"):
-            _note_other_payload(connection, payload.idempotency_key)
-            log.warning("refused_other_payload key=%s", payload.idempotency_key)
-            return _OTHER_PAYLOAD
-        if known.state in ("refused", "failed"):
-            # A corrected payload may use the key of one that was refused: no campaign came of that.
-            connection.execute(
-                text(
-                    "UPDATE campaign_request SET payload_hash = :hash, payload = CAST(:payload AS jsonb), "
-                    "state = 'received', error = NULL, tries = 0, updated_at = now() "
-                    "WHERE idempotency_key = :key AND state IN ('refused', 'failed')"
-                ),
-                {"key": payload.idempotency_key, "hash": digest, "payload": stored},
-            )
-    if known.state != "created":
-        load_request(engine, settings, payload.idempotency_key)
-    return _outcome(engine, payload.idempotency_key, digest)
+        state = _store(connection, key, digest, stored)
+    if state == "other_payload":
+        return _OTHER_PAYLOAD
+    if state != "created":
+        load_request(engine, settings, key)
+    return _outcome(engine, key, digest)
+
+
+def _store(connection: Connection, key: str, digest: str, stored: str) -> str:
+    """Store a payload under its key. Returns the state of the request, or `other_payload`."""
+    given = {"payload_hash": digest, "payload": cast(literal(stored, Text), JSONB), "state": "received"}
+    new = insert(_request).values(idempotency_key=key, **given).on_conflict_do_nothing()
+    connection.execute(new)
+    known = connection.execute(
+        select(_request.c.payload_hash, _request.c.state).where(_request.c.idempotency_key == key)
+    ).one()
+    if known.state in _UNUSED:
+        again = update(_request).where(_request.c.idempotency_key == key, _request.c.state.in_(_UNUSED))
+        connection.execute(again.values(**given, error=None, tries=0, updated_at=func.now()))
+        return "received"
+    if known.payload_hash != digest:
+        _note_other_payload(connection, key)
+        log.warning("refused_other_payload key=%s", key)
+        return "other_payload"
+    return str(known.state)
 
 
 def _outcome(engine: Engine, key: str, digest: str) -> Outcome:
+    known = select(_request.c.payload_hash, _request.c.state, _request.c.campaign_id, _request.c.error)
     with engine.connect() as connection:
-        row = connection.execute(
-            text("SELECT payload_hash, state, campaign_id, error FROM campaign_request WHERE idempotency_key = :key"),
-            {"key": key},
-        ).one()
-    if row.payload_hash != digest:  # a corrected payload took over the key of this refused one
+        row = connection.execute(known.where(_request.c.idempotency_key == key)).one()
+    if row.payload_hash != digest:  # this one was refused, and a corrected payload took over its key
         return _OTHER_PAYLOAD
-    # A created one may carry the note that another payload was refused: that is not this payload's error.
+    # The error of a created request says that another payload was refused: it is not about this one.
     return Outcome(row.state, row.campaign_id, None if row.state == "created" else row.error)
 
 
 def pending(engine: Engine) -> list[str]:
-    """Keys that were taken in and not loaded, with nobody at it for a while: their worker died."""
+    """The keys of requests that were stored and that nobody has been loading for a while: their worker died."""
+    abandoned = _request.c.updated_at < func.now() - _ABANDONED_AFTER
+    keys = select(_request.c.idempotency_key).where(_request.c.state == "received", abandoned)
     with engine.connect() as connection:
-        return list(
-            connection.execute(
-                text(
-                    "SELECT idempotency_key FROM campaign_request WHERE state = 'received' "
-                    "AND updated_at < now() - interval '5 seconds' ORDER BY created_at LIMIT 10"
-                )
-            ).scalars()
-        )
+        return list(connection.execute(keys.order_by(_request.c.created_at).limit(10)).scalars())
 
 
 def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
-    """Load a payload that was taken in. Returns the campaign's number, None when it was not loaded here."""
+    """Load a stored payload. Returns the campaign's number; None when it was refused, or another process loads it."""
     with engine.connect() as connection:
-        # Held over both transactions below; it ends with the connection, however this process ends.
         lock = {"key": f"campaign_request:{key}"}
-        if not connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), lock).scalar():
+        if not connection.execute(query("try_lock_request"), lock).scalar():
             return None
         connection.commit()
         try:
-            row = connection.execute(
-                text(
-                    "UPDATE campaign_request SET tries = tries + 1, updated_at = now() "
-                    "WHERE idempotency_key = :key AND state = 'received' RETURNING payload, payload_hash, tries"
-                ),
-                {"key": key},
-            ).first()
-            connection.commit()
-            if row is None:
-                return connection.execute(
-                    text("SELECT campaign_id FROM campaign_request WHERE idempotency_key = :key"), {"key": key}
-                ).scalar()
-            if row.tries > MAX_TRIES:
-                _end(connection, key, "failed", f"loading did not survive {MAX_TRIES} tries; see the worker's log")
-                return None
-            try:
-                campaign_id = _load(connection, settings, key, row)
-                connection.commit()
-            except (UsageError, ValidationError) as error:
-                connection.rollback()
-                _end(connection, key, "refused", _words(error))
-                return None
-            return campaign_id
+            return _load_locked(connection, settings, key)
         finally:
             connection.rollback()
-            connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), lock)
+            connection.execute(query("unlock_request"), lock)
             connection.commit()
 
 
-def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None:
-    """Load in the caller's transaction, and say so in the request, together."""
+def _load_locked(connection: Connection, settings: Settings, key: str) -> int | None:
+    """Count the try and commit that; then load."""
+    tried = update(_request).where(_request.c.idempotency_key == key, _request.c.state == "received")
+    tried = tried.values(tries=_request.c.tries + 1, updated_at=func.now())
+    row = connection.execute(tried.returning(_request.c.payload, _request.c.payload_hash, _request.c.tries)).first()
+    connection.commit()
+    if row is None:
+        loaded = select(_request.c.campaign_id).where(_request.c.idempotency_key == key)
+        return connection.execute(loaded).scalar()
+    if row.tries > MAX_TRIES:
+        _end(connection, key, "failed", f"loading was cut off {MAX_TRIES} times: see the log of the worker")
+        return None
+    try:
+        campaign_id = _load(connection, settings, key, row)
+        connection.commit()
+    except (UsageError, ValidationError) as error:
+        connection.rollback()
+        _end(connection, key, "refused", explain(error))
+        return None
+    return campaign_id
+
+
+def _load(connection: Connection, settings: Settings, key: str, row: Any) -> int:
+    """Load the campaign and record it in its request, in the caller's transaction."""
     payload = CampaignPayload.model_validate(row.payload)
     spec = payload.spec()
-    # Asked before the first statement below opens a transaction.
+    # The provider is asked before the first statement below opens a transaction.
     info = account_info.fetch_for_campaign(settings, required=True) if payload.require_balance else None
     if payload.recipients is not None:
         source = from_recipients(payload.recipients)
@@ -191,83 +162,44 @@ def _load(connection: Any, settings: Settings, key: str, row: Any) -> int | None
     else:
         if payload_hash(payload, settings) != row.payload_hash:
             raise UsageError(
-                f"file {payload.file!r} changed after the request was taken in.",
-                hint="Send it again under a new idempotency_key.",
+                f"file {payload.file!r} changed after the request was received.",
+                hint="Send the request again under a new idempotency_key.",
             )
         source = open_source(list_file(settings, payload.file or ""))
     with source:
         loaded = loading.load(connection, settings, spec, source, info=info)
-    connection.execute(
-        text(
-            "UPDATE campaign_request SET state = 'created', campaign_id = :id, payload = NULL, error = NULL, "
-            "updated_at = now() WHERE idempotency_key = :key"
-        ),
-        {"key": key, "id": loaded.campaign_id},
-    )
+    created = update(_request).where(_request.c.idempotency_key == key)
+    created = created.values(state="created", campaign_id=loaded.campaign_id, payload=null(), error=None)
+    connection.execute(created.values(updated_at=func.now()))
     return loaded.campaign_id
 
 
-def _end(connection: Any, key: str, state: str, error: str) -> None:
-    connection.execute(
-        text(
-            "UPDATE campaign_request SET state = :state, error = :error, payload = NULL, updated_at = now() "
-            "WHERE idempotency_key = :key AND state = 'received'"
-        ),
-        {"key": key, "state": state, "error": error},
-    )
+def _end(connection: Connection, key: str, state: str, error: str) -> None:
+    ended = update(_request).where(_request.c.idempotency_key == key, _request.c.state == "received")
+    connection.execute(ended.values(state=state, error=error, payload=null(), updated_at=func.now()))
     connection.commit()
     log.warning("request_%s key=%s error=%s", state, key, error)
 
 
-def _note_other_payload(connection: Any, key: str) -> None:
+def _note_other_payload(connection: Connection, key: str) -> None:
+    at = func.to_char(func.now(), "YYYY-MM-DD HH24:MI:SS")
+    note = func.concat("another payload came with this idempotency_key at ", at, " UTC and was refused")
     connection.execute(
-        text(
-            "UPDATE campaign_request SET error = 'another payload came with this idempotency_key at ' || "
-            "to_char(now(), 'YYYY-MM-DD HH24:MI:SS') || ' UTC and was refused', updated_at = now() "
-            "WHERE idempotency_key = :key"
-        ),
-        {"key": key},
+        update(_request).where(_request.c.idempotency_key == key).values(error=note, updated_at=func.now())
     )
 
 
 def _refuse(engine: Engine, key: str, raw: Any, error: str) -> None:
-    """Keep a refusal where the caller looks for it; without a key there is only the log."""
+    """Record a refusal where the caller looks for it; without a key only the log has it."""
     log.warning("request_refused key=%s error=%s", key or None, error)
     if not key:
         return
-    digest = hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest()
+    new = insert(_request).values(idempotency_key=key, payload_hash=raw_hash(raw), state="refused", error=error)
+    refused = new.on_conflict_do_update(
+        index_elements=["idempotency_key"],
+        set_={"error": new.excluded.error, "payload_hash": new.excluded.payload_hash, "updated_at": func.now()},
+        where=_request.c.state.in_(_UNUSED),
+    )
     with engine.begin() as connection:
-        known = connection.execute(
-            text(
-                "INSERT INTO campaign_request (idempotency_key, payload_hash, state, error) "
-                "VALUES (:key, :hash, 'refused', :error) ON CONFLICT (idempotency_key) DO UPDATE "
-                "SET error = excluded.error, payload_hash = excluded.payload_hash, updated_at = now() "
-                "WHERE campaign_request.state IN ('refused', 'failed') RETURNING 1"
-            ),
-            {"key": key, "hash": digest, "error": error},
-        ).first()
-        if known is None:
+        if connection.execute(refused.returning(_request.c.state)).first() is None:
             _note_other_payload(connection, key)
-
-
-def _storable(payload: CampaignPayload) -> str:
-    """JSON for a jsonb column, which holds no NUL.
-
-    Raises:
-        ValueError: the payload holds NaN, an infinity or half a character, which it cannot hold either.
-    """
-    written = json.dumps(payload.model_dump(), default=str, allow_nan=False, ensure_ascii=False)
-    written.encode()
-    return written.replace("\\u0000", "\\u2400")
-
-
-def _words(error: ValueError | UsageError) -> str:
-    if isinstance(error, ValidationError):
-        return "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors(include_input=False, include_url=False)
-        )[:2000]
-    if isinstance(error, UsageError):
-        # Ingest words its errors as parts of a sentence.
-        return f"{str(error).rstrip('.')}. {error.hint or ''}".strip()
-    return f"the payload cannot be stored: {error}"[:2000]

@@ -1,7 +1,8 @@
 """The command line: `dispatcher`. Exit 0 done, 1 failed, 2 bad usage; `--json` prints one JSON object on stdout.
 
-Commands parse, call a room of `dispatcher`, and print. Start in `output.py` (how commands speak), then the file named
-for the command. `ops_loader.py` alone reaches `ops`.
+Commands parse, call a room of `dispatcher`, and print. Start in the table below (which command is where), then
+`command.py` and `output.py` (what all do alike, how they speak). `ops_loader.py` alone reaches `ops`. This file, the
+tables and `lazy.py` import nothing that takes long, so that help comes at once.
 """
 
 import logging
@@ -12,19 +13,53 @@ from typing import Any
 
 import click
 
-from dispatcher.cli import steering
-from dispatcher.cli.account import account
-from dispatcher.cli.campaign import campaign
-from dispatcher.cli.create import create
-from dispatcher.cli.inbox import inbox_group
-from dispatcher.cli.optout import optout, undeliverable
-from dispatcher.cli.output import Output, end_on_sigterm
-from dispatcher.cli.provider import provider
-from dispatcher.cli.send import send
-from dispatcher.cli.system import api, db, demo, doctor, up
+from dispatcher.cli.interrupts import end_on_sigterm
+from dispatcher.cli.lazy import Lazy, LazyGroup
+
+COMMANDS = {
+    "account": Lazy(
+        "dispatcher.cli.account:account",
+        "The account at the provider: its figures; hand it to a new key, end a block.",
+    ),
+    "api": Lazy(
+        "dispatcher.cli.system:api",
+        "Run the HTTP API alone, in the foreground (part of `up`): /push/smsmasivos, /campaigns and /healthz.",
+    ),
+    "campaign": Lazy(
+        "dispatcher.cli.campaign:campaign", "Hand in campaigns, follow them, stop them, read their results."
+    ),
+    "db": Lazy("dispatcher.cli.system:db", "The database's schema."),
+    "demo": Lazy(
+        "dispatcher.cli.system:demo",
+        "Watch a campaign load, go out to a simulated provider and come back; nothing can reach a phone.",
+    ),
+    "doctor": Lazy(
+        "dispatcher.cli.system:doctor",
+        "Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat.",
+    ),
+    "inbox": Lazy("dispatcher.cli.inbox:inbox_group", "Replies: pull them, read them, export them, answer one."),
+    "optout": Lazy(
+        "dispatcher.cli.optout:optout",
+        "People who want no messages: every campaign and every single message honours the list.",
+    ),
+    "provider": Lazy(
+        "dispatcher.cli.provider:provider", "Ask the provider directly; nothing is stored or marked as read."
+    ),
+    "send": Lazy(
+        "dispatcher.cli.send:send", "Send TEXT to NUMBER now and say what became of it; exit 0 only when it was taken."
+    ),
+    "undeliverable": Lazy(
+        "dispatcher.cli.optout:undeliverable",
+        "Numbers that the provider says cannot receive (-1 fixed line, -2 many failures); they expire after 90 days.",
+    ),
+    "up": Lazy(
+        "dispatcher.cli.system:up",
+        "Run worker, beat, Flower and the API in the foreground, with the embedded servers or the configured ones.",
+    ),
+}
 
 
-class _Commands(click.Group):
+class _Commands(LazyGroup):
     """Commands whose `--json` also holds for what click itself complains about."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
@@ -35,11 +70,15 @@ class _Commands(click.Group):
         try:
             code = super().main(given, *rest, **{**extra, "standalone_mode": False})
         except click.ClickException as error:
+            from dispatcher.cli.output import Output
+
             Output(as_json=True).fail(error.format_message(), "Add --help to see the usage.", error.exit_code)
         sys.exit(code if isinstance(code, int) else 0)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Commands, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="sms-dispatcher", prog_name="dispatcher")
 def cli() -> None:
     """Send SMS campaigns through SMS Masivos: never lost, never twice, never outside the window.
@@ -58,24 +97,9 @@ def cli() -> None:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
 
 
-for command in (
-    create,
-    steering.pause,
-    steering.resume,
-    steering.cancel,
-    steering.doubts,
-    steering.resolve,
-    steering.retry,
-    steering.audit,
-):
-    campaign.add_command(command)
-for command in (account, api, campaign, db, demo, doctor, inbox_group, optout, provider, send, undeliverable, up):
-    cli.add_command(command)
-
-
 def main() -> None:
     """The console script."""
     # One thread is enough for a list; a worker on two cores wants the other for Postgres.
     os.environ.setdefault("POLARS_MAX_THREADS", "2")
-    end_on_sigterm()
-    cli()
+    # Until a command begins, while its module is imported, there is nothing to stop: SIGTERM may end the process.
+    cli(obj=end_on_sigterm)

@@ -4,7 +4,9 @@ import click
 
 from dispatcher import config
 from dispatcher.accounts import account_info, binding, blocking
-from dispatcher.cli.output import Output, command, session
+from dispatcher.cli.command import command
+from dispatcher.cli.output import Output
+from dispatcher.cli.sessions import session
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
 

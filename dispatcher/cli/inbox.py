@@ -7,8 +7,10 @@ import click
 
 from dispatcher.accounts import binding
 from dispatcher.campaigns import export
-from dispatcher.cli.output import Output, command, session
+from dispatcher.cli.command import command
+from dispatcher.cli.output import Output
 from dispatcher.cli.send import say_sent, single
+from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.replies import listing as reply_listing

@@ -4,12 +4,14 @@ import click
 
 from dispatcher import config
 from dispatcher.campaigns.operator_actions import actor
-from dispatcher.cli.output import Output, command, session
+from dispatcher.cli.command import command
+from dispatcher.cli.output import Output
+from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import open_source
-from dispatcher.suppression import optout_import, optouts
+from dispatcher.suppression import do_not_send, optout_import, optouts
 
 _LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 1_000_000))
 
@@ -107,7 +109,7 @@ def undeliverable() -> None:
 def undeliverable_list(output: Output, limit: int) -> None:
     """The do-not-send list, the newest first."""
     with session() as runtime, runtime.engine.connect() as connection:
-        found = optouts.undeliverables(connection, limit)
+        found = do_not_send.listing(connection, limit)
     output.answer({"undeliverable": [each.as_json() for each in found]})
     output.table(
         "Do not send",
@@ -129,7 +131,7 @@ def undeliverable_remove(output: Output, number: str) -> None:
     """Send to NUMBER again, before its entry expires."""
     with session() as runtime, runtime.engine.begin() as connection:
         national = optouts.national(number, runtime.settings.country)
-        if not optouts.deliverable_again(connection, national):
+        if not do_not_send.remove(connection, national):
             raise UsageError(f"{national} is not on the do-not-send list.", hint="`dispatcher undeliverable list`.")
     output.answer({"undeliverable": [], "removed": 1, "number": national})
     output.say(f"{national} is sent to again.")

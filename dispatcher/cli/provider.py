@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from dispatcher import config
-from dispatcher.cli.output import Output, command
+from dispatcher.cli.command import command
+from dispatcher.cli.output import Output
 from dispatcher.errors import UsageError
 from dispatcher.provider.frames import parse_slice
 from dispatcher.provider.http import HttpProvider

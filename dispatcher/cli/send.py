@@ -7,7 +7,10 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
-from dispatcher.cli.output import FAILED, Output, command, read_html, session
+from dispatcher.cli.arguments import read_html
+from dispatcher.cli.command import command
+from dispatcher.cli.output import FAILED, Output
+from dispatcher.cli.sessions import session
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
 from dispatcher.single_messages import send as sending

@@ -7,7 +7,9 @@ import click
 from dispatcher import config
 from dispatcher.campaigns import operator_actions
 from dispatcher.cli import ops_loader
-from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.cli.command import command
+from dispatcher.cli.output import FAILED, Output
+from dispatcher.cli.sessions import session
 from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError
 from dispatcher.runtime import Runtime
@@ -54,7 +56,7 @@ def restored(output: Output) -> None:
 @click.command()
 @command
 def doctor(output: Output) -> None:
-    """Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat."""
+    """Say what is wrong with a set-up: settings, database, broker, provider, key, clocks, window, worker, beat."""
     from dispatcher.maintenance import doctor as examination
 
     try:

@@ -32,19 +32,13 @@ def upgrade(engine: Engine) -> tuple[str | None, str | None]:
     Returns:
         The revision before and after.
     """
-    # Imported here: it takes longer than most commands, which only ask where the schema stands.
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(schemas.__file__).parent / "migrations"))
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
         try:
             before = current_revision(connection)
             connection.commit()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if before != head_revision():
+                _run_alembic(connection)
             after = current_revision(connection)
             connection.commit()
         finally:
@@ -52,6 +46,17 @@ def upgrade(engine: Engine) -> tuple[str | None, str | None]:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
             connection.commit()
     return before, after
+
+
+def _run_alembic(connection: Connection) -> None:
+    # Imported here: it takes longer than most commands, which find the schema where it should be.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(schemas.__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def require_schema(engine: Engine) -> None:

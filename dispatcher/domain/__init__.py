@@ -1,4 +1,5 @@
 """Domain rules without a database and without a clock: values in, values out.
 
-Uses nothing but `errors`. `phone.py`, `sms_text.py`, `window.py`, `idinterno.py`: each is what its name says.
+Uses only `errors`. Numbers are in `phone.py`, texts in `sms_text.py`, the sending window and dates in `window.py`, the
+reference of each line in `idinterno.py`.
 """

@@ -1,8 +1,8 @@
 """idinterno: the reference that each line carries to the provider and back (guide, "Envío en bloque").
 
 Form: `M`, prefix (10 hex digits, random per database), campaign (hex), generation (one letter `G`..`V`), seq (hex),
-check character. At most 37 characters, upper-case letters and digits, read case-blind and without a look-up.
-The check character is a weighted sum modulo 31, so one wrong character never goes unnoticed.
+check character. At most 37 characters: upper-case letters and digits. Reading ignores case and needs no look-up.
+The check character is a weighted sum modulo 31, so a single wrong character is always noticed.
 `encode_idinterno` and `decode_idinterno` in the database do the same.
 """
 
@@ -19,7 +19,7 @@ MAX_SEQ = 2**31 - 1
 
 
 class Idinterno(NamedTuple):
-    """What an idinterno says."""
+    """The parts of an idinterno."""
 
     prefix: str
     campaign_id: int
@@ -38,7 +38,7 @@ def encode(prefix: str, campaign_id: int, generation: int, seq: int) -> str:
 
 
 def head(prefix: str, campaign_id: int) -> tuple[str, int]:
-    """What the idinternos of a campaign begin with, and their checksum's share (0..30) of that beginning."""
+    """What all idinternos of a campaign begin with, and what that beginning adds to the checksum (0..30)."""
     return f"M{prefix}{campaign_id:X}", (int(prefix, 16) + 2 * campaign_id) % 31
 
 
@@ -62,8 +62,8 @@ _VALUE_OF = {letter: n for n, letter in enumerate(ALPHABET)}
 def decode_column(frame: pl.DataFrame) -> pl.DataFrame:
     """Keep the rows whose `idinterno` is of our form, with columns prefix, campaign_id, generation, seq added.
 
-    All lines of a campaign begin alike, so what they begin with is read once and only the rest of each is looked at;
-    lines beyond the first few campaigns of a frame go through the pattern one by one, at five times the cost.
+    All lines of a campaign begin alike, so the beginning is read once, and then only the rest of each line. Lines
+    beyond the first few campaigns of a frame go through the pattern one by one, at five times the cost.
     """
     left = frame.with_columns(pl.col("idinterno").str.to_uppercase().alias("given")).with_row_index("at")
     parts: list[pl.DataFrame] = []
@@ -82,7 +82,7 @@ def decode_column(frame: pl.DataFrame) -> pl.DataFrame:
 def _decode_alike(frame: pl.DataFrame, like: Idinterno, head: int) -> pl.DataFrame:
     """Decode rows whose first `head` characters are those of `like`: hex digits of the seq and a check remain."""
     digits = pl.col("given").str.slice(head).str.head(-1)
-    # to_integer takes a sign and leading zeros too; neither is of our form.
+    # to_integer also takes a sign and leading zeros; our form has neither.
     seq = pl.when(~digits.str.contains("^[0+-]")).then(digits.str.to_integer(base=16, strict=False))
     total = int(like.prefix, 16) + 2 * like.campaign_id + 3 * like.generation
     numbers = frame.with_columns(

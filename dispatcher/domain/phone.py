@@ -1,7 +1,7 @@
 """Telephone numbers: every written form becomes the national number that the provider takes (guide, TOS).
 
-Pure: a string comes in, a string or a `PhoneProblem` goes out. Whether a number can receive SMS is for the
-provider to say (-1 for a fixed line): mobile and fixed lines share ranges in Argentina.
+Pure: a string comes in, a string or a `PhoneProblem` goes out. Only the provider knows whether a number can receive SMS
+(-1 for a fixed line): mobile and fixed lines share ranges in Argentina.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class NumberPlan:
     name: str
     calling_code: str
     digits: int
-    trunk: str  # a regular expression for what stands between the calling code and the national number
+    trunk: str  # a regular expression for what people write between the calling code and the national number
 
 
 PLANS = {
@@ -81,15 +81,15 @@ _SCIENTIFIC = re.compile(r"([0-9])(?:[.,]([0-9]+))?[eE](\+?)([0-9]{1,2})")
 _SPREADSHEET_FLOAT = re.compile(r"(\+?[0-9]{7,})[.,]0{1,2}")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){2,}(?:\.0+)?")
 _WRITTEN = re.compile(r"[ ()\-]*(\+?)([0-9 ().\-/]+)")
-_EXACT_WITHOUT_SIGN = 8  # digits that a shortest-form float shows when only trailing zeros are left out
+_EXACT_WITHOUT_SIGN = 8  # with so many digits, a float without a + left out only trailing zeros
 
 
 def normalise(raw: str, country: str = "AR") -> str | PhoneProblem:
     """Return the national number written in `raw`: 10 digits for AR and MX, 9 for PE, 8 for GT and UY.
 
-    Takes what people and spreadsheets write: calling code, trunk 0, the mobile 9 and 15 of Argentina, blanks,
-    brackets, dots, dashes, `1144445555.0`, `1.144445555E9`. A number with no reading, or with more than one,
-    is a `PhoneProblem`; nothing is guessed. Raises KeyError for a country that the provider does not serve.
+    Understands what people and spreadsheets write: calling code, trunk 0, the mobile 9 and 15 of Argentina, blanks,
+    brackets, dots, dashes, `1144445555.0`, `1.144445555E9`. A number that can be read in no way, or in more than
+    one, is a `PhoneProblem`; nothing is guessed. Raises KeyError for a country that the provider does not serve.
     Guide: "Envío de mensajes vía http", TOS.
     """
     plan = PLANS[country]
@@ -115,7 +115,7 @@ def normalise(raw: str, country: str = "AR") -> str | PhoneProblem:
 
 
 def _visible(raw: str) -> str:
-    """Fold look-alike digits and dashes, and drop what nobody sees: NBSP, zero-width blanks, text marks."""
+    """Replace look-alike digits and dashes, and drop invisible characters: NBSP, zero-width blanks, text marks."""
     text = raw
     if not raw.isascii():
         text = unicodedata.normalize("NFKC", raw)
@@ -128,7 +128,7 @@ def _visible(raw: str) -> str:
 
 
 def _from_spreadsheet(text: str) -> str | PhoneProblem:
-    """Undo what a spreadsheet does to a long number; refuse one whose digits it has thrown away."""
+    """Undo what a spreadsheet does to a long number; refuse one that has lost digits."""
     if found := _SPREADSHEET_FLOAT.fullmatch(text):
         return found[1]
     if _GROUPED.fullmatch(text):
@@ -139,8 +139,8 @@ def _from_spreadsheet(text: str) -> str | PhoneProblem:
     mantissa = found[1] + (found[2] or "").rstrip("0")
     exponent = int(found[4])
     whole = exponent + 1 == len(found[1] + (found[2] or ""))
-    # `1.14444555E9` is how some languages print every digit of a number that ends in 0; `1.14445E+09` is a
-    # spreadsheet cell too narrow for the number, and what it left out is lost.
+    # `1.14444555E9` is how some languages print a number that ends in 0, with every digit; `1.14445E+09` comes from a
+    # spreadsheet cell that was too narrow, and the missing digits are lost.
     exact = not found[3] and len(mantissa) >= _EXACT_WITHOUT_SIGN
     if exponent + 1 < len(mantissa) or not (whole or exact):
         return PhoneProblem(
@@ -154,7 +154,7 @@ def _from_spreadsheet(text: str) -> str | PhoneProblem:
 def _bad_characters(text: str) -> PhoneProblem:
     odd = sorted({char for char in text if char not in "0123456789 ().-/"} - {"+"})
     named = " ".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in odd[:10])
-    what = f"holds {named}" if odd else "is not written as a number"
+    what = f"contains {named}" if odd else "is not written as a number"
     return PhoneProblem(-8, "number_characters", f"{text[:40]!r} {what}: write digits only")
 
 
@@ -184,7 +184,7 @@ def _has_area(core: str) -> bool:
 def _unknown_area(core: str) -> PhoneProblem:
     if core.startswith("15"):
         return PhoneProblem(-9, "number_area", f"{core} has a 15 and no area code: write area code and number")
-    return PhoneProblem(-9, "number_area", f"no area code of Argentina begins {core}: write area code and number")
+    return PhoneProblem(-9, "number_area", f"{core} has no area code of Argentina: write area code and number")
 
 
 def _no_argentine_number(digits: str) -> PhoneProblem:
@@ -203,7 +203,7 @@ def _wrong_length(digits: str, country: str) -> PhoneProblem:
     return PhoneProblem(
         -7,
         f"number_too_{how}",
-        f"{shown} is too {how} ({len(digits)} digits): {plan.name} has {plan.digits}{hint}",
+        f"{shown} is too {how} ({len(digits)} digit{'s' * (len(digits) != 1)}): {plan.name} has {plan.digits}{hint}",
     )
 
 

@@ -1,4 +1,4 @@
-"""The text of a message: the provider's alphabet, Spanish written in it, and what needs a company name.
+"""The text of a message: the provider's alphabet, how Spanish is written in it, and which texts need a company name.
 
 Pure: strings in, strings and numbers out. Guide: "Los caracteres permitidos son", and its IMPORTANTE on
 verification codes.
@@ -10,20 +10,20 @@ import re
 import unicodedata
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!?#$%()*+,-./:;=@ "
-"""What the provider accepts. `#` is lost in the guide's list for HTTP, and taken all the same."""
+"""What the provider accepts. The guide's list for HTTP lacks `#`, but the provider takes it."""
 
 MAX_LENGTH = 160
-"""Characters of a rendered text, at most."""
+"""The most characters that a rendered text may have."""
 
 OUTSIDE = r"[^A-Za-z0-9!?#$%()*+,\-./:;=@ ]"
 LEFTOVER = r"\*[0-9]+\*|\{[^{}]*\}"
-"""A placeholder that nobody filled in: the provider's own `*1*`, or one of ours."""
+"""A placeholder that was not filled in: the provider's own `*1*`, or one of ours."""
 
 ENCODED_AS_THREE = r"[!?#$%()*+,/:;=@]"
 """Characters of the alphabet that take three bytes (`%2C`) in a form-encoded body."""
 
 SUSPECT = rf"{LEFTOVER}|{OUTSIDE}"
-"""What a good text does not have."""
+"""What a valid text must not contain."""
 
 _OUTSIDE = re.compile(OUTSIDE)
 _LEFTOVER = re.compile(LEFTOVER)
@@ -40,9 +40,9 @@ SIMPLE = {
     "…": "...",
     "€": "EUR",
 }
-"""Characters with one plain spelling; nothing is lost, so a whole column can be replaced at once."""
+"""Characters with one plain spelling. Nothing is lost, so they can be replaced in a whole column at once."""
 
-# Letters that Unicode does not take apart into a base and an accent.
+# Letters that Unicode does not split into a base and an accent.
 _LETTERS = {"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L"}
 _DROPPED = frozenset("\"'“”„‟«»‹›‘’‚‛´¿¡")
 
@@ -54,7 +54,7 @@ _ONE = f"[{_BASE}][\ufe0e\ufe0f]?[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]
 _EMOJI = re.compile(
     "[0-9#*]\ufe0f?\u20e3"  # keycaps
     "|[\U0001f1e6-\U0001f1ff]{1,2}"  # flags
-    "|[©®‼⁉™ℹⓂ〰〽㊗㊙]\ufe0f"  # signs that are emoji only when they say so
+    "|[©®‼⁉™ℹⓂ〰〽㊗㊙]\ufe0f"  # signs that are emoji only with a variation selector
     f"|{_ONE}(?:\u200d{_ONE})*"
 )
 
@@ -83,7 +83,7 @@ VERIFICATION = (
     + _DIGITS
     + r"\s+para\s+(?:verificar|validar|confirmar|autenticar|activar|ingresar|acceder|entrar|iniciar)\b"
 )
-"""How a verification code is worded, in a text without accents; Python and polars read it alike."""
+"""How a verification code is worded, in a text without accents. Python and polars read the pattern alike."""
 
 _VERIFICATION = re.compile(VERIFICATION)
 
@@ -91,9 +91,9 @@ _VERIFICATION = re.compile(VERIFICATION)
 def transliterate(text: str) -> tuple[str, int]:
     """Spell `text` in the provider's alphabet; also return how many visible characters were dropped.
 
-    á→a, ñ→n, €→EUR, … and dashes to ASCII, blanks of any kind to a space; quotes, ¿ and ¡ are dropped, and so
-    are emoji, each counted as one however many code points it has. What has no spelling here (`&`, `_`, `[`)
-    stays as it is, since it may be part of an address: `outside_alphabet` then names it.
+    á→a, ñ→n, €→EUR, … and dashes to ASCII, blanks of any kind to a space. Quotes, ¿ and ¡ are dropped, and so are
+    emoji; each counts as one, however many code points it has. What has no spelling here (`&`, `_`, `[`) stays as it
+    is, because it may be part of an address; `outside_alphabet` then names it.
     """
     if not _OUTSIDE.search(text):
         return text, 0
@@ -139,12 +139,12 @@ def encoded_length(text: str) -> int:
 
 
 def is_verification(text: str) -> bool:
-    """Tell whether `text` looks like a verification code, for which the guide demands the company's name."""
+    """Tell whether `text` looks like a verification code, for which the guide requires the company's name."""
     return _VERIFICATION.search(_plain(text)) is not None
 
 
 def names_company(text: str, company: str) -> bool:
-    """Tell whether `company` stands in `text` as whole words, whatever the case, accents and punctuation."""
+    """Tell whether `text` contains `company` as whole words, whatever the case, accents and punctuation."""
     words = re.findall(r"[a-z0-9]+", _plain(company))
     if not words:
         return False

@@ -1,4 +1,4 @@
-"""When a POST may begin: the sending window and the dates that users write, all at GMT-3.
+"""When a POST may begin: the sending window, and the dates that users write, all at GMT-3.
 
 Source: guide, "Envío de mensajes vía http (en tiempo real)", NOTA and FECHADESDE.
 """
@@ -19,11 +19,11 @@ _MINUTES_A_DAY = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Minutes of the provider's day between which a POST may begin; `closes` may pass midnight."""
+    """The minutes of the provider's day between which a POST may begin; `closes` may be after midnight."""
 
     opens: int
     closes: int
-    guard: int = 0  # seconds before closing in which nothing begins any more
+    guard: int = 0  # seconds before closing in which no POST begins
 
     @classmethod
     def parse(cls, text: str, guard: int = 0) -> "Window":
@@ -55,7 +55,7 @@ class Window:
         return opening if opening <= local else opening - timedelta(days=1)
 
     def last_start(self, moment: datetime) -> datetime:
-        """The instant from which nothing may begin any more, of the window that opened last before `moment`."""
+        """The instant from which no POST may begin, in the window that opened last before `moment`."""
         length = timedelta(minutes=self.closes - self.opens) - timedelta(seconds=self.guard)
         return self.opening_before(moment) + length
 
@@ -73,7 +73,7 @@ class Window:
         return (self.opening_before(moment) + timedelta(days=1)).astimezone(UTC)
 
     def finish(self, start: datetime, sending: timedelta) -> datetime:
-        """When work that needs `sending` of open time and may begin at `start` would end, in UTC."""
+        """When work that may begin at `start` and takes `sending` of open time would end, in UTC."""
         moment, left = self.next_opening(start), sending
         while not self.always:
             room = self.last_start(moment) - moment
@@ -91,7 +91,7 @@ _ISO_WITH_OFFSET = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|
 def parse_moment(text: str, what: str = "start") -> datetime:
     """Read `YYYY-MM-DD HH:MM:SS` at GMT-3, or ISO 8601 with an offset; the answer is in UTC.
 
-    The provider sends at once when FECHADESDE is malformed, so anything else is refused here.
+    The provider sends at once when FECHADESDE is malformed, so every other form is refused here.
 
     Raises:
         UsageError: the text has another form, or the date does not exist.
@@ -105,7 +105,7 @@ def parse_moment(text: str, what: str = "start") -> datetime:
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{what}: {text!r} is not a date that exists ({error}).") from None
     raise UsageError(
-        f"{what}: {text[:60]!r} is not a date this understands, and guessing would send at the wrong hour.",
+        f"{what}: {text[:60]!r} is not in a known date format, and a guess could send at the wrong hour.",
         hint='Write "2026-12-01 09:00:00" (Argentine time) or "2026-12-01T12:00:00Z".',
     )
 

@@ -4,7 +4,7 @@
         for batch in ingest(source, IngestOptions("Hola {nombre}. Empresa SA")):
             ...
 
-Memory does not grow with the file, but for about two bytes a recipient to tell duplicates.
+Memory does not grow with the file, except for about two bytes per recipient to detect duplicates.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ def ingest(
 ) -> Iterator[Batch]:
     """Check all rows of `source`, `batch_rows` at most at a time; may be called again for another pass.
 
-    `left_out` tells of a column of numbers who gets nothing, and why: their rows are messages whatever else they say.
+    `left_out` says which numbers of a column get nothing, and why. Their rows become suppressed messages, even when
+    something else in the row is wrong.
 
-    What is wrong with the template, the options or the headings raises UsageError here, before a row is read;
-    a list without rows, and an XLSX file that is damaged further down, raise it from the iterator.
+    A problem with the template, the options or the headings raises UsageError here, before a row is read. A list
+    without rows, and an XLSX file that is damaged further down, raise it from the iterator.
     """
     if batch_rows < 1:
         raise ValueError("batch_rows must be at least 1")

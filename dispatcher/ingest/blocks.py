@@ -9,11 +9,11 @@ from typing import NamedTuple, Protocol
 import polars as pl
 
 RAW_LIMIT = 2_000
-"""Characters of a invalid row that are kept."""
+"""Characters of an invalid row that are kept."""
 
 
 class InvalidRow(NamedTuple):
-    """A row that goes out to nobody: where it stands, what it says, and why."""
+    """A row that cannot become a message: its line, its content, and why."""
 
     line: int
     raw: str
@@ -29,7 +29,7 @@ class Block:
     Attributes:
         frame: `line` int64, `raw` str, and one str column per position asked for, named by `column()`; a null
             there is a value that the row does not have.
-        invalid_rows: rows that could not be taken apart at all.
+        invalid_rows: rows that could not be split into fields.
         position: how far into the source the block reaches, in the units of `Source.size`.
     """
 
@@ -62,7 +62,7 @@ def schema(wanted: Sequence[int]) -> dict[str, type[pl.DataType]]:
 
 
 def shown(raw: str) -> str:
-    """Return `raw` as it can be stored and read: bounded, and with a NUL shown as \\x00."""
+    """Return `raw` in a form that can be stored and shown: bounded, and with a NUL written as \\x00."""
     cut = raw[:RAW_LIMIT].replace("\x00", "\\x00")
     return cut[:RAW_LIMIT] if _encodes(cut) else cut.encode("utf-8", "backslashreplace").decode()[:RAW_LIMIT]
 

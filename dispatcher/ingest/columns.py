@@ -1,4 +1,4 @@
-"""Which column of a file is meant: by its exact name, else blind to case, accents and blanks around. Pure."""
+"""Which column a name means: the exact name first, then without regard to case, accents and blanks. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NUMBER_COLUMNS = ("telefono", "celular", "destino", "phone", "tos")
 
 
 def fold(name: str) -> str:
-    """Return `name` as it compares: no accents, one case, single blanks."""
+    """Return `name` normalised for comparison: no accents, one case, single blanks."""
     parts = unicodedata.normalize("NFKD", name)
     return " ".join("".join(part for part in parts if not unicodedata.combining(part)).casefold().split())
 
@@ -20,7 +20,7 @@ def fold(name: str) -> str:
 def find(name: str, columns: Sequence[str]) -> int | None:
     """Return the position of the column called `name`, or None.
 
-    Raises UsageError when several columns could be meant: a heading that stands twice matters only when used.
+    Raises UsageError when the name fits several columns; a repeated heading that nobody uses does not matter.
     """
     for matches in (
         [i for i, column in enumerate(columns) if column == name],
@@ -28,7 +28,7 @@ def find(name: str, columns: Sequence[str]) -> int | None:
     ):
         if len(matches) > 1:
             raise UsageError(
-                f"column {name!r} stands {len(matches)} times in the file, in positions "
+                f"the file has {len(matches)} columns called {name!r}, in positions "
                 f"{', '.join(str(i + 1) for i in matches)}",
                 hint="give the columns different headings",
             )
@@ -38,7 +38,7 @@ def find(name: str, columns: Sequence[str]) -> int | None:
 
 
 def require(name: str, columns: Sequence[str], asked_by: str) -> int:
-    """Return the position of the column called `name`; UsageError, with the nearest heading, when none is."""
+    """Return the position of the column called `name`; UsageError, with the nearest heading, if there is none."""
     position = find(name, columns)
     if position is None:
         raise UsageError(
@@ -62,7 +62,7 @@ def number_column(columns: Sequence[str], asked: str | None) -> int:
 
 
 def listed(columns: Sequence[str]) -> str:
-    """Return the headings as a sentence shows them, at most 30 of them."""
+    """Return the headings for a sentence, at most 30 of them."""
     names = [repr(column[:40]) for column in columns[:30]]
     more = f" and {len(columns) - 30} more" if len(columns) > 30 else ""
     return ", ".join(names) + more if names else "no columns"

@@ -1,4 +1,4 @@
-"""Bytes to text. A list is UTF-8 or, from older programs, Windows-1252; some are both at once. Pure."""
+"""Bytes to text. A list is UTF-8 or, from older programs, Windows-1252; some lists mix both. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_utf8(sample: bytes) -> bool:
 
 
 def decode(data: bytes, *, utf8: bool) -> str:
-    """Return the text of whole lines. Nothing fails, and how a line reads depends on that line alone.
+    """Return the text of whole lines. Decoding never fails, and how a line is read depends on that line alone.
 
     In a UTF-8 file a line that is not UTF-8 is read as Windows-1252; in a Windows-1252 file what can only be
     UTF-8 (an emoji, say) is read as that.

@@ -44,7 +44,7 @@ class Source:
     """An opened list; close it, or use it in a `with`.
 
     Attributes:
-        name: what to call it in a sentence.
+        name: what sentences call it.
         format: "csv", "xlsx", "jsonl" or "inline".
         size: bytes of the file (recipients, when inline): what `Batch.position` runs up to.
         table: its headings and rows.
@@ -75,9 +75,9 @@ def open_source(
 ) -> Source:
     """Open a list of recipients: a path, a binary stream, or "-" for CSV on stdin.
 
-    What cannot seek is spooled to a nameless file in the folder `spool`, the system's temporary one by default: it is
-    gone with the process, however that ends. Raises UsageError, with what to do, for what is no table, and
-    DispatcherError when the spool is full.
+    A stream that cannot seek is copied to an unnamed file in the folder `spool` (by default the system's temporary
+    folder), which disappears with the process. Raises UsageError, with advice, for what is not a table, and
+    DispatcherError when there is no room for the copy.
     """
     if format is not None and format not in FORMATS:
         raise UsageError(f"unknown format {format!r}", hint=_KNOWN)
@@ -92,7 +92,7 @@ def open_source(
 
 
 def from_recipients(recipients: list[dict[str, object]]) -> Source:
-    """Take a list that came inside a request: one dict a recipient; line numbers count from 1."""
+    """Open a list that came inside a request: one dict per recipient; line numbers count from 1."""
     return Source("the list of recipients", "inline", len(recipients), InlineTable(recipients))
 
 
@@ -119,7 +119,7 @@ def _spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
             shutil.copyfileobj(stream, kept, 1 << 20)
             kept.flush()
         except BaseException:
-            with suppress(OSError):  # it would write the rest
+            with suppress(OSError):  # closing would write the rest
                 kept.close()
             raise
     except OSError as error:
@@ -155,7 +155,7 @@ def _zipped(stream: BinaryIO, name: str) -> Format:
                 return "xlsx"
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UsageError(f"{name} is a damaged ZIP or XLSX file", hint="save or copy it again") from error
-    raise UsageError(f"{name} is a ZIP file, and no XLSX workbook", hint="unpack it, or save the list as XLSX")
+    raise UsageError(f"{name} is a ZIP file, not an XLSX workbook", hint="unpack it, or save the list as XLSX")
 
 
 _OPENERS: dict[str, Callable[[BinaryIO, str], Table]] = {

@@ -24,11 +24,11 @@ class Collector:
         return len(self._rows) + len(self._invalid)
 
     def invalid(self, line: int, raw: str, reason: str, detail: str) -> None:
-        """Take note of a row that could not be read."""
+        """Record a row that could not be read."""
         self._invalid.append(InvalidRow(line, shown(raw), None, reason, detail))
 
     def add(self, line: int, raw: str, values: Sequence[object]) -> None:
-        """Take a row's values, in the order of `wanted`; one that cannot be a value makes the row invalid."""
+        """Add the values of a row, in the order of `wanted`; a list or an object among them makes the row invalid."""
         texts: list[str | None] = []
         for name, value in zip(self._names, values, strict=True):
             try:
@@ -36,14 +36,14 @@ class Collector:
             except (TypeError, ValueError) as error:
                 return self.invalid(line, raw, "value_nested", f"column {name!r}: {error}: write a text or a number")
             if text is not None and not storable(text):
-                detail = f"column {name!r} holds a NUL or half a character: write the value again"
+                detail = f"column {name!r} contains a NUL or half a character: write the value again"
                 return self.invalid(line, raw, "nul_byte", detail)
             texts.append(text)
         self._rows.append((line, shown(raw), *texts))
         return None
 
     def flush(self, position: int) -> Block:
-        """Return what was gathered, and begin anew."""
+        """Return the rows so far, and start again."""
         frame = pl.DataFrame(self._rows, schema=schema(self._wanted), orient="row")
         invalid_rows = self._invalid
         self._rows, self._invalid = [], []

@@ -16,7 +16,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class JsonlTable:
-    """A JSONL file, opened: the keys of its first megabyte are its headings."""
+    """An opened JSONL file: the keys in its first megabyte are its headings."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         """Read the headings; UsageError when no line is an object."""
@@ -28,7 +28,7 @@ class JsonlTable:
         lines = decoding.decode(sample[self._start :], utf8=self._utf8).split("\n")
         self.columns = keys_of(map(_parsed, lines))
         if not self.columns:
-            raise UsageError(f"{name} holds no JSON object", hint='write one object a line: {"telefono": "11..."}')
+            raise UsageError(f"{name} has no JSON object", hint='write one object a line: {"telefono": "11..."}')
 
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
         """Yield the objects; see `Table`."""
@@ -62,9 +62,9 @@ def _take(collector: Collector, number: int, line: str, names: list[str]) -> Non
     if isinstance(row, dict):
         return collector.add(number, line, [row.get(name) for name in names])
     if "\x00" in line:
-        detail = "the line holds a NUL byte (shown as \\x00): the file is damaged there, write it again"
+        detail = "the line contains a NUL byte (shown as \\x00): the file is damaged there, write it again"
         return collector.invalid(number, line, "nul_byte", detail)
-    return collector.invalid(number, line, "bad_json", "the line is no JSON object: write {...} on one line")
+    return collector.invalid(number, line, "bad_json", "the line is not a JSON object: write {...} on one line")
 
 
 def _parsed(line: str) -> object:

@@ -1,4 +1,4 @@
-"""A stream of bytes as blocks of whole lines, in memory that no line can blow up."""
+"""A stream of bytes as blocks of whole lines, in bounded memory however long a line is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 20
 MAX_LINE = 64 * 1024
-"""Bytes of one line; what is longer is cut there, and no row of a list is that long."""
+"""Bytes of one line. Longer lines are cut: no real row is that long."""
 
 
 def line_blocks(stream: BinaryIO, *, old_mac: bool) -> Iterator[tuple[bytes, int]]:
@@ -42,5 +42,5 @@ def line_blocks(stream: BinaryIO, *, old_mac: bool) -> Iterator[tuple[bytes, int
 
 
 def is_old_mac(sample: bytes) -> bool:
-    """Tell whether lines end in CR alone, as the first program to write lists on a Mac did it."""
+    """Tell whether lines end in CR alone, as old Mac programs wrote them."""
     return b"\n" not in sample and b"\r" in sample.rstrip(b"\r")

@@ -1,4 +1,4 @@
-"""Telephone numbers, a column at a time: clean ones stay in polars, others go through `phone.normalise`."""
+"""Telephone numbers, a column at a time: polars handles the common forms, `phone.normalise` the others."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _PREFIXED = {
 
 
 def destinos(written: pl.Series, country: str) -> tuple[pl.Series, dict[str, PhoneProblem]]:
-    """Return the national numbers, null where there is none, and the problem of each string that has one.
+    """Return the national numbers (null where there is none), and the problem of each string that has one.
 
-    `written` has no nulls. The same answers as `phone.normalise` for every string, only sooner.
+    `written` has no nulls. For every string the answer is that of `phone.normalise`, only faster.
     """
     clean = written.str.contains(_CLEAN[country])
     if clean.all():
@@ -63,7 +63,7 @@ def destinos(written: pl.Series, country: str) -> tuple[pl.Series, dict[str, Pho
 
 
 def _quick(distinct: pl.Series, country: str) -> pl.DataFrame:
-    """Read the common forms, a clean number with blanks, dashes or a calling code; null for the others."""
+    """Read the common forms: a number with blanks, dashes or a calling code. Null for the others."""
     frame = distinct.to_frame("written")
     if country not in _PREFIXED:
         return frame.with_columns(number=pl.lit(None, pl.String))
@@ -77,11 +77,11 @@ class Recipients:
     """The numbers of a campaign so far, as a compressed bitmap: about two bytes each, millions fit."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start empty."""
         self._seen = BitMap64()
 
     def repeated(self, destino: pl.Series) -> pl.Series:
-        """Tell for each number whether it came before, in this batch or an earlier one; remember it."""
+        """Tell for each number whether it was in this batch or an earlier one before, and remember it."""
         keys = destino.cast(pl.Int64)
         repeated = ~keys.is_first_distinct()
         batch = BitMap64(array("Q", keys.to_list()))

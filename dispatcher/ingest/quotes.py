@@ -1,4 +1,4 @@
-"""Rows with quotes in them, taken apart by hand: one open quote must not swallow the rest of a file. Pure."""
+"""Rows with quotes, split by hand so that one open quote does not swallow the rest of a file. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 MAX_LINES = 100
 MAX_CHARACTERS = 64 * 1024
-"""How far a quoted value may reach; beyond, the quote that opened it is taken for a slip."""
+"""How far a quoted value may reach. Beyond that, its opening quote is taken for a mistake."""
 
 _QUOTED = re.compile(r'"((?:[^"]|"")*+)"')
 
@@ -17,13 +17,13 @@ class Broken(Enum):
     """Why a text is not a row."""
 
     OPEN = "a quote is not closed"
-    MALFORMED = "something stands between a closing quote and the separator"
+    MALFORMED = "there is text between a closing quote and the separator"
 
 
 def split(text: str, separator: str, *, strict: bool = False) -> list[str] | Broken:
     """Return the fields of one row. A quote opens a value only at its beginning; `""` inside is one quote.
 
-    What follows a closing quote up to the separator is kept with the value, unless `strict`.
+    Text between a closing quote and the separator stays part of the value, unless `strict`.
     """
     fields = []
     at = 0

@@ -1,4 +1,4 @@
-"""Delimited text: finding out what it is, and reading it by the block."""
+"""Delimited text: finds out its form, and reads it in blocks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HINT = (
 
 @dataclass
 class DelimitedTable:
-    """A CSV file, opened: its headings are read, its rows are not."""
+    """An opened CSV file: its headings are read, its rows are not."""
 
     stream: BinaryIO
     columns: list[str]
@@ -48,7 +48,7 @@ class DelimitedTable:
 
 
 def open_delimited(stream: BinaryIO, name: str) -> DelimitedTable:
-    """Read the headings of `stream`; UsageError when it is no text, or has no headings."""
+    """Read the headings of `stream`; UsageError when it is not text, or has no headings."""
     stream.seek(0)
     sample = stream.read(BLOCK_BYTES)
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -81,7 +81,7 @@ def open_delimited(stream: BinaryIO, name: str) -> DelimitedTable:
 
 
 def _before_header(lines: list[bytes]) -> tuple[int, str | None]:
-    """Count the blank lines on top, and the `sep=;` line that spreadsheets read and write."""
+    """Count the lines above the headings: blank ones, and the `sep=;` line that spreadsheets read and write."""
     for at, line in enumerate(lines):
         text = line.strip(b" \t\r\n\x1a")
         if text.lower().startswith(b"sep=") and text[4:].decode("latin-1") in SEPARATORS:
@@ -94,7 +94,7 @@ def _before_header(lines: list[bytes]) -> tuple[int, str | None]:
 
 
 def _header_text(lines: list[bytes], utf8: bool) -> tuple[int, str]:
-    """Return how many lines the headings take (a quoted heading may hold a line break), and their text."""
+    """Return how many lines the headings take (a quoted one may contain a line break), and their text."""
     text = ""
     for taken, line in enumerate(lines[: quotes.MAX_LINES], 1):
         text += decoding.decode(line, utf8=utf8)
@@ -110,7 +110,7 @@ def _sniff(header: str) -> str:
 
 
 def _sliced(frame: pl.DataFrame, invalid_rows: list[InvalidRow], position: int, batch_rows: int) -> Iterator[Block]:
-    """Cut a frame to batches; the invalid rows go with the first."""
+    """Divide a frame into batches; the invalid rows go with the first."""
     if frame.height or invalid_rows:
         yield Block(frame.head(batch_rows), invalid_rows, position)
     for start in range(batch_rows, frame.height, batch_rows):

@@ -1,7 +1,7 @@
-"""Text into rows into columns.
+"""Splits text into rows, and rows into columns.
 
-A CSV reader that is given a whole file loses it to one open quote or one ragged row, so rows are split here:
-lines without quotes column-wise, lines with simple quotes by the csv module, the few odd ones by hand.
+One open quote or one ragged row makes a CSV reader fail for the whole file, so rows are split here: lines without
+quotes column-wise, lines with simple quotes by the csv module, the few odd ones by hand.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from dispatcher.ingest.lines import MAX_LINE
 
 @dataclass
 class _Odd:
-    """What the lines that are not plain came to, within one block."""
+    """What became of those lines of a block that are not plain."""
 
     rows: list[tuple[int, str, list[str]]] = field(default_factory=list)
     invalid_rows: list[InvalidRow] = field(default_factory=list)
-    swallowed: set[int] = field(default_factory=set)  # lines that belong to a row which began further up
-    stop: int | None = None  # the line whose row is not complete in this block
+    swallowed: set[int] = field(default_factory=set)  # lines that belong to a row which began on an earlier line
+    stop: int | None = None  # the line whose row continues in the next block
 
 
 class Splitter:
@@ -44,7 +44,7 @@ class Splitter:
         self._blanks = " \x1a" if separator == "\t" else " \t\x1a"
 
     def take(self, text: str, *, last: bool) -> tuple[pl.DataFrame, list[InvalidRow]]:
-        """Return the rows of `text` as `blocks.schema` has them, in order, and the rows that are none."""
+        """Return the rows of `text` with the columns of `blocks.schema`, in order, and the invalid rows."""
         text = self._pending + text
         if not text:
             return pl.DataFrame(schema=schema(self.wanted)), []
@@ -65,7 +65,7 @@ class Splitter:
         return rows, odd.invalid_rows
 
     def _classified(self, text: str) -> pl.DataFrame:
-        """Return one line of text a row: `at` (from 0), `raw`, and what it takes to split it."""
+        """Return a frame with a row per line: `at` (from 0), `raw`, and what decides how to split it."""
         lines = pl.Series("raw", [text.removesuffix("\n")], dtype=pl.String).str.split("\n").explode()
         if "\r" in text:
             lines = lines.str.strip_suffix("\r")
@@ -134,7 +134,7 @@ class Splitter:
         return None
 
     def _simply_quoted(self, odd: _Odd, frame: pl.DataFrame) -> None:
-        """Split lines whose quotes all close on the line: where whole files are quoted, that is every one."""
+        """Split lines whose quotes all close on the same line: in a fully quoted file, that is every line."""
         if odd.stop is not None:
             frame = frame.filter(pl.col("at") < odd.stop)
         raws = frame["raw"].to_list()
@@ -152,14 +152,14 @@ class Splitter:
             odd.rows.append((self._line + at, raw, fields))
             return None
         few = len(fields) < self.width
-        detail = f"the row has {len(fields)} fields, the headings are {self.width}: " + (
-            "a separator is missing" if few else "a value with a separator in it must stand in quotes"
+        detail = f"the row has {len(fields)} field{'s' * (len(fields) != 1)}, the headings are {self.width}: " + (
+            "a separator is missing" if few else "put a value that contains a separator in quotes"
         )
         return self._invalid(odd, at, raw, "fields_missing" if few else "fields_extra", detail)
 
     def _damaged(self, odd: _Odd, at: int, raw: str) -> None:
         if "\x00" in raw:
-            detail = "the row holds a NUL byte (shown as \\x00): the file is damaged there, write the row again"
+            detail = "the row contains a NUL byte (shown as \\x00): the file is damaged there, write the row again"
             return self._invalid(odd, at, raw, "nul_byte", detail)
         detail = f"the row is longer than {MAX_LINE} bytes: is a line break missing?"
         return self._invalid(odd, at, raw, "row_too_long", detail)

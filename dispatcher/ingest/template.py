@@ -25,7 +25,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Template:
-    """A template taken apart; two literals never stand side by side."""
+    """A parsed template; two literals are never adjacent."""
 
     parts: tuple[Literal | Field, ...]
 
@@ -39,14 +39,14 @@ class Template:
         return "".join(part.text if isinstance(part, Literal) else value for part in self.parts)
 
     def columns(self, found: Sequence[str]) -> dict[str, int]:
-        """Return the position in `found` of each field; UsageError names the field that is no column."""
+        """Return the position in `found` of each field; UsageError names a field that is not a column."""
         return {name: headings.require(name, found, "the template") for name in self.fields}
 
 
 def parse(template: str) -> Template:
-    """Take `template` apart: `{name}` is a column, `{{` and `}}` are literal braces.
+    """Parse `template`: `{name}` is a column, `{{` and `}}` are literal braces.
 
-    Raises UsageError, with the position counted from 1, for a brace without its pair, `{}` and no text.
+    Raises UsageError, with the position counted from 1, for a brace without its pair, for `{}` and for an empty text.
     """
     if not template.strip():
         raise UsageError("the template is empty", hint="write the text of the message, e.g. 'Hola {nombre}'")

@@ -32,7 +32,7 @@ class Renderer:
         self._rendered = pl.concat_str(parts)
 
     def render(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Add `texto`, `dropped` (characters left out) and `changed` (spelled otherwise than written)."""
+        """Add `texto`, `dropped` (characters left out) and `changed` (the spelling was adapted)."""
         frame = frame.with_columns(
             texto=self._rendered, dropped=pl.lit(self._dropped, pl.Int64), changed=pl.lit(self._changed)
         )
@@ -78,13 +78,13 @@ class CompanyRule:
         named = company is not None and sms_text.names_company(own_words, company)
         if sms_text.is_verification(own_words) and not named:
             raise UsageError(
-                "the text is a verification code and does not name the company, which the provider demands",
+                "the text is a verification code and does not name the company, as the provider requires",
                 hint="set DISPATCHER_COMPANY and write that name in the template"
                 if company is None
                 else f"write {company!r}, the name in DISPATCHER_COMPANY, in the template",
             )
         self.settled = named
-        """No rendered text needs a look: the template carries the name."""
+        """Whether no rendered text needs checking, because the template has the name."""
 
     def broken(self, textos: pl.Series) -> pl.Series:
         """Tell for each rendered text whether it is a verification code without the company's name."""

@@ -26,7 +26,7 @@ class IngestOptions:
         country: whose number rules hold: AR, GT, MX, PE or UY.
         company: the name that verification codes must carry.
         to_column, id_column: the columns of the number and of the caller's own id, by heading.
-        strict_text: invalid_row what is not in the provider's alphabet, where it would be transliterated.
+        strict_text: make a row invalid instead of transliterating what is outside the provider's alphabet.
     """
 
     template: str
@@ -38,7 +38,7 @@ class IngestOptions:
 
 
 LeftOut = Callable[[pl.Series], pl.Series]
-"""For each of some numbers the reason why it gets nothing, null for those that get their message."""
+"""The reason why each of some numbers gets nothing; null for those that get their message."""
 
 UNFIT = "(suppressed: no valid text)"
 """The text of a suppressed message whose own text could not be sent; it goes to nobody."""
@@ -71,7 +71,7 @@ class Batch:
         rows: how many rows there were.
         position: how much of `Source.size` has been read.
         dropped_characters: emoji, quotes, ¿ and ¡ that were left out of these messages.
-        transliterated: messages whose text was spelled otherwise than it was written.
+        transliterated: messages whose text was adapted to the alphabet.
     """
 
     messages: pl.DataFrame
@@ -161,7 +161,7 @@ class Checker:
         again = frame.filter(repeated).join(before, on="destino", how="left", maintain_order="left")
         for line, raw, destino, earlier in again.select("line", "raw", "destino", "first").iter_rows():
             where = "an earlier row" if earlier is None else f"line {earlier}"
-            detail = f"{destino} already stands in {where}: only the first row of a number is sent"
+            detail = f"{destino} is already in {where}: only the first row of a number is sent"
             invalid_rows.append(InvalidRow(line, shown(raw), None, "duplicate", detail))
         return first
 
@@ -170,7 +170,7 @@ class Checker:
         return self._without_bad_texts(frame, invalid_rows)
 
     def _suppressed(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the suppressed rows, all of them: with their text, or with UNFIT where that has anything wrong."""
+        """Return all suppressed rows: with their text, or with UNFIT if anything is wrong with it."""
         gone = frame.filter(pl.col("suppressed").is_not_null())
         fit = self._with_texts(gone, [])
         unfit = gone.join(fit, on="line", how="anti").with_columns(
@@ -212,25 +212,26 @@ class Checker:
 
 
 def _text_problem(line: int, raw: str, texto: str) -> InvalidRow:
-    """Say what is wrong with a rendered text, the first thing in the order of the checks."""
+    """Say what is wrong with a rendered text: the first problem, in the order of the checks."""
     if (placeholder := sms_text.leftover(texto)) is not None:
         detail = f"the text has a placeholder that nothing fills in, {placeholder[:40]}: remove it or fill it in"
         return InvalidRow(line, shown(raw), -99, "placeholder_left", detail)
     if odd := sms_text.outside_alphabet(texto):
         named = " ".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in odd[:10])
-        detail = f"the provider does not take {named} in a text: write it otherwise"
+        detail = f"the provider does not take {named} in a text: write something else"
         return InvalidRow(line, shown(raw), -11, "text_characters", detail)
     if len(texto) > sms_text.MAX_LENGTH:
-        detail = f"the text has {len(texto)} characters, {sms_text.MAX_LENGTH} fit: shorten the template or the value"
+        most = f"{len(texto)} characters, but only {sms_text.MAX_LENGTH} fit"
+        detail = f"the text has {most}: shorten the template or the value"
         return InvalidRow(line, shown(raw), -6, "text_too_long", detail)
     if not texto.strip(" "):
-        return InvalidRow(line, shown(raw), None, "text_empty", "nothing is left of the text: write one")
+        return InvalidRow(line, shown(raw), None, "text_empty", "the text is empty: write one")
     detail = "a verification code must carry the company's name: add the name in DISPATCHER_COMPANY to the text"
     return InvalidRow(line, shown(raw), -99, "verification_without_company", detail)
 
 
 def batches(blocks: Iterator[Block], checker: Checker, name: str) -> Iterator[Batch]:
-    """Check block after block; UsageError when there is no row at all."""
+    """Check block after block; UsageError when there is not a single row."""
     rows = 0
     for block in blocks:
         batch = checker.check(block)

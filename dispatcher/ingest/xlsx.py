@@ -1,4 +1,4 @@
-"""XLSX: the first sheet, streamed row by row; cells as people see them."""
+"""XLSX: reads the first sheet row by row, with the cells as people see them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", 
 
 
 class XlsxTable:
-    """A workbook's first sheet: the first row with anything in it holds the headings."""
+    """The first sheet of a workbook: its first row that is not empty has the headings."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         """Read the headings; UsageError when the workbook is damaged or its first sheet empty."""
@@ -23,7 +23,7 @@ class XlsxTable:
         self._name = name
         self._sheet = self._first_sheet(stream)
         self._height = int(self._sheet.max_row or 0)
-        self._sheet.reset_dimensions()  # files written by programs often state a size that is not theirs
+        self._sheet.reset_dimensions()  # files written by programs often state a wrong size
         self.columns: list[str] = []
         self._header_row = 0
         for number, values in self._rows():
@@ -58,21 +58,21 @@ class XlsxTable:
         raw = "; ".join(map(_text, values))
         for at, value in zip(wanted, picked, strict=True):
             if isinstance(value, str) and value in _ERRORS:
-                detail = f"column {self.columns[at]!r} shows {value}: mend the formula and save again"
+                detail = f"column {self.columns[at]!r} shows {value}: correct the formula and save again"
                 return collector.invalid(number, raw, "formula_error", detail)
         return collector.add(number, raw, picked)
 
     def _first_sheet(self, stream: BinaryIO) -> Any:
         try:
             with warnings.catch_warnings():
-                # What openpyxl does not know (validations, styles) has no bearing on the values.
+                # openpyxl warns of what it does not know (validations, styles); the values are not affected.
                 warnings.simplefilter("ignore")
-                import openpyxl  # a CSV must not wait for it
+                import openpyxl  # slow to import, and a CSV does not need it
 
                 book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             return book.worksheets[0]
         except Exception as error:
-            # A damaged file ends openpyxl, zlib or whichever XML parser is installed in any way there is.
+            # A damaged file can raise anything from openpyxl, zlib or the XML parser.
             raise self._damaged(error) from error
 
     def _rows(self) -> Iterator[tuple[int, Sequence[object]]]:

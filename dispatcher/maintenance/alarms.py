@@ -1,11 +1,11 @@
-"""What to alarm on: chunks that could go and do not, results that are odd or missing. The doctor's checks of them.
+"""The doctor's alarms: chunks that could go and do not, results that are odd or missing.
 
 Each returns what it found, and raises when somebody should look.
 """
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select
 
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.accounts.binding import Bound
@@ -16,16 +16,17 @@ from dispatcher.errors import DispatcherError
 from dispatcher.runtime import Runtime
 from dispatcher.sending import admission
 from dispatcher.sending.admission import Conditions, Defer
+from schemas.tables import campaign, chunk
 
 STALLED = timedelta(minutes=5)
 """How long a chunk may be claimable without any claim: a pump takes it within a second or two."""
 
 
 def due(runtime: Runtime) -> str:
-    """How many chunks are due, and for how long the oldest could have gone: better to alarm on than any ping.
+    """How many chunks are due, and for how long the oldest could have gone: a better alarm than any ping.
 
     Raises:
-        DispatcherError: a chunk could admit, and none has gone for `STALLED`.
+        DispatcherError: a chunk could go, and none has gone for `STALLED`.
     """
     with runtime.engine.connect() as connection:
         account = binding.find(connection, runtime.settings)
@@ -57,20 +58,24 @@ def due(runtime: Runtime) -> str:
 
 def _due_chunks(connection: Connection, account: Bound) -> str:
     row = connection.execute(
-        text(
-            "SELECT count(*) AS n, min(greatest(c.start_at, c.created_at)) AS since FROM campaign c "
-            "JOIN chunk k ON k.campaign_id = c.id WHERE c.account_id = :id AND k.state = 'due' "
-            "AND c.state IN ('scheduled', 'running') AND coalesce(c.start_at, c.created_at) <= now()"
-        ),
-        {"id": account.id},
+        select(
+            func.count().label("n"),
+            func.min(func.greatest(campaign.c.start_at, campaign.c.created_at)).label("since"),
+        )
+        .join_from(campaign, chunk, chunk.c.campaign_id == campaign.c.id)
+        .where(
+            campaign.c.account_id == account.id,
+            campaign.c.state.in_(("scheduled", "running")),
+            func.coalesce(campaign.c.start_at, campaign.c.created_at) <= func.now(),
+            chunk.c.state == "due",
+        )
     ).one()
-    return f"{row.n} chunks due" + (
-        f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else ""
-    )
+    since = f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else ""
+    return f"{row.n} chunks due{since}"
 
 
 def _brakes_ended(known: Conditions) -> list[datetime]:
-    """When the window opened, and when each other brake let go (database's clock)."""
+    """When each brake ended (database's clock): the backoff, the rate limit, the closed window."""
     ended = [moment for moment in (known.retry_at, known.rate_free_at) if moment]
     earliest, _ = known.clock.bounds(known.db_now)
     if not known.window.always:

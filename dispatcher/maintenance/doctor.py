@@ -2,74 +2,61 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any
 
-from celery import Celery
-from sqlalchemy import text
+from sqlalchemy import Engine, func, select
 
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
 from dispatcher.db import migrations
 from dispatcher.domain.window import PROVIDER_ZONE, provider_local
-from dispatcher.errors import DispatcherError
-from dispatcher.maintenance import alarms
+from dispatcher.errors import DispatcherError, ProviderError
+from dispatcher.maintenance import alarms, clocks, side_by_side
+from dispatcher.maintenance.side_by_side import Check
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
+from schemas import tables
 
 _HEARTBEAT = timedelta(seconds=30)
 _OFFSET_WORTH_A_WORD = 5.0
-
-
-class Check(NamedTuple):
-    """One finding."""
-
-    name: str
-    ok: bool
-    detail: str
+# Longer than a check may take, so that every silence is told in the same words; it ends the thread left behind.
+_PATIENCE = side_by_side.LIMIT + 1.0
+_DATE_SECONDS = 2.0  # where the database is asked as well
+_PING_SECONDS = 1.5  # a ping of the workers always lasts this long, and connecting needs some time too
 
 
 def unusable(error: DispatcherError) -> Check:
     """The one finding that is possible while a setting is bad."""
-    return Check("settings", False, _words(error))
+    return side_by_side.failed("settings", error)
 
 
 def examine(settings: Settings) -> list[Check]:
-    """Every check in order; one that cannot be made because an earlier one failed says so."""
+    """Every check, in the same order each time; done in a few seconds, whatever hangs."""
     runtime = Runtime(settings)
+    engine = runtime.engine  # made before the checks, which are threads
     try:
-        checks = [
-            _check("settings", lambda: _settings(settings)),
-            _check("database", lambda: _database(runtime)),
-            _check("migrations", lambda: _migrations(runtime)),
-            _check("account", lambda: _account(runtime)),
-            _check("broker", lambda: _broker(settings)),
-            _check("provider", lambda: _provider(runtime)),
-            _check("key", lambda: _key(runtime)),
-            _check("clock", lambda: _clock(runtime)),
-            _check("window", lambda: _window(settings)),
-            _check("worker", lambda: _worker(runtime)),
-            _check("beat", lambda: _beat(runtime)),
-            _check("due", lambda: alarms.due(runtime)),
-            _check("results", lambda: alarms.results(runtime)),
-            _check("replies", lambda: _replies(runtime)),
-        ]
+        with _celery(settings) as client:
+            return side_by_side.run(
+                {
+                    "settings": lambda: _settings(settings),
+                    "database": lambda: _database(engine, settings),
+                    "migrations": lambda: _migrations(engine),
+                    "account": lambda: _account(engine, settings),
+                    "broker": lambda: _broker(settings, client),
+                    "provider": lambda: _provider(settings),
+                    "key": lambda: _key(settings),
+                    "clock": lambda: _clock(settings),
+                    "clocks": lambda: _clocks(engine, settings),
+                    "window": lambda: _window(settings),
+                    "worker": lambda: _worker(client),
+                    "beat": lambda: _beat(engine),
+                    "due": lambda: alarms.due(runtime),
+                    "results": lambda: alarms.results(runtime),
+                    "replies": lambda: _replies(engine, settings),
+                }
+            )
     finally:
         runtime.close()
-    return checks
-
-
-def _words(error: DispatcherError) -> str:
-    return " ".join(filter(None, (str(error), error.hint)))
-
-
-def _check(name: str, examine_one: Callable[[], str]) -> Check:
-    try:
-        return Check(name, True, examine_one())
-    except DispatcherError as error:
-        return Check(name, False, _words(error))
-    except Exception as error:
-        first = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
-        return Check(name, False, first[0][:300])
 
 
 def _settings(settings: Settings) -> str:
@@ -79,30 +66,32 @@ def _settings(settings: Settings) -> str:
     return f"{settings.provider_url}, {what} {settings.fingerprint}, home {settings.home}{plain}"
 
 
-def _database(runtime: Runtime) -> str:
-    with runtime.engine.connect() as connection:
-        version = connection.execute(text("SHOW server_version")).scalar_one()
-    kind = "embedded" if runtime.settings.database_url is None else "configured"
+def _database(engine: Engine, settings: Settings) -> str:
+    with engine.connect() as connection:
+        version = connection.execute(select(func.current_setting("server_version"))).scalar_one()
+    kind = "embedded" if settings.database_url is None else "configured"
     return f"PostgreSQL {version} ({kind})"
 
 
-def _migrations(runtime: Runtime) -> str:
-    migrations.require_schema(runtime.engine)
+def _migrations(engine: Engine) -> str:
+    migrations.require_schema(engine)
     return f"at {migrations.head_revision()}"
 
 
-def _account(runtime: Runtime) -> str:
-    with runtime.engine.connect() as connection:
+def _account(engine: Engine, settings: Settings) -> str:
+    with engine.connect() as connection:
         row = connection.execute(
-            text("SELECT * FROM account WHERE provider_url = :url"), {"url": runtime.settings.provider_url}
+            select(tables.account).where(tables.account.c.provider_url == settings.provider_url)
         ).first()
     if row is None:
         return "not used yet; the first campaign binds it"
-    if row.fingerprint != runtime.settings.fingerprint:
+    if row.fingerprint != settings.fingerprint:
         raise DispatcherError(
             "The database is bound to another key of this provider.",
             hint="Same account, new key: `dispatcher account rekey`. Otherwise restore the key.",
         )
+    if row.stale_words:
+        raise DispatcherError(row.stale_words, hint="Run `dispatcher db restored`.")
     if row.blocked_words:
         raise DispatcherError(
             f"Blocked. The provider says: {row.blocked_words}",
@@ -113,42 +102,77 @@ def _account(runtime: Runtime) -> str:
     return f"account {row.id}, fecha read as {row.reading or 'not known yet'}"
 
 
-def _broker(settings: Settings) -> str:
-    with Celery("doctor", broker=settings.celery_broker_url) as client, client.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, timeout=5)
+def _celery(settings: Settings) -> Any:
+    """A client of the broker. Imported here: no other command needs Celery, and it takes longer than most."""
+    from celery import Celery
+
+    client = Celery("doctor", broker=settings.celery_broker_url)
+    client.conf.broker_connection_timeout = _PATIENCE
+    if settings.celery_broker_url.startswith("redis"):
+        client.conf.broker_transport_options = {
+            "socket_timeout": _PATIENCE,
+            "socket_connect_timeout": _PATIENCE,
+        }
+    return client
+
+
+def _broker(settings: Settings, client: Any) -> str:
+    with client.connection_for_write() as broker:
+        broker.ensure_connection(max_retries=1, timeout=_PATIENCE)
         kind = broker.transport.driver_type
     return f"{kind} ({'embedded' if settings.broker_url is None else 'configured'})"
 
 
-def _anonymous(settings: Settings) -> HttpProvider:
-    """The provider without a key: its date needs none."""
+def _ask(settings: Settings, apikey: str = "", seconds: float = _PATIENCE) -> HttpProvider:
+    """The provider with a deadline of the doctor's; its date needs no key."""
     return HttpProvider(
         settings.provider_url,
-        "",
-        timeout=min(10.0, settings.provider_timeout),
+        apikey,
+        timeout=min(seconds, settings.provider_timeout),
         ca_bundle=str(settings.ca_bundle) if settings.ca_bundle else None,
     )
 
 
-def _provider(runtime: Runtime) -> str:
-    date = _anonymous(runtime.settings).server_date()
+def _provider(settings: Settings) -> str:
+    date = _ask(settings).server_date()
     return f"answers; its clock shows {date.fecha}"
 
 
-def _key(runtime: Runtime) -> str:
+def _key(settings: Settings) -> str:
     """Ask for the status of an idinterno that cannot exist: it sends nothing, and a bad key shows."""
-    if runtime.settings.apikey is None and runtime.settings.fingerprint is not None:
+    if settings.apikey is None and settings.fingerprint is not None:
         return "none; usuario and clave are first tried by a pull of replies or a message"
-    runtime.provider.status_by_idinterno("M0DOCTOR0")
+    _ask(settings, settings.require_apikey()).status_by_idinterno("M0DOCTOR0")
     return "accepted"
 
 
-def _clock(runtime: Runtime) -> str:
-    before = datetime.now(UTC)
-    fecha = _anonymous(runtime.settings).server_date().fecha.replace(tzinfo=PROVIDER_ZONE)
-    offset = (fecha - before).total_seconds()
+def _clock(settings: Settings) -> str:
+    offset = _offset(lambda: _provider_now(settings)).total_seconds()
     remark = "" if abs(offset) < _OFFSET_WORTH_A_WORD else "; the window is kept by the provider's clock"
     return f"provider is {offset:+.0f} s against this machine{remark}"
+
+
+def _clocks(engine: Engine, settings: Settings) -> str:
+    try:
+        provider = _offset(lambda: _provider_now(settings, _DATE_SECONDS))
+    except ProviderError:
+        provider = None  # the check `provider` says why
+    with engine.connect() as connection:
+        database = _offset(lambda: connection.execute(select(func.clock_timestamp())).scalar_one())
+    return clocks.compare(database, provider)
+
+
+def _provider_now(settings: Settings, seconds: float = _PATIENCE) -> datetime:
+    """The provider's clock: it answers in whole seconds, so on average half a second has passed."""
+    date = _ask(settings, seconds=seconds).server_date()
+    return date.fecha.replace(tzinfo=PROVIDER_ZONE) + timedelta(seconds=0.5)
+
+
+def _offset(now: Callable[[], datetime]) -> timedelta:
+    """A clock less this machine's, taken as of the middle of the question."""
+    before = datetime.now(UTC)
+    there = now()
+    return there - (before + (datetime.now(UTC) - before) / 2)
 
 
 def _window(settings: Settings) -> str:
@@ -159,39 +183,36 @@ def _window(settings: Settings) -> str:
     return f"{settings.window} is closed now; opens {provider_local(window.next_opening(now)):%Y-%m-%d %H:%M} (-03)"
 
 
-def _worker(runtime: Runtime) -> str:
-    with Celery("doctor", broker=runtime.settings.celery_broker_url) as client:
-        names = sorted(name for reply in client.control.ping(timeout=2) for name in reply)
+def _worker(client: Any) -> str:
+    names = sorted(name for reply in client.control.ping(timeout=_PING_SECONDS) for name in reply)
     if not names:
         raise DispatcherError("No worker answers.", hint="Start `dispatcher up`, or `celery -A workers.app worker`.")
     return ", ".join(names)
 
 
-def _beat(runtime: Runtime) -> str:
-    hint = "Start `dispatcher up`, or `celery -A workers.app beat` and a worker for the queue control."
-    return _alive(runtime, "tick", "No tick of beat was run", hint)
-
-
-def _alive(runtime: Runtime, name: str, complaint: str, hint: str) -> str:
-    with runtime.engine.connect() as connection:
+def _beat(engine: Engine) -> str:
+    """When the last tick ran: beat hints at one every second."""
+    with engine.connect() as connection:
         age = connection.execute(
-            text("SELECT clock_timestamp() - at FROM heartbeat WHERE name = :name"), {"name": name}
+            select(func.clock_timestamp() - tables.heartbeat.c.at).where(tables.heartbeat.c.name == "tick")
         ).scalar()
     if age is None or age > _HEARTBEAT:
-        ever = f"for {age}" if age is not None else "yet"
-        raise DispatcherError(f"{complaint} {ever}.", hint=hint)
+        raise DispatcherError(
+            "No tick of beat was run yet." if age is None else f"No tick of beat was run for {age}.",
+            hint="Start `dispatcher up`, or `celery -A workers.app beat` and a worker for the queue control.",
+        )
     return f"seen {age.total_seconds():.0f} s ago"
 
 
-def _replies(runtime: Runtime) -> str:
+def _replies(engine: Engine, settings: Settings) -> str:
     """When replies were last pulled, and why not since."""
-    with runtime.engine.connect() as connection:
-        account = binding.find(connection, runtime.settings)
-        row = connection.execute(
-            text("SELECT inbox_read_at, inbox_words FROM account WHERE id = :id"), {"id": account.id if account else 0}
-        ).first()
-    if row is not None and row.inbox_words:
+    with engine.connect() as connection:
+        account = binding.find(connection, settings)
+        if account is None:
+            return "not pulled yet"
+        row = connection.execute(select(tables.account).where(tables.account.c.id == account.id)).one()
+    if row.inbox_words:
         raise DispatcherError(f"The last pull of replies failed: {row.inbox_words}")
-    if row is None or row.inbox_read_at is None:
+    if row.inbox_read_at is None:
         return "not pulled yet"
     return f"pulled {provider_local(row.inbox_read_at):%Y-%m-%d %H:%M:%S} (-03)"

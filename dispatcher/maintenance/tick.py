@@ -1,4 +1,4 @@
-"""The tick: once a second beat has somebody look at what is due, overdue or over, and hint the tasks for it.
+"""The tick: once a second it looks for what is due, overdue or over, and says which tasks should run.
 
 Every step is idempotent, so two beats, a late tick or a lost one change nothing.
 """
@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.campaigns import reject_watch, request_intake
@@ -19,6 +20,7 @@ from dispatcher.results import settle
 from dispatcher.runtime import Runtime
 from dispatcher.sending import admission, claims
 from dispatcher.single_messages import records
+from schemas import tables
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +54,7 @@ def tick(runtime: Runtime) -> Hints:
         return hints
     hints.account_id = account.id
     with runtime.engine.begin() as connection:
-        locked = connection.execute(
-            text("SELECT pg_try_advisory_xact_lock(:a, :b)"), {"a": _TICK_LOCK, "b": account.id}
-        )
-        if not locked.scalar():
+        if not connection.execute(select(func.pg_try_advisory_xact_lock(_TICK_LOCK, account.id))).scalar():
             return hints
         claims.rescue(connection, runtime.settings, account.id)
     _each(runtime, account.id, _retire, _give_up, _watch, _complete, _expire_singles)
@@ -73,7 +72,7 @@ def _each(runtime: Runtime, account_id: int, *steps: Callable[[Connection, Runti
 def _retire(connection: Connection, runtime: Runtime, account_id: int) -> None:
     row = connection.execute(query("read_conditions"), {"account_id": account_id}).one()
     clock = provider_clock.of_row(row)
-    # Only a clock that holds may say that a deadline has passed: what expires once never comes back.
+    # Only a trustworthy clock may say that a deadline has passed: what has expired once never comes back.
     known = clock is not None and clock.trustworthy(row.db_now, provider_clock.host_id(), boot_clock())
     latest = clock.bounds(row.db_now)[1] if clock and known else None
     for gone in connection.execute(query("retire_due"), {"account_id": account_id, "latest": latest}).all():
@@ -101,7 +100,7 @@ def _expire_singles(connection: Connection, runtime: Runtime, account_id: int) -
 
 
 def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
-    """What is due now, and can make progress."""
+    """Set the hints: what is due now and can make progress."""
     with runtime.engine.connect() as connection:
         row = connection.execute(query("read_conditions"), {"account_id": account_id}).one()
         clock = provider_clock.of_row(row)
@@ -115,7 +114,7 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
             startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
             hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
     pause_over = row.clock_ask_at is None or row.clock_ask_at <= row.db_now
-    # With a clock that was stepped the pause is measured wrong: whether one is asking is then the task's to see.
+    # After a step of the clock the pause means nothing; the task itself then sees whether another one is asking.
     if good_clock:
         hints.clock = pause_over and row.db_now - row.clock_measured_at > _CLOCK_REFRESH
     else:
@@ -142,15 +141,13 @@ def _inbox_is_old(runtime: Runtime, row: Any) -> bool:
 
 
 def _closed(runtime: Runtime, row: object, clock: provider_clock.ProviderClock) -> bool:
-    """Whether the conditions say wait, so that a pump would come back empty."""
+    """Whether the account's conditions say to wait, so that a pump would find nothing that may go."""
     settings = runtime.settings
     decision = admission.decide(admission.of_row(row, clock, settings))
     return isinstance(decision, admission.Defer)
 
 
 def beat(connection: Connection, name: str) -> None:
-    """Leave a sign of life."""
-    connection.execute(
-        text("INSERT INTO heartbeat (name) VALUES (:name) ON CONFLICT (name) DO UPDATE SET at = clock_timestamp()"),
-        {"name": name},
-    )
+    """Record that something runs; the doctor looks at how long ago."""
+    first = insert(tables.heartbeat).values(name=name)
+    connection.execute(first.on_conflict_do_update(index_elements=["name"], set_={"at": func.clock_timestamp()}))

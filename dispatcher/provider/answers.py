@@ -56,7 +56,7 @@ class ResultLine:
 
 
 class StatusLines(list[ResultLine]):
-    """The result lines of one answer; `malformed` counts the lines that were none."""
+    """The result lines of one answer; `malformed` counts the lines that were not result lines."""
 
     malformed: int
 
@@ -72,7 +72,7 @@ def decode(body: bytes) -> str:
 
 
 def words_of(body: bytes) -> str:
-    """The beginning of a body, as it may stand in an error."""
+    """The beginning of a body, as an error quotes it."""
     return decode(body[:WORDS_LIMIT]).strip()
 
 
@@ -86,16 +86,16 @@ def is_pending(body: bytes) -> bool:
     return body.strip().lower() == b"pendiente"
 
 
-def read_bulk_answer(status: int, content_type: str | None, body: bytes) -> None:
+def read_bulk_answer(status: int, body: bytes) -> None:
     """Return when a bulk post was accepted: HTTP 200 and exactly OK, in any case and padding.
 
     Raises `CredentialsRefused` (proven not taken), `AccountBlocked` (part may have been taken), `InDoubt` for
-    anything else. Guide "Envío de mensajes vía http (en bloque, POST)". `content_type` proves nothing here.
+    anything else. Guide "Envío de mensajes vía http (en bloque, POST)".
     """
     if require_words(status, body).lower() == "ok":
         return
     words = words_of(body)
-    scope = _account_sentence(body)
+    scope = _account_sentence(decode(body))
     if scope in ("credentials", "ip"):
         raise CredentialsRefused(reason=scope, words=words, hint=HINTS[scope])
     if scope is not None:
@@ -127,16 +127,21 @@ def require_answer(status: int, body: bytes) -> None:
 
 def no_result_line(body: bytes) -> AnswerError:
     """The error for an answer without the result that was due, with the account's reason if it names one."""
-    scope = _account_sentence(body)
-    if scope is not None:
-        return AnswerError(reason=scope, words=words_of(body), retryable=False, hint=HINTS[scope])
-    return AnswerError(reason=garbage_or_sentence(body), words=words_of(body))
+    return refusal(decode(body)) or AnswerError(reason=garbage_or_sentence(body), words=words_of(body))
+
+
+def refusal(words: str) -> AnswerError | None:
+    """The error for a sentence that refuses the account (its key, address, credit or contract); None for any other."""
+    scope = _account_sentence(words)
+    if scope is None:
+        return None
+    return AnswerError(reason=scope, words=words.strip(), retryable=False, hint=HINTS[scope])
 
 
 def parse_status(body: bytes) -> StatusLines:
     """The result lines of a small status answer; empty for PENDIENTE.
 
-    Lines that are no result line are skipped and counted in `.malformed`. Guide "Comprobación del proceso de
+    Lines that are not result lines are skipped and counted in `.malformed`. Guide "Comprobación del proceso de
     un envío en bloque".
     """
     if is_pending(body):
@@ -183,15 +188,15 @@ def scrubbed(error: ProviderError, secret: str) -> ProviderError:
     return error
 
 
-def _account_sentence(body: bytes) -> AccountScope | None:
-    text = decode(body).strip()
+def _account_sentence(words: str) -> AccountScope | None:
+    text = words.strip()
     if len(text) > _ACCOUNT_SENTENCE_LIMIT or "\n" in text or "\r" in text or "<" in text:
         return None
     return account_scope(text)
 
 
 def garbage_or_sentence(body: bytes) -> str:
-    """The reason for words that nobody expected: whether they are words at all."""
+    """The reason for an unexpected answer: whether it is text at all."""
     text = words_of(body)
     printable = sum(c.isprintable() or c.isspace() for c in text)
     return "sentence" if printable == len(text) else "garbage"

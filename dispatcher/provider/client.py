@@ -14,7 +14,8 @@ import requests
 
 from dispatcher.errors import UsageError
 from dispatcher.provider.answers import CREDENTIALS_HINT
-from dispatcher.provider.transport import Adapter, Call, tls_context
+from dispatcher.provider.call import Call
+from dispatcher.provider.transport import Adapter, tls_context
 
 _HEADERS = {"User-Agent": "sms-dispatcher", "Accept": "*/*", "Accept-Encoding": "identity"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -22,7 +23,7 @@ _READ = 64 * 1024
 
 
 class TooLarge(Exception):
-    """An answer was cut because it passed its limit; `args[0]` is what had come of it."""
+    """An answer was cut because it passed its limit; `args[0]` is the part that came."""
 
 
 class Client:

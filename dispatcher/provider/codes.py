@@ -106,7 +106,8 @@ _NOT_ALLOWED = (
 _CREDENTIAL = r"(?:api ?key|usuario|clave|contrase[ñ]a|password|login)"
 _THE = r"(?:(?:el|la|los|las|su|sus|tu) )?"
 _OVER = r"(?:deshabilitad|inhabilitad|bloquead|suspendid|vencid|expirad|caducad)[oa]s?"
-# "credentials" and "ip" put the chunk back in the queue as not taken, so what and why must both be said.
+# "credentials" and "ip" put the chunk back in the queue as not taken, so the sentence must name both the thing and what
+# is wrong with it.
 _ACCOUNT_RULES: tuple[tuple[AccountScope, tuple[str, ...]], ...] = (
     ("credit", ("agotado", r"\bsms\b")),
     (
@@ -178,8 +179,8 @@ def sentence_to_code(text: str) -> tuple[int, bool]:
 def account_scope(text: str) -> AccountScope | None:
     """What an account-level sentence complains about; None for every other text.
 
-    A sentence about one line of a post that was read, which begins with a number, is one of the guide's or names the
-    text or its recipient, never counts as refused credentials: lines before it may have been taken.
+    A sentence about one line (it begins with a number, is one of the guide's, or names the text or its recipient) never
+    counts as refused credentials: the post was read, and lines before that one may have been taken.
     """
     sentence = strip_number(text)
     words = fold(sentence)

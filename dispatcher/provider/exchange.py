@@ -1,4 +1,4 @@
-"""One post, or one question, carried out: its value, or the error that says what its end proves."""
+"""Carries out one post or one question: its value, or the error that says what the failure proves."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from dispatcher.errors import AnswerError, InDoubt, ProviderError, UsageError
 from dispatcher.provider import answers
+from dispatcher.provider.call import Call, Stopped
 from dispatcher.provider.client import TooLarge
 from dispatcher.provider.failures import post_failure, question_failure
-from dispatcher.provider.transport import Call, Stopped
 
 T = TypeVar("T")
 

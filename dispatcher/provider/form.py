@@ -49,7 +49,7 @@ def status_form(apikey: str, by: str, value: str, *, only_unread: bool, mark_rea
 
 
 def unit_form(apikey: str, message: Message) -> bytes:
-    """The body of a unit POST, guide "Envío de mensajes vía http (en tiempo real)"; API=1 stands in the address.
+    """The body of a unit POST, guide "Envío de mensajes vía http (en tiempo real)"; API=1 is in the address.
 
     HTML is written with character references where latin-1 ends.
     """

@@ -11,11 +11,11 @@ from typing import Literal, Self, TypeVar
 from dispatcher.errors import AnswerError
 from dispatcher.provider import answers, form
 from dispatcher.provider.answers import ResultLine, StatusLines
+from dispatcher.provider.call import Call, Stopped
 from dispatcher.provider.client import Access, is_framed, read_body, read_chunks
 from dispatcher.provider.deadline import now
 from dispatcher.provider.exchange import ask, post_once, question_error
 from dispatcher.provider.slices import line_slices
-from dispatcher.provider.transport import Call, Stopped
 
 __all__ = ["HttpProvider", "ResultLine", "ServerDate", "StatusStream"]
 
@@ -29,7 +29,7 @@ VENCIMIENTO = "obtener_vencimiento_paquete.asp"
 LARGEST_QUERY = 2_000
 """Bytes of a query with which a bloque may go by GET.
 
-The guide names no limit; the provider's kind of server takes 2,048 unless it is told otherwise.
+The guide names no limit; the provider's kind of server takes 2,048 by default.
 """
 
 SMALL_ANSWER = 64 * 1024
@@ -59,8 +59,8 @@ class HttpProvider:
 
     Every call has a total deadline in seconds, which also holds against a peer that drips. No redirects, no
     proxies, no retries, nothing from the environment. May be shared by threads and inherited over a fork:
-    connections belong to one thread of one process. Questions are GET, as the guide writes them; the API key
-    stands in no error, repr or log.
+    connections belong to one thread of one process. Questions are GET, as the guide writes them. The API key
+    appears in no error, repr or log.
     """
 
     def __init__(self, base_url: str, apikey: str, *, timeout: float = 60.0, ca_bundle: str | None = None) -> None:
@@ -89,9 +89,9 @@ class HttpProvider:
 
         `bloque` is the raw lines `idinterno SEP destino SEP texto` joined with CRLF, not yet encoded; SEP is
         what `separator` says. With `method` auto, a bloque of tabs that fits `LARGEST_QUERY` goes as in the
-        guide's example, by GET with `coma`; no texto has a tab. `guard` runs once the connection stands and
-        right before the first byte leaves: what it raises passes through untouched and proves that nothing
-        left. `timeout` is the total in seconds.
+        guide's example, by GET with `coma`; no texto has a tab. `guard` runs when the connection is ready, right
+        before the first byte leaves: what it raises is passed on unchanged and proves that nothing left.
+        `timeout` is the total in seconds.
 
         Raises `ProviderError`: `NotDelivered`, `CredentialsRefused`, `AccountBlocked` or `InDoubt`.
         Guide "Envío de mensajes vía http (en bloque, POST)".
@@ -104,7 +104,7 @@ class HttpProvider:
         def post() -> None:
             response = self._client.exchange(path, body, call, fresh=True)
             answer = read_body(response, SMALL_ANSWER)
-            answers.read_bulk_answer(response.status_code, response.headers.get("Content-Type"), answer)
+            answers.read_bulk_answer(response.status_code, answer)
 
         post_once(call, post, self._apikey)
 

@@ -1,11 +1,12 @@
 """Replies pulled from the provider, by HTTP and by the Web Service (guide "Recepción de mensajes … (PULL)").
 
-Marking as read is the provider's flag alone: a marked answer that gets lost on the way is not unread any more. Whoever
-must not lose one reads, stores, and marks afterwards.
+The provider alone keeps what was read: when an answer that marks replies is lost on the way, they are not unread any
+more. To lose none, read them, store them, and mark them afterwards.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
@@ -15,16 +16,18 @@ import requests
 import zeep.exceptions
 
 from dispatcher.errors import AnswerError
-from dispatcher.provider import answers, form, replies
+from dispatcher.provider import answers, envelopes, form, replies
+from dispatcher.provider.call import Call
 from dispatcher.provider.client import Access, is_framed, read_body, read_chunks
-from dispatcher.provider.codes import account_scope
 from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.exchange import ask
 from dispatcher.provider.replies import Replies
 from dispatcher.provider.spool import Spool
-from dispatcher.provider.transport import Call
-from dispatcher.provider.webservice import Fields, NoEnvelope, WebService
+from dispatcher.provider.webservice import Fields, NoEnvelope, Unreadable, WebService
 
+log = logging.getLogger(__name__)
+
+_RECEIVE = "RecibirSMS"
 INBOX = "obtener_sms_entrada.asp"
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes of an answer that must be in memory as a whole: a table, or an envelope of the Web Service."""
@@ -112,8 +115,8 @@ class HttpInbox:
     ) -> Replies:
         """See `Inbox.pull`; one GET."""
         flags = {"only_unread": only_unread, "mark_read": mark_read, "with_idinterno": with_idinterno}
-        newest_first = [*self.batches(origen, **flags)][::-1]
-        return Replies(chain.from_iterable(newest_first), malformed=sum(batch.malformed for batch in newest_first))
+        batches = [*self.batches(origen, **flags)][::-1]
+        return Replies(chain.from_iterable(batches), malformed=sum(batch.malformed for batch in batches))
 
     def _lines(self, query: bytes) -> Iterator[Replies]:
         """The answer is spooled first: so it can be read from its end, and the provider waits for nobody."""
@@ -204,33 +207,47 @@ class SoapInbox:
             "traeridinterno": with_idinterno,
         }
 
-        def question() -> Replies:
-            return replies.of_rows(self._rows(wanted, call))
-
-        return ask(call, question, self._service.clave)
+        return ask(call, lambda: self._replies(wanted, call), self._service.clave)
 
     def close(self) -> None:
         """Close the calling thread's connections; the next call opens new ones."""
         self._service.close()
 
-    def _rows(self, wanted: Fields, call: Call) -> list[Any]:
+    def _replies(self, wanted: Fields, call: Call) -> Replies:
         try:
-            result = self._service.call("RecibirSMS", wanted, call, fresh=False)
+            answer = self._service.call(_RECEIVE, wanted, call, fresh=False, repair=True)
         except NoEnvelope as error:
             status, body = error.args
             answers.require_answer(status, body)
             raise answers.no_result_line(body) from None
         except zeep.exceptions.Fault as fault:
-            raise _fault_error(str(fault.message or "")) from None
-        except zeep.exceptions.Error:
-            raise AnswerError(reason="garbage") from None
-        if result is None:
-            return []
-        return list(result if isinstance(result, list) else result.clsRespuesta or [])
+            words = str(fault.message or "")
+            raise answers.refusal(words) or AnswerError(reason="soap_fault", words=words) from None
+        except Unreadable as error:
+            # These may be the words of people, so the error quotes nothing but a refusal.
+            raise answers.refusal(envelopes.words(error.args[0])) or AnswerError(reason="garbage") from None
+        if answer.repaired:
+            log.warning("inbox_repaired characters=%s", answer.repaired)
+        rows = _rows(answer.result)
+        if not rows:
+            _require_empty_inbox(answer.envelope)
+        return replies.of_rows(rows, repaired=answer.repaired)
 
 
-def _fault_error(words: str) -> AnswerError:
-    scope = account_scope(words)
-    if scope is None:
-        return AnswerError(reason="soap_fault", words=words)
-    return AnswerError(reason=scope, words=words, retryable=False, hint=answers.HINTS[scope])
+def _rows(result: Any) -> list[Any]:
+    """The `clsRespuesta` rows of a result; zeep gives None for an empty array and for a missing one."""
+    if result is None:
+        return []
+    return list(result if isinstance(result, list) else result.clsRespuesta or [])
+
+
+def _require_empty_inbox(envelope: bytes) -> None:
+    """Raise `AnswerError` unless an answer without rows is that of an empty inbox: an empty array and no words."""
+    if words := envelopes.words(envelope):
+        raise answers.refusal(words) or AnswerError(reason="sentence", words=words)
+    if not envelopes.has_result(envelope, f"{_RECEIVE}Result"):
+        raise AnswerError(
+            "The Web Service gave no list of replies, not even an empty one.",
+            reason="empty",
+            hint=answers.CREDENTIALS_HINT,
+        )

@@ -12,17 +12,17 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from dispatcher.domain.window import provider_local
-from dispatcher.errors import ProviderError, UsageError
+from dispatcher.errors import UsageError
 
 LINK_MARK = "http://1rck.in/-000000"
 """Where the link to the HTML content goes in a text (guide, HTML)."""
 
 
 class NotOffered(UsageError):
-    """The transport has no way to say what the message asks for, and leaves nothing out in silence."""
+    """The transport has no field for something that the message asks for, which must not be left out silently."""
 
 
-Status = Literal["accepted", "simulated", "rejected", "unknown", "handed_over"]
+Status = Literal["accepted", "simulated", "rejected", "handed_over"]
 
 _IDINTERNO = re.compile(r"[0-9A-Za-z]{1,50}")
 
@@ -32,7 +32,7 @@ class Message:
     """One SMS: `numero` in national digits, `texto` of at most 160 characters; both are judged by the provider.
 
     `fechadesde` is when it goes out, aware or naive in provider time (GMT-3), and has whole seconds there. `html`
-    is the content behind the link that stands in `texto` as `LINK_MARK`.
+    is the content behind the link, whose place in `texto` is marked by `LINK_MARK`.
 
     Raises `UsageError` for what no provider could carry out: no number, no text, an idinterno of another form, HTML
     without its mark or the mark without HTML.
@@ -73,21 +73,14 @@ class SendResult:
     """What became of one message.
 
     `accepted`: the provider put it in its outbox. `simulated`: it was valid, and TEST kept it back. `rejected`: the
-    provider will not send it, `code` says why. `unknown`: nothing proves whether it was taken. `handed_over`: a mail
-    server has it, and nobody will say more. `code` is one of the guide's, None where nobody gave one; `text` is the
-    provider's own, or the mail server's.
+    provider will not send it, `code` says why. `handed_over`: a mail server has it, and nobody will say more. What
+    nothing proves is no result but an error, `InDoubt`. `code` is one of the guide's, None where nobody gave one;
+    `text` is the provider's own, or the mail server's.
     """
 
     status: Status
     code: int | None
     text: str
-
-    @classmethod
-    def of_doubt(cls, error: ProviderError) -> SendResult:
-        """The result to show for an error that proves nothing; `ValueError` for one that proves something."""
-        if error.delivered != "unknown":
-            raise ValueError("what was proven not delivered is no unknown result")
-        return cls("unknown", None, error.words or str(error))
 
 
 class Sender(Protocol):

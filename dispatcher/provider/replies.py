@@ -1,6 +1,6 @@
 """Replies as the inbox hands them out: text, "xls compatible", rows of the Web Service. Pure.
 
-Guide "Recepción de mensajes vía HTTP (PULL)". What people wrote is in here, so nothing in a text may end the reading.
+Guide "Recepción de mensajes vía HTTP (PULL)". The texts are what people wrote, so nothing in one may stop the reading.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dispatcher.provider import answers
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One reply: `id` is the ID SMS MASIVOS, `fecha` naive provider time (GMT-3), `idinterno` that of the message it
-    answers, None when there is none or nobody asked."""
+    answers, None when there is none or it was not asked for."""
 
     id: int
     origen: str
@@ -30,14 +30,18 @@ class Reply:
 
 
 class Replies(list[Reply]):
-    """The replies of one answer, as the provider orders them: the newest first. `malformed` counts what was none."""
+    """The replies of one answer, as the provider orders them: the newest first.
+
+    `malformed` counts the lines or rows that were no reply, `repaired` the characters that had to be replaced.
+    """
 
     malformed: int
+    repaired: int
 
-    def __init__(self, replies: Iterable[Reply] = (), malformed: int = 0) -> None:
+    def __init__(self, replies: Iterable[Reply] = (), malformed: int = 0, repaired: int = 0) -> None:
         """Hold `replies` in the order in which the provider gave them."""
         super().__init__(replies)
-        self.malformed = malformed
+        self.malformed, self.repaired = malformed, repaired
 
 
 LONGEST_REPLY = 1024 * 1024
@@ -135,16 +139,24 @@ def parse_excel(body: bytes, *, framed: bool) -> Replies:
     titles = [row for row in table.rows if row[0].strip().upper() == "NUMERO"]
     rows = [row for row in table.rows if row not in titles and any(cell.strip() for cell in row)]
     replies = [reply for reply in map(_of_cells, rows) if reply is not None]
-    if rows and not replies and not titles:
-        raise AnswerError(reason="html", words=answers.words_of(body))
+    if rows and not replies:
+        if refused := answers.refusal(" ".join(cell.strip() for row in rows for cell in row)):
+            raise refused
+        if not titles:
+            raise AnswerError(reason="html", words=answers.words_of(body))
     return Replies(replies, malformed=len(rows) - len(replies))
 
 
-def of_rows(rows: Iterable[Any]) -> Replies:
-    """The `clsRespuesta` rows of the Web Service (guide "Recepción de mensajes vía Web Service (PULL)")."""
+def of_rows(rows: Iterable[Any], repaired: int = 0) -> Replies:
+    """The `clsRespuesta` rows of the Web Service (guide "Recepción de mensajes vía Web Service (PULL)").
+
+    Raises `AnswerError` when the only text is that of rows from nobody: those are the provider's own words.
+    """
     given = [row for row in rows if row is not None]
     replies = [reply for reply in map(_of_row, given) if reply is not None]
-    return Replies(replies, malformed=len(given) - len(replies))
+    if not replies and (words := " ".join(_text_of(row) for row in given if _is_from_nobody(row)).strip()):
+        raise answers.refusal(words) or AnswerError(reason="sentence", words=words)
+    return Replies(replies, malformed=len(given) - len(replies), repaired=repaired)
 
 
 def _records(text: str) -> tuple[Replies, list[str]]:
@@ -177,12 +189,20 @@ def _of_cells(cells: Sequence[str]) -> Reply | None:
 
 def _of_row(row: Any) -> Reply | None:
     numero, number, fecha = (getattr(row, name, None) for name in ("numero", "idsms", "fecha"))
-    if numero is None or number is None or not isinstance(fecha, datetime):
+    # .NET writes 0 where nothing was set.
+    if not numero or not number or not isinstance(fecha, datetime):
         return None
     local = fecha if fecha.tzinfo is None else provider_local(fecha).replace(tzinfo=None)
     idinterno = getattr(row, "idinterno", None)
-    texto = getattr(row, "texto", None) or ""
-    return Reply(int(number), str(numero), texto, local.replace(microsecond=0), idinterno or None)
+    return Reply(int(number), str(numero), _text_of(row), local.replace(microsecond=0), idinterno or None)
+
+
+def _text_of(row: Any) -> str:
+    return getattr(row, "texto", None) or ""
+
+
+def _is_from_nobody(row: Any) -> bool:
+    return not getattr(row, "numero", None) and not getattr(row, "idsms", None)
 
 
 def _reply(*, origen: str, texto: str, fecha: str, id: str, idinterno: str | None) -> Reply | None:

@@ -1,8 +1,8 @@
 """One message by mail: everything in the subject line (guide "Envío de mensajes vía correo electrónico (SMTP)").
 
-A mail server's OK says that it has the mail, and no more: what the provider makes of it comes as an error mail to the
-sender, where that service was asked for, or not at all. So what the provider would refuse by the guide's own rules
-is refused here, with its code.
+A mail server's OK says only that it has the mail. What the provider makes of it comes as an error mail to the sender,
+where that service was asked for, or not at all. So what the provider would refuse by the guide's own rules is refused
+here, with its code.
 """
 
 from __future__ import annotations
@@ -19,16 +19,27 @@ from dispatcher.domain.phone import PLANS
 from dispatcher.domain.sms_text import MAX_LENGTH, leftover, outside_alphabet
 from dispatcher.errors import CredentialsRefused, InDoubt, NotDelivered, ProviderError, UsageError
 from dispatcher.provider.answers import scrubbed
+from dispatcher.provider.call import Call, Stopped
 from dispatcher.provider.client import checked_timeout, tls_context_of
 from dispatcher.provider.codes import CODES, OTHER
-from dispatcher.provider.deadline import Deadline
+from dispatcher.provider.failures import Reasons, chain_of, reason_of
 from dispatcher.provider.mailserver import MailServer
 from dispatcher.provider.message import Message, NotOffered, SendResult
 from dispatcher.provider.sockets import DeadlineTLSSocket, open_socket
-from dispatcher.provider.transport import CONNECT_LIMIT, Call, Stopped
 
 _ENCODED_WORD = re.compile(r"=\?[^? ]+\?[^? ]\?[^? ]*\?=")
 _HELO = re.compile(r"[A-Za-z0-9.-]{1,255}")
+_REASONS: Reasons = (
+    (socket.gaierror, "unresolved"),
+    (ConnectionRefusedError, "refused"),
+    (ssl.SSLError, "tls"),
+    (TimeoutError, "connect_timeout"),
+    ((ConnectionResetError, BrokenPipeError), "reset"),
+    (smtplib.SMTPNotSupportedError, "not_supported"),
+    (smtplib.SMTPServerDisconnected, "closed"),
+    (smtplib.SMTPException, "garbage"),
+    (OSError, "unreachable"),
+)
 
 
 class SmtpSender:
@@ -51,7 +62,7 @@ class SmtpSender:
         for word in (usuario, clave):
             if not word or not word.isascii() or not word.isprintable() or " " in word:
                 raise UsageError(
-                    "USUARIO and CLAVE stand in a subject line, so they must be words without blanks.",
+                    "USUARIO and CLAVE are written in a subject line, so they must be words without blanks.",
                     hint="Check DISPATCHER_USUARIO and DISPATCHER_CLAVE.",
                 )
         self._server = MailServer.of(url)
@@ -188,8 +199,7 @@ class _Session(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         call = self._call
-        limit = Deadline(min(CONNECT_LIMIT, call.timeout / 2, max(call.deadline.remaining(), 0.001)))
-        sock: socket.socket = open_socket(host, port, limit)
+        sock: socket.socket = open_socket(host, port, call.connecting())
         sock.settimeout(max(call.deadline.remaining(), 0.001))
         if self._server.tls == "tls":
             assert self._context is not None
@@ -218,48 +228,20 @@ def _refused(code: int, words: str) -> NotDelivered:
 
 def _failure(error: Exception, call: Call) -> ProviderError:
     """The error for a session that ended in `error`; nothing was handed over while `call.began` is None."""
-    chain = _chain(error)
+    reason = reason_of(chain_of(error), call, _REASONS, _REASONS)
     if call.began is not None:
-        return InDoubt(reason=_reason(chain, call))
+        return InDoubt(reason=reason)
     if isinstance(error, smtplib.SMTPAuthenticationError):
         words = f"{error.smtp_code} {_text(error.smtp_error)}"
         hint = "Check the user and password in DISPATCHER_SMTP_URL."
         return CredentialsRefused("The mail server refuses our login.", reason="smtp_auth", words=words, hint=hint)
     if isinstance(error, smtplib.SMTPResponseException):
         return _refused(error.smtp_code, f"{error.smtp_code} {_text(error.smtp_error)}")
-    reason = _reason(chain, call)
     if reason == "not_supported":
         message = f"The mail server cannot do what DISPATCHER_SMTP_URL asks for: {error}"
         hint = "smtps:// is for a server without STARTTLS, smtp://…&tls=no for one of this machine without either."
         return NotDelivered(message, reason=reason, retryable=False, hint=hint)
     return NotDelivered(reason=reason, retryable=reason != "tls", hint="Check the network and DISPATCHER_SMTP_URL.")
-
-
-def _reason(chain: list[BaseException], call: Call) -> str:
-    kinds: tuple[tuple[type[BaseException], str], ...] = (
-        (socket.gaierror, "unresolved"),
-        (ConnectionRefusedError, "refused"),
-        (ssl.SSLError, "tls"),
-        (TimeoutError, "read_timeout" if call.began is not None else "connect_timeout"),
-        (ConnectionResetError, "reset"),
-        (BrokenPipeError, "reset"),
-        (smtplib.SMTPNotSupportedError, "not_supported"),
-        (smtplib.SMTPServerDisconnected, "closed"),
-        (smtplib.SMTPException, "garbage"),
-        (OSError, "unreachable"),
-    )
-    if call.began is not None and call.deadline.remaining() <= 0:
-        return "read_timeout"
-    return next((reason for kind, reason in kinds if any(isinstance(e, kind) for e in chain)), "unknown")
-
-
-def _chain(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
-    at: BaseException | None = error
-    while at is not None and at not in found:
-        found.append(at)
-        at = at.__cause__ or at.__context__
-    return found
 
 
 def _text(words: bytes | str) -> str:

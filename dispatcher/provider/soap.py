@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import zeep.exceptions
 
 from dispatcher.errors import AnswerError, InDoubt, NotDelivered
 from dispatcher.provider import verdict
+from dispatcher.provider.call import Call
 from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.exchange import post_once
-from dispatcher.provider.message import Message, NotOffered, SendResult
-from dispatcher.provider.transport import Call
-from dispatcher.provider.webservice import Fields, NoEnvelope, WebService
+from dispatcher.provider.message import Message, SendResult
+from dispatcher.provider.webservice import Fields, NoEnvelope, Unreadable, WebService
+
+log = logging.getLogger(__name__)
+
+_SEND = "EnviarSMS"
 
 
 class SoapSender:
@@ -26,6 +31,7 @@ class SoapSender:
         `url` is the Web Service's page, `https://host/ws/SMSMasivosAPI.asmx`; its WSDL is read at the first call.
         """
         self._service = WebService(url, usuario, clave, timeout=timeout, ca_bundle=ca_bundle)
+        self._told = False
 
     def __repr__(self) -> str:
         """Name the Web Service and never the user's clave."""
@@ -37,8 +43,8 @@ class SoapSender:
         """Call EnviarSMS once, over a connection of its own; see `Sender.send`.
 
         The result is `accepted`, `simulated` or `rejected`. Raises as `UnitSender.send`, and `NotOffered` (a
-        `UsageError`) when the Web Service has no such parameter: nothing is left out in silence. `timeout` counts the
-        WSDL too.
+        `UsageError`) when the Web Service has no parameter for what the message asks for. The idinterno alone is left
+        out then, since our own record of the message keeps it. `timeout` counts the WSDL too.
         """
         service = self._service
         total = service.timeout if timeout is None else timeout
@@ -70,26 +76,31 @@ class SoapSender:
         except zeep.exceptions.Fault as fault:
             said = str(fault.message or "")
             raise verdict.account_error(said) or InDoubt(reason="soap_fault", words=said) from None
-        except zeep.exceptions.Error:
+        except Unreadable:
             raise InDoubt(reason="garbage") from None
-        return verdict.read_words(words or "")
+        return verdict.read_words(words)
 
-    def _words(self, message: Message, call: Call) -> str | None:
-        wanted = _fields(message)
-        try:
-            said = self._service.call("EnviarSMS", {**wanted, "respuestanumerica": True}, call, fresh=True)
-        except NotOffered:
-            # Words serve as well as a code.
-            said = self._service.call("EnviarSMS", wanted, call, fresh=True)
-        return None if said is None else str(said)
+    def _words(self, message: Message, call: Call) -> str:
+        result = self._service.call(_SEND, self._fields(message), call, fresh=True).result
+        return "" if result is None else str(result)
 
+    def _fields(self, message: Message) -> Fields:
+        offered = self._service.offered(_SEND)
+        idinterno = message.idinterno
+        if idinterno and "idinterno" not in offered:
+            idinterno = None
+            self._tell_once()
+        return {
+            "numero": message.numero,
+            "texto": message.texto,
+            "test": message.test,
+            "idinterno": idinterno,
+            "fechadesde": message.fechadesde_text,
+            "html": message.html,
+            "respuestanumerica": "respuestanumerica" in offered,  # words serve as well as a code
+        }
 
-def _fields(message: Message) -> Fields:
-    return {
-        "numero": message.numero,
-        "texto": message.texto,
-        "test": message.test,
-        "idinterno": message.idinterno,
-        "fechadesde": message.fechadesde_text,
-        "html": message.html,
-    }
+    def _tell_once(self) -> None:
+        if not self._told:
+            self._told = True
+            log.warning("soap_without_idinterno url=%s", self._service.url)

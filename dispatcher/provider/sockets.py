@@ -1,7 +1,7 @@
 """Sockets that obey a total deadline, and how they are opened.
 
-A plain socket timeout starts anew at every read, so a peer that drips one byte a second never trips it. Here
-every operation gets what is left of the call's whole budget.
+A plain socket timeout starts again at every read, so a peer that sends one byte a second never trips it. Here every
+operation gets what is left of the call's whole budget.
 """
 
 from __future__ import annotations

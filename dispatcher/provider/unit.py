@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from dispatcher.errors import UsageError
 from dispatcher.provider import form, verdict
+from dispatcher.provider.call import Call
 from dispatcher.provider.client import Access, read_body
 from dispatcher.provider.exchange import post_once
 from dispatcher.provider.message import Message, SendResult
-from dispatcher.provider.transport import Call
 
 UNIT = "enviar_sms.asp?api=1"
 SMALL_ANSWER = 64 * 1024

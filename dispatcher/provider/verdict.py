@@ -19,7 +19,7 @@ _LONGEST = 400
 
 
 def read_answer(status: int, body: bytes) -> SendResult:
-    """The verdict in an answer of the unit page; raises as `read_words`, and `InDoubt` for what is no answer."""
+    """The verdict in an answer of the unit page; raises as `read_words`, and `InDoubt` for what is not an answer."""
     return read_words(answers.require_words(status, body))
 
 
@@ -41,7 +41,7 @@ def read_words(words: str) -> SendResult:
 
 
 def sentence(text: str) -> str:
-    """The words of a verdict without the code that stands before them: what a status line has of the same message."""
+    """The words of a verdict without the code in front of them: what a status line says of the same message."""
     found = _NUMERIC.fullmatch(text.strip(" \t\r\n"))
     return found[2] if found else text
 

@@ -10,7 +10,8 @@ import contextlib
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
@@ -19,19 +20,20 @@ import zeep.exceptions
 from zeep.wsdl.bindings import Soap11Binding
 
 from dispatcher.errors import AnswerError, UsageError
+from dispatcher.provider import envelopes
 from dispatcher.provider.answers import require_answer
+from dispatcher.provider.call import Call
 from dispatcher.provider.client import Client, checked_timeout, read_body
 from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.exchange import ask
 from dispatcher.provider.message import NotOffered
-from dispatcher.provider.transport import Call
 
 LARGEST_WSDL = 4 * 1024 * 1024
 LARGEST_ANSWER = 16 * 1024 * 1024
 URL_HINT = "Check DISPATCHER_SOAP_URL: https://host/ws/SMSMasivosAPI.asmx."
 _ENVELOPE = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<(?:[\w-]+:)?Envelope\b", re.ASCII)
 
-# zeep says that it is typed, and is not.
+# zeep claims to have types, but has none.
 _ZEEP: Any = zeep.Client
 _SOAP11: Any = Soap11Binding
 
@@ -39,7 +41,19 @@ Fields = Mapping[str, str | bool | None]
 
 
 class NoEnvelope(Exception):
-    """The answer is no SOAP at all: `args` are its HTTP status and its body."""
+    """The answer is not SOAP: `args` are its HTTP status and its body."""
+
+
+class Unreadable(Exception):
+    """The answer is an envelope, but not of the form that the WSDL describes; `args[0]` is the envelope."""
+
+
+class Answer(NamedTuple):
+    """What the Web Service answered to a call."""
+
+    result: Any
+    envelope: bytes
+    repaired: int  # characters that had to be replaced, since XML forbids them
 
 
 class WebService:
@@ -62,23 +76,36 @@ class WebService:
                 call = Call(max(deadline.remaining(), 0.001))
                 self._zeep = ask(call, lambda: self._load(call), self.clave)
 
-    def call(self, operation: str, wanted: Fields, call: Call, *, fresh: bool) -> Any:
-        """The result of one operation, by one POST.
+    def offered(self, operation: str) -> frozenset[str]:
+        """The parameters that the WSDL has for an operation, in lower case."""
+        binding, _ = self._loaded()
+        return frozenset(name.lower() for name in _elements(binding.get(operation)))
+
+    def call(self, operation: str, wanted: Fields, call: Call, *, fresh: bool, repair: bool = False) -> Answer:
+        """The answer of one operation, by one POST.
 
         `wanted` are the parameters by the guide's names in lower case; those that are None or False may be missing in
-        the WSDL, for another one `NotOffered` is raised. `UsageError` for a value that XML cannot write. Raises what
-        the exchange raises, `NoEnvelope`, and `zeep.exceptions.Error` for an envelope that says something else.
+        the WSDL, for another one `NotOffered` is raised. `UsageError` for a value that XML cannot write. With `repair`
+        an answer with characters that XML forbids is read without them. Raises what the exchange raises, `NoEnvelope`,
+        `zeep.exceptions.Fault`, and `Unreadable` for an envelope that says something else.
         """
-        assert self._zeep is not None, "ready() comes first"
-        binding, service = self._zeep
+        binding, service = self._loaded()
         arguments = _arguments(binding.get(operation), {**wanted, "usuario": self.usuario, "clave": self.clave})
-        with self._wire.during(call, fresh=fresh):
+        with self._wire.during(call, fresh=fresh, repair=repair) as exchange:
             try:
-                return service[operation](**arguments)
+                return Answer(service[operation](**arguments), exchange.envelope, exchange.repaired)
             except (zeep.exceptions.ValidationError, ValueError, TypeError) as error:
-                if self._wire.posted:
+                if exchange.posted:
                     raise
                 raise UsageError(f"The message cannot be written for the Web Service: {error}") from None
+            except zeep.exceptions.Fault:
+                raise
+            except zeep.exceptions.Error:
+                raise Unreadable(exchange.envelope) from None
+
+    def _loaded(self) -> tuple[Any, Any]:
+        assert self._zeep is not None, "ready() comes first"
+        return self._zeep
 
     def close(self) -> None:
         """Close the calling thread's connections; the next call opens new ones."""
@@ -87,7 +114,7 @@ class WebService:
     def _load(self, call: Call) -> tuple[Any, Any]:
         settings = zeep.Settings(forbid_external=True, forbid_dtd=True)
         try:
-            with self._wire.during(call, fresh=False):
+            with self._wire.during(call):
                 client: Any = _ZEEP(f"{self.url}?WSDL", transport=self._wire, settings=settings)
             for name, binding in client.wsdl.bindings.items():
                 if isinstance(binding, _SOAP11) and "EnviarSMS" in binding.all():
@@ -95,6 +122,18 @@ class WebService:
         except (zeep.exceptions.Error, LookupError, TypeError, AttributeError) as error:
             raise _unusable(type(error).__name__) from None
         raise _unusable("no SOAP binding with EnviarSMS")
+
+
+@dataclass
+class _Exchange:
+    """One call of a thread by way of zeep, and what came of it."""
+
+    call: Call
+    fresh: bool
+    repair: bool
+    posted: bool = False  # whether zeep came as far as giving us an envelope to post
+    envelope: bytes = b""
+    repaired: int = 0
 
 
 class _Wire(zeep.Transport):
@@ -107,29 +146,25 @@ class _Wire(zeep.Transport):
         self._local = threading.local()
 
     @contextlib.contextmanager
-    def during(self, call: Call, *, fresh: bool) -> Iterator[None]:
+    def during(self, call: Call, *, fresh: bool = False, repair: bool = False) -> Iterator[_Exchange]:
         """Use `call` for what this thread exchanges in the block."""
-        self._local.call, self._local.fresh, self._local.posted = call, fresh, False
+        self._local.exchange = _Exchange(call, fresh, repair)
         try:
-            yield
+            yield self._local.exchange
         finally:
-            self._local.call = None
-
-    @property
-    def posted(self) -> bool:
-        """Whether this thread's block came as far as handing an envelope over."""
-        return bool(self._local.posted)
+            self._local.exchange = None
 
     def post(self, address: str, message: Any, headers: Any) -> requests.Response:
-        """Post an envelope to the configured URL, the only `address` that there is."""
-        self._local.posted = True
-        response = self._client.exchange(
-            self._leaf, message, self._local.call, fresh=self._local.fresh, headers=headers
-        )
+        """Post an envelope to the configured URL, whatever `address` the WSDL gave."""
+        exchange: _Exchange = self._local.exchange
+        exchange.posted = True
+        response = self._client.exchange(self._leaf, message, exchange.call, fresh=exchange.fresh, headers=headers)
         body = read_body(response, LARGEST_ANSWER)
         if not _ENVELOPE.match(body):
             raise NoEnvelope(response.status_code, body)
-        response._content = body
+        if exchange.repair:
+            body, exchange.repaired = envelopes.repaired(body)
+        exchange.envelope = response._content = body
         return response
 
     def load(self, url: str) -> bytes:
@@ -137,7 +172,7 @@ class _Wire(zeep.Transport):
         if url.partition("?")[0].partition("#")[0] != f"{self._client.base}/{self._leaf}":
             raise _unusable("it refers to another address")
         query = url.partition("?")[2]
-        response = self._client.exchange(f"{self._leaf}?{query}", None, self._local.call)
+        response = self._client.exchange(f"{self._leaf}?{query}", None, self._local.exchange.call)
         body = read_body(response, LARGEST_WSDL)
         if response.status_code != 200 or body.lstrip()[:1] != b"<":
             require_answer(response.status_code, body)
@@ -156,7 +191,7 @@ def _split(url: str) -> tuple[str, str]:
 
 def _arguments(operation: Any, wanted: Fields) -> dict[str, str | bool]:
     """What of `wanted` the operation takes, by the WSDL's spelling; required flags that nobody wanted are off."""
-    offered = dict(operation.input.body.type.elements)
+    offered = _elements(operation)
     by_name = {name.lower(): name for name in offered}
     given = {name: value for name, value in wanted.items() if value is not None}
     missing = [name for name, value in given.items() if value is not False and name not in by_name]
@@ -169,6 +204,10 @@ def _arguments(operation: Any, wanted: Fields) -> dict[str, str | bool]:
         if name not in arguments and not element.is_optional:
             arguments[name] = False if isinstance(element.type, zeep.xsd.Boolean) else ""
     return arguments
+
+
+def _elements(operation: Any) -> dict[str, Any]:
+    return dict(operation.input.body.type.elements)
 
 
 def _unusable(why: str) -> AnswerError:

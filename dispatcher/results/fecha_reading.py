@@ -1,4 +1,4 @@
-"""Which rows a `fecha` question brings is not in the guide: one settled line and three questions tell."""
+"""Finds out which rows a question by fecha brings: the guide does not say, one settled line and three questions do."""
 
 import logging
 from dataclasses import dataclass

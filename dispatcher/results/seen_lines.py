@@ -1,6 +1,6 @@
 """Which result lines this process has settled before: overlapping polls read every line several times.
 
-A line is known by a hash of its bytes, so that one that was read before is passed over before it is taken apart.
+A line is known by a hash of its bytes, so that one that was read before is skipped before it is parsed.
 Forgetting does no harm: settling is idempotent, it only costs more.
 """
 
@@ -27,7 +27,7 @@ class Seen:
         known = self._lines["hash"].sort()
         if known.is_empty():
             return lambda hashes: pl.repeat(True, len(hashes), eager=True)
-        # A binary search: a hash table would be built anew for every slice of an answer.
+        # A binary search: a hash table would be built again for every slice of an answer.
         return lambda hashes: known.gather(known.search_sorted(hashes).clip(0, len(known) - 1)) != hashes
 
     def add(self, lines: pl.DataFrame) -> None:

@@ -11,21 +11,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, select, text
 
+from dispatcher.accounts import staleness
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import pin_key_lookups, pin_range_scan, retry_deadlocks
 from dispatcher.domain import idinterno
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.provider.codes import account_scope, strip_number
 from dispatcher.results.seen_lines import Seen
-from dispatcher.suppression import optouts
+from dispatcher.suppression import from_results
+from schemas import tables
 
 log = logging.getLogger(__name__)
 
 EARLY_TOLERANCE = timedelta(seconds=30)
 """A fecha may lie this much before the chunk's first POST: clocks are measured to a second, and may drift."""
 
+MAX_REFUSALS = 5
+"""So often lines go again after the account was refused for them; then the operator decides."""
+
+_NEVER_POSTED = "the provider has {} results of lines that this database never posted"
 _FINAL_GOOD = (0, 1)
 _FEW_LINES = 1000
 _DENSE = 0.4  # of a key range that a batch covers: from here on reading it whole is cheaper
@@ -42,6 +48,7 @@ class Settled:
     early: int = 0
     latest: datetime | None = None  # the latest fecha among our lines
     ours: int = 0
+    never_posted: int = 0  # lines under our own prefix that nothing of ours was posted for
 
     def add(self, other: "Settled") -> None:
         """Sum up two batches."""
@@ -50,6 +57,7 @@ class Settled:
         self.foreign += other.foreign
         self.early += other.early
         self.ours += other.ours
+        self.never_posted += other.never_posted
         self.see(other.latest)
 
     def see(self, latest: datetime | None) -> None:
@@ -90,15 +98,16 @@ class Settler:
             keyed = frame.with_columns(hash=pl.struct("idinterno", "fecha", "text").hash())
         if skip_seen and not keyed.is_empty():
             keyed = keyed.filter(self.seen.unseen()(keyed["hash"]))
-        fresh = self._ours(keyed, outcome)
-        if fresh.is_empty() and also is None:
+        fresh, unknown = self._ours(keyed, outcome)
+        if fresh.is_empty() and unknown.is_empty() and also is None:
             return outcome
 
         def transaction() -> Settled:
             done = replace(outcome)
             with self.engine.begin() as connection:
+                done.never_posted = _beyond_our_campaigns(connection, unknown)
                 if not fresh.is_empty():
-                    self._settle(connection, fresh, done, refusals_count)
+                    settle_ours(connection, self.account_id, fresh, done, refusals_count=refusals_count)
                 if done.foreign or done.early:
                     _count_strangers(connection, self.account_id, done)
                 if also:
@@ -106,11 +115,16 @@ class Settler:
             return done
 
         outcome = retry_deadlocks(transaction)
+        if outcome.never_posted and staleness.stop(
+            self.engine, self.account_id, _NEVER_POSTED.format(outcome.never_posted)
+        ):
+            self.seen = Seen()  # what is held now may have results among the lines that were passed over
+            return outcome
         self.seen.add(fresh)
         return outcome
 
-    def _ours(self, frame: pl.DataFrame, outcome: Settled) -> pl.DataFrame:
-        """The lines whose idinterno decodes to a message of a campaign of this account, with root_no."""
+    def _ours(self, frame: pl.DataFrame, outcome: Settled) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Split lines into those of a message of this account's campaigns, with root_no, and decoded others."""
         decoded = idinterno.decode_column(frame)
         known = self._campaigns(decoded["campaign_id"].unique().to_list())
         prefixes = pl.DataFrame(
@@ -130,7 +144,8 @@ class Settler:
         outcome.ours = mapped.height
         outcome.foreign = frame.height - mapped.height
         outcome.latest = mapped["fecha"].max() if mapped.height else None  # type: ignore[assignment]  # a datetime column
-        return mapped.select("hash", "campaign_id", "generation", "seq", "root_no", "fecha", "text", "code")
+        columns = ["hash", "campaign_id", "generation", "seq", "root_no", "fecha", "text", "code"]
+        return mapped.select(columns), decoded.filter(~pl.col("hash").is_in(mapped["hash"].implode()))
 
     def _campaigns(self, campaign_ids: list[int]) -> dict[int, str]:
         """Prefix of each of these campaigns that is the account's; their chunk boundaries are fetched once."""
@@ -159,9 +174,6 @@ class Settler:
             self._prefixes.update({row.id: row.prefix for row in rows})
         return {n: prefix for n in campaign_ids if (prefix := self._prefixes.get(n)) is not None}
 
-    def _settle(self, connection: Connection, lines: pl.DataFrame, outcome: Settled, refusals_count: bool) -> None:
-        settle_ours(connection, self.account_id, lines, outcome, refusals_count=refusals_count)
-
 
 def settle_ours(
     connection: Connection, account_id: int, lines: pl.DataFrame, outcome: Settled, *, refusals_count: bool
@@ -174,6 +186,18 @@ def settle_ours(
     timely = _lock_and_drop_early(connection, lines, outcome)
     if timely.is_empty():
         return
+    about_account = _about_account(timely)
+    if about_account.height:
+        _requeue_refused(connection, account_id, about_account, outcome)
+        timely = timely.join(about_account.select("hash"), on="hash", how="anti")
+    if timely.height:
+        _settle_messages(connection, account_id, timely, outcome, refusals_count)
+
+
+def _settle_messages(
+    connection: Connection, account_id: int, timely: pl.DataFrame, outcome: Settled, refusals_count: bool
+) -> None:
+    """Settle lines that speak of their own message."""
     # One line an idinterno for the bulk update: a good one if there is one, else the earliest; -4 last, since on
     # a resent line it does not count, and must not stand before one that does.
     first, rest = timely, timely.clear()
@@ -185,21 +209,48 @@ def settle_ours(
         rest = ranked.join(first.select("hash"), on="hash", how="anti").unique("hash")
     first = first.sort("campaign_id", "seq")
     _stage(connection, first, refusals_count)
-    row = _settle_staged(connection, first)
+    row = _settle_staged(connection, account_id, first)
     outcome.settled += row.settled
-    if row.settled:
-        _heed_account_words(connection, account_id, first)
-    optouts.heed_staged(connection, set(first["code"].unique()))
+    codes = set(first["code"].unique())
+    if row.delay is not None:
+        connection.execute(query("note_delay"), {"account_id": account_id, "ms": max(0, round(row.delay * 1000))})
+    if 0 in codes and connection.execute(query("end_block_by_result"), {"account_id": account_id}).first():
+        log.info("account_open account=%s cause=result", account_id)
+    from_results.apply_suppressions(connection, codes)
     if row.settled < first.height:
         _handle_others(connection, outcome)
     if rest.height:
         connection.exec_driver_sql("DELETE FROM settle_line")
         _stage(connection, rest, refusals_count)
-        optouts.heed_staged(connection, set(rest["code"].unique()))
+        from_results.apply_suppressions(connection, set(rest["code"].unique()))
         _handle_others(connection, outcome)
     if row.campaigns:
         # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
         complete(connection, account_id)
+
+
+def _beyond_our_campaigns(connection: Connection, lines: pl.DataFrame) -> int:
+    """Count lines under this installation's prefix whose campaign, or whose line of it, this database does not have."""
+    if lines.is_empty():
+        return 0
+    life = connection.execute(select(tables.installation.c.prefix)).scalar_one()
+    own = lines.filter(pl.col("prefix") == life)
+    if own.is_empty():
+        return 0
+    campaign = tables.campaign.c
+    known = connection.execute(
+        select(campaign.id, campaign.messages).where(campaign.id.in_(own["campaign_id"].unique().to_list()))
+    ).all()
+    rows = {row.id: row.messages for row in known}
+    return sum(seq > rows.get(number, 0) for number, seq in own.select("campaign_id", "seq").iter_rows())
+
+
+def _under_own_prefix(connection: Connection, campaign_ids: list[int]) -> set[int]:
+    """Those of the campaigns whose idinternos carry the installation's present prefix."""
+    campaign, life = tables.campaign.c, select(tables.installation.c.prefix).scalar_subquery()
+    return set(
+        connection.execute(select(campaign.id).where(campaign.id.in_(campaign_ids), campaign.prefix == life)).scalars()
+    )
 
 
 def complete(connection: Connection, account_id: int) -> list[int]:
@@ -233,21 +284,27 @@ def _lock_and_drop_early(connection: Connection, lines: pl.DataFrame, outcome: S
         pl.col("fecha") >= pl.col("not_before")
     )
     outcome.early += lines.height - timely.height
+    unposted = lines.join(posted.filter(pl.col("not_before").is_null()), on=["campaign_id", "root_no"], how="semi")
+    if unposted.height:
+        own = _under_own_prefix(connection, unposted["campaign_id"].unique().to_list())
+        outcome.never_posted += unposted.filter(pl.col("campaign_id").is_in(list(own))).height
     return timely.drop("not_before")
 
 
-def _settle_staged(connection: Connection, lines: pl.DataFrame) -> Any:
+def _settle_staged(connection: Connection, account_id: int, lines: pl.DataFrame) -> Any:
     """Settle what is staged, `lines` in the order of their keys, by the cheaper of two plans."""
+    latest = connection.execute(query("latest_moment"), {"account_id": account_id}).scalar_one()
     campaign_id, first_seq, last_seq = lines["campaign_id"][0], lines["seq"][0], lines["seq"][-1]
     if (
         campaign_id != lines["campaign_id"][-1]
         or lines.height < _FEW_LINES
         or lines.height < _DENSE * (last_seq - first_seq)
     ):
-        return connection.execute(query("settle_lines")).one()
+        return connection.execute(query("settle_lines"), {"latest": latest}).one()
     pin_range_scan(connection)
     row = connection.execute(
-        query("settle_range"), {"campaign_id": campaign_id, "first_seq": first_seq, "last_seq": last_seq}
+        query("settle_range"),
+        {"campaign_id": campaign_id, "first_seq": first_seq, "last_seq": last_seq, "latest": latest},
     ).one()
     pin_key_lookups(connection)
     return row
@@ -309,22 +366,58 @@ def _handle_others(connection: Connection, outcome: Settled) -> None:
                 old = {"fecha": row.processed_at, "code": row.result_code, "text": row.result_text or "OK"}
                 connection.execute(query("keep_line"), {**line, **old})
                 continue
+        if row.generation > row.message_generation and _under_own_prefix(connection, [row.campaign_id]):
+            outcome.never_posted += 1
+        former = row.generation < row.message_generation and row.result_code is None
+        if former and row.code in _FINAL_GOOD:
+            good = {**line, "text": None if row.text.upper() == "OK" else row.text}
+            outcome.settled += connection.execute(query("settle_former_line"), good).rowcount
         connection.execute(query("keep_line"), line)
 
 
-def _heed_account_words(connection: Connection, account_id: int, lines: pl.DataFrame) -> None:
-    """Results that speak of the account (no credit, contract over) stop it: what is due would fare no better."""
+def _about_account(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines whose words speak of the account (credit, contract) and not of their message."""
     others = lines.filter(pl.col("code") == -99)
     if others.is_empty():
-        return
-    latest = others.group_by("text").agg(pl.col("fecha").max()).sort("fecha", descending=True)
-    for words, fecha in latest.iter_rows():
-        if account_scope(words) in ("credit", "contract"):
-            words = strip_number(words)
-            parameters = {"account_id": account_id, "words": words, "fecha": fecha.replace(tzinfo=PROVIDER_ZONE)}
-            if connection.execute(query("block_by_result"), parameters).first():
-                log.error("account_blocked account=%s words=%r", account_id, words[:200])
-            return
+        return others
+    words = others["text"].unique()
+    return others.filter(pl.col("text").is_in([text for text in words if _cause(text)]))
+
+
+def _cause(words: str) -> str | None:
+    scope = account_scope(words)
+    return scope if scope in ("credit", "contract") else None
+
+
+def _requeue_refused(connection: Connection, account_id: int, lines: pl.DataFrame, outcome: Settled) -> None:
+    """Block the account by the newest of these lines, and make them due again under their next generation."""
+    fecha, words = lines.sort("fecha").select("fecha", "text").row(-1)
+    plain = strip_number(words)
+    parameters = {
+        "account_id": account_id,
+        "words": plain,
+        "cause": _cause(words),
+        "fecha": fecha.replace(tzinfo=PROVIDER_ZONE),
+    }
+    begun = connection.execute(query("block_by_result"), parameters).first()
+    if begun and begun.begun:
+        log.error("account_blocked account=%s words=%r", account_id, plain[:200])
+    for campaign_id in sorted(lines["campaign_id"].unique()):
+        connection.execute(query("lock_campaign"), {"campaign_id": campaign_id})
+    key = ["campaign_id", "seq", "generation"]
+    _stage(connection, lines.sort("fecha").unique(key, keep="first", maintain_order=True), refusals_count=True)
+    for child in connection.execute(query("requeue_refused"), {"most": MAX_REFUSALS}).all():
+        outcome.changed += child.n
+        log.warning(
+            "account_refused campaign=%s chunk=%s child=%s state=%s lines=%s",
+            child.campaign_id,
+            child.parent_no,
+            child.chunk_no,
+            child.state,
+            child.n,
+        )
+    _handle_others(connection, outcome)
+    connection.exec_driver_sql("DELETE FROM settle_line")
 
 
 def _count_strangers(connection: Connection, account_id: int, outcome: Settled) -> None:

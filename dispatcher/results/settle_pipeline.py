@@ -1,4 +1,4 @@
-"""Settling beside reading: while one batch of lines goes to the database, the next is read and taken apart."""
+"""Settles while an answer is read: one batch of lines goes to the database as the next is read and parsed."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType

@@ -27,6 +27,7 @@ class Conditions:
     failures: int
     retry_at: datetime | None
     blocked: bool
+    stale: str | None  # why the database is taken for older than what was posted
     rate_free_at: datetime | None
 
 
@@ -42,6 +43,7 @@ def of_row(row: Any, clock: ProviderClock, settings: Settings) -> Conditions:
         failures=row.failures,
         retry_at=row.retry_at,
         blocked=row.blocked_at is not None,
+        stale=row.stale_words,
         rate_free_at=row.rate_free_at if settings.rate else None,
     )
 
@@ -70,8 +72,10 @@ def backoff(failures: int) -> timedelta:
 
 
 def decide(conditions: Conditions) -> Admit | Defer:
-    """Check slot, backoff, rate and window, in that order; nothing waits after an Admit."""
+    """Check the database's age, slot, backoff, rate and window, in that order; nothing waits after an Admit."""
     now = conditions.db_now
+    if conditions.stale:
+        return Defer(conditions.stale)
     if conditions.in_flight >= conditions.concurrency:
         return Defer("every slot is taken")
     if conditions.retry_at and now < conditions.retry_at:

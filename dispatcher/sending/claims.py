@@ -36,6 +36,8 @@ class Claim:
     attempt: int
     bloque: bytes
     lines: int
+    life: str  # the installation's prefix: marks of another life are not compared with this claim
+    turn: int  # how many claims the account has made, this one included
     test: bool
     html: str | None  # content of a unit call; None = the lines are one bulk POST
     trial: bool
@@ -80,53 +82,11 @@ def _claim(
     connection: Connection, settings: Settings, account: Any, admit: admission.Admit, claimed_at: float
 ) -> Claim | NothingToSend | Defer:
     lease = settings.provider_timeout + LEASE_MARGIN
-    turn = account.turn + 1
-    chunk = statements.first(
-        connection,
-        "claim_chunk",
-        {
-            "account_id": account.id,
-            "earliest": admit.earliest,
-            "latest": admit.latest,
-            "wheel": admission.wheel(account.turn),
-            "lease": lease,
-            "turn": turn,
-        },
-    )
+    chunk = _take_chunk(connection, account, admit, lease)
     if chunk is None:
         return Defer("nothing is due")
-    head, checksum = idinterno.head(chunk.prefix, chunk.campaign_id)
-    content = statements.first(
-        connection,
-        "begin_attempt",
-        {
-            "account_id": account.id,
-            "campaign_id": chunk.campaign_id,
-            "chunk_id": chunk.id,
-            "chunk_no": chunk.chunk_no,
-            "first_seq": chunk.first_seq,
-            "last_seq": chunk.last_seq,
-            "attempt": chunk.attempt,
-            "head": head,
-            "checksum": checksum,
-            "earliest": admit.earliest,
-            "turn": turn,
-            "retry_at": admit.retry_at,
-            "rate_free_at": admission.rate_free_at(
-                account.db_now, account.rate_free_at, chunk.unsettled, settings.rate
-            ),
-        },
-    )
-    left_out = {"optout_at_claim": content.opted_out, "undeliverable_at_claim": content.undeliverable}
-    for reason, seqs in left_out.items():
-        if seqs:
-            statements.execute(
-                connection,
-                "suppress_lines",
-                {"campaign_id": chunk.campaign_id, "seqs": seqs, "chunk_id": chunk.id, "reason": reason},
-            )
-            about = f"campaign={chunk.campaign_id} chunk={chunk.chunk_no}"
-            log.info("suppressed %s reason=%s lines=%s", about, reason, len(seqs))
+    content = _begin_attempt(connection, settings, account, admit, chunk)
+    _record_suppressions(connection, chunk, content)
     if not content.lines:
         statements.execute(connection, "settle_empty_claim", {"chunk_id": chunk.id, "attempt": chunk.attempt})
         return NothingToSend()
@@ -139,6 +99,8 @@ def _claim(
         attempt=chunk.attempt,
         bloque=content.bloque.encode("latin-1"),
         lines=content.lines,
+        life=account.life,
+        turn=account.turn + 1,
         test=chunk.test,
         html=chunk.html,
         trial=admit.trial,
@@ -148,6 +110,76 @@ def _claim(
         lease_ends=claimed_at + lease,
         poll_gap_cap_ms=settings.poll_gap_cap_ms,
     )
+
+
+def _take_chunk(connection: Connection, account: Any, admit: admission.Admit, lease: float) -> Any:
+    """The due chunk whose turn it is, now `sending` under a new attempt; None when nothing is due."""
+    where = {
+        "account_id": account.id,
+        "earliest": admit.earliest,
+        "latest": admit.latest,
+        "wheel": admission.wheel(account.turn),
+    }
+    only = None
+    if account.blocked_cause in ("credit", "contract"):
+        # The provider answers OK to a whole chunk without credit too, and would refuse every line of it.
+        only = _single_line(connection, where)
+        if only is None:
+            return None
+    parameters = {**where, "lease": lease, "turn": account.turn + 1, "only": only}
+    return statements.first(connection, "claim_chunk", parameters)
+
+
+def _single_line(connection: Connection, where: dict[str, Any]) -> int | None:
+    """A due chunk of one line to try; it is cut from a larger one when there is none."""
+    chunk = statements.first(connection, "choose_trial", where)
+    if chunk is None:
+        return None
+    family = {"campaign_id": chunk.campaign_id, "root_no": chunk.root_no, "chunk_no": chunk.chunk_no}
+    locked = statements.execute(connection, "lock_family_now", family).fetchall()
+    if len(locked) < len({chunk.root_no, chunk.chunk_no}):
+        return None
+    return int(statements.first(connection, "carve_line", {"chunk_id": chunk.id}).id)
+
+
+def _begin_attempt(connection: Connection, settings: Settings, account: Any, admit: admission.Admit, chunk: Any) -> Any:
+    """Render what is still to send, and record the attempt."""
+    head, checksum = idinterno.head(chunk.prefix, chunk.campaign_id)
+    rate_free_at = admission.rate_free_at(account.db_now, account.rate_free_at, chunk.unsettled, settings.rate)
+    return statements.first(
+        connection,
+        "begin_attempt",
+        {
+            "account_id": account.id,
+            "campaign_id": chunk.campaign_id,
+            "chunk_id": chunk.id,
+            "chunk_no": chunk.chunk_no,
+            "first_seq": chunk.first_seq,
+            "last_seq": chunk.last_seq,
+            "attempt": chunk.attempt,
+            "resends": chunk.resends,
+            "head": head,
+            "checksum": checksum,
+            "earliest": admit.earliest,
+            "turn": account.turn + 1,
+            "retry_at": admit.retry_at,
+            "rate_free_at": rate_free_at,
+        },
+    )
+
+
+def _record_suppressions(connection: Connection, chunk: Any, content: Any) -> None:
+    """Lines whose number opted out, or is on the do-not-send list, leave the chunk."""
+    left_out = {"optout_at_claim": content.opted_out, "undeliverable_at_claim": content.undeliverable}
+    for reason, seqs in left_out.items():
+        if seqs:
+            statements.execute(
+                connection,
+                "suppress_lines",
+                {"campaign_id": chunk.campaign_id, "seqs": seqs, "chunk_id": chunk.id, "reason": reason},
+            )
+            about = f"campaign={chunk.campaign_id} chunk={chunk.chunk_no}"
+            log.info("suppressed %s reason=%s lines=%s", about, reason, len(seqs))
 
 
 def finish_accepted(engine: Engine, claim: Claim) -> str | None:

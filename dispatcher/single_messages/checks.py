@@ -15,7 +15,7 @@ from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.domain.window import parse_moment, provider_local
 from dispatcher.errors import UsageError
 from dispatcher.provider.message import LINK_MARK, NotOffered
-from dispatcher.suppression import optouts
+from dispatcher.suppression import do_not_send, optouts
 from dispatcher.transports import Transport
 from schemas.single import SingleMessage
 
@@ -114,7 +114,7 @@ def _list_problem(connection: Connection, number: str) -> Refusal | None:
     if out := optouts.find(connection, number):
         since = f"{provider_local(out.since):%Y-%m-%d}"
         return Refusal(-3, f"the number opted out on {since} ({out.source}); `dispatcher optout remove` opts it in")
-    if listed := optouts.undeliverable(connection, number):
+    if listed := do_not_send.find(connection, number):
         since = f"{provider_local(listed.since):%Y-%m-%d}"
         return Refusal(listed.code, f"the provider said so on {since}; `dispatcher undeliverable remove` ends that")
     return None

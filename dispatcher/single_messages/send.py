@@ -34,7 +34,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.single_messages import checks, records
 from dispatcher.single_messages.checks import Draft, Refusal
 from dispatcher.single_messages.records import Sent, Taken
-from dispatcher.suppression import optouts
+from dispatcher.suppression import from_results
 from dispatcher.transports import Transport
 from schemas.single import SingleMessage
 
@@ -257,7 +257,8 @@ def _write_down(runtime: Runtime, taken: Taken, sent: Sent, account_words: str |
         _tell_account(connection, runtime.settings, taken.account_id, sent, account_words)
         records.finish(connection, taken, sent)
         at = connection.execute(select(func.clock_timestamp())).scalar_one()
-        optouts.heed_code(connection, taken.number, sent.code, sent.text[:400], at.astimezone(PROVIDER_ZONE))
+        words, here = sent.text[:400], at.astimezone(PROVIDER_ZONE)
+        from_results.apply_suppression(connection, taken.number, sent.code, words, here)
 
 
 def _tell_account(

@@ -1,4 +1,4 @@
-"""Who gets nothing, as a load sees it: the opt-outs and the do-not-send list, against a column of numbers."""
+"""Who gets nothing, as a load sees it: both lists in memory, to check a column of numbers against."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 
 import polars as pl
 from pyroaring import BitMap64
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, func, select
+
+from dispatcher.suppression import do_not_send
+from schemas import tables
 
 OPTED_OUT = "optout_at_load"
 UNDELIVERABLE = "undeliverable_at_load"
 
-# What is no national number cannot be a recipient's.
+# A recipient always has a national number, so other entries match nobody.
 _NATIONAL = "^[1-9][0-9]{0,17}$"
 _BLOCK = 50_000
 
@@ -28,12 +31,12 @@ class Lists:
     def read(cls, connection: Connection) -> Lists:
         """Read them in the caller's transaction."""
         return cls(
-            _numbers(connection, "SELECT destino FROM optout"),
-            _numbers(connection, "SELECT destino FROM undeliverable WHERE expires_at > clock_timestamp()"),
+            _numbers(connection, select(tables.optout.c.destino)),
+            _numbers(connection, do_not_send.numbers()),
         )
 
     def reasons(self, destino: pl.Series) -> pl.Series:
-        """For each number why it is left out (`message.suppressed`), null for those that are not."""
+        """Why each number is left out (`message.suppressed`); null for the others."""
         if not self.opted_out and not self.undeliverable:
             return pl.repeat(None, len(destino), dtype=pl.String, eager=True)
         keys = destino.cast(pl.Int64)
@@ -55,16 +58,15 @@ def _among(numbers: BitMap64) -> pl.Expr:
     return pl.col("key").is_in(pl.Series(list(numbers), dtype=pl.Int64).implode())
 
 
-def _numbers(connection: Connection, select: str) -> BitMap64:
+def _numbers(connection: Connection, destinos: Select[str]) -> BitMap64:
     """The numbers of a list, read in blocks: a million rows one by one would cost a second and 190 MB."""
-    blocks = (
-        "SELECT string_agg(destino, chr(1)) "
-        f"FROM (SELECT l.*, row_number() OVER () / {_BLOCK} AS block FROM ({select}) l) n GROUP BY block"
-    )
+    listed = destinos.add_columns((func.row_number().over() // _BLOCK).label("block")).subquery()
+    blocks = select(func.string_agg(listed.c.destino, func.chr(1))).group_by(listed.c.block)
+    statement = blocks.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
     raw = connection.connection.driver_connection
     assert raw is not None
     numbers = BitMap64()
-    with raw.cursor() as cursor, cursor.copy(f"COPY ({blocks}) TO STDOUT") as copy:
+    with raw.cursor() as cursor, cursor.copy(f"COPY ({statement}) TO STDOUT") as copy:
         for block in copy:
             written = pl.Series([bytes(block)], dtype=pl.Binary).cast(pl.String).str.strip_chars("\n")
             each = written.str.split("\x01").explode()

@@ -1,4 +1,4 @@
-"""Importing numbers that must not be sent to: the No Llame file, a list of one's own, with or without headings."""
+"""Opt-outs from a file: the No Llame register or a list of your own, with or without headings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.errors import UsageError
@@ -14,6 +14,7 @@ from dispatcher.ingest import Source
 from dispatcher.ingest.blocks import column
 from dispatcher.ingest.columns import NUMBER_COLUMNS, fold
 from dispatcher.ingest.numbers import destinos
+from dispatcher.suppression import optouts
 from dispatcher.suppression.optouts import OptOut
 
 _BATCH = 50_000
@@ -31,12 +32,18 @@ class Imported:
     optouts: list[OptOut] = field(default_factory=list)  # the first 10,000 of those added
     invalid_rows: list[dict[str, Any]] = field(default_factory=list)  # the first 100: line, raw, code, detail
 
+    def add_invalid(self, line: int, raw: str, code: int | None, detail: str) -> None:
+        """Count a row that holds no number."""
+        self.invalid += 1
+        if len(self.invalid_rows) < INVALID_ROWS_SHOWN:
+            self.invalid_rows.append({"line": line, "raw": raw[:100], "code": code, "detail": detail})
+
 
 def load(connection: Connection, source: Source, country: str, reason: str | None, to_column: str | None) -> Imported:
     """Put every number of a file on the opt-out list, in the caller's transaction.
 
     Raises:
-        UsageError: the file is no table, or has no column that could hold numbers.
+        UsageError: the file is not a table, or no column can be told to hold numbers.
     """
     done = Imported()
     columns = source.table.columns
@@ -48,14 +55,14 @@ def load(connection: Connection, source: Source, country: str, reason: str | Non
         lines = list(zip(block.frame["line"].to_list(), written.to_list(), strict=True))
         _add(connection, written, country, reason, done, lines)
         for invalid_row in block.invalid_rows:
-            _invalid(done, invalid_row.line, invalid_row.raw, invalid_row.code, invalid_row.detail)
+            done.add_invalid(invalid_row.line, invalid_row.raw, invalid_row.code, invalid_row.detail)
     if not done.added + done.known + done.invalid:
         raise UsageError(f"{source.name} has no numbers.", hint="Give a file with one number a line.")
     return done
 
 
 def _position(columns: Any, country: str, to_column: str | None) -> int:
-    """The number's column: as asked, by name, the only one, or the one whose heading is a number already."""
+    """The column of the numbers: as asked, by its name, the one whose heading is itself a number, or the only one."""
     if to_column is not None:
         found = [at for at, name in enumerate(columns) if fold(name) == fold(to_column)]
         if len(found) != 1:
@@ -86,25 +93,8 @@ def _add(
     numbers, problems = destinos(written, country)
     for line, raw in lines:
         if raw in problems:
-            _invalid(done, line, raw, problems[raw].code, problems[raw].detail)
-    good = numbers.drop_nulls().unique().sort().to_list()
-    rows = connection.execute(
-        text(
-            "WITH added AS (INSERT INTO optout (destino, source, reason) "
-            "SELECT n, 'import', :reason FROM unnest(CAST(:numbers AS text[])) AS n ORDER BY n "
-            "ON CONFLICT (destino) DO NOTHING RETURNING destino, source, reason, since), "
-            "recorded AS (INSERT INTO optout_event (destino, action, source, reason) "
-            "SELECT destino, 'add', source, reason FROM added) SELECT * FROM added ORDER BY destino"
-        ),
-        {"numbers": good, "reason": reason},
-    ).all()
-    done.added += len(rows)
-    done.known += len(numbers) - numbers.null_count() - len(rows)
-    room = ADDED_SHOWN - len(done.optouts)
-    done.optouts += [OptOut(row.destino, row.source, row.reason, row.since) for row in rows[:room]]
-
-
-def _invalid(done: Imported, line: int, raw: str, code: int | None, detail: str) -> None:
-    done.invalid += 1
-    if len(done.invalid_rows) < INVALID_ROWS_SHOWN:
-        done.invalid_rows.append({"line": line, "raw": raw[:100], "code": code, "detail": detail})
+            done.add_invalid(line, raw, problems[raw].code, problems[raw].detail)
+    added = optouts.add_many(connection, numbers.drop_nulls().unique().to_list(), source="import", reason=reason)
+    done.added += len(added)
+    done.known += len(numbers) - numbers.null_count() - len(added)
+    done.optouts += added[: ADDED_SHOWN - len(done.optouts)]

@@ -1,31 +1,28 @@
-"""The opt-out list and the do-not-send list: who is on them, why, and since when.
+"""The opt-out list: who wants no messages, why, and since when.
 
-A person opts out by a reply that is BAJA and nothing else, by a result -3 or -14, by an import or by an operator's
-word (Ley 25.326 art. 27, Ley 26.951). Every change is an event that stays. A number that the provider calls a fixed
-line (-1) or failing (-2) is not sent to for `UNDELIVERABLE_DAYS`, which is no opt-out and ends by itself.
+A person opts out by a reply that is BAJA and nothing else, by a result -3 or -14, by an import, or when an operator
+says so (Ley 25.326 art. 27, Ley 26.951). Every change is recorded as an event that is never deleted.
 """
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Select, SelectBase, Text, bindparam, exists, func, literal, null, select
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 
 from dispatcher.db.statements import query
 from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import fold
-
-log = logging.getLogger(__name__)
+from schemas import tables
 
 Source = Literal["reply", "result", "import", "operator"]
 
 OPT_OUT_CODES = frozenset({-3, -14})
-UNDELIVERABLE_CODES = frozenset({-1, -2})
-UNDELIVERABLE_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +40,10 @@ class OptOut:
 
 
 class Words:
-    """The words that mean "no more": read blind to case, accents, blanks and punctuation."""
+    """The words that mean "no more": case, accents, blanks and punctuation make no difference."""
 
     def __init__(self, setting: str) -> None:
-        """Take DISPATCHER_OPTOUT_WORDS: words separated by commas; one may be of several words."""
+        """Take DISPATCHER_OPTOUT_WORDS: entries separated by commas; an entry may have several words."""
         self._folded = [fold(word) for word in setting.split(",")]
         self._bare = {word.replace(" ", "") for word in self._folded}
 
@@ -60,10 +57,10 @@ class Words:
 
 
 def national(number: str, country: str) -> str:
-    """A number as messages have it.
+    """A number in the form that messages have it.
 
     Raises:
-        UsageError: it is no number of that country; the sentence has the guide's code.
+        UsageError: it is not a number of that country; the sentence has the guide's code.
     """
     found = normalise(number, country)
     if isinstance(found, PhoneProblem):
@@ -71,18 +68,69 @@ def national(number: str, country: str) -> str:
     return found
 
 
+def adding(evidence: SelectBase) -> Select[*tuple[Any, ...]]:
+    """The statement that opts numbers out, each with an event; it answers with the rows that it added.
+
+    `evidence` selects destino, source, reason and at. A number stays as it is when it is on the list, or when the
+    person opted in again at or after `at` (null = now, which no earlier opt-in outweighs).
+    """
+    given = evidence.subquery("given")
+    event = tables.optout_event
+    opted_in_again = exists().where(
+        event.c.destino == given.c.destino, event.c.action == "remove", event.c.at >= given.c.at
+    )
+    fields = ["destino", "source", "reason", "since"]
+    wanted = (
+        select(given.c.destino, given.c.source, given.c.reason, func.coalesce(given.c.at, func.statement_timestamp()))
+        .ext(distinct_on(given.c.destino))
+        .where(~opted_in_again)
+        # Ascending, so that two transactions cannot wait for each other.
+        .order_by(given.c.destino, given.c.at)
+    )
+    new = insert(tables.optout).from_select(fields, wanted).on_conflict_do_nothing(index_elements=["destino"])
+    added = new.returning(*(tables.optout.c[field] for field in fields)).cte("added")
+    entries = select(added.c.destino, literal("add"), added.c.source, added.c.reason)
+    recorded = insert(event).from_select(["destino", "action", "source", "reason"], entries).cte("recorded")
+    return select(added).add_cte(recorded).order_by(added.c.destino)
+
+
+_ADD_ONE = adding(
+    select(
+        bindparam("number", type_=Text).label("destino"),
+        bindparam("by", type_=Text).label("source"),
+        bindparam("why", type_=Text).label("reason"),
+        bindparam("moment", type_=tables.Moment).label("at"),
+    )
+)
+_ADD_MANY = adding(
+    select(
+        func.unnest(bindparam("numbers", type_=ARRAY(Text))).column_valued("destino"),
+        bindparam("by", type_=Text).label("source"),
+        bindparam("why", type_=Text).label("reason"),
+        null().cast(tables.Moment).label("at"),
+    )
+)
+
+
 def add(
     connection: Connection, number: str, *, source: Source, reason: str | None = None, at: datetime | None = None
 ) -> OptOut | None:
-    """Put a number (national digits) on the list; None when it was there, or opted in again after `at`."""
-    row = connection.execute(
-        query("opt_out"), {"destino": number, "source": source, "reason": _storable(reason), "at": at}
-    ).first()
+    """Put a number (national digits) on the list; None when it is on it, or opted in again after `at`."""
+    given = {"number": number, "by": source, "why": _storable(reason), "moment": at}
+    row = connection.execute(_ADD_ONE, given).first()
     return _of(row) if row else None
 
 
+def add_many(
+    connection: Connection, numbers: Sequence[str], *, source: Source, reason: str | None = None
+) -> list[OptOut]:
+    """Put numbers (national digits) on the list; those that were not on it, in ascending order."""
+    given = {"numbers": list(numbers), "by": source, "why": _storable(reason)}
+    return [_of(row) for row in connection.execute(_ADD_MANY, given)]
+
+
 def remove(connection: Connection, number: str, *, source: Source, reason: str | None = None) -> OptOut | None:
-    """Opt a number in again; what the list had of it, None when it had nothing."""
+    """Opt a number in again; returns its entry, None when it had none."""
     row = connection.execute(
         query("opt_in"), {"destino": number, "source": source, "reason": _storable(reason)}
     ).first()
@@ -91,93 +139,20 @@ def remove(connection: Connection, number: str, *, source: Source, reason: str |
 
 def find(connection: Connection, number: str) -> OptOut | None:
     """The opt-out of a number, if it has one."""
-    row = connection.execute(text("SELECT * FROM optout WHERE destino = :number"), {"number": number}).first()
+    row = connection.execute(select(tables.optout).where(tables.optout.c.destino == number)).first()
     return _of(row) if row else None
 
 
 def listing(connection: Connection, limit: int) -> list[OptOut]:
     """The newest opt-outs, the newest first."""
-    rows = connection.execute(
-        text("SELECT * FROM optout ORDER BY since DESC, destino LIMIT :limit"), {"limit": limit}
-    ).all()
-    return [_of(row) for row in rows]
+    optout = tables.optout
+    newest = select(optout).order_by(optout.c.since.desc(), optout.c.destino).limit(limit)
+    return [_of(row) for row in connection.execute(newest)]
 
 
 def count(connection: Connection) -> int:
     """How many numbers are on the list."""
-    return int(connection.execute(text("SELECT count(*) FROM optout")).scalar_one())
-
-
-@dataclass(frozen=True, slots=True)
-class Undeliverable:
-    """One number of the do-not-send list."""
-
-    number: str
-    code: int
-    since: datetime
-    until: datetime
-
-    def as_json(self) -> dict[str, Any]:
-        """The same, ready for JSON."""
-        return {
-            "number": self.number,
-            "code": self.code,
-            "since": self.since.isoformat(),
-            "until": self.until.isoformat(),
-        }
-
-
-_UNDELIVERABLE = "SELECT * FROM undeliverable WHERE expires_at > clock_timestamp() "
-
-
-def undeliverable(connection: Connection, number: str) -> Undeliverable | None:
-    """What the do-not-send list has of a number now."""
-    row = connection.execute(text(_UNDELIVERABLE + "AND destino = :number"), {"number": number}).first()
-    return Undeliverable(row.destino, row.code, row.since, row.expires_at) if row else None
-
-
-def undeliverables(connection: Connection, limit: int) -> list[Undeliverable]:
-    """The do-not-send list, the newest first."""
-    rows = connection.execute(
-        text(_UNDELIVERABLE + "ORDER BY since DESC, destino LIMIT :limit"), {"limit": limit}
-    ).all()
-    return [Undeliverable(row.destino, row.code, row.since, row.expires_at) for row in rows]
-
-
-def deliverable_again(connection: Connection, number: str) -> bool:
-    """Take a number off the do-not-send list; the results that put it there do not put it there again."""
-    changed = connection.execute(
-        text(
-            "UPDATE undeliverable SET expires_at = greatest(since, clock_timestamp()) "
-            "WHERE destino = :number AND expires_at > clock_timestamp() RETURNING 1"
-        ),
-        {"number": number},
-    ).first()
-    return changed is not None
-
-
-def heed_staged(connection: Connection, codes: set[int]) -> None:
-    """Heed the results that `settle_line` holds, in the transaction that settles them; `codes` are theirs."""
-    if codes & OPT_OUT_CODES:
-        connection.execute(query("opt_out_refused"))
-    if codes & UNDELIVERABLE_CODES:
-        connection.execute(query("list_undeliverable"), {"days": UNDELIVERABLE_DAYS})
-
-
-def heed_code(connection: Connection, number: str, code: int | None, words: str, at: datetime) -> None:
-    """Heed the result of one message that was sent alone."""
-    if code in OPT_OUT_CODES:
-        add(connection, number, source="result", reason=f"{code} {words}", at=at)
-    elif code in UNDELIVERABLE_CODES:
-        connection.execute(
-            text(
-                "INSERT INTO undeliverable AS u (destino, code, since, expires_at) "
-                "VALUES (:number, :code, :at, CAST(:at AS timestamptz) + make_interval(days => :days)) "
-                "ON CONFLICT (destino) DO UPDATE SET code = excluded.code, since = excluded.since, "
-                "expires_at = excluded.expires_at WHERE excluded.since > u.since"
-            ),
-            {"number": number, "code": code, "at": at, "days": UNDELIVERABLE_DAYS},
-        )
+    return connection.execute(select(func.count()).select_from(tables.optout)).scalar_one()
 
 
 def _of(row: Any) -> OptOut:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 from typing import Any
@@ -16,6 +15,7 @@ from dispatcher.campaigns import lifecycle, request_intake
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
+from dispatcher.web.incoming import carries, knows, read_body
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,11 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.post("/campaigns")
     async def create(request: Request) -> JSONResponse:
-        refusal = _refusal(runtime.settings, request)
+        refusal = _refuse(runtime.settings, request)
         if refusal is not None:
             return refusal
-        body = await _body(request)
-        if body is None:
+        body = await read_body(request, MAX_BYTES)
+        if len(body) > MAX_BYTES:
             return _error(
                 413, f"The body has more than {MAX_BYTES} bytes: put the list into HOME/lists, name it in file."
             )
@@ -53,7 +53,7 @@ def router(runtime: Runtime) -> APIRouter:
 
     @routes.get("/campaigns/{campaign_id}")
     async def show(request: Request, campaign_id: str) -> JSONResponse:
-        refusal = _refusal(runtime.settings, request)
+        refusal = _refuse(runtime.settings, request)
         if refusal is not None:
             return refusal
         return await run_in_threadpool(_show, runtime, campaign_id)
@@ -61,31 +61,19 @@ def router(runtime: Runtime) -> APIRouter:
     return routes
 
 
-def _refusal(settings: Settings, request: Request) -> JSONResponse | None:
+def _refuse(settings: Settings, request: Request) -> JSONResponse | None:
     """Why this caller gets nothing; None when it may go on."""
     if settings.api_token is None:
         return _error(403, "Campaigns over HTTP are switched off: set DISPATCHER_API_TOKEN where the API runs.")
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    wanted = settings.api_token.get_secret_value()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), wanted.encode()):
+    if scheme.lower() != "bearer" or not knows(token.strip(), settings.api_token):
         log.warning("api_refused address=%s", request.client.host if request.client else None)
         answer = _error(401, "Send the header Authorization: Bearer, with the token of DISPATCHER_API_TOKEN.")
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if request.method == "POST" and kind != "application/json":
+    if not carries(request, "application/json", unsaid=False):
         return _error(415, "Send the campaign as application/json.")
     return None
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body; None when it is too long."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BYTES:
-            return None
-    return bytes(body)
 
 
 def _create(runtime: Runtime, payload: dict[str, Any]) -> JSONResponse:

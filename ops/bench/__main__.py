@@ -12,13 +12,13 @@ import click
 
 from dispatcher.errors import DispatcherError
 from ops.alone import alone
-from ops.bench import campaign, load, per_message, report, settle, submit, urgent
+from ops.bench import campaign, load, per_message, report, settle, startup, submit, urgent
 from ops.bench.report import Target
 from ops.bench.stack import home
 
 T = TypeVar("T")
 Section = tuple[str, str, list[Target]]
-PARTS = ("load", "submit", "settle", "campaign", "urgent", "per-message")
+PARTS = ("startup", "load", "submit", "settle", "campaign", "urgent", "per-message")
 
 
 def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -90,6 +90,8 @@ def _sections(
             failed.append(what)
             return None
 
+    if "startup" in parts and (started := run("commands", startup.measure)):
+        yield "Commands", *report.startup_report(started)
     if "load" in parts and (loaded := run(f"load, {messages:,}", partial(load.measure, messages))):
         yield "Load", *report.load_report(loaded)
     if "submit" in parts and (submitted := run(f"submit, {messages:,}", partial(submit.measure, messages))):

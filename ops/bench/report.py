@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ops.bench import campaign, load, per_message, settle, submit, urgent
+from ops.bench import campaign, load, per_message, settle, startup, submit, urgent
 
 MEBIBYTE = 1 << 20
 MEMORY_LIMIT = 300
 CPU_GROWTH = 1.1
 TIMES_PER_MESSAGE = 100
+HELP_TIMES_PYTHON = 7
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,19 @@ def side_by_side(name: str, messages: int, ours: float, raw: float, against: str
             ["ratio", f"{raw / ours:.2f}", ""],
         ],
     )
+
+
+def startup_report(outcome: startup.Outcome) -> tuple[str, list[Target]]:
+    """Commands next to Python's own start."""
+    body = table(
+        ["command, from start to end", "ms", "times Python's own start"],
+        [
+            [f"`{name}`", f"{outcome.seconds(name) * 1000:.0f}", f"{outcome.times_python(name):.1f}"]
+            for name in outcome.rounds
+        ],
+    )
+    name = f"{startup.HELP}, times {startup.PYTHON}"
+    return body, [Target(name, outcome.times_python(startup.HELP), HELP_TIMES_PYTHON, most=True)]
 
 
 def load_report(outcome: load.Outcome) -> tuple[str, list[Target]]:

@@ -16,9 +16,10 @@ from typing import Any, Literal, Self
 
 from dispatcher.campaigns import loading
 from dispatcher.maintenance import tick
-from dispatcher.provider import sockets, transport
+from dispatcher.provider import call, guarded_connection, sockets
 from dispatcher.provider.http import HttpProvider
 from dispatcher.results import probing
+from dispatcher.results.poll_cycle import Questions
 from dispatcher.results.polling import Poller
 from dispatcher.results.settle import Settler
 from dispatcher.sending import claims, pump
@@ -124,16 +125,16 @@ def _around_guard(*, after: bool) -> Callable[[Strike], None]:
     """Strike with the connection of a POST standing and no byte sent, before or after the last look at the lease."""
 
     def install(strike: Strike) -> None:
-        original = transport.Call.check
+        original = call.Call.check
 
-        def check(self: transport.Call) -> None:
+        def check(self: call.Call) -> None:
             if self.guard is not None and not after:
                 strike()
             original(self)
             if self.guard is not None and after:
                 strike()
 
-        setattr(transport.Call, "check", check)  # noqa: B010 - a method, which mypy will not have assigned
+        setattr(call.Call, "check", check)  # noqa: B010 - a method, which mypy will not have assigned
 
     return install
 
@@ -156,7 +157,7 @@ def _half_body(strike: Strike) -> None:
 
 def _answer_unread(strike: Strike) -> None:
     """Strike when the answer to a POST is there and nobody has read it."""
-    original = transport._Connection.getresponse
+    original = guarded_connection.GuardedConnection.getresponse
 
     def getresponse(self: Any) -> Any:
         if self.call.guard is not None:
@@ -164,7 +165,7 @@ def _answer_unread(strike: Strike) -> None:
             strike()
         return original(self)
 
-    setattr(transport._Connection, "getresponse", getresponse)  # noqa: B010
+    setattr(guarded_connection.GuardedConnection, "getresponse", getresponse)  # noqa: B010
 
 
 def _inside_split(strike: Strike) -> None:
@@ -189,7 +190,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "before_finish": _before(claims, "finish_accepted"),
     "after_finish": _after(claims, "accept"),
     "inside_settle": _after(Settler, "_settle"),
-    "cursor_moved": _after(Poller, "_move"),
+    "cursor_moved": _after(Questions, "move"),
     "after_probe": _after(HttpProvider, "status_by_idinterno"),
     "inside_split": _inside_split,
     "inside_load": _after(loading, "_copy_batch"),

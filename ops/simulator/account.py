@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections import Counter
 from functools import partial
 from typing import Any
 
-from ops.simulator import bloque, clock, sentences, verdicts
+from ops.simulator import bloque, clock, dealing, history, sentences, verdicts
 from ops.simulator.ledger import Batch, Ledger, Post
+from ops.simulator.plan import Plan
+from ops.simulator.rows import rows_of
 from ops.simulator.rules import Rules
 from ops.simulator.status import StatusBook
 
-# A delay range spreads one POST's lines over so many moments.
-GROUPS = 16
 _KEY_BITS = (1 << 60) - 1
 
 
@@ -28,9 +27,9 @@ class Account:
     def __init__(self, name: str, rules: Rules, ledger: Ledger) -> None:
         self.name, self.rules, self._ledger = name, rules, ledger
         self.book = StatusBook(lambda: self.rules.options.results)
-        self.used = 0  # SMS really sent, which is what credit pays for
+        self.plan = Plan(lambda: self.rules.options)
+        self.used = 0  # SMS really sent for who posts here: strangers' are the plan's alone
         self._sent: dict[int, int] = {}  # hash of destino TAB texto -> fecha of its last OK
-        self._by_month: Counter[int] = Counter()
         self._waiting: list[tuple[float, int, Batch]] = []
 
     # -- taking ----------------------------------------------------------------------------------------------
@@ -42,21 +41,23 @@ class Account:
         separator: bytes,
         *,
         late: float = 0.0,
+        backlog: float = 0.0,
         copies: int = 1,
         lose: float = 0.0,
     ) -> None:
-        """Take the lines of a POST: results come `late` seconds later than usual, `copies` times each, and a
-        share `lose` of the lines is dropped without a word."""
+        """Take the lines of a POST: results come `late` seconds later than usual, spread over `backlog` seconds
+        more, `copies` times each, and a share `lose` of the lines is dropped without a word."""
         parsed = bloque.parse(lines, separator)
         if lose:
-            _lose(parsed, lose, self.rules.options.seed + post.number)
+            parsed = dealing.lose(parsed, lose, self.rules.options.seed + post.number)
         post.taken, post.ignored = len(parsed.ids), parsed.ignored
         post.in_window = self.rules.window.contains(post.received)
-        batches = self._deal(post, parsed, late, copies)
+        batches = self._deal(post, parsed, late, backlog, copies)
+        self._pay(batches, post)
         for batch in batches:
             self._wait(batch)
         if self._ledger.kept:
-            self._ledger.write(_taken_event(post, batches))
+            self._ledger.write(history.taken(post, batches))
 
     def take_one(self, post: Post, idinterno: bytes, rest: bytes, due: float) -> str | None:
         """Take a unit message that goes out at `due`; the sentence that refuses it now, or None.
@@ -71,36 +72,33 @@ class Account:
         plain = verdicts.all_plain([rest], options.country)
         batch = Batch.of(post, [idinterno], [rest], due=max(due, now), plain=plain)
         verdict = self._judge(batch, [rest], _keys([rest]), int(now))[0]
-        if verdict is not None:
+        if verdict is None:
+            self._pay([batch], post)
+        else:
             batch.due = now
         post.taken = 1
         self._wait(batch)
-        self._ledger.write(_taken_event(post, [batch]))
+        self._ledger.write(history.taken(post, [batch]))
         self.process(now)
         return verdict
 
-    def _deal(self, post: Post, parsed: bloque.Lines, late: float, copies: int) -> list[Batch]:
-        if not parsed.ids:
-            return []
-        options = self.rules.options
+    def _deal(self, post: Post, parsed: bloque.Lines, late: float, backlog: float, copies: int) -> list[Batch]:
         start = post.received + late
-        if options.outside_window == "hold":
+        if self.rules.options.outside_window == "hold":
             start = self.rules.window.next_opening(start)
-        spread = max(options.delay_max - options.delay_min, 0.0)
-        groups = min(GROUPS, len(parsed.ids)) if spread else 1
-        dice = random.Random(options.seed * 1_000_003 + post.number)
-        plain = verdicts.all_plain(parsed.rests, options.country)
+        plain = verdicts.all_plain(parsed.rests, self.rules.options.country)
         return [
-            Batch.of(
-                post,
-                parsed.ids[group::groups],
-                parsed.rests[group::groups],
-                due=start + options.delay_min + spread * dice.random(),
-                plain=plain,
-                copies=copies,
-            )
-            for group in range(groups)
+            Batch.of(post, share.ids, share.rests, due=share.due, plain=plain, copies=copies)
+            for share in dealing.deal(parsed, start, self.rules, post=post.number, backlog=backlog)
         ]
+
+    def _pay(self, batches: list[Batch], post: Post) -> None:
+        """Debit the lines at their POST, as far as the credit goes, where the account is of that kind."""
+        if self.rules.options.debit != "on_taking" or post.test or self.rules.expired(post.received):
+            return
+        self.process(post.received)
+        for batch in batches:
+            batch.paid = self.plan.reserve(batch.size, post.received)
 
     def _wait(self, batch: Batch) -> None:
         self._ledger.keep(batch)
@@ -111,6 +109,16 @@ class Account:
         """Lines taken that have no result yet."""
         return sum(batch.size for _, _, batch in self._waiting)
 
+    def release_lines(self, now: float) -> int:
+        """Give their results to the lines that a stuck carrier keeps; how many."""
+        stuck = [batch for due, _, batch in self._waiting if due == dealing.NEVER]
+        for batch in stuck:
+            batch.due = now
+        self._waiting = [(batch.due, batch.number, batch) for _, _, batch in self._waiting]
+        heapq.heapify(self._waiting)
+        self.process(now)
+        return sum(batch.size for batch in stuck)
+
     # -- judging ---------------------------------------------------------------------------------------------
 
     def process(self, now: float, *, batches: int | None = None) -> bool:
@@ -118,9 +126,16 @@ class Account:
         while self._waiting and self._waiting[0][0] <= now:
             if batches is not None and batches <= 0:
                 return True
-            self._settle(heapq.heappop(self._waiting)[2])
+            batch = heapq.heappop(self._waiting)[2]
+            self._count_strangers(batch.due)
+            self._settle(batch)
             batches = None if batches is None else batches - 1
+        self._count_strangers(now)
         return False
+
+    def _count_strangers(self, until: float) -> None:
+        for at, count in self.plan.count_strangers(until):
+            self._ledger.write({"event": "strangers", "account": self.name, "count": count, "at": at})
 
     def _settle(self, batch: Batch) -> None:
         fecha = self._fecha_of(batch)
@@ -139,13 +154,13 @@ class Account:
 
     def _all_good(self, batch: Batch, keys: list[int], fecha: int) -> bool:
         """Whether the whole batch is OK, decided without looking at single lines."""
-        credit = self.rules.options.credit
+        affordable = self.plan.affordable(batch.paid)
         return (
             batch.plain
             and self.rules.content_only
             and not batch.post.test
             and not self._refuses_batch(batch, fecha)
-            and (credit is None or self.used + batch.size <= credit)
+            and (affordable is None or batch.size <= affordable)
             and (not self.rules.dup_seconds or (self._sent.keys().isdisjoint(keys) and len(set(keys)) == batch.size))
         )
 
@@ -156,14 +171,17 @@ class Account:
 
     def _judge(self, batch: Batch, rests: list[bytes], keys: list[int], fecha: int) -> list[str | None]:
         refusal = self._refuses_batch(batch, fecha)
-        spent = 0
+        affordable = self.plan.affordable(batch.paid)
         good: set[int] = set()
         judged: list[str | None] = []
+        spent = 0
         for rest, key in zip(rests, keys, strict=True):
             verdict = (
                 self.rules.refuses_content(rest, plain=batch.plain)
                 or refusal
-                or self._refuses_now(rest, key, fecha, repeated=key in good, spent=spent)
+                or self._refuses_now(
+                    rest, key, fecha, repeated=key in good, paid=affordable is None or spent < affordable
+                )
                 or (sentences.TEST if batch.post.test else None)
             )
             judged.append(verdict)
@@ -172,15 +190,15 @@ class Account:
                 good.add(key)
         return judged
 
-    def _refuses_now(self, rest: bytes, key: int, fecha: int, *, repeated: bool, spent: int) -> str | None:
-        """What the account's state says, given what the batch before this line has already spent."""
+    def _refuses_now(self, rest: bytes, key: int, fecha: int, *, repeated: bool, paid: bool) -> str | None:
+        """What the account's state says of a line: `repeated` in its batch, `paid` by the credit that is left."""
         rules = self.rules
         if rules.dup_seconds:
             last = self._sent.get(key)
             if repeated or (last is not None and fecha - last < rules.dup_seconds):
                 return sentences.identical(rules.options.dup_hours)
-        if rules.options.credit is not None and self.used + spent >= rules.options.credit:
-            return sentences.exhausted(rules.options.credit)
+        if not paid:
+            return self.plan.exhausted()
         return rules.mix.draw(rest) if rules.mix else None
 
     def _record(self, batch: Batch, keys: list[int], fecha: int, judged: list[str | None] | None) -> None:
@@ -190,27 +208,41 @@ class Account:
             good = [key for key, verdict in zip(keys, judged, strict=True) if verdict is None]
         self._sent.update(dict.fromkeys(good, fecha))
         self.used += len(good)
-        self._by_month[clock.first_of_month(fecha)] += len(good)
+        self.plan.settle(paid=batch.paid, sent=len(good), taken=batch.post.received, fecha=fecha)
         if batch.post.transport != "bulk" and not (self.rules.options.unit_status and batch.packed_ids):
             return
         self.book.add(fecha, partial(rows_of, batch), batch.size * batch.copies)
 
     # -- questions -------------------------------------------------------------------------------------------
 
-    def credit_left(self) -> int | None:
-        """SMS left of the package; None on an open plan."""
-        credit = self.rules.options.credit
-        return None if credit is None else max(credit - self.used, 0)
-
     def closed(self, now: float) -> str | None:
         """The sentence for a whole call when the account has no credit or no contract left."""
-        credit = self.rules.options.credit
-        if credit is not None and self.used >= credit:
-            return sentences.exhausted(credit)
-        return self.rules.expired(now)
+        return self.plan.exhausted() if self.plan.left() == 0 else self.rules.expired(now)
 
-    def sent_this_month(self, now: float) -> int:
-        return self._by_month[clock.first_of_month(now)]
+    def figures(self, now: float) -> dict[str, int | None]:
+        """The account's numbers as its pages say them, and who made them."""
+        return {
+            "saldo": self.plan.left(),
+            "envios": self.plan.sent_this_month(now),
+            "contracted": self.plan.contracted,
+            "sent": self.used,
+            "strangers": self.plan.by_strangers,
+        }
+
+    def change_plan(self, now: float, *, top_up: int, new_month: bool) -> None:
+        """Buy SMS, begin the month anew; ValueError when there is nothing to top up."""
+        if top_up and self.plan.contracted is None:
+            raise ValueError("an open plan has nothing to top up: set the option credit first")
+        self.process(now)
+        self._change_plan(now, top_up, new_month=new_month)
+        event = {"event": "plan", "account": self.name, "top_up": top_up, "new_month": new_month, "at": now}
+        self._ledger.write(event)
+
+    def _change_plan(self, now: float, top_up: int, *, new_month: bool) -> None:
+        if top_up:
+            self.plan.top_up(top_up)
+        if new_month:
+            self.plan.begin_month(now)
 
     # -- what did not come by POST ---------------------------------------------------------------------------
 
@@ -224,17 +256,22 @@ class Account:
 
     # -- a former life ---------------------------------------------------------------------------------------
 
+    def replay(self, event: dict[str, Any]) -> None:
+        """Live through an event that no POST brought."""
+        kind, at = event["event"], event.get("at", 0.0)
+        if kind == "inject":
+            self.inject([(row[0], row[1], row[2]) for row in event["rows"]], remember=False)
+        elif kind == "strangers":
+            self.plan.strangers_sent(event["count"], at)
+        elif kind == "plan":
+            self._change_plan(at, event["top_up"], new_month=event["new_month"])
+        else:
+            raise ValueError(f"the ledger's file has an event of the kind {kind!r}")
+
     def replay_taken(self, post: Post, event: dict[str, Any]) -> None:
-        for kept in event["batches"]:
-            batch = Batch.of(
-                post,
-                _unpack(kept["ids"]),
-                _unpack(kept["rests"]),
-                due=kept["due"],
-                plain=kept["plain"],
-                copies=kept["copies"],
-            )
+        for batch in history.batches(post, event):
             post.taken += batch.size
+            self.plan.debit(batch.paid, post.received)
             self._wait(batch)
 
     def replay_done(self, batch: Batch, event: dict[str, Any]) -> None:
@@ -249,70 +286,3 @@ class Account:
 def _keys(rests: list[bytes]) -> list[int]:
     """60 bits of a hash of each line: what Python keeps in 32 bytes."""
     return [hash(rest) & _KEY_BITS for rest in rests]
-
-
-def rows_of(batch: Batch) -> bytes:
-    """The batch's status rows, `idinterno TAB fecha TAB answer CRLF`, as ISO-8859-1, each `copies` times."""
-    if batch.fecha is None:
-        raise ValueError("the batch has not been processed")
-    fecha = b"\t" + clock.stamp(batch.fecha).encode() + b"\t"
-    good = fecha + b"OK\r\n"
-    if batch.verdicts is None:
-        rows = batch.packed_ids.replace(b"\n", good) + good
-    else:
-        rows = b"".join(
-            idinterno + (good if verdict is None else fecha + _refusal(rest, verdict))
-            for idinterno, rest, verdict in zip(batch.ids, batch.rests, batch.verdicts, strict=True)
-        )
-    return rows * batch.copies
-
-
-def _refusal(rest: bytes, sentence: str) -> bytes:
-    destino = rest.partition(b"\t")[0].decode("utf-8")
-    return f"{destino}: {sentence}\r\n".encode("latin-1", "replace")
-
-
-def _lose(parsed: bloque.Lines, share: float, seed: int) -> None:
-    dice = random.Random(seed)
-    kept = bloque.Lines(ignored=list(parsed.ignored))
-    for idinterno, rest in zip(parsed.ids, parsed.rests, strict=True):
-        if dice.random() < share:
-            kept.ignored.append(bloque.Ignored(idinterno + b"\t" + rest, "fault"))
-        else:
-            kept.ids.append(idinterno)
-            kept.rests.append(rest)
-    parsed.ids, parsed.rests, parsed.ignored = kept.ids, kept.rests, kept.ignored
-
-
-def _taken_event(post: Post, batches: list[Batch]) -> dict[str, Any]:
-    bulk = post.transport == "bulk"
-    return {
-        "event": "taken",
-        "post": post.number,
-        "offered": post.offered,
-        "in_window": post.in_window,
-        "test": post.test,
-        "extras": post.extras,
-        "ignored": [[_text(line.raw), line.reason] for line in post.ignored],
-        "batches": [
-            {
-                "ids": _text(batch.packed_ids),
-                # A line of a bloque has no line end in it, a unit message may.
-                "rests": _text(batch.packed_rests) if bulk else [_text(rest) for rest in batch.rests],
-                "due": batch.due,
-                "plain": batch.plain,
-                "copies": batch.copies,
-            }
-            for batch in batches
-        ],
-    }
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8")
-
-
-def _unpack(column: str | list[str]) -> list[bytes]:
-    if isinstance(column, list):
-        return [value.encode("utf-8") for value in column]
-    return column.encode("utf-8").split(b"\n")

@@ -10,68 +10,20 @@ from itertools import islice
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from ops.simulator import clock
-from ops.simulator.faults import NETWORK, Fault
+from ops.simulator.faults import NETWORK
 from ops.simulator.hold import Holds
 from ops.simulator.ledger import describe
 from ops.simulator.listener import Listener
+from ops.simulator.orders import ChangePlan, Fill, Inject, NewReply, Release, SetClock, SetFaults
 from ops.simulator.provider import Provider
 from ops.simulator.push import Pusher
 from ops.simulator.replies import Reply
 
 PREFIX = "/_sim/"
 LINES_PER_WRITE = 2000
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SetFaults(Strict):
-    """Switch faults on; `replace` switches the others off first."""
-
-    faults: list[Fault]
-    replace: bool = False
-
-
-class SetClock(Strict):
-    """See `ProviderClock.change`: seconds, a factor, or `YYYY-MM-DD HH:MM:SS`."""
-
-    offset: float | None = None
-    advance: float | None = None
-    at: str | None = None
-    speed: float | None = None
-
-
-class Row(Strict):
-    """One result row; without `fecha` (`YYYYMMDDHHNNSS`) it carries the provider's now."""
-
-    idinterno: str
-    text: str = "OK"
-    fecha: str | None = None
-
-
-class Inject(Strict):
-    rows: list[Row]
-    account: str = "main"
-
-
-class NewReply(Strict):
-    """What a person answers. Without `idinterno` it is that of the last message to the number; without `fecha`
-    (`YYYY-MM-DD HH:MM:SS`) it comes now; without `push` nobody is told."""
-
-    origen: str = Field(pattern=r"^[0-9]{1,18}$")
-    texto: str
-    idinterno: str | None = None
-    fecha: str | None = None
-    push: bool = True
-    account: str = "main"
-
-
-class Release(Strict):
-    count: int | None = None
 
 
 class Control:
@@ -84,6 +36,7 @@ class Control:
             ("GET", "posts"): self._posts,
             ("GET", "calls"): self._calls,
             ("GET", "sent"): self._sent,
+            ("GET", "sends"): self._sends,
             ("GET", "stats"): self._stats,
             ("GET", "held"): self._held,
             ("GET", "replies"): self._replies,
@@ -96,7 +49,10 @@ class Control:
             ("POST", "clock"): self._clock,
             ("POST", "inject"): self._inject,
             ("POST", "reply"): self._reply,
+            ("POST", "fill"): self._fill,
+            ("POST", "plan"): self._plan,
             ("POST", "release"): self._release,
+            ("POST", "release_lines"): self._release_lines,
             ("POST", "reset"): self._reset,
         }
 
@@ -128,6 +84,13 @@ class Control:
     async def _sent(self, request: web.BaseRequest) -> web.StreamResponse:
         self.provider.process()
         return web.json_response(self.provider.ledger.sent())
+
+    async def _sends(self, request: web.BaseRequest) -> web.StreamResponse:
+        by = request.query.get("by", "idinterno")
+        if by not in ("idinterno", "pair"):
+            raise ValueError(f"by must be idinterno or pair, not {by!r}")
+        self.provider.process()
+        return await _stream(request, self.provider.ledger.sends(pairs=by == "pair"))
 
     async def _stats(self, request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response(self.provider.stats())
@@ -198,18 +161,45 @@ class Control:
 
     async def _reply(self, request: web.BaseRequest) -> web.StreamResponse:
         wanted = NewReply.model_validate(await request.json())
-        received = self.provider.clock.now() if wanted.fecha is None else float(clock.parse_iso(wanted.fecha))
         reply = self.provider.reply(
-            wanted.origen, wanted.texto, idinterno=wanted.idinterno, received=received, account=wanted.account
+            wanted.origen,
+            wanted.texto,
+            idinterno=wanted.idinterno,
+            received=self._moment(wanted.fecha),
+            account=wanted.account,
         )
         if wanted.push:
             self.pusher.push(reply)
         return web.json_response(_shown(reply))
 
+    async def _fill(self, request: web.BaseRequest) -> web.StreamResponse:
+        wanted = Fill.model_validate(await request.json())
+        self.provider.fill(
+            wanted.account,
+            wanted.count,
+            size=wanted.size,
+            texto=wanted.texto,
+            received=self._moment(wanted.fecha),
+            read=wanted.read,
+        )
+        return web.json_response({"replies": len(self.provider.inbox(wanted.account).replies)})
+
+    def _moment(self, fecha: str | None) -> float:
+        return self.provider.clock.now() if fecha is None else float(clock.parse_iso(fecha))
+
+    async def _plan(self, request: web.BaseRequest) -> web.StreamResponse:
+        wanted = ChangePlan.model_validate(await request.json())
+        account, now = self.provider.account(wanted.account), self.provider.clock.now()
+        account.change_plan(now, top_up=wanted.top_up, new_month=wanted.new_month)
+        return web.json_response(account.figures(now))
+
+    async def _release_lines(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"released": self.provider.release_lines()})
+
     async def _release(self, request: web.BaseRequest) -> web.StreamResponse:
         raw = await request.read()
         wanted = Release.model_validate_json(raw or b"{}")
-        return web.json_response({"released": self.holds.release(wanted.count)})
+        return web.json_response({"released": self.holds.release(wanted.count, wanted.endpoint)})
 
     async def _reset(self, request: web.BaseRequest) -> web.StreamResponse:
         self.provider.reset()

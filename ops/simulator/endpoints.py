@@ -36,6 +36,7 @@ def bulk(provider: Provider, call: Call) -> Answer:
             taken,
             bloque.separator_of(call.parameters.text("separadorcampos")),
             late=sum(fault.seconds or 0 for fault in call.hits.of(("late",))),
+            backlog=sum(fault.backlog for fault in call.hits.of(("late",))),
             copies=max((fault.copies for fault in call.hits.of(("repeat",))), default=1),
             lose=max((fault.share for fault in call.hits.of(("ignore",))), default=0.0),
         )
@@ -79,7 +80,7 @@ def saldo(provider: Provider, call: Call) -> Answer:
     """obtener_saldo.asp: SMS left of a prepaid plan, a bare integer."""
     account = account_of(provider, call)
     account.process(provider.clock.now())
-    left = account.credit_left()
+    left = account.plan.left()
     return answers.text(sentences.NO_PREPAID if left is None else str(left))
 
 
@@ -94,7 +95,7 @@ def envios(provider: Provider, call: Call) -> Answer:
     account = account_of(provider, call)
     now = provider.clock.now()
     account.process(now)
-    return answers.text(str(account.sent_this_month(now)))
+    return answers.text(str(account.plan.sent_this_month(now)))
 
 
 def notice(provider: Provider, call: Call) -> Answer:

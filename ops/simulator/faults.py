@@ -25,7 +25,7 @@ _BEFORE_TAKING = ("error", "html", "redirect", "sentence")
 class Fault(BaseModel):
     """One switchable fault.
 
-    kind      slow, hold: the call waits.
+    kind      slow, hold (until it is released): the call waits.
               error (an ASP 500), html (a page with 200), redirect, sentence, garbage (random bytes as the
               body), huge: another answer.
               reset, close, hang (silence until the client gives up), drip (byte by byte), truncate, noise
@@ -34,7 +34,7 @@ class Fault(BaseModel):
               refused (nobody listens), blackhole (connections are not answered): at once, for `seconds`.
     endpoint  bulk, unit, inbox, status (status_fecha, status_idinterno), date, saldo, envios, vencimiento,
               soap (soap_enviar, soap_recibir), wsdl, smtp (the mail server: waits, error, sentence, reset, close,
-              hang, noise), or * for all
+              hang, noise), or * for all; a list for several
     after     leave the first K calls of that endpoint alone
     times     hit that many calls, then no more; None = no end
     probability, seed   hit that share of calls
@@ -50,7 +50,7 @@ class Fault(BaseModel):
         "late", "repeat", "ignore", "shuffle",
         "refused", "blackhole",
     ]  # fmt: skip
-    endpoint: str = "bulk"
+    endpoint: str | list[str] = "bulk"
     times: int | None = Field(default=None, ge=0)
     after: int = Field(default=0, ge=0)
     probability: float = Field(default=1.0, ge=0, le=1)
@@ -60,6 +60,7 @@ class Fault(BaseModel):
     seconds: float | None = Field(
         default=None, ge=0, description="slow, hang, refused, blackhole: real; late: provider's"
     )
+    most: float | None = Field(default=None, description="late: a range, each line between `seconds` and this")
     interval: float = Field(default=0.2, ge=0, description="drip: real seconds per byte")
     status: int = Field(default=0, description="error: 500; redirect: 301")
     location: str = Field(default="/aviso.asp", description="redirect: where to; the default answers OK to a GET")
@@ -78,6 +79,11 @@ class Fault(BaseModel):
         if self.kind == "garbage" and "size" not in self.model_fields_set:
             self.size = 4096
         return self
+
+    @property
+    def backlog(self) -> float:
+        """late: the width of its range in seconds."""
+        return max((self.most or 0) - (self.seconds or 0), 0.0)
 
 
 @dataclass(slots=True)
@@ -105,9 +111,10 @@ class Switch:
         return True
 
 
-def matches(selector: str, endpoint: str) -> bool:
-    """`status` selects status_fecha and status_idinterno alike; `*` everything."""
-    return selector in ("*", endpoint) or endpoint.startswith(selector + "_")
+def matches(selector: str | list[str], endpoint: str) -> bool:
+    """`status` selects status_fecha and status_idinterno alike; `*` everything; a list what any of it selects."""
+    names = [selector] if isinstance(selector, str) else selector
+    return any(name in ("*", endpoint) or endpoint.startswith(name + "_") for name in names)
 
 
 @dataclass(frozen=True)

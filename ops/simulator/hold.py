@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from ops.simulator.faults import matches
+
 
 class Holds:
     """The calls being held, and a way to wait for them."""
@@ -22,9 +24,9 @@ class Holds:
         finally:
             self._held.pop(release, None)
 
-    def release(self, count: int | None = None) -> int:
-        """Let the oldest `count` calls go on, or all; returns how many."""
-        events = list(self._held)[:count]
+    def release(self, count: int | None = None, endpoint: str = "*") -> int:
+        """Let the oldest `count` calls of an endpoint go on, or all; returns how many."""
+        events = [event for event, call in self._held.items() if matches(endpoint, call["endpoint"])][:count]
         for event in events:
             self._held.pop(event)
             event.set()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -18,6 +19,9 @@ from ops.simulator.replies import Reply
 
 EXCEL = {"Content-Type": "application/vnd.ms-excel", "Content-Disposition": "attachment; filename=entrada.xls"}
 _TITLES = ("NUMERO", "TEXTO", "FECHA", "ID SMS MASIVOS", "ID INTERNO")
+
+# What would break a row; every other control character comes through.
+_BREAKS = re.compile(r"\r\n|[\t\r\n]")
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def ask(provider: Provider, call: Call, question: Question) -> list[Reply]:
 def _row(provider: Provider, reply: Reply, with_idinterno: bool) -> list[str]:
     texto = reply.texto
     if not provider.options.raw_replies:
-        texto = " ".join(texto.replace("\t", " ").splitlines())
+        texto = _BREAKS.sub(" ", texto)
     row = [reply.origen, texto, clock.iso(reply.received), str(reply.number)]
     return [*row, reply.idinterno] if with_idinterno else row
 

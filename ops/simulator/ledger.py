@@ -47,6 +47,7 @@ class Batch:
     due: float
     plain: bool  # beyond reproach by content alone
     copies: int = 1  # result rows per line
+    paid: int = 0  # lines debited when they were taken
     number: int = 0
     fecha: int | None = None  # None until processed
     verdicts: list[str | None] | None = None  # per line; None = OK. The whole list None = all OK
@@ -152,6 +153,25 @@ class Ledger:
                         return _text(idinterno)
         return ""
 
+    def sends(self, *, pairs: bool) -> Iterator[dict[str, Any]]:
+        """How often each idinterno (case-blind), or each pair of destino and texto, was taken and really sent.
+
+        TEST lines count as neither.
+        """
+        taken: Counter[bytes] = Counter()
+        sent: Counter[bytes] = Counter()
+        for batch in self.batches:
+            if batch.post.test:
+                continue
+            keys = batch.rests if pairs else [idinterno.upper() for idinterno in batch.ids]
+            taken.update(keys)
+            sent.update(key for at, key in enumerate(keys) if batch.verdict(at) == sentences.OK)
+        taken.pop(b"", None)  # a unit message may have no idinterno
+        for key, times in taken.items():
+            destino, _, texto = _text(key).partition("\t")
+            named = {"destino": destino, "texto": texto} if pairs else {"idinterno": _text(key)}
+            yield {**named, "taken": times, "sent": sent[key]}
+
     def sent(self) -> dict[str, Any]:
         """What was taken or sent more than once, by idinterno and by (destino, texto)."""
         ids: Counter[bytes] = Counter()
@@ -180,6 +200,7 @@ class Ledger:
 
 
 def lines_of(batch: Batch) -> Iterator[dict[str, Any]]:
+    """Each line with the moment it was taken (`received`) and processed (`processed`), provider unix seconds."""
     shared = _of_post(batch.post)
     fecha = None if batch.fecha is None else clock.stamp(batch.fecha)
     for at, (idinterno, rest) in enumerate(zip(batch.ids, batch.rests, strict=True)):
@@ -191,6 +212,7 @@ def lines_of(batch: Batch) -> Iterator[dict[str, Any]]:
             "texto": texto,
             "verdict": batch.verdict(at),
             "fecha": fecha,
+            "processed": batch.fecha,
             "ignored": None,
         }
 

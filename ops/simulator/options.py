@@ -31,6 +31,13 @@ class Options(BaseModel):
         default=48, ge=0, description="identical text to a number is refused for so long; 0 = never"
     )
     credit: int | None = Field(default=None, ge=0, description="SMS contracted in all; none = an open plan")
+    debit: Literal["on_processing", "on_taking"] = Field(
+        default="on_processing", description="when saldo and envios count a line: with its result, or at the POST"
+    )
+    refunds: bool = Field(default=True, description="on_taking: a line that is refused gets its SMS back")
+    strangers: float = Field(
+        default=0, ge=0, description="messages a minute (provider's) that other users of each account send"
+    )
     refuse_calls: bool = Field(
         default=False,
         description="without credit or contract a bulk call gets the sentence, and nothing is taken",
@@ -47,6 +54,10 @@ class Options(BaseModel):
     )
     unit_status: bool = Field(default=False, description="the bulk status pages show unit messages too")
     raw_replies: bool = Field(default=False, description="tabs and line ends of a reply stay in the inbox's answer")
+    soap_controls: Literal["entity", "drop"] = Field(
+        default="entity",
+        description="a reply's control characters by SOAP: &#x1A; as .NET writes them, though no XML may, or left out",
+    )
     push_url: str | None = Field(default=None, description="where each reply is pushed to at once; none = nowhere")
     push_method: Literal["GET", "POST"] = Field(default="GET", description="how")
     push_encoding: Literal["latin-1", "utf-8"] = Field(default="latin-1", description="of a pushed reply's TEXTO")
@@ -57,6 +68,16 @@ class Options(BaseModel):
 
     delay_min: float = Field(default=0, ge=0, description="provider seconds from taking a line to its result, least")
     delay_max: float = Field(default=0, ge=0, description="and most (below delay_min: the same)")
+    out_of_order: bool = Field(
+        default=False, description="each line draws its own delay, so that results come in any order"
+    )
+    slow_prefix: list[str] = Field(default=[], description="numbers that begin so are of a slow carrier (bulk lines)")
+    slow_suffix: list[str] = Field(default=[], description="numbers that end so are, too")
+    slow_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        description="provider seconds that its lines wait beyond the delays; none = until released by hand",
+    )
     fecha_lag: float = Field(default=0, ge=0, description="a row may show up to so many seconds after its own fecha")
     fecha_reading: Reading = Field(default="since", description="what a question by fecha means")
     results: Results = Field(default="both", description="one idinterno with two results shows both, or one of them")
@@ -80,6 +101,10 @@ class Options(BaseModel):
     def _mix_adds_up(cls, shares: dict[str, float]) -> dict[str, float]:
         Mix.of(shares, 0)
         return shares
+
+    def accounts(self) -> set[str]:
+        """Every account that a credential opens."""
+        return {"main", *(entry.partition(":")[2] or "main" for entry in self.apikey)}
 
     def account_of_key(self, key: str) -> str | None:
         """The account that a key opens, `main` unless it names one; None when the key is wrong."""

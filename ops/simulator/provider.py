@@ -40,6 +40,7 @@ class Provider:
         self.most_in_flight: Counter[str] = Counter()
         self.recent: deque[dict[str, Any]] = deque(maxlen=200_000)
         self.rules = Rules(options)
+        self._apply_rules()
         self._replay()
 
     def account(self, name: str) -> Account:
@@ -79,13 +80,45 @@ class Provider:
             self._apply_rules()
         return reply
 
+    def fill(self, account: str, count: int, *, size: int, texto: str, received: float, read: bool) -> None:
+        """Put many replies into an inbox, each from a number of its own, with `size` characters of text."""
+        row = {
+            "account": account,
+            "count": count,
+            "size": size,
+            "texto": texto,
+            "received": received,
+            "read": read,
+        }
+        self.ledger.write({"event": "fill", "fill": row})
+        self._keep_fill(row)
+
+    def _keep_fill(self, row: dict[str, Any]) -> None:
+        first = FIRST_NUMBER + self._replies
+        self._replies += row["count"]
+        self.inbox(row["account"]).fill(
+            range(first, first + row["count"]),
+            size=row["size"],
+            texto=row["texto"],
+            received=row["received"],
+            read=row["read"],
+        )
+
+    def release_lines(self) -> int:
+        """Give their results to the lines that a stuck carrier keeps; how many."""
+        now = self.clock.now()
+        return sum(account.release_lines(now) for account in self.accounts.values())
+
     def change(self, changes: dict[str, Any]) -> None:
         """Change options now; pydantic.ValidationError on a bad one, and nothing is changed."""
         self.options = Options.model_validate({**self.options.model_dump(), **changes})
         self._apply_rules()
+        self.process()  # strangers at a new rate begin now
 
     def _apply_rules(self) -> None:
         self.rules = Rules(self.options, self._opted_out)
+        for name in self.options.accounts():
+            self.account(name)  # strangers spend before anybody asks
         for account in self.accounts.values():
             account.rules = self.rules
 
@@ -135,9 +168,9 @@ class Provider:
 
     def stats(self) -> dict[str, Any]:
         self.process()
-        posts = self.ledger.posts
+        posts, now = self.ledger.posts, self.clock.now()
         return {
-            "now": clock.iso(self.clock.now()),
+            "now": clock.iso(now),
             "posts": len(posts),
             "taken": sum(post.taken for post in posts),
             "ignored": sum(len(post.ignored) for post in posts),
@@ -145,8 +178,9 @@ class Provider:
             "waiting": sum(account.waiting for account in self.accounts.values()),
             "rows": sum(account.book.rows for account in self.accounts.values()),
             "sent": sum(account.used for account in self.accounts.values()),
+            "accounts": {name: account.figures(now) for name, account in self.accounts.items()},
             "calls": dict(self.calls),
-            "in_flight": dict(self.in_flight),
+            "in_flight": dict(+self.in_flight),  # without those that are at zero again
             "most_in_flight": dict(self.most_in_flight),
             "faults": [
                 {"kind": switch.fault.kind, "endpoint": switch.fault.endpoint, "hits": switch.hits}
@@ -160,16 +194,17 @@ class Provider:
             kind = event["event"]
             if kind == "post":
                 self.ledger.post(event["account"], event["received"], event["bytes"], event.get("transport", "bulk"))
-            elif kind == "inject":
-                rows = [(row[0], row[1], row[2]) for row in event["rows"]]
-                self.account(event["account"]).inject(rows, remember=False)
             elif kind == "reply":
                 self._keep_reply(event["reply"])
+            elif kind == "fill":
+                self._keep_fill(event["fill"])
             elif kind == "done":
                 batch = self.ledger.batches[event["batch"]]
                 self.account(batch.post.account).replay_done(batch, event)
-            else:
+            elif kind in ("taken", "answered"):
                 self._replay_of_post(event)
+            else:
+                self.account(event["account"]).replay(event)
         for account in self.accounts.values():
             account.replay_ends()
 

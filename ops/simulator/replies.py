@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 FIRST_NUMBER = 1001
@@ -27,6 +28,13 @@ class Inbox:
 
     def add(self, reply: Reply) -> None:
         self.replies.append(reply)
+
+    def fill(self, numbers: Iterable[int], *, size: int, texto: str, received: float, read: bool) -> None:
+        """Add a reply for each of these numbers, `size` characters of text each."""
+        filler = " lorem ipsum" * (size // 12 + 1)
+        for number in numbers:
+            text = f"{texto}{number}{filler}"[:size]
+            self.add(Reply(number, f"11{number % 10**8:08d}", text, received, read=read))
 
     def ask(self, origen: str = "", *, only_unread: bool = False, mark: bool = False) -> list[Reply]:
         """The replies wanted, by date of reception and then number, the newest first."""

@@ -23,6 +23,9 @@ class Rules:
             **dict.fromkeys((number.encode() for number in (*options.baja, *opted_out)), sentences.OPTED_OUT),
         }
         self._invalid_prefixes = tuple(prefix.encode() for prefix in options.invalid_prefix)
+        self._slow_prefixes = tuple(prefix.encode() for prefix in options.slow_prefix)
+        self._slow_suffixes = tuple(suffix.encode() for suffix in options.slow_suffix)
+        self.slow_carrier = bool(self._slow_prefixes or self._slow_suffixes)
         # Whether content alone decides, so that a plain batch needs no look at its lines.
         self.content_only = not (self.mix or self._barred or self._invalid_prefixes)
 
@@ -32,6 +35,11 @@ class Rules:
         if day is None or self.contract_ends is None or at < self.contract_ends:
             return None
         return sentences.expired(day)
+
+    def is_slow(self, rest: bytes) -> bool:
+        """Whether a line goes to a number of the slow carrier."""
+        destino = rest.partition(b"\t")[0]
+        return destino.startswith(self._slow_prefixes) or destino.endswith(self._slow_suffixes)
 
     def refuses_content(self, rest: bytes, *, plain: bool) -> str | None:
         """The sentence that a line's own content earns it, or None."""

@@ -27,6 +27,10 @@ _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 _SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 _XSD = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns:xsd="http://www.w3.org/2001/XMLSchema"'
 _BOOLEANS = {"true": "1", "false": "0"}
+# XML has no way to write these: .NET writes references that no parser takes.
+_FORBIDDEN = {*range(0x20), 0xFFFE, 0xFFFF} - {ord("\t"), ord("\r"), ord("\n")}
+_ENTITIES = {ord("\r"): "&#xD;", **{code: f"&#x{code:X};" for code in _FORBIDDEN}}
+_NOTHING = {ord("\r"): "&#xD;", **dict.fromkeys(_FORBIDDEN, "")}
 
 
 @dataclass(frozen=True)
@@ -141,22 +145,25 @@ def _receive(dressed: Callable[[str], Answer], provider: Provider, call: Call) -
     replies = inbox.ask(provider, call, question)
     # Clients built before the flag was there send five parameters, and read each reply's idinterno.
     with_idinterno = question.with_idinterno or call.parameters.raw("traeridinterno") == b""
-    return dressed("".join(_row(reply, with_idinterno) for reply in replies))
+    controls = _ENTITIES if provider.options.soap_controls == "entity" else _NOTHING
+    return dressed("".join(_row(reply, with_idinterno, controls) for reply in replies))
 
 
-def _row(reply: Reply, with_idinterno: bool) -> str:
-    # XML has no way to write most control characters.
-    texto = "".join(char for char in reply.texto if char.isprintable() or char in "\t\r\n")
+def _row(reply: Reply, with_idinterno: bool, controls: Mapping[int, str]) -> str:
     fields: Mapping[str, str] = {
         "numero": reply.origen,
-        "texto": texto,
+        "texto": reply.texto,
         "fecha": clock.iso(reply.received).replace(" ", "T"),
         "idsms": str(reply.number),
     }
     if with_idinterno:  # empty where there is none: clients read it without looking whether it is there
         fields = {**fields, "idinterno": reply.idinterno}
-    cells = "".join(f"<{name}>{escape(value, {chr(13): '&#13;'})}</{name}>" for name, value in fields.items())
+    cells = "".join(f"<{name}>{_escaped(value, controls)}</{name}>" for name, value in fields.items())
     return f"<clsRespuesta>{cells}</clsRespuesta>"
+
+
+def _escaped(value: str, controls: Mapping[int, str]) -> str:
+    return escape(value).translate(controls)
 
 
 # -- envelopes ---------------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """What the failure tests share."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -10,17 +9,6 @@ from ops.embedded import Embedded
 from ops.simulator.process import SimulatorProcess
 from tests.acceptance.live_system import LiveSystem
 from tests.processes import Cluster
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real processes race deadlines on whatever machine this is: a test that ran out of time may try again.
-
-    A rerun is shown as R. Only a deadline earns one: a wrong count (a line lost, sent twice) fails at once.
-    """
-    deadlines = ["not within", "TimeoutExpired", "exit 1", "not complete"]
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.flaky(reruns=2, only_rerun=deadlines))
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def health(service: str, environment: dict[str, str], **replaced: str) -> subpro
     """Run a service's health check."""
     kind, *test = SERVICES[service]["healthcheck"]["test"]
     assert kind == "CMD"
-    return subprocess.run(here(test, **replaced), env=environment, capture_output=True, timeout=60)
+    return subprocess.run(here(test, **replaced), env=environment, capture_output=True, timeout=240)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def composed(live: LiveSystem) -> LiveSystem:
 
 def test_every_service_s_command_and_health_check_run_and_send_a_campaign(composed: LiveSystem) -> None:
     environment = composed.cluster.environment
-    migrated = subprocess.run(here(SERVICES["migrate"]["command"]), env=environment, capture_output=True, timeout=60)
+    migrated = subprocess.run(here(SERVICES["migrate"]["command"]), env=environment, capture_output=True, timeout=240)
     assert migrated.returncode == 0, migrated.stderr
     for service in ("worker", "beat"):
         assert health(service, environment).returncode == 1

@@ -125,10 +125,11 @@ def test_sigquit_during_a_post_finishes_it_or_leaves_a_doubt(live: LiveSystem) -
 
 STOPPED_BEFORE_THE_FIRST_BYTE = """
 import os, signal, time
-from dispatcher import chunks, runtime, submit
+from dispatcher import runtime
+from dispatcher.sending import claims, pump
 from dispatcher.provider.http import HttpProvider
 
-chunks.LEASE_MARGIN = 1.0
+claims.LEASE_MARGIN = 1.0
 send = HttpProvider.send_bulk
 
 def send_after_a_stop(self, bloque, *, guard, **options):
@@ -138,8 +139,8 @@ def send_after_a_stop(self, bloque, *, guard, **options):
     return send(self, bloque, guard=stopped_guard, **options)
 
 HttpProvider.send_bulk = send_after_a_stop
-submit.BUDGET_CHUNKS = 1
-while not submit.pump(runtime.current(), 1):
+pump.BUDGET_CHUNKS = 1
+while not pump.pump(runtime.current(), 1):
     time.sleep(0.1)  # the campaign's start has not come yet by the earliest that the provider's clock may show
 """
 

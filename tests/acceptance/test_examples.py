@@ -107,7 +107,7 @@ def serve(live: LiveSystem) -> None:
 
 def run(live: LiveSystem, command: list[str], key: str, **environment: str) -> Done:
     return subprocess.run(
-        [*command, key], env=live.cluster.environment | environment, capture_output=True, text=True, timeout=60
+        [*command, key], env=live.cluster.environment | environment, capture_output=True, text=True, timeout=240
     )
 
 

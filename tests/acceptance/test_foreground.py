@@ -220,7 +220,7 @@ def test_a_demo_killed_is_swept_up_by_the_next_one_and_up_sends_nothing_of_eithe
     orphans = [process for process in processes_of(user.folder) if "celery" in " ".join(process.cmdline())]
     process = up(user)
     assert user.cli("campaign", "list")["campaigns"] == []
-    done = user.cli("demo", "--messages", "500", timeout=100)
+    done = user.cli("demo", "--messages", "500")
     assert sum(done["counts"].values()) == done["messages"]
     assert not any(map(runs, orphans))
     process.send_signal(signal.SIGTERM)

@@ -28,7 +28,7 @@ def running() -> Iterator[SimulatorProcess]:
 
 @pytest.fixture
 def provider(running: SimulatorProcess) -> SimulatorProcess:
-    """The module's simulator as new: noon of a Tuesday, the clock stands still, one key and one user."""
+    """The module's simulator as new: noon of a Tuesday, a clock that does not move, one key and one user."""
     running.reset()
     running.set_option(**Options(user=[USER]).model_dump(mode="json"))
     running.set_clock(at=NOON, speed=0)

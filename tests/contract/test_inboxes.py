@@ -150,6 +150,6 @@ def test_nobody_there_is_an_error(name: str, provider: SimulatorProcess, monkeyp
     assert caught.value.reason == "refused"
 
 
-def test_no_secret_stands_in_a_repr(inbox: Inbox) -> None:
+def test_a_repr_shows_no_secret(inbox: Inbox) -> None:
     assert "CLAVE500" not in repr(inbox)
     assert "SIMULADOR" not in repr(inbox)

@@ -105,7 +105,7 @@ CALLS: dict[str, tuple[bytes, Callable[[str, str], object]]] = {
     ),
     "date": (b"2013-12-09 18:35:58", lambda url, ca: provider_of(url, ca).server_date()),
 }
-"""What the guide has by HTTP: the answer, and our call. The post stands above, mail has its own."""
+"""What the guide has by HTTP: the answer, and our call. The post is above, mail has its own."""
 
 
 def provider_of(url: str, ca: str) -> HttpProvider:

@@ -251,13 +251,6 @@ def test_an_end_without_a_verdict_says_what_it_proves(name: str, provider: Simul
     assert len(list(provider.posts())) <= 1
 
 
-def test_an_unknown_outcome_is_shown_as_unknown(name: str, provider: SimulatorProcess) -> None:
-    provider.set_faults({"endpoint": ENDPOINTS[name], "kind": "reset"})
-    with pytest.raises(InDoubt) as caught:
-        SENDERS[name](provider).send(HELLO)
-    assert SendResult.of_doubt(caught.value).status == "unknown"
-
-
 def test_wrong_credentials_are_refused_and_not_repeated_in_the_error(name: str, provider: SimulatorProcess) -> None:
     sender = SENDERS[name](provider, secret="S3CR3T0001")
     if name == "smtp":

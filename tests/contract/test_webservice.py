@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
 from dispatcher.errors import AnswerError, CredentialsRefused, InDoubt, NotDelivered, UsageError
 from dispatcher.provider.inbox import SoapInbox
-from dispatcher.provider.message import Message, NotOffered
+from dispatcher.provider.message import LINK_MARK, Message, NotOffered
 from dispatcher.provider.soap import SoapSender
 from ops.simulator import wsdl
 from ops.simulator.process import SimulatorProcess
@@ -106,13 +107,30 @@ def test_a_web_service_without_numeric_answers_is_read_by_its_words(
     assert b"respuestanumerica" not in server.received
 
 
-@pytest.mark.parametrize("message", [Message("1161880001", "Hola", idinterno="A1")])
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        (Message("1161880001", "Hola", fechadesde=datetime(2031, 5, 5, 12)), "fechadesde"),
+        (Message("1161880001", f"Hola {LINK_MARK}", html="<b>x</b>"), "html"),
+    ],
+)
 def test_what_the_web_service_does_not_take_is_never_left_out_in_silence(
-    five_parameters: bytes, message: Message
+    five_parameters: bytes, message: Message, name: str
 ) -> None:
-    with wire(serving(five_parameters, result("OK"))) as server, pytest.raises(NotOffered, match="idinterno"):
+    with wire(serving(five_parameters, result("OK"))) as server, pytest.raises(NotOffered, match=name):
         sender_at(server).send(message)
     assert b"POST" not in server.received
+
+
+def test_a_web_service_without_idinterno_is_sent_none_and_that_is_logged_once(
+    five_parameters: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with wire(serving(five_parameters, result("OK"))) as server:
+        sender = sender_at(server)
+        sent = [sender.send(Message("1161880001", "Hola", idinterno=f"A{number}")).status for number in range(3)]
+    assert sent == ["accepted"] * 3
+    assert b"idinterno" not in server.received.partition(b"POST")[2]
+    assert caplog.text.count("soap_without_idinterno") == 1
 
 
 @pytest.mark.parametrize(

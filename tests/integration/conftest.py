@@ -1,6 +1,6 @@
-"""What the integration tests share: one simulator for all of them, set back between two, and a core to work on."""
+"""What the integration tests share: a core to work on, and a server that does not wait for the disk."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -8,9 +8,6 @@ from psycopg import sql
 
 from dispatcher.runtime import Runtime
 from ops.embedded import Addresses
-from ops.simulator.options import Options
-from ops.simulator.process import SimulatorProcess
-from tests.conftest import APIKEY
 from tests.integration.core_harness import CoreHarness
 
 
@@ -22,23 +19,6 @@ def _no_waiting_for_the_disk(servers: Addresses) -> None:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             connection.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
         connection.execute("SELECT pg_reload_conf()")
-
-
-@pytest.fixture(scope="session")
-def shared_simulator() -> Iterator[SimulatorProcess]:
-    """A process of its own costs half a second a test."""
-    with SimulatorProcess() as process:
-        process.start(apikey=[APIKEY], window="00:00-24:00")
-        yield process
-
-
-@pytest.fixture
-def simulator(shared_simulator: SimulatorProcess) -> SimulatorProcess:
-    """A provider that is always open, answers at once, and remembers nothing of the test before."""
-    shared_simulator.reset()
-    shared_simulator.set_option(**Options(apikey=[APIKEY], window="00:00-24:00").model_dump(mode="json"))
-    shared_simulator.set_clock(offset=0, speed=1)
-    return shared_simulator
 
 
 @pytest.fixture

@@ -57,6 +57,42 @@ CREATE TRIGGER refuse_move BEFORE UPDATE ON campaign FOR EACH ROW EXECUTE FUNCTI
 """
 
 
+_LAST_LINE_BACK = """
+WITH alone AS (
+    SELECT l.campaign_id, l.chunk_no, l.first_seq AS seq, (
+        SELECT max(k.chunk_no) FROM chunk k WHERE k.campaign_id = l.campaign_id AND k.chunk_no < l.chunk_no
+          AND k.last_seq + 1 = l.first_seq
+    ) AS former
+    FROM chunk l WHERE l.campaign_id = :id AND l.goes_last
+), line AS (
+    UPDATE message m SET chunk_no = a.former FROM alone a
+    WHERE m.campaign_id = a.campaign_id AND m.seq = a.seq AND a.former IN (SELECT chunk_no FROM chunk
+        WHERE campaign_id = :id AND messages < :size)
+    RETURNING m.campaign_id, a.chunk_no, a.former, m.seq
+), grown AS (
+    UPDATE chunk k SET messages = k.messages + 1, last_seq = l.seq FROM line l
+    WHERE k.campaign_id = l.campaign_id AND k.chunk_no = l.former
+)
+UPDATE chunk k SET messages = 0 FROM line l WHERE k.campaign_id = l.campaign_id AND k.chunk_no = l.chunk_no
+"""
+
+_LATER_RESULT = """
+WITH later AS (
+    INSERT INTO campaign (account_id, prefix, name, template, test, html, state, completed_at, rows, messages)
+    SELECT :account, prefix, 'later', 'x', :test, :html, 'completed', clock_timestamp(), 1, 1 FROM installation
+    RETURNING id
+), posted AS (
+    INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, first_seq, last_seq, messages, resulted, attempt, state,
+                       first_post_at, posted_at, accepted_at, settled_at, resulted_at, traced_seq)
+    SELECT id, :account, 1, 1, 1, 1, 1, 1, 1, 'settled', clock_timestamp(), clock_timestamp(), clock_timestamp(),
+           clock_timestamp(), clock_timestamp(), 1
+    FROM later
+)
+INSERT INTO message (campaign_id, seq, chunk_no, line, destino, texto, result_code, processed_at)
+SELECT id, 1, 1, 2, '1199999999', 'x', 0, clock_timestamp() FROM later
+"""
+
+
 class CoreHarness:
     """One runtime with its database, and short words for what the tests do all the time."""
 
@@ -102,15 +138,38 @@ class CoreHarness:
         provider_clock.measure(self.runtime, bound.id)
         return bound
 
-    def load(self, messages: int = 10, recipients: list[dict[str, Any]] | None = None, **spec: Any) -> int:
-        """A campaign; by default of so many good messages."""
+    def load(
+        self,
+        messages: int = 10,
+        recipients: list[dict[str, Any]] | None = None,
+        *,
+        last_line_alone: bool = False,
+        **spec: Any,
+    ) -> int:
+        """A campaign; by default of so many good messages.
+
+        The last line goes back to the chunk that it was cut from, so that tests can count chunks by their size, unless
+        `last_line_alone` says that it is the test's subject.
+        """
         assert self.account
         people = recipients or [{"telefono": f"11{20_000_000 + n}", "n": f"n{n}"} for n in range(messages)]
         spec.setdefault("template", "Hola {n}")
         with from_recipients(people) as source, self.engine.begin() as connection:
             loaded = loading.load(connection, self.settings, CampaignSpec(**spec), source)
         assert loaded.campaign_id is not None
+        if not last_line_alone:
+            self.do(
+                _LAST_LINE_BACK,
+                id=loaded.campaign_id,
+                size=1 if spec.get("html") else self.settings.effective_chunk_size(),
+            )
+            self.do("DELETE FROM chunk WHERE campaign_id = :id AND goes_last AND messages = 0", id=loaded.campaign_id)
+            self.do("UPDATE chunk SET goes_last = false WHERE campaign_id = :id", id=loaded.campaign_id)
         return loaded.campaign_id
+
+    def draw_new_prefix(self) -> None:
+        """As after `db restored`: results of the campaigns so far, posted or not, accuse nobody."""
+        self.do("UPDATE installation SET prefix = upper(substr(md5(random()::text), 1, 10))")
 
     def try_claim(self) -> Any:
         """A claim, or why there is none."""
@@ -148,6 +207,10 @@ class CoreHarness:
 
     def account_row(self) -> Any:
         return self.rows("SELECT * FROM account WHERE id = :id", id=self.account.id)[0]
+
+    def show_later_result(self, *, test: bool = False, html: str | None = None) -> None:
+        """A line that was handed in after every doubt so far has its result: the provider has worked past them."""
+        self.do(_LATER_RESULT, account=self.account.id, test=test, html=html)
 
     # -- results -----------------------------------------------------------------------------------------------
 

@@ -55,6 +55,18 @@ class Chunk:
     state: str = "due"
     attempt: int = 0
     resends: int = 0
+    refusals: int = 0  # how often the account was refused for these lines
+    traced: int = 0  # the last of its lines that had a result of its own
+
+    @property
+    def shows_taken(self) -> int:
+        """Up to which line its results show what was taken: a resent line's result may be the first one's."""
+        return self.traced if self.resends == 0 else 0
+
+    @property
+    def candidates(self) -> list[Line]:
+        """Open lines that may be absent."""
+        return [line for line in self.open_lines if line.seq > self.shows_taken]
 
     @property
     def lines(self) -> list[Line]:
@@ -139,8 +151,10 @@ class World:
         chunk.attempt += 1
         for line in chunk.open_lines:
             line.suppressed = line.destino in self.optouts
-        chunk.state = "sending" if chunk.open_lines else "settled"
-        return chunk.open_lines
+        # A resent line that left a trace meanwhile is not sent again.
+        lines = [line for line in chunk.open_lines if not (chunk.resends and line.generation in line.traces)]
+        chunk.state = "sending" if lines else "settled"
+        return lines
 
     def answered(self, chunk: Chunk, attempt: int, outcome: str) -> str | None:
         """A POST's outcome, perhaps late; None when it no longer counts."""
@@ -164,36 +178,72 @@ class World:
         if line.chunk.root not in line.chunk.campaign.posted_roots:
             return
         moved = line.chunk.number != line.chunk.root
-        if generation != line.generation or (line.open and code == REFUSED and moved):
+        if generation < line.generation and line.open and code in GOOD:
             line.traces.add(generation)
-        elif line.open or (line.code is not None and line.code not in GOOD and code in GOOD):
+            line.code = code  # it was sent after all
+        elif generation != line.generation or (line.open and code == REFUSED and moved):
+            line.traces.add(generation)
+        elif line.open:
+            line.code = code
+            line.chunk.traced = max(line.chunk.traced, line.seq)
+        elif line.code is not None and line.code not in GOOD and code in GOOD:
             line.code = code
         line.chunk.settle_if_done()
 
+    def refused(self, answers: list[tuple[Line, int]]) -> None:
+        """Results that speak of the account: their lines move to a child chunk, under the next generation."""
+        groups: dict[Chunk, list[Line]] = {}
+        for line, generation in answers:
+            posted = line.chunk.root in line.chunk.campaign.posted_roots
+            if not posted:
+                continue
+            if generation == line.generation and line.open and line not in groups.get(line.chunk, []):
+                groups.setdefault(line.chunk, []).append(line)
+            elif generation != line.generation or line.open:
+                line.traces.add(generation)
+        for chunk, lines in sorted(groups.items(), key=lambda group: group[0].number):
+            child = chunk.campaign.child(chunk, lines, 0)
+            child.refusals = chunk.refusals + 1
+            child.state = "held" if child.refusals >= 5 else "due"
+            for line in lines:
+                line.traces.add(line.generation)
+                line.generation += 1
+            chunk.traced = max(chunk.traced, *(line.seq for line in lines))
+            if chunk.state in ("accepted", "in_doubt", "held"):
+                chunk.settle_if_done()
+
+    def look(self) -> None:
+        """Nothing open behind the last line with a result: the whole POST was taken."""
+        for chunk in list(self.chunks("in_doubt")):
+            if chunk.shows_taken and not chunk.candidates:
+                chunk.state = "accepted"
+
     def decide(self, chunk: Chunk) -> None:
-        """The prober asked for what it could: resend what is proven absent, or hold."""
+        """The prober asked for what it could, with evidence: resend what is proven absent, or hold."""
         if chunk.campaign.on_doubt == "hold" or chunk.resends >= self.max_resends:
             chunk.state = "held"
-        else:
-            self.split(chunk)
+        elif not any(line.seq < chunk.shows_taken for line in chunk.open_lines):
+            self.split(chunk, chunk.candidates)
 
-    def split(self, chunk: Chunk) -> bool:
-        """Only when every open line is proven absent do they move to a child."""
-        lines = chunk.open_lines
+    def split(self, chunk: Chunk, lines: list[Line]) -> bool:
+        """Only when every one of these lines is proven absent do they move to a child."""
         if not lines or not all(line.proven_absent for line in lines):
             return False
         chunk.campaign.child(chunk, lines, chunk.resends + 1)
-        chunk.state = "split"
+        chunk.state = "accepted" if chunk.open_lines else "split"
         return True
 
     def unsent(self, chunk: Chunk) -> bool:
         """The operator's word is a proof of absence, against which a trace still holds."""
         lines = chunk.open_lines
+        if chunk.attempt == 0:  # held because the account was refused again and again: never posted
+            chunk.state, chunk.refusals = "due", 0
+            return True
         if not lines or any(line.generation in line.traces for line in lines):
             return False
         for line in lines:
             line.absent_in.add(chunk.number)
-        return self.split(chunk)
+        return self.split(chunk, lines)
 
     def retry(self, campaign: Campaign, code: int) -> int:
         """Rejected lines start over under the next generation."""

@@ -35,7 +35,8 @@ CONCURRENCY = 3
 OUTCOMES = ["ok", "not_delivered", "refused", "in_doubt", "in_doubt"]
 POSTED = st.sampled_from(["none yet", "ok", *OUTCOMES])
 REJECTED = "destinatario rechazado por la telefónica"
-SENTENCES = {0: "OK", 1: "probando sin enviar", -10: REJECTED, -4: IDENTICAL}
+NO_CREDIT = "se han agotado los 5 SMS contratados"
+SENTENCES = {0: "OK", 1: "probando sin enviar", -10: REJECTED, -4: IDENTICAL, -99: NO_CREDIT}
 WRONG_COUNTERS = """
 WITH kept AS (SELECT campaign_id, chunk_no, code, n FROM chunk_result WHERE n > 0),
 counted AS (
@@ -74,7 +75,9 @@ class Machine(RuleBasedStateMachine):
         self.core, self.account = core, core.account
         core.do(f"TRUNCATE {TABLES}")
         provider_clock.measure(core.runtime, self.account.id)  # a measurement counts for a while only
-        core.do("UPDATE account SET blocked_at = NULL, blocked_words = NULL, failures = 0, retry_at = NULL")
+        core.do(
+            "UPDATE account SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, failures = 0, retry_at = NULL"
+        )
         core.settler.seen.forget_before(core.now().max)  # another life's lines
         self.world = World(max_resends=core.settings.max_resends)
         self.claims: list[tuple[Claim, Chunk]] = []
@@ -100,6 +103,7 @@ class Machine(RuleBasedStateMachine):
         numbers = [f"11{20_000_000 + first + n}" for n in range(rows)]
         people = [{"telefono": number, "n": number} for number in numbers]
         campaign = self.core.load(recipients=people, on_doubt=on_doubt, template=f"{len(self.world.campaigns)} a {{n}}")
+        self.core.draw_new_prefix()  # results of what was never posted are among the rules
         self.world.load(campaign, on_doubt, numbers, CHUNK_SIZE)
 
     @rule(what=st.sampled_from(["pause", "resume", "resume", "resume", "cancel", "let it expire"]), data=st.data())
@@ -152,7 +156,9 @@ class Machine(RuleBasedStateMachine):
 
     def _claim(self) -> tuple[Claim, Chunk] | None:
         """What the dispatcher claims is what the model may."""
-        self.core.do("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL")
+        self.core.do(
+            "UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL"
+        )
         in_flight, doubts = len(list(self.world.chunks("sending"))), len(list(self.world.chunks("in_doubt")))
         due = self.world.claimable()
         found = self.core.try_claim()
@@ -234,7 +240,7 @@ class Machine(RuleBasedStateMachine):
                 reference = reference[:1] + ("1" if reference[1] != "1" else "2") + reference[2:]
             # Each with a fecha of its own: two equal lines are one and the same, read twice (see read_again).
             fecha = self.begun + timedelta(seconds=len(self.answers) - (3600 if kind == "early" else 0))
-            code = data.draw(st.sampled_from([0, 0, 0, 1, -10, -10, -4]))
+            code = data.draw(st.sampled_from([0, 0, 0, 1, -10, -10, -4, -99]))
             new.append(Answer(reference, fecha, code, line, generation, counts=kind in ("now", "old generation")))
             self.answers.append(new[-1])
         self._read(new, times, skip_seen)
@@ -248,10 +254,12 @@ class Machine(RuleBasedStateMachine):
         """A poll brings these lines; a poller passes over those that it has read before."""
         rows = [(a.reference, a.fecha, SENTENCES[a.code], a.code) for a in answers] * times
         self.core.settler.settle(pl.DataFrame(rows, schema=SCHEMA, orient="row"), skip_seen=skip_seen)
-        for answer in answers:
-            if answer.counts and not (skip_seen and answer in self.read):
+        fresh = [answer for answer in answers if answer.counts and not (skip_seen and answer in self.read)]
+        self.world.refused([(answer.line, answer.generation) for answer in fresh if answer.code == -99])
+        for answer in fresh:
+            if answer.code != -99:
                 self.world.result(answer.line, answer.generation, answer.code)
-            self.read.add(answer)
+        self.read.update(answers)
         for campaign in self.world.campaigns.values():  # what is done completes with a settled batch, or at the tick
             if self.core.state(campaign.id) == "completed":
                 campaign.complete_if_done()
@@ -263,7 +271,13 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(self.world.chunks("in_doubt")))
     def found_absent(self, data: st.DataObject, all_of_them: bool, decide: bool) -> None:
         chunk = data.draw(st.sampled_from(list(self.world.chunks("in_doubt"))))
-        where = {"campaign_id": chunk.campaign.id, "chunk_no": chunk.number, "first_seq": 1, "last_seq": 10**6}
+        where = {
+            "campaign_id": chunk.campaign.id,
+            "chunk_no": chunk.number,
+            "first_seq": 1,
+            "last_seq": 10**6,
+            "behind": chunk.shows_taken,
+        }
         known = "SELECT id FROM chunk WHERE campaign_id = :campaign_id AND chunk_no = :chunk_no"
         chunk_id = self.core.one(known, campaign_id=chunk.campaign.id, chunk_no=chunk.number)
         with self.core.engine.begin() as connection:
@@ -285,12 +299,19 @@ class Machine(RuleBasedStateMachine):
 
     def _decide(self, chunk: Chunk) -> None:
         (doubt,) = self.core.rows(
-            "SELECT k.*, c.on_doubt FROM chunk k JOIN campaign c ON c.id = k.campaign_id WHERE c.id = :id AND chunk_no = :no",
+            "SELECT k.*, c.on_doubt, c.test, false AS by_unit, true AS evident, false AS late "
+            "FROM chunk k JOIN campaign c ON c.id = k.campaign_id WHERE c.id = :id AND chunk_no = :no",
             id=chunk.campaign.id,
             no=chunk.number,
         )
         Prober(self.core.runtime, self.account.id, self.core.settler)._decide(doubt)
         self.world.decide(chunk)
+
+    @rule()
+    def look(self) -> None:
+        with self.core.engine.begin() as connection:
+            connection.execute(query("accept_traced"), {"account_id": self.account.id})
+        self.world.look()
 
     @rule(verdict=st.sampled_from(["sent", "unsent"]), data=st.data())
     @precondition(lambda self: any(self.world.chunks("in_doubt", "held")))

@@ -5,7 +5,7 @@ import signal
 from ops.chaos import disk, rabbit
 from ops.chaos.points import POINTS
 from ops.chaos.scenario import Scenario
-from ops.chaos.scenarios import broker, clock, crashes, lives, mixed, people, postgres, provider
+from ops.chaos.scenarios import broker, clock, crashes, evidence, lives, mixed, people, postgres, provider
 
 _IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
 
@@ -36,6 +36,13 @@ SCENARIOS: dict[str, Scenario] = {
     "ignored-lines": Scenario(provider.ignored_lines, {"RESULT_HORIZON": "6"}),
     "bad-key": Scenario(provider.bad_key),
     "out-of-credit": Scenario(provider.out_of_credit),
+    "slow-and-lost": Scenario(evidence.slow_and_lost),
+    "slow-and-never-had": Scenario(evidence.slow_and_never_had),
+    "stuck-carrier": Scenario(evidence.stuck_carrier),
+    "out-of-order": Scenario(evidence.out_of_order),
+    "restored-unnoticed": Scenario(evidence.restored_unnoticed(6), held=True),
+    "restored-unnoticed-new": Scenario(evidence.restored_unnoticed(0), held=True),
+    "no-credit": Scenario(evidence.no_credit, patience=120),
     "broker-killed": Scenario(broker.killed_and_empty),
     "broker-flushed": Scenario(broker.flushed),
     "broker-full": Scenario(broker.out_of_memory),

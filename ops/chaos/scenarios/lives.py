@@ -15,7 +15,7 @@ def _taken(run: Run) -> set[str]:
     return {line["idinterno"].upper() for line in run.simulator.ledger() if not line["ignored"]}
 
 
-def _end_life(run: Run) -> None:
+def end_life(run: Run) -> None:
     """Kill every process and let go of the database, so that it can be copied or replaced."""
     run.processes.kill()
     run.runtime.close()
@@ -28,7 +28,7 @@ def wiped(run: Run) -> None:
     run.processes.start()
     run.wait_posts(8)
     former = run.value("SELECT prefix FROM installation")
-    _end_life(run)
+    end_life(run)
     run.pass_time(0.5)  # what was on the wire is taken, or never will be
     lines = sorted(_taken(run))
     run.former_prefixes.add(former)
@@ -63,12 +63,12 @@ def restored(after: int) -> Callable[[Run], None]:
         if after:
             run.processes.start()
             run.wait_posts(after)
-        _end_life(run)
+        end_life(run)
         run.arena.clone("chaos_dump", template=run.database)
         run.runtime = run.connect()
         run.processes.start()
         run.wait_posts(after + 10)
-        _end_life(run)
+        end_life(run)
         run.pass_time(0.5)
         taken, posts = _taken(run), run.simulator.stats()["posts"]
         run.arena.clone(run.database, template="chaos_dump")

@@ -48,6 +48,7 @@ CREATE TABLE account (
     -- brakes
     blocked_at timestamptz,
     blocked_words text,
+    blocked_cause text CHECK (blocked_cause IN ('answer', 'credit', 'contract')),  -- an answer, or results that speak of the account
     failures int NOT NULL DEFAULT 0 CHECK (failures >= 0),
     retry_at timestamptz,               -- nothing is claimed before
     rate_free_at timestamptz,           -- the limiter: when the next chunk may go
@@ -82,7 +83,13 @@ CREATE TABLE account (
     inbox_marking_at timestamptz,       -- begin of a marking whose answer is not stored: replies may be missing
     inbox_whole_failures int NOT NULL DEFAULT 0,
     inbox_whole_retry_at timestamptz,   -- no pull of the whole inbox begins before
+    stale_at timestamptz,               -- when a witness showed that the database is older than what was posted
+    stale_words text,                   -- what it showed
+    probe_lease_until timestamptz,
+    probe_turn bigint NOT NULL DEFAULT 0,
     CHECK ((blocked_at IS NULL) = (blocked_words IS NULL)),
+    CHECK ((blocked_at IS NULL) = (blocked_cause IS NULL)),
+    CHECK ((stale_at IS NULL) = (stale_words IS NULL)),
     CHECK (clock_low_ms <= clock_high_ms)
 );
 
@@ -145,8 +152,14 @@ CREATE TABLE chunk (
     probe_at timestamptz,
     probes int NOT NULL DEFAULT 0,
     settled_at timestamptz,
+    goes_last boolean NOT NULL DEFAULT false,   -- the campaign's last line: posted after the others, it is evidence for them
+    traced_seq int,                     -- the last of its lines that has a result of its own
+    resulted_at timestamptz,            -- provider's clock, the latest result of its lines
+    evidence_at timestamptz,            -- when a later line's result showed that the provider had worked past this doubt
+    evidence_observed_ms bigint,        -- account.observed_ms at that moment
+    refusals smallint NOT NULL DEFAULT 0,   -- how often the account was refused for these lines
     UNIQUE (campaign_id, chunk_no),
-    CONSTRAINT chunk_attempts CHECK (attempt >= 0 AND resends >= 0 AND probes >= 0),
+    CONSTRAINT chunk_attempts CHECK (attempt >= 0 AND resends >= 0 AND probes >= 0 AND refusals >= 0),
     CONSTRAINT chunk_accepted CHECK (state <> 'accepted' OR accepted_at IS NOT NULL),
     CHECK (last_seq >= first_seq),
     CHECK (resulted >= 0 AND suppressed >= 0 AND resulted + suppressed <= messages),
@@ -161,6 +174,8 @@ CREATE INDEX chunk_to_claim ON chunk (campaign_id, root_no, chunk_no) WHERE stat
 CREATE INDEX chunk_in_flight_or_doubt ON chunk (account_id, state) WHERE state IN ('sending', 'in_doubt');
 CREATE INDEX chunk_awaiting_results ON chunk (account_id, posted_at)
     WHERE state IN ('sending', 'accepted', 'in_doubt', 'held');
+-- What was posted later and has results: the evidence that a doubt waits for.
+CREATE INDEX chunk_later_results ON chunk (account_id, posted_at) WHERE resulted > 0;
 CREATE INDEX chunk_with_unknown ON chunk (account_id, settled_at) WHERE state = 'settled' AND resulted + suppressed < messages;
 CREATE INDEX chunk_in_progress ON chunk (campaign_id, root_no) WHERE state IN ('sending', 'accepted', 'in_doubt', 'held');
 -- The chunks posted last, whose rejects are watched.
@@ -282,6 +297,14 @@ CREATE TABLE campaign_request (
     updated_at timestamptz NOT NULL DEFAULT now(),
     CHECK ((state = 'created') = (campaign_id IS NOT NULL)),
     CHECK ((state = 'received') <= (payload IS NOT NULL))
+);
+
+-- The longest time from POST to result, by the hour in which the result came: how long absence must wait.
+CREATE TABLE result_delay (
+    account_id bigint NOT NULL REFERENCES account,
+    hour timestamptz NOT NULL,
+    longest_ms bigint NOT NULL CHECK (longest_ms >= 0),
+    PRIMARY KEY (account_id, hour)
 );
 
 -- Answers whose sentence no pattern knew: kept visible.

@@ -41,7 +41,6 @@ def test_rows_are_messages_and_rejects_with_their_line_numbers(core: CoreHarness
         tmp_path, "1144445555,Ana", "12345,Corto", "+54 9 11 4444-5555,Ana otra vez", "1144446666,", "1144447777,Eva"
     )
     loaded = load_file(core, path)
-    assert loaded.campaign_id is not None
     assert (loaded.rows, loaded.messages, loaded.invalid) == (5, 2, 3)
     messages = core.rows("SELECT seq, line, destino, texto FROM message ORDER BY seq")
     assert [tuple(row) for row in messages] == [(1, 2, "1144445555", "Hola Ana"), (2, 6, "1144447777", "Hola Eva")]
@@ -157,7 +156,7 @@ def test_nobody_sees_a_campaign_before_it_is_whole(core: CoreHarness, tmp_path: 
             source,
             lambda batch: seen.append((core.one("SELECT count(*) FROM campaign"), type(core.try_claim()).__name__)),
         )
-    assert seen == [(0, "Wait")]
+    assert seen == [(0, "Defer")]
     assert core.one("SELECT count(*) FROM message") == 50
 
 
@@ -165,7 +164,6 @@ def test_opt_outs_are_kept_as_suppressed_and_counted(core: CoreHarness, tmp_path
     core.do("INSERT INTO optout (destino, source) VALUES ('1144445555', 'test')")
     loaded = load_file(core, file_of(tmp_path, "1144445555,Ana", "1144446666,Eva"))
     assert (loaded.messages, loaded.suppressed) == (2, 1)
-    assert loaded.campaign_id is not None
     assert core.statuses(loaded.campaign_id) == {"suppressed": 1, "pending": 1}
     assert core.claim().lines == 1
 
@@ -187,7 +185,6 @@ def test_an_opted_out_row_is_suppressed_whatever_its_other_fields_say(core: Core
     )
     with from_recipients(people) as source, core.engine.begin() as connection:
         loaded = loading.load(connection, core.settings, CampaignSpec(template="Hola {n}"), source)
-    assert loaded.campaign_id is not None
     assert loaded.left_out == {"optout_at_load": 8, "undeliverable_at_load": 1}
     assert loaded.reasons == {"number_too_short": 1, "duplicate": 1, "field_empty": 1}
     texts = core.rows("SELECT line, texto FROM message WHERE suppressed IS NOT NULL ORDER BY seq")
@@ -232,7 +229,6 @@ def test_a_refused_list_draws_no_number(core: CoreHarness, tmp_path: Path, conte
 
 def test_a_list_without_a_good_row_is_complete_at_once(core: CoreHarness, tmp_path: Path) -> None:
     loaded = load_file(core, file_of(tmp_path, "123,x", "456,y"))
-    assert loaded.campaign_id is not None
     assert (loaded.messages, loaded.invalid) == (0, 2)
     assert core.state(loaded.campaign_id) == "completed"
 

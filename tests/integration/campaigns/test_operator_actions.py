@@ -80,6 +80,13 @@ def test_what_is_held_goes_again_only_by_the_operators_word_and_once(
     assert audited(stepper, campaign).decisions == 1
 
 
+@pytest.mark.parametrize("chunk_no", [7, 0, -1, 10**20])
+def test_a_chunk_that_is_not_in_doubt_cannot_be_resolved(stepper: Stepper, chunk_no: int) -> None:
+    campaign = stepper.load(1)
+    with pytest.raises(UsageError, match="neither in doubt nor held"):
+        operator_actions.resolve(stepper.runtime.engine, campaign, chunk_no, "sent")
+
+
 def test_held_as_sent_waits_for_its_results(stepper: Stepper, simulator: SimulatorProcess) -> None:
     simulator.set_option(delay_min=3600, delay_max=3600)
     simulator.set_faults({"kind": "close", "endpoint": "bulk", "take": "all", "times": 1})
@@ -145,7 +152,7 @@ def test_a_retry_that_commits_while_its_campaign_completes_is_not_left_behind(
     completer.join(10)
     assert completed == [[]]
     assert stepper.show(campaign).state == "running"
-    stepper.sql("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL")
+    stepper.sql("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL")
     assert stepper.finish(campaign).counts == {"ok": 10}
 
 
@@ -322,7 +329,7 @@ def test_a_canary_of_opt_outs_alone_pauses_the_rest_and_says_so(stepper: Stepper
     shown = stepper.show(campaign)
     assert (shown.state, shown.counts) == ("paused", {"suppressed": 15, "pending": 45})
     assert shown.reason is not None
-    assert "nothing of it was sent" in shown.reason
+    assert "none of it was sent" in shown.reason
     assert simulator.stats()["posts"] == 0
     lifecycle.resume(stepper.runtime.engine, campaign)
     assert stepper.finish(campaign).counts == {"suppressed": 15, "ok": 45}

@@ -49,9 +49,9 @@ def test_a_payload_becomes_a_campaign_and_its_request_says_which(core: CoreHarne
     assert campaign is not None
     row = request(core)
     assert (row.state, row.campaign_id, row.error) == ("created", campaign, None)
-    made = core.rows("SELECT name, priority, on_doubt, test, messages, rejected FROM campaign")
+    made = core.rows("SELECT name, priority, on_doubt, test, messages, invalid FROM campaign")
     assert [tuple(r) for r in made] == [("Promo", "high", "hold", True, 1, 1)]
-    assert core.one("SELECT line FROM reject") == 2
+    assert core.one("SELECT line FROM invalid_row") == 2
     core.check_sums(campaign)
 
 
@@ -203,7 +203,7 @@ def test_the_bytes_of_the_file_are_part_of_the_payload(core: CoreHarness) -> Non
         "x" * 5000,
     ],
 )
-def test_a_file_outside_the_inbox_is_refused(core: CoreHarness, name: str) -> None:
+def test_a_file_outside_the_lists_folder_is_refused(core: CoreHarness, name: str) -> None:
     secret = lists(core).parent / "secret.csv"
     secret.write_text("telefono,n\n1144445555,Ana\n")
     (lists(core) / "link.csv").symlink_to(secret)
@@ -214,7 +214,8 @@ def test_a_file_outside_the_inbox_is_refused(core: CoreHarness, name: str) -> No
 
 _LOADER = """
 import json, sys, time
-from dispatcher import config, intake, loading
+from dispatcher import config
+from dispatcher.campaigns import loading, request_intake
 from dispatcher.runtime import Runtime
 real = loading.ingest
 def slow(source, options, left_out):
@@ -225,7 +226,7 @@ def slow(source, options, left_out):
             time.sleep(60)
 loading.ingest = slow
 runtime = Runtime(config.load())
-intake.receive(runtime.engine, runtime.settings, json.loads(sys.stdin.read()))
+request_intake.receive(runtime.engine, runtime.settings, json.loads(sys.stdin.read()))
 """
 
 

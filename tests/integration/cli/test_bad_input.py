@@ -20,7 +20,10 @@ Words = tuple[str, ...]
 def leaves(command: click.Command, path: Words = ()) -> Iterator[tuple[Words, click.Command]]:
     """Every command that does something."""
     if isinstance(command, click.Group):
-        for name, child in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None, name
             yield from leaves(child, (*path, name))
         if not command.invoke_without_command:
             return
@@ -56,6 +59,9 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
         (("99", "--code", "-3"), "-3"),
         (("99",), "--code or --reason"),
         (("99", "--code", "0"), "0"),
+        (("99", "--code", "-10"), "no campaign 99"),
+        (("99999999999999999999", "--code", "-10"), "no campaign 9999"),
+        (("99", "--code", "-99999"), "-99999"),
     ],
     ("campaign", "show"): [(("99",), "no campaign 99"), (("99999999999999999999",), "99999999999999999999")],
     ("campaign", "watch"): [(("99",), "no campaign 99"), (("1", "--timeout", "x"), "--timeout")],

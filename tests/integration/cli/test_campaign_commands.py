@@ -241,7 +241,7 @@ def test_a_start_in_the_past_is_told(run: Run, good: str, core: CoreHarness) -> 
     told = [words for words in made["warnings"] if "in the past" in words]
     assert len(told) == 1
     assert re.fullmatch(
-        r"start 2020-12-01 09:00:00 \(-03\) lies [0-9,]+ days in the past: it begins at once\.", told[0]
+        r"The start, 2020-12-01 09:00:00 \(-03\), is [0-9,]+ days in the past: the campaign begins at once\.", told[0]
     )
     assert told[0] in answer(run("campaign", "create", good, *TEMPLATE, *late, "--dry-run"))["remarks"]
 

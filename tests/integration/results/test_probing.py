@@ -29,10 +29,24 @@ class Doubting:
         self.simulator = simulator
         self.prober = Prober(core.runtime, core.account.id, core.settler)
 
-    def pass_horizon(self) -> None:
-        """Let enough observed time go by; the account may send again."""
-        self.core.do("UPDATE account SET observed_ms = observed_ms + 1000000, retry_at = NULL, failures = 0")
+    def pass_horizon(self, *, evidence: bool = True) -> None:
+        """Let the horizon pass, the provider work past the doubts, and the wait pass; the account may send again."""
+        self.pass_time()
+        if evidence:
+            self.core.show_later_result()
+            self.note_evidence()
+            self.pass_time()
+
+    def pass_time(self, seconds: int = 1000) -> None:
+        """Let observed time go by."""
+        self.core.do(
+            "UPDATE account SET observed_ms = observed_ms + :ms, retry_at = NULL, failures = 0", ms=seconds * 1000
+        )
         self.core.do("UPDATE account SET probe_free_at = NULL")
+
+    def note_evidence(self) -> None:
+        with self.core.engine.begin() as connection:
+            connection.execute(query("note_evidence"), {"account_id": self.core.account.id})
 
     def probe(self, rounds: int = 3) -> None:
         for _ in range(rounds):
@@ -76,7 +90,9 @@ def test_lines_proven_absent_go_out_again_once_and_byte_for_byte(
     doubting.pass_horizon()
     doubting.probe()
     assert core.states(campaign) == ["split", "due"]
-    before = core.rows("SELECT idinterno, destino, texto FROM message_status ORDER BY seq")
+    before = core.rows(
+        "SELECT idinterno, destino, texto FROM message_status WHERE campaign_id = :id ORDER BY seq", id=campaign
+    )
     doubting.doubt()
     assert core.states(campaign) == ["split", "accepted"]
     assert [(x["idinterno"], x["destino"], x["texto"]) for x in simulator.ledger()] == [tuple(row) for row in before]
@@ -176,7 +192,7 @@ def test_the_horizon_stands_still_while_the_window_is_closed(make_core: Make, si
     core.load(1)
     core.send()
     simulator.set_clock(at="2031-05-05 22:30:00")
-    sending_pump.accounts.measure_clock(core.runtime, core.account.id)
+    sending_pump.provider_clock.measure(core.runtime, core.account.id)
     assert observe(core) == 0
 
 
@@ -198,10 +214,16 @@ def test_while_later_posts_have_no_results_either_absence_proves_nothing(
     campaign = core.load(20)
     doubting.doubt(NONE)  # and the second chunk is accepted
     assert core.states(campaign) == ["in_doubt", "accepted"]
-    doubting.pass_horizon()
+    doubting.pass_horizon(evidence=False)
     doubting.probe()
     assert core.states(campaign)[0] == "in_doubt"
     core.settle((core.reference(campaign, 11), "OK"))
+    doubting.probe()
+    assert core.states(campaign)[0] == "in_doubt", "the wait after the evidence has only begun"
+    doubting.pass_time()
+    doubting.probe()
+    assert core.states(campaign)[0] == "in_doubt", "nine of the ten lines that were taken still wait"
+    core.settle(*((core.reference(campaign, seq), "OK") for seq in range(12, 21)))
     doubting.probe()
     assert core.states(campaign)[0] == "split"
 

@@ -114,6 +114,7 @@ def test_another_accounts_campaign_is_foreign(core: CoreHarness) -> None:
 def test_a_line_from_before_the_first_post_is_counted_and_never_settles(core: CoreHarness) -> None:
     campaign = core.load(20)
     core.send()
+    core.draw_new_prefix()
     outcome = core.settle((core.reference(campaign, 1), "OK", -3600), (core.reference(campaign, 11), "OK"))
     assert (outcome.settled, outcome.early) == (0, 2)
     assert core.account_row().early_lines == 2
@@ -194,7 +195,9 @@ def moved_to_a_child(core: CoreHarness) -> None:
         for seq in range(1, claim.lines + 1):
             about = {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "seq": seq}
             connection.execute(query("record_absence"), about)
-        child = connection.execute(query("split_absent"), {"chunk_id": claim.chunk_id, "attempt": claim.attempt}).one()
+        child = connection.execute(
+            query("split_absent"), {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "by_word": False}
+        ).one()
     assert child.chunk_no == 2
     core.do("UPDATE account SET retry_at = NULL, failures = 0")
     core.send()
@@ -280,6 +283,7 @@ def test_counters_equal_counts_whatever_comes_in_whatever_order(
         "UPDATE chunk SET state = 'settled', settled_at = now(), lease_until = NULL WHERE state IN ('sending', 'accepted', 'in_doubt')"
     )
     campaign = core.load(25)
+    core.draw_new_prefix()
     finishes: dict[str, Callable[..., object]] = {
         "accept": lambda claim: claims.finish_accepted(core.engine, claim),
         "doubt": lambda claim: claims.finish_in_doubt(core.engine, claim, InDoubt()),

@@ -142,7 +142,7 @@ def test_nothing_goes_before_fechadesde(core: CoreHarness, simulator: SimulatorP
     core.load(1, start=(now + timedelta(minutes=5)).strftime("%Y-%m-%d %H:%M:%S"))
     assert why(core.try_claim()) == "nothing is due"
     simulator.set_clock(advance=301)
-    sending_pump.accounts.measure_clock(core.runtime, core.account.id)
+    sending_pump.provider_clock.measure(core.runtime, core.account.id)
     assert isinstance(core.try_claim(), Claim)
 
 
@@ -153,7 +153,7 @@ def test_nothing_goes_after_the_deadline_and_what_is_left_expires(
     campaign = core.load(20, expires=(now + timedelta(minutes=5)).strftime("%Y-%m-%d %H:%M:%S"))
     core.send()
     simulator.set_clock(advance=300)
-    sending_pump.accounts.measure_clock(core.runtime, core.account.id)
+    sending_pump.provider_clock.measure(core.runtime, core.account.id)
     assert why(core.try_claim()) == "nothing is due"
     maintenance_tick.tick(core.runtime)
     assert core.statuses(campaign) == {"submitted": 10, "expired": 10}

@@ -89,5 +89,8 @@ def test_a_hint_that_nobody_takes_changes_nothing(broker: str | None, tmp_path: 
     if broker:
         variables["DISPATCHER_BROKER_URL"] = broker
     subprocess.run(
-        [sys.executable, "-c", "from dispatcher import door; door.hint()"], env=variables, check=True, timeout=30
+        [sys.executable, "-c", "from dispatcher.cli import ops_loader; ops_loader.hint()"],
+        env=variables,
+        check=True,
+        timeout=30,
     )

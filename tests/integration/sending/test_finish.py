@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher.accounts import provider_clock
+from dispatcher.accounts import blocking, provider_clock
 from dispatcher.db.statements import query
 from dispatcher.errors import (
     AccountBlocked,
@@ -73,7 +73,7 @@ def test_what_was_not_delivered_is_due_again_and_the_account_backs_off(core: Cor
     for _ in range(12):
         claim = core.claim()
         assert claims_module.finish_undelivered(core.engine, claim, NotDelivered()) == "due"
-        assert isinstance(core.try_claim(), claims_module.Wait)
+        assert isinstance(core.try_claim(), claims_module.Defer)
         steps.append(core.one("SELECT retry_at - clock_timestamp() FROM account"))
         core.do("UPDATE account SET retry_at = clock_timestamp() - interval '1 millisecond'")
     seconds = [step.total_seconds() for step in steps]
@@ -112,7 +112,7 @@ def test_a_provider_that_tells_the_time_again_is_posted_to_and_polled_at_once(co
     core.load(20)
     claims_module.finish_undelivered(core.engine, core.claim(), NotDelivered())
     wait_long(core)
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
     provider_clock.measure(core.runtime, core.account.id)
     assert core.one("SELECT poll_at <= clock_timestamp() FROM account")
     claims_module.finish_undelivered(core.engine, core.claim(), NotDelivered())
@@ -131,14 +131,14 @@ def test_the_time_of_day_ends_neither_a_block_nor_a_trial_nor_the_wait_between_i
     wait_long(core)
     core.do("UPDATE account SET poll_failures = 0")
     provider_clock.measure(core.runtime, core.account.id)
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
     assert core.one("SELECT poll_at > clock_timestamp() + interval '4 minutes' FROM account")
     core.do("UPDATE account SET retry_at = NULL")
     claims_module.finish_undelivered(core.engine, core.claim(), CredentialsRefused(words="Clave incorrecta"))
     core.do("UPDATE chunk SET state = 'accepted', accepted_at = now() WHERE state = 'in_doubt'")
     wait_long(core)
     provider_clock.measure(core.runtime, core.account.id)
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
 
 
 def test_a_clock_that_was_stepped_back_delays_nothing(core: CoreHarness) -> None:
@@ -190,7 +190,7 @@ def test_refused_credentials_block_the_account_and_lose_nothing(core: CoreHarnes
     assert (row.blocked_words, row.blocked_at is not None) == (words, True)
     assert core.statuses(campaign) == {"pending": 3}
     waiting = core.try_claim()
-    assert isinstance(waiting, claims_module.Wait)
+    assert isinstance(waiting, claims_module.Defer)
     assert waiting.why == "blocked"
     core.do("UPDATE account SET retry_at = clock_timestamp()")
     trial = core.claim()
@@ -202,11 +202,12 @@ def test_refused_credentials_block_the_account_and_lose_nothing(core: CoreHarnes
 def test_an_ok_for_what_was_posted_before_a_block_leaves_the_block(make_core: Callable[..., CoreHarness]) -> None:
     """A poll may find that the credit is gone while a POST is under way: its OK knows nothing of that."""
     core = make_core(chunk_size=1, concurrency=2)
-    campaign = core.load(4)
+    core.load(4)
     core.send()
     under_way = core.claim()
     core.do("UPDATE account SET poll_at = clock_timestamp() + interval '5 minutes', poll_misses = 3")
-    core.settle((core.reference(campaign, 1), "se han agotado los SMS contratados"))
+    with core.engine.begin() as connection:
+        blocking.block(connection, core.account.id, "La apikey es incorrecta.")
     blocked = core.account_row()
     assert blocked.blocked_at is not None
     assert claims_module.finish_accepted(core.engine, under_way) == "accepted"
@@ -215,10 +216,11 @@ def test_an_ok_for_what_was_posted_before_a_block_leaves_the_block(make_core: Ca
     assert (after.failures, after.retry_at) == (blocked.failures, blocked.retry_at)
     assert after.poll_misses == 0
     assert core.one("SELECT poll_at < clock_timestamp() + interval '2 seconds' FROM account"), "its results come soon"
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
     core.do("UPDATE account SET retry_at = clock_timestamp()")
     trial = core.claim()
-    core.settle((core.reference(campaign, 2), "se han agotado los SMS contratados", 60))
+    with core.engine.begin() as connection:
+        blocking.block(connection, core.account.id, "La apikey es incorrecta.")
     assert claims_module.finish_accepted(core.engine, trial) == "accepted"
     assert core.account_row().blocked_at is not None, "blocked again while the trial was under way"
     core.do("UPDATE account SET retry_at = clock_timestamp()")
@@ -233,8 +235,8 @@ def test_a_block_that_commits_while_an_ok_waits_for_the_account_stays(core: Core
     core.do("UPDATE account SET poll_misses = 3, failures = 2")
     with ThreadPoolExecutor(1) as pool:
         with core.engine.begin() as connection:
-            words = {"account_id": core.account.id, "words": "se han agotado", "fecha": core.now()}
-            assert connection.execute(query("block_by_result"), words).first()
+            words = {"account_id": core.account.id, "words": "La apikey es incorrecta."}
+            assert connection.execute(query("account_blocked"), words).first()
             finishing = pool.submit(claims_module.finish_accepted, core.engine, claim)
             wait_until(lambda: core.one("SELECT count(*) FROM pg_locks WHERE NOT granted") > 0)
         assert finishing.result(20) == "accepted"
@@ -244,7 +246,9 @@ def test_a_block_that_commits_while_an_ok_waits_for_the_account_stays(core: Core
 
 def test_a_block_from_before_the_clock_was_stepped_back_ends_with_the_next_ok(core: CoreHarness) -> None:
     core.load(10)
-    core.do("UPDATE account SET blocked_at = clock_timestamp() + interval '1 hour', blocked_words = 'x'")
+    core.do(
+        "UPDATE account SET blocked_at = clock_timestamp() + interval '1 hour', blocked_words = 'x', blocked_cause = 'answer'"
+    )
     core.send()
     assert core.account_row().blocked_at is None
 
@@ -322,10 +326,10 @@ def test_three_doubts_leave_one_trial_a_step(core: CoreHarness) -> None:
         claims_module.finish_in_doubt(core.engine, core.claim(), InDoubt())
     trial = core.claim()
     assert trial.trial
-    assert isinstance(core.try_claim(), claims_module.Wait)
+    assert isinstance(core.try_claim(), claims_module.Defer)
     claims_module.finish_in_doubt(core.engine, trial, InDoubt())
     waiting = core.try_claim()
-    assert isinstance(waiting, claims_module.Wait)
+    assert isinstance(waiting, claims_module.Defer)
     assert waiting.until is not None
 
 

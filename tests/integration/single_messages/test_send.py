@@ -287,7 +287,7 @@ def test_one_message_a_step_tries_a_blocked_account_and_an_accepted_one_ends_the
 
 def test_ten_messages_at_once_are_one_trial(stepper: Stepper, simulator: SimulatorProcess) -> None:
     sent(stepper, text="antes")
-    stepper.sql("UPDATE account SET blocked_at = now(), blocked_words = 'x', retry_at = NULL")
+    stepper.sql("UPDATE account SET blocked_at = now(), blocked_words = 'x', blocked_cause = 'answer', retry_at = NULL")
     simulator.set_option(apikey=["OTRA"])
     answers: list[Sent] = []
     threads = [threading.Thread(target=lambda n=n: answers.append(sent(stepper, text=f"t {n}"))) for n in range(8)]

@@ -1,4 +1,4 @@
-"""Both lists as a load sees them: every number of them, whatever else stands there."""
+"""Both lists as a load sees them: every number on them, whatever other entries there are."""
 
 import pytest
 

@@ -1,11 +1,9 @@
-"""Opt-outs and the do-not-send list: who puts a number on, and that every way out honours it."""
+"""The opt-out list: who puts a number on it, and that no campaign sends to it."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import text
 
 from dispatcher.ingest import open_source
@@ -38,34 +36,6 @@ def opt_in(stepper: Stepper, number: str) -> None:
         assert optouts.remove(connection, number, source="operator")
 
 
-BAJA = ["BAJA", "baja", " Baja. ", "¡BAJA!", "b a j a", "Bájà", '"BAJA"', "BAJA\r\n", "BAJA 👍", "B.A.J.A."]
-REVIEW = ["por favor no me den de baja", "BAJA BAJA", "quiero la baja", "baja?  cuando"]
-OTHER = ["", "si", "trabaja", "bajas", "👍", "BAJAR", "vaja"]
-
-
-@pytest.mark.parametrize(
-    ("texto", "kind"), [(t, "optout") for t in BAJA] + [(t, "review") for t in REVIEW] + [(t, "reply") for t in OTHER]
-)
-def test_only_a_whole_reply_opts_out(texto: str, kind: str) -> None:
-    assert optouts.Words("BAJA").meant_by(texto) == kind
-
-
-def test_the_words_are_a_setting_and_may_be_several() -> None:
-    words = optouts.Words("BAJA, no mas ,Stop")
-    assert [words.meant_by(t) for t in ("STOP!", "No más", "nomas", "no quiero mas", "stop it")] == [
-        "optout",
-        "optout",
-        "optout",
-        "reply",
-        "review",
-    ]
-
-
-@given(st.text(max_size=40))
-def test_any_text_has_a_kind(texto: str) -> None:
-    assert optouts.Words("BAJA").meant_by(texto) in ("optout", "review", "reply")
-
-
 def test_a_baja_that_comes_mid_campaign_stops_that_persons_message(
     stepper: Stepper, simulator: SimulatorProcess
 ) -> None:
@@ -82,36 +52,6 @@ def test_a_baja_that_comes_mid_campaign_stops_that_persons_message(
     assert shown.left_out == {"optout_at_claim": 1}
     assert on_the_list(stepper) == {ANA: "reply"}
     assert [line["texto"][:3] for line in simulator.ledger() if line["destino"] == ANA] == ["Uno"]
-
-
-def test_results_put_people_on_the_lists(stepper: Stepper, simulator: SimulatorProcess) -> None:
-    simulator.set_option(baja=["1120000000"], no_call=["1120000001"])
-    campaign = stepper.load(4)
-    stepper.finish(campaign)
-    assert on_the_list(stepper) == {"1120000000": "result", "1120000001": "result"}
-    events = stepper.sql("SELECT destino, action, source, reason FROM optout_event ORDER BY destino")
-    assert [(e.action, e.source, e.reason[:2]) for e in events] == [("add", "result", "-3"), ("add", "result", "-1")]
-    shown = stepper.finish(stepper.load(4, template="Otra {nombre}"))
-    assert shown.left_out == {"optout_at_load": 2}
-    assert shown.counts == {"ok": 2, "suppressed": 2}
-
-
-def test_fixed_and_failing_numbers_are_not_sent_to_until_that_expires(
-    stepper: Stepper, simulator: SimulatorProcess
-) -> None:
-    simulator.set_option(mix={"-1": 0.5, "-2": 0.5})
-    stepper.finish(stepper.load(4))
-    simulator.set_option(mix={})
-    listed = stepper.sql("SELECT code, expires_at - since AS left FROM undeliverable")
-    assert {row.code for row in listed} <= {-1, -2}
-    assert [row.left.days for row in listed] == [90] * 4
-    assert on_the_list(stepper) == {}
-    waiting = stepper.load(4, template="Otra {nombre}")
-    assert stepper.finish(waiting).left_out == {"undeliverable_at_load": 4}
-    stepper.sql(
-        "UPDATE undeliverable SET since = since - interval '91 days', expires_at = expires_at - interval '91 days'"
-    )
-    assert stepper.finish(stepper.load(4, template="Tercera {nombre}")).counts == {"ok": 4}
 
 
 def test_both_lists_are_read_in_the_claim_and_counted_by_reason(stepper: Stepper, simulator: SimulatorProcess) -> None:
@@ -147,18 +87,6 @@ def test_opting_in_is_recorded_and_old_evidence_does_not_undo_it(stepper: Steppe
     assert on_the_list(stepper) == {ANA: "reply"}
 
 
-def test_a_number_taken_off_the_do_not_send_list_stays_off_it(stepper: Stepper, simulator: SimulatorProcess) -> None:
-    simulator.set_option(mix={"-1": 1.0})
-    stepper.finish(stepper.load(2))
-    with stepper.runtime.engine.begin() as connection:
-        assert optouts.deliverable_again(connection, "1120000000")
-        assert not optouts.deliverable_again(connection, "1120000009")
-    stepper.sql("UPDATE account SET poll_at = now(), cursors = '{}'")
-    stepper.poll()
-    with stepper.runtime.engine.connect() as connection:
-        assert [u.number for u in optouts.undeliverables(connection, 10)] == ["1120000001"]
-
-
 FILES = {
     "one a line": f"{ANA}\n{BETO}\n",
     "with headings": f"Telefono;Nombre\n{ANA};Ana\n+54 9 11 2000-0002;Beto\n",
@@ -178,7 +106,7 @@ def test_files_of_numbers_in_every_usual_form_are_imported(content: str, stepper
     assert on_the_list(stepper) == {ANA: "import", BETO: "import"}
 
 
-def test_an_import_says_which_rows_are_no_numbers_and_can_be_repeated(stepper: Stepper, tmp_path: Path) -> None:
+def test_an_import_says_which_rows_are_not_phone_numbers_and_can_be_repeated(stepper: Stepper, tmp_path: Path) -> None:
     path = tmp_path / "lista.csv"
     path.write_text(f"telefono\n{ANA}\n12\n{ANA}\n{BETO}\n")
     for expected in ((2, 1, 1), (0, 3, 1)):

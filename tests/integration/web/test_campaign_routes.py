@@ -59,7 +59,7 @@ def test_a_campaign_is_handed_in_and_shown(client: Client, runtime: Runtime) -> 
     assert (status, created["state"], created["error"]) == (201, "created", None)
     status, shown = client.show(created["campaign_id"])
     assert status == 200
-    assert (shown["campaign_id"], shown["messages"], shown["rejected"]) == (created["campaign_id"], 1, 1)
+    assert (shown["campaign_id"], shown["messages"], shown["invalid"]) == (created["campaign_id"], 1, 1)
     assert shown["counts"] == {"pending": 1}
     assert shown["name"] == "k1"
 

@@ -22,7 +22,44 @@ def plan(
     for batch in batches:
         encoded = pl.Series([len(form.encode(text.encode())) for text, _ in batch], dtype=pl.Int32)
         numbers += cutter.assign(encoded, pl.Series([gone for _, gone in batch], dtype=pl.Boolean)).to_list()
-    return numbers, cutter.chunks(7)
+    moved = cutter.finish()
+    chunks = cutter.chunks(7)
+    if moved is None:
+        return numbers, chunks
+    # Checked here and put back, so that the tests below see the chunks as they were cut.
+    rows = [row for batch in batches for row in batch]
+    seq, number = moved
+    assert seq == max(at for at, (_, gone) in enumerate(rows, start=1) if not gone)
+    assert chunks.tail(1).select("chunk_no", "first_seq", "last_seq", "messages", "suppressed", "goes_last").row(0) == (
+        (number, seq, seq, 1, 0, True)
+    )
+    former = pl.col("chunk_no") == numbers[seq - 1]
+    return numbers, chunks.head(-1).with_columns(
+        messages=pl.col("messages") + former.cast(pl.Int64),
+        last_seq=pl.when(former).then(pl.max_horizontal("last_seq", pl.lit(seq))).otherwise("last_seq"),
+    )
+
+
+def test_the_last_line_to_send_goes_last_and_alone() -> None:
+    cutter = ChunkPlan(1, 10, 90_000)
+    cutter.assign(pl.Series([4] * 6, dtype=pl.Int32), pl.Series([False] * 4 + [True] * 2))
+    assert cutter.finish() == (4, 2)
+    chunks = cutter.chunks(7).select("first_seq", "last_seq", "messages", "suppressed", "goes_last").rows()
+    assert chunks == [(1, 6, 5, 2, False), (4, 4, 1, 0, True)]
+
+
+def test_a_line_that_is_alone_already_keeps_its_chunk() -> None:
+    cutter = ChunkPlan(1, 1, 90_000)
+    cutter.assign(pl.Series([4, 4], dtype=pl.Int32), pl.Series([False, False]))
+    assert cutter.finish() is None
+    assert cutter.chunks(7)["goes_last"].to_list() == [False, True]
+
+
+def test_a_single_message_has_nobody_to_wait_for() -> None:
+    cutter = ChunkPlan(1, 10, 90_000)
+    cutter.assign(pl.Series([4, 4], dtype=pl.Int32), pl.Series([False, True]))
+    assert cutter.finish() is None
+    assert cutter.chunks(7)["goes_last"].to_list() == [False]
 
 
 @given(st.lists(ROWS, max_size=4), st.integers(1, 2**40), st.integers(1, 60), st.integers(1000, 9000))

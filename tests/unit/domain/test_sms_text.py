@@ -1,4 +1,4 @@
-"""A text ends up in the provider's alphabet, or what stands in the way is named."""
+"""A text ends up in the provider's alphabet, or the characters that prevent it are named."""
 
 from __future__ import annotations
 

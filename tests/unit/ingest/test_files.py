@@ -1,4 +1,4 @@
-"""What is no table is refused in one sentence, with what to do about it."""
+"""A file that is not a table is refused in one sentence that says what to do."""
 
 from __future__ import annotations
 

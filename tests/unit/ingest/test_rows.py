@@ -1,4 +1,4 @@
-"""Delimited text: nothing in a file costs more than the row it stands in."""
+"""Delimited text: whatever is wrong in a row, only that row is lost."""
 
 from __future__ import annotations
 

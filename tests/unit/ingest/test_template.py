@@ -57,11 +57,11 @@ def test_headings_are_found_exactly_and_then_loosely() -> None:
     assert find("nombre", columns) == 2
     assert find("telefono", columns) == 0
     assert find("apellido", columns) is None
-    with pytest.raises(UsageError, match="2 times"):
+    with pytest.raises(UsageError, match="2 columns"):
         find("NOMBRE", columns)
 
 
-def test_a_heading_that_stands_twice_matters_only_when_it_is_used() -> None:
+def test_a_repeated_heading_matters_only_when_it_is_used() -> None:
     assert find("tos", ["tos", "x", "x"]) == 0
     with pytest.raises(UsageError, match="positions 2, 3"):
         find("x", ["tos", "x", "x"])

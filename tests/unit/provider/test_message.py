@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.domain.window import parse_moment
-from dispatcher.errors import AccountBlocked, CredentialsRefused, InDoubt, NotDelivered, UsageError
+from dispatcher.errors import AccountBlocked, CredentialsRefused, InDoubt, UsageError
 from dispatcher.provider import verdict
 from dispatcher.provider.codes import CODES
 from dispatcher.provider.form import unit_form
@@ -117,12 +117,6 @@ def test_any_words_are_a_verdict_or_an_error(words: str) -> None:
     except (InDoubt, CredentialsRefused, AccountBlocked):
         return
     assert result.code in CODES
-
-
-def test_only_an_unknown_outcome_is_shown_as_one() -> None:
-    assert SendResult.of_doubt(InDoubt(reason="reset")).status == "unknown"
-    with pytest.raises(ValueError, match="proven"):
-        SendResult.of_doubt(NotDelivered())
 
 
 # -- mail ------------------------------------------------------------------------------------------------------

@@ -154,3 +154,11 @@ def test_a_table_without_rows_is_an_empty_inbox(body: bytes) -> None:
 def test_a_page_with_another_table_is_no_empty_inbox() -> None:
     with pytest.raises(AnswerError):
         parse_excel(b"<table><tr><td>Error del servidor</td></tr></table>", framed=True)
+
+
+def test_a_refusal_under_the_titles_of_a_table_is_no_empty_inbox() -> None:
+    with pytest.raises(AnswerError) as caught:
+        parse_excel(b"<table><tr><th>NUMERO</th></tr><tr><td>La apikey es incorrecta.</td></tr></table>", framed=True)
+    assert (caught.value.reason, caught.value.retryable) == ("credentials", False)
+    rest = parse_excel(b"<table><tr><th>NUMERO</th></tr><tr><td>Sin mensajes</td></tr></table>", framed=True)
+    assert (list(rest), rest.malformed) == ([], 1)

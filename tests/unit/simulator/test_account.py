@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.simulator import clock, sentences
-from ops.simulator.account import Account, rows_of
+from ops.simulator.account import Account
 from ops.simulator.ledger import Ledger
 from ops.simulator.options import Options
+from ops.simulator.rows import rows_of
 from ops.simulator.rules import Rules
 
 START = float(clock.parse_iso("2026-03-10 12:00:00"))
@@ -31,6 +32,10 @@ SETTINGS = st.fixed_dictionaries(
         "results": st.sampled_from(["both", "first", "last"]),
         "fecha_lag": st.sampled_from([0, 100]),
         "seed": st.integers(0, 3),
+        "debit": st.sampled_from(["on_processing", "on_taking"]),
+        "out_of_order": st.booleans(),
+        "slow_suffix": st.sampled_from([[], ["2"]]),
+        "slow_seconds": st.sampled_from([0, 5000]),
     }
 )
 
@@ -90,3 +95,20 @@ def test_no_result_precedes_its_line(posts, settings):
     for line in ledger.lines():
         if not line["ignored"]:
             assert clock.parse_stamp(line["fecha"]) >= int(line["received"])
+
+
+@given(POSTS, SETTINGS)
+def test_in_the_end_saldo_and_envios_have_what_was_sent_whenever_it_was_paid_for(posts, settings):
+    account, _ = run(posts, settings)
+    credit = settings["credit"]
+    assert account.plan.left() == (None if credit is None else credit - account.used)
+    assert account.plan.sent_this_month(START) == account.used
+
+
+@given(POSTS, SETTINGS, st.integers(0, 5))
+def test_no_more_is_sent_than_was_bought_with_strangers_on_the_account(posts, settings, strangers):
+    account, ledger = run(posts, settings, strangers=strangers)
+    assert account.used == ledger.sent()["ok"]
+    assert account.plan.sent_this_month(START) == account.used + account.plan.by_strangers
+    contracted = account.plan.contracted
+    assert contracted is None or account.used + account.plan.by_strangers <= contracted

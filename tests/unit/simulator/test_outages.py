@@ -62,6 +62,41 @@ def test_a_post_is_held_until_it_is_released(simulator, client, when, meanwhile)
     assert simulator.held() == []
 
 
+SILENT = {
+    "date": "/get_fecha.asp",
+    "saldo": "/obtener_saldo.asp?apikey=SIMULADOR",
+    "envios": "/obtener_envios.asp?apikey=SIMULADOR",
+    "vencimiento": "/obtener_vencimiento_paquete.asp?apikey=SIMULADOR",
+    "inbox": "/obtener_sms_entrada.asp?apikey=SIMULADOR",
+    "status_fecha": "/obtener_respuestaapi_bloque.asp?apikey=SIMULADOR&fecha=20200101000000",
+    "status_idinterno": "/obtener_respuestaapi_bloque.asp?apikey=SIMULADOR&idinterno=A1",
+    "unit": "/enviar_sms.asp?api=1&apikey=SIMULADOR&tos=1161880001&texto=Hola",
+    "bulk": "/enviar_sms_bloque.asp?apikey=SIMULADOR&bloque=A1%2C1161880002%2CHola",
+}
+
+
+def test_any_set_of_endpoints_may_be_silent_until_it_is_released(simulator, client):
+    silent = ["date", "envios", "inbox", "status", "bulk", "unit"]
+    simulator.set_faults({"kind": "hold", "endpoint": silent, "take": "none"})
+    with ThreadPoolExecutor(2 * len(SILENT)) as pool:
+        calls = {name: [pool.submit(client.call, page) for _ in range(2)] for name, page in SILENT.items()}
+        for name in ("saldo", "vencimiento"):
+            assert [call.result()[0] for call in calls.pop(name)] == [200, 200]
+        held = simulator.held(14)
+        assert sorted(one["endpoint"] for one in held) == sorted([*calls, *calls])
+        assert not any(call.done() for twins in calls.values() for call in twins)
+        assert simulator.release(endpoint="status") == 4
+        assert [call.result()[1] for call in calls.pop("status_fecha")] == [b"PENDIENTE", b"PENDIENTE"]
+        assert [call.result()[0] for call in calls.pop("status_idinterno")] == [200, 200]
+        assert simulator.release(count=1, endpoint="bulk") == 1
+        assert len(simulator.held()) == 9
+        simulator.clear_faults()
+        assert simulator.release() == 9
+        assert {call.result()[0] for twins in calls.values() for call in twins} == {200}
+    assert client.call(SILENT["date"])[0] == 200
+    assert taken(simulator) == []
+
+
 def test_a_held_post_is_taken_even_when_its_client_is_gone(simulator, wait_until):
     simulator.set_faults({"kind": "hold", "when": "before", "times": 1})
     with pytest.raises(TimeoutError):

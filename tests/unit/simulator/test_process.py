@@ -55,6 +55,35 @@ def test_what_was_taken_and_said_survives_a_kill(durable):
     assert "idéntico" in client.result("AGAIN")
 
 
+def test_stuck_lines_and_what_was_paid_and_bought_survive_a_kill(tmp_path):
+    with SimulatorProcess() as simulator:
+        simulator.start(
+            ledger=tmp_path / "ledger.jsonl",
+            clock_at=NOON,
+            clock_speed=0,
+            credit=10,
+            debit="on_taking",
+            slow_suffix=["7"],
+            strangers=1,
+        )
+        client = Client(simulator)
+        client.bulk("A1,1161880001,Hola\nS1,1161880007,Hola")
+        simulator.set_clock(advance=180)
+        assert simulator.release_lines() == 1
+        client.bulk("S2,1161880007,Chau\nX1,1155,Hola")
+        simulator.change_plan(top_up=5)
+        simulator.change_plan(new_month=True)
+        before = everything(simulator), simulator.stats()["accounts"]
+        simulator.kill()
+        simulator.restart()
+        simulator.set_option(strangers=0)  # the clock begins at noon again
+        simulator.set_clock(at="2026-03-10 12:03:00")
+        assert (everything(simulator), simulator.stats()["accounts"]) == before
+        assert before[1]["main"] == {"saldo": 9, "envios": 0, "contracted": 15, "sent": 2, "strangers": 3}
+        assert simulator.release_lines() == 1
+        assert client.result("S2") == "OK"
+
+
 def test_a_ledger_torn_in_its_last_line_is_read_up_to_there(durable, tmp_path):
     client = Client(durable)
     client.bulk("A1,1161880001,Hola")

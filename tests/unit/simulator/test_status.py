@@ -48,6 +48,17 @@ def test_a_malformed_fecha_is_pendiente(spread, fecha):
     assert spread.status(fecha=fecha) == b"PENDIENTE"
 
 
+def test_an_idinterno_never_seen_and_one_not_processed_yet_are_pendiente_alike(client, simulator):
+    simulator.set_option(delay_min=60, unit_status=True)
+    client.bulk("A1,1161880001,Hola")
+    page = "/enviar_sms.asp?api=1&apikey=SIMULADOR&tos=1161880002&texto=Hola&idinterno=U1"
+    assert client.call(f"{page}&fechadesde=2026-03-10+15:00:00") == (200, b"OK")
+    assert [client.status(idinterno=name) for name in ("A1", "U1", "NUNCA")] == [b"PENDIENTE"] * 3
+    simulator.set_clock(at="2026-03-10 15:00:00")
+    assert client.result("A1") == client.result("U1") == "OK"
+    assert client.status(idinterno="NUNCA") == b"PENDIENTE"
+
+
 def test_idinterno_is_case_blind_and_comes_back_as_it_was_given(client):
     client.bulk("aBc1,1161880001,Hola")
     assert client.status(idinterno="AbC1") == b"aBc1\t20260310120000\tOK"

@@ -11,9 +11,13 @@ from dispatcher import config
 from dispatcher.accounts import account_info
 from dispatcher.campaigns import dry_run as dry_run_module
 from dispatcher.campaigns import export, loading
+from dispatcher.campaigns.totals import Totals
 from dispatcher.cli import ops_loader
-from dispatcher.cli.campaign import say_left_out, when
-from dispatcher.cli.output import Output, command, database_connection, read_html, session
+from dispatcher.cli.arguments import read_html
+from dispatcher.cli.campaign_views import say_left_out, when
+from dispatcher.cli.command import command
+from dispatcher.cli.output import Output
+from dispatcher.cli.sessions import database_connection, session
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import Batch, Source, open_source
@@ -85,19 +89,12 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         info = account_info.fetch_for_campaign(runtime.settings, required=spec.require_balance)
         with _progress(output, source) as advance, runtime.engine.begin() as connection:
             loaded = loading.load(connection, runtime.settings, spec, source, advance, info)
-        assert loaded.campaign_id is not None
         invalid_rows = _write_invalid_rows(output, runtime, loaded.campaign_id) if loaded.invalid else None
     output.answer(
         {
             "campaign_id": loaded.campaign_id,
-            "messages": loaded.messages,
-            "invalid": loaded.invalid,
+            **loaded.totals_json(),
             "invalid_file": str(invalid_rows) if invalid_rows else None,
-            "suppressed": loaded.suppressed,
-            "left_out": dict(loaded.left_out),
-            "reasons": dict(loaded.reasons),
-            "dropped_characters": loaded.dropped_characters,
-            "transliterated": loaded.transliterated,
             "warnings": loaded.warnings,
         }
     )
@@ -123,7 +120,7 @@ def _write_invalid_rows(output: Output, runtime: Runtime, campaign_id: int) -> P
         return None
 
 
-def _say_load(output: Output, loaded: loading.Loaded) -> None:
+def _say_load(output: Output, loaded: Totals) -> None:
     output.table(
         "Invalid rows by reason",
         ["reason", "rows"],
@@ -141,18 +138,19 @@ def _say_load(output: Output, loaded: loading.Loaded) -> None:
 
 def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     with _progress(output, source) as advance:
-        found = dry_run_module.preview(spec, source, database_connection, advance)
+        found = dry_run_module.run(spec, source, database_connection, advance)
     output.answer(found.as_json())
-    output.say(f"Dry run: {found.loaded.messages:,} messages, {found.loaded.invalid:,} invalid; nothing was changed.")
+    output.say(f"Dry run: {found.totals.messages:,} messages, {found.totals.invalid:,} invalid; nothing was changed.")
     output.table("Samples", ["number", "text"], [[s["destino"], s["texto"]] for s in found.samples])
-    _say_load(output, found.loaded)
+    _say_load(output, found.totals)
     output.table(
         f"Invalid rows (first {len(found.invalid_rows)})",
         ["line", "reason", "detail"],
         [[r["line"], r["reason"], r["detail"]] for r in found.invalid_rows],
         right=("line",),
     )
-    output.say(f"Would begin {when(found.begins)} and end about {when(found.ends)}; {found.basis}.")
+    would = found.estimate
+    output.say(f"Would begin {when(would.begins)} and end about {when(would.ends)}; {would.basis}.")
     for remark in found.remarks:
         output.note(remark)
 

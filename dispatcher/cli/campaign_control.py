@@ -9,7 +9,9 @@ import click
 
 from dispatcher.campaigns import audit as ledger
 from dispatcher.campaigns import export, lifecycle, operator_actions
-from dispatcher.cli.output import FAILED, Output, command, session
+from dispatcher.cli.command import command
+from dispatcher.cli.output import FAILED, Output
+from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 

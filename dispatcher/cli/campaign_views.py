@@ -1,0 +1,186 @@
+"""`dispatcher campaign …`, for whoever follows one: show, list, watch, results."""
+
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dispatcher.campaigns import export, lifecycle
+from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.cli.command import command
+from dispatcher.cli.output import FAILED, Output
+from dispatcher.cli.sessions import session
+from dispatcher.domain.window import provider_local
+from dispatcher.errors import UsageError
+from dispatcher.provider.codes import MEANING
+
+
+@click.command()
+@click.argument("campaign_id", type=int)
+@command
+def show(output: Output, campaign_id: int) -> None:
+    """Where a campaign stands: state, statuses, result codes."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        found = lifecycle.show(connection, campaign_id)
+    output.answer(found.as_json())
+    say_summary(output, found)
+
+
+def say_summary(output: Output, found: Summary) -> None:
+    """A campaign for people."""
+    output.say(f"Campaign {found.campaign_id} «{found.name}»: {found.state}" + (" (test)" if found.test else ""))
+    if found.blocked:
+        output.say(f"The account is BLOCKED: {found.blocked}")
+    if found.reason:
+        output.say(f"Reason: {found.reason}")
+    window = f", until {when(found.expires_at)}" if found.expires_at else ""
+    output.say(f"From {when(found.start_at or found.created_at)}{window}; priority {found.priority}.")
+    output.say(f"{found.messages:,} messages ({found.final:,} final), {found.invalid:,} invalid rows.")
+    output.table(
+        "Statuses", ["status", "messages"], [[s, f"{n:,}"] for s, n in found.counts.items()], right=("messages",)
+    )
+    say_left_out(output, found.left_out)
+    say_codes(output, found.result_codes)
+
+
+_LEFT_OUT = {
+    "optout_at_load": "on the opt-out list when the campaign was loaded",
+    "optout_at_claim": "opted out after that, before their turn came",
+    "undeliverable_at_load": "on the do-not-send list when the campaign was loaded",
+    "undeliverable_at_claim": "put on the do-not-send list after that",
+}
+
+
+def say_left_out(output: Output, left_out: Mapping[str, int]) -> None:
+    """How many were left out, and why."""
+    output.table(
+        "Left out: nothing is sent to them",
+        ["messages", "why"],
+        [[f"{n:,}", _LEFT_OUT.get(reason, reason)] for reason, n in left_out.items()],
+        right=("messages",),
+    )
+
+
+def say_codes(output: Output, codes: dict[int, int]) -> None:
+    """The result codes with what they mean."""
+    output.table(
+        "Result codes",
+        ["code", "messages", "meaning"],
+        [[code, f"{n:,}", MEANING.get(code, "")] for code, n in codes.items()],
+        right=("code", "messages"),
+    )
+
+
+def when(moment: datetime | None) -> str:
+    """A moment in the provider's time, as people read it."""
+    return provider_local(moment).strftime("%Y-%m-%d %H:%M:%S (-03)") if moment else "—"
+
+
+@click.command(name="list")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
+@command
+def list_(output: Output, limit: int) -> None:
+    """The newest campaigns."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        found = lifecycle.listing(connection, limit)
+    output.answer({"campaigns": [each.as_json() for each in found]})
+    output.table(
+        "Campaigns",
+        ["id", "name", "state", "messages", "final", "invalid", "held", "start"],
+        [
+            [
+                c.campaign_id,
+                c.name,
+                "blocked" if c.blocked else c.state,
+                f"{c.messages:,}",
+                f"{c.final:,}",
+                f"{c.invalid:,}",
+                c.held,
+                when(c.start_at or c.created_at),
+            ]
+            for c in found
+        ],
+        right=("id", "messages", "final", "invalid", "held"),
+    )
+    if not found:
+        output.say("No campaigns yet. Hand one in with `dispatcher campaign create FILE --template …`.")
+
+
+@click.command()
+@click.argument("campaign_id", type=int)
+@click.option("--timeout", type=click.FloatRange(min=0), help="Give up after this many seconds (exit 1).")
+@command
+def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
+    """Follow a campaign until it ends; exit 0 only when it completed."""
+    ends = time.monotonic() + timeout if timeout is not None else None
+    with session() as runtime:
+        found = _follow(output, lambda: _read(runtime, campaign_id), ends)
+    output.answer(found.as_json())
+    say_summary(output, found)
+    if found.state != "completed":
+        if found.state != "cancelled":
+            output.note(f"Still {found.state} after {timeout:.0f} s." if timeout is not None else "Not completed.")
+        sys.exit(FAILED)
+
+
+def _read(runtime: Any, campaign_id: int) -> Summary:
+    with runtime.engine.connect() as connection:
+        return lifecycle.show(connection, campaign_id)
+
+
+def _follow(output: Output, read: Any, ends: float | None) -> Summary:
+    bar = progress_bar(output)
+    found: Summary = read()
+    task = bar.add_task("", total=max(found.messages, 1))
+    with bar:
+        while True:
+            bar.update(task, completed=found.final, description=describe(found))
+            if found.state in ("completed", "cancelled") and not found.in_flight:
+                return found
+            if ends is not None and time.monotonic() >= ends:
+                return found
+            time.sleep(0.5)
+            found = read()
+
+
+def progress_bar(output: Output) -> Progress:
+    """The bar that follows a campaign, on stderr."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TimeElapsedColumn(),
+        console=output.notes,
+        transient=True,
+        disable=output.as_json or not output.notes.is_terminal,
+    )
+
+
+def describe(found: Summary) -> str:
+    """A campaign's progress in one line."""
+    state = "BLOCKED" if found.blocked else found.state
+    waiting = " ".join(f"{status} {n:,}" for status, n in found.counts.items())
+    return f"{state}: {waiting}"
+
+
+@click.command()
+@click.argument("campaign_id", type=int)
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
+@click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
+@command
+def results(output: Output, campaign_id: int, kind: str, path: Path | None) -> None:
+    """Every message with its status and result code, in the columns of the view message_status."""
+    with session() as runtime:
+        with runtime.engine.connect() as connection:
+            lifecycle.show(connection, campaign_id)
+        if path is None and (kind == "xlsx" or output.as_json):
+            raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
+        rows = export.write_results(runtime.engine, campaign_id, kind, path)
+    output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
+    if path is not None:
+        output.say(f"{rows:,} messages written to {path}")

@@ -1,0 +1,48 @@
+"""Whether the clocks of this machine, the database and the provider agree. Pure.
+
+Each clock is given as its difference from this machine's: a positive one is ahead. Celery drops hints that have expired
+by the worker's own clock, so this machine and the database must agree closely. The provider's clock is measured, so it
+only has to be plausible.
+"""
+
+from datetime import timedelta
+
+from dispatcher.errors import DispatcherError
+
+OURS = timedelta(minutes=5)
+"""How far this machine's clock and the database's may differ."""
+PROVIDER = timedelta(minutes=10)
+"""How far the provider's clock may differ from both of ours."""
+
+_NTP = "Let NTP set it."
+_EITHER = (
+    "Sending follows the provider's clock. If the database runs on this machine, the one clock of both may be wrong "
+    "instead: let NTP set it."
+)
+
+
+def compare(database: timedelta, provider: timedelta | None) -> str:
+    """How the database's clock and the provider's differ from this machine's; None while the provider's is not known.
+
+    Raises:
+        DispatcherError: they differ too much; it says which clock is off, as far as the three can tell.
+    """
+    told = f"against this machine the database is {_signed(database)}, the provider {_signed(provider)}"
+    if abs(database) > OURS:
+        raise DispatcherError(f"{_which_of_ours(database, provider)}: {told}.", hint=_NTP)
+    if provider is not None and min(abs(provider), abs(provider - database)) > PROVIDER:
+        raise DispatcherError(f"The provider's clock is off: {told}.", hint=_EITHER)
+    return told
+
+
+def _which_of_ours(database: timedelta, provider: timedelta | None) -> str:
+    if provider is None:
+        return "This machine's clock or the database's is off"
+    of_machine, of_database = abs(provider), abs(provider - database)
+    if min(of_machine, of_database) > PROVIDER:
+        return "No two of the three clocks agree"
+    return "This machine's clock is off" if of_machine > of_database else "The database's clock is off"
+
+
+def _signed(difference: timedelta | None) -> str:
+    return "not known" if difference is None else f"{difference.total_seconds():+.0f} s"

@@ -1,0 +1,35 @@
+"""What every route asks of a request: does it know the secret, is it of the right kind, is its body short enough?"""
+
+from __future__ import annotations
+
+import hmac
+
+from fastapi import Request
+from pydantic import SecretStr
+
+
+def knows(given: str, secret: SecretStr | None) -> bool:
+    """Whether a caller's word is the secret, compared in constant time; an unset secret is the empty word."""
+    wanted = secret.get_secret_value() if secret else ""
+    return hmac.compare_digest(given.encode(), wanted.encode())
+
+
+def carries(request: Request, kind: str, *, unsaid: bool) -> bool:
+    """Whether a POST says that its body is of this kind; `unsaid` is what it means to say nothing.
+
+    Other methods carry no body.
+    """
+    if request.method != "POST":
+        return True
+    said = request.headers.get("content-type")
+    return unsaid if said is None else said.partition(";")[0].strip().lower() == kind
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body; of one that is longer than `limit`, a little more than that many bytes."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > limit:
+            break
+    return bytes(body)

@@ -1,0 +1,230 @@
+"""`make docs`: writes docs/settings.md from the fields of `Settings`, so that the page and the code cannot differ.
+
+Name, default and range come from the field; what a person needs to know about it stands here, by group. A field that
+has no description, and a description that has no field, stop the run.
+"""
+
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from dispatcher.config import Settings
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+
+
+class Told(NamedTuple):
+    """What the field itself cannot say: `unset` is what its absence means, for a field without a default value."""
+
+    description: str
+    unset: str = ""
+
+
+GROUPS: dict[str, dict[str, Told]] = {
+    "Credentials": {
+        "apikey": Told(
+            "The API key, from the provider's panel (*Mi cuenta → Seguridad*). Campaigns, status, balance and "
+            "everything else over HTTP need it."
+        ),
+        "usuario": Told(
+            "User name of the older kind of account, for the Web Service and the mailbox. With `DISPATCHER_CLAVE` and "
+            "without an API key, it can send single messages by SOAP and mail and pull replies by SOAP."
+        ),
+        "clave": Told("Password that goes with `DISPATCHER_USUARIO`."),
+    },
+    "Servers and files": {
+        "database_url": Told("Postgres 15 or newer: `postgresql://user:password@host:5432/name`.", "embedded Postgres"),
+        "broker_url": Told(
+            "Redis, Valkey or RabbitMQ: `redis://…`, `rediss://…`, `redis+socket://…`, `amqp://…`.", "embedded Valkey"
+        ),
+        "home": Told(
+            "Folder for the embedded servers' data, `lists/` (files that other services name), `invalid/` (CSV files "
+            "of invalid rows), `spool/` (a list from stdin while it is read) and `run/`.",
+            "the user's data folder",
+        ),
+    },
+    "The provider": {
+        "provider_url": Told(
+            "Base URL of the provider. With `http://` to another machine the key travels unencrypted, and `up` and "
+            "`doctor` say so."
+        ),
+        "soap_url": Told("Page of the Web Service.", "the provider's own"),
+        "smtp_url": Told(
+            "Your mail server: `smtps://user:password@mail.example.com?from=avisos@example.com`. `smtp://` means "
+            "STARTTLS; `&tls=no` switches encryption off, for a server on this machine."
+        ),
+        "ca_bundle": Told("File or folder of the CA certificates to trust.", "the system's"),
+        "provider_timeout": Told("Seconds that one call may take in total. A lease lasts 30 seconds longer."),
+        "bulk_method": Told(
+            "`post`: every bulk call is a POST with tabs. `auto`: a chunk that fits into a URL of 2,000 bytes goes by "
+            "GET with commas, as in the guide's example, and the rest by POST."
+        ),
+        "transport": Told("How single messages go out; with `soap`, replies are pulled by the Web Service too."),
+    },
+    "Who and what": {
+        "country": Told("Whose rules for telephone numbers apply."),
+        "company": Told("Name that every verification code must contain; the provider demands one."),
+        "optout_words": Told("Words that opt their sender out, separated by commas."),
+    },
+    "When messages may go out": {
+        "window": Told(
+            "Hours in which a POST may begin, by the provider's clock (-03). `00:00-24:00` means always; a window may "
+            "pass midnight."
+        ),
+        "window_guard": Told("Seconds before closing in which no POST begins. Must be shorter than the window."),
+    },
+    "Pace": {
+        "chunk_size": Told("Messages in one bulk POST at most. With a rate set, no more than one minute's worth."),
+        "chunk_bytes": Told("Bytes of encoded body in one bulk POST at most."),
+        "concurrency": Told("Bulk POSTs, and calls for messages with HTML content, in flight per account."),
+        "rate": Told("Messages a minute per account, over all workers. 0 means no limit."),
+    },
+    "Results and doubts": {
+        "poll_interval": Told("Seconds between polls while they bring nothing new."),
+        "probe_rate": Told("Probes (questions by idinterno) a second per account, over all workers."),
+        "fecha_reading": Told(
+            "Which rows a question by fecha brings: all `since` that second, that `second` alone, or the whole `day`. "
+            "`auto` finds it out by asking."
+        ),
+        "in_doubt_horizon": Told(
+            "Seconds that a chunk stays in doubt before its lines are probed. Only time inside the window in which "
+            "polls work counts."
+        ),
+        "result_horizon": Told(
+            "Seconds after which a message without a result becomes `unknown`, when polls have worked in the meantime."
+        ),
+        "max_resends": Told("Resends of a line, each after evidence of its own. 0 means: always hold."),
+    },
+    "Replies": {
+        "inbox_interval": Told("Seconds between two pulls of replies."),
+        "inbox_mark": Told(
+            "Mark replies as read at the provider once they are stored. Set `false` where other systems read the same "
+            "inbox: then every pull reads all of it."
+        ),
+        "push_allow": Told(
+            "Addresses and networks that may push replies, separated by commas; by default this machine."
+        ),
+        "push_secret": Told("One more segment of the PUSH URL, 8 to 200 letters, digits or `. _ ~ -`."),
+        "trusted_hops": Told("Proxies of yours in front of the HTTP API, whose `X-Forwarded-For` counts."),
+    },
+    "HTTP API and Flower": {
+        "api_host": Told("Address on which the HTTP API listens, for PUSH and for campaigns."),
+        "api_port": Told("Port of the HTTP API; 0 means none."),
+        "api_token": Told(
+            "Bearer token for campaigns over HTTP: 20 to 200 characters, such as `openssl rand -hex 32` gives. "
+            "Without it, campaigns over HTTP are switched off."
+        ),
+        "flower_port": Told("Port of Flower, on this machine alone."),
+        "flower_auth": Told(
+            "`user:password` of Flower.", "drawn once and kept in `run/flower.auth` of `DISPATCHER_HOME`"
+        ),
+    },
+}
+
+_BOUNDS = ("ge", "gt", "le")
+
+_HEAD = """\
+# Settings
+
+<!-- Written by `make docs` from the code (ops/settings_page.py). Do not edit by hand. -->
+
+Every setting is an environment variable. These places are asked in this order, and the first that has it counts:
+
+1. The environment. An empty value counts as not set.
+2. A file: `{prefix}APIKEY_FILE=/run/secrets/apikey` gives `{prefix}APIKEY` the content of that file. Every setting
+   has such a `_FILE` form. Use it for those marked *secret*.
+3. `.env` in the working folder, unless `{prefix}NO_DOTENV` is set.
+
+A bad value stops the start, and the message names the setting and says why. Words like *chunk*, *lease* and *probe* are
+explained in the [glossary](glossary.md).
+"""
+
+
+def page(groups: Mapping[str, Mapping[str, Told]] = GROUPS) -> str:
+    """The whole page.
+
+    Raises:
+        ValueError: a field has no description, a description no field, or `unset` hides a default value.
+    """
+    told = [name for group in groups.values() for name in group]
+    fields = Settings.model_fields
+    for complaint, names in (
+        ("without a description in ops/settings_page.py", fields.keys() - set(told)),
+        ("described in ops/settings_page.py, but no settings", set(told) - fields.keys()),
+        ("described twice in ops/settings_page.py", {name for name in told if told.count(name) > 1}),
+    ):
+        if names:
+            raise ValueError(f"{complaint}: {', '.join(sorted(names))}")
+    parts = [_HEAD.format(prefix=_prefix())]
+    for title, group in groups.items():
+        rows = [_row(name, fields[name], about) for name, about in group.items()]
+        parts.append(f"\n## {title}\n\n| setting | default | values | |\n|---|---|---|---|\n" + "".join(rows))
+    return "".join(parts)
+
+
+def _prefix() -> str:
+    return str(Settings.model_config["env_prefix"])
+
+
+def _row(name: str, field: FieldInfo, about: Told) -> str:
+    cells = [f"`{_prefix()}{name.upper()}`", _default(name, field, about), _values(name, field), about.description]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _default(name: str, field: FieldInfo, about: Told) -> str:
+    if field.default is None or field.default_factory is not None:
+        return about.unset or "none"
+    if about.unset:
+        raise ValueError(f"{name} has the default {field.default!r}, so `unset` would hide it")
+    return f"`{_written(field.default)}`"
+
+
+def _values(name: str, field: FieldInfo) -> str:
+    kind = _not_none(field.annotation)
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(kind))
+    if kind is bool:
+        return "`true`, `false`"
+    if kind in (int, float):
+        return _range("integer" if kind is int else "number", field.metadata)
+    known: dict[Any, str] = {str: "text", SecretStr: "text, *secret*", Path: "path"}
+    if kind not in known:
+        raise ValueError(f"ops/settings_page.py cannot describe the type of {name}: {field.annotation}")
+    return known[kind]
+
+
+def _not_none(annotation: Any) -> Any:
+    """The type of `X | None`, or the annotation itself."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        (annotation,) = (each for each in get_args(annotation) if each is not type(None))
+    return annotation
+
+
+def _range(noun: str, metadata: list[Any]) -> str:
+    bounds = {name: _written(getattr(each, name)) for each in metadata for name in _BOUNDS if hasattr(each, name)}
+    least, above, most = (bounds.get(name) for name in _BOUNDS)
+    match least, above, most:
+        case None, None, None:
+            return noun
+        case str(), None, str():
+            return f"{noun}, {least} to {most}"
+        case str(), None, None:
+            return f"{noun}, {least} or more"
+        case None, str(), str():
+            return f"{noun}, above {above} and up to {most}"
+    raise ValueError(f"ops/settings_page.py cannot describe this range: {metadata}")
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) and value.is_integer() and abs(value) < 1e6 else str(value)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"Wrote {PAGE}")
