@@ -375,8 +375,12 @@ campaign_request = Table(
     Column("state", Text, nullable=False),
     Column("error", Text),
     Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("holder", Text),  # the process that loads it
+    Column("lease_until", Moment),  # when another may take over
     Column("created_at", Moment, nullable=False, server_default=text("now()")),
     Column("updated_at", Moment, nullable=False, server_default=text("now()")),
+    CheckConstraint("(holder IS NULL) = (lease_until IS NULL)"),
+    CheckConstraint("state = 'received' OR holder IS NULL"),
     CheckConstraint("(state = 'created') = (campaign_id IS NOT NULL)"),
     CheckConstraint("(state = 'received') <= (payload IS NOT NULL)"),
     CheckConstraint("length(idempotency_key) BETWEEN 1 AND 200"),

@@ -21,7 +21,8 @@ from celery import Task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.signals import worker_ready, worker_shutting_down
 from celery.worker.request import Request
-from sqlalchemy.exc import SQLAlchemyError
+
+from dispatcher.db import outage
 
 log = logging.getLogger(__name__)
 
@@ -91,13 +92,13 @@ class PayloadTask(Task):
     def until_stored(self, store: Callable[[], T]) -> T | None:
         """Carry out `store`, and again while the database is away; None when a fresh message has taken over.
 
-        `store` must raise `SQLAlchemyError` only when it did nothing that may not be done twice.
+        `store` must raise an error of the database only when it did nothing that may not be done twice.
         """
         while True:
             for wait in WAITS:
                 try:
                     return store()
-                except SQLAlchemyError as error:
+                except outage.ERRORS as error:
                     why = type(getattr(error, "orig", None) or error).__name__
                     log.warning("payload_waits task=%s id=%s why=%s", self.name, self.request.id, why)
                 self._pause(wait)

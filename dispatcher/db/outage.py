@@ -1,17 +1,22 @@
 """Whether an error of the database passes by itself, or lies in what was to be stored."""
 
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+import psycopg
+from sqlalchemy.exc import SQLAlchemyError
+
+ERRORS = (SQLAlchemyError, psycopg.Error)
+"""What the database's side of a program raises: COPY goes past SQLAlchemy."""
 
 _LASTING = ("22", "23", "54")  # SQLSTATE classes: data exception, integrity violation, program limit exceeded
 
 
-def lasts(error: SQLAlchemyError) -> bool:
+def lasts(error: SQLAlchemyError | psycopg.Error) -> bool:
     """Whether the database is there and will never take this: a value that it cannot hold, or that breaks a rule.
 
     Every other error, from a refused connection to a full disk, may be over when somebody tries again.
     """
-    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-    return isinstance(error, (DataError, IntegrityError)) or state.startswith(_LASTING)
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None) or ""
+    return isinstance(cause, (psycopg.DataError, psycopg.IntegrityError)) or state.startswith(_LASTING)
 
 
 def storable(words: str) -> str:

@@ -293,8 +293,12 @@ CREATE TABLE campaign_request (
     state text NOT NULL CHECK (state IN ('received', 'created', 'refused', 'failed')),
     error text,
     tries int NOT NULL DEFAULT 0,
+    holder text,                        -- the process that loads it
+    lease_until timestamptz,            -- when another may take over
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((holder IS NULL) = (lease_until IS NULL)),
+    CHECK (state = 'received' OR holder IS NULL),
     CHECK ((state = 'created') = (campaign_id IS NOT NULL)),
     CHECK ((state = 'received') <= (payload IS NOT NULL))
 );
