@@ -135,5 +135,6 @@ class _BrokerMarks:
                 url.replace("redis+socket://", "unix://", 1),
                 socket_timeout=_BROKER_SECONDS,
                 socket_connect_timeout=_BROKER_SECONDS,
+                **self._settings.redis_tls,
             )
         return self._client

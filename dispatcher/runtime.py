@@ -1,4 +1,4 @@
-"""What a process needs to work: the settings, the database, the provider. Made once per process, after any fork.
+"""What a process needs to work: the settings, the database, the provider. Made once per thread, after any fork.
 
 The provider's modules are imported when they are first used: most commands only look at the database.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -103,14 +104,18 @@ class Runtime:
                 getattr(self, name).close()
 
 
-_current: Runtime | None = None
+class _Current(threading.local):
+    runtime: Runtime | None = None
+
+
+_current = _Current()
 
 
 def current() -> Runtime:
-    """The runtime of this process; a forked child gets its own, never its parent's sockets."""
-    global _current
-    if _current is None or _current.pid != os.getpid():
-        if _current is not None and "engine" in _current.__dict__:
-            _current.engine.dispose(close=False)
-        _current = Runtime(config.settings())
-    return _current
+    """The runtime of this thread; a forked child gets its own, never its parent's sockets."""
+    known = _current.runtime
+    if known is None or known.pid != os.getpid():
+        if known is not None and "engine" in known.__dict__:
+            known.engine.dispose(close=False)
+        known = _current.runtime = Runtime(config.settings())
+    return known

@@ -154,7 +154,7 @@ def _workers(settings: Settings) -> Iterator[None]:
                 pass_fds=(lock.fileno(),),
             )
             for command in (
-                celery("worker", "-Q", "submit,poll,control,urgent", "-n", "demo@%h", "-c", "4"),
+                celery("worker", "-Q", "tick,submit,poll,control,urgent", "-n", "demo@%h", "-c", "4"),
                 celery("beat"),
             )
         ]

@@ -39,7 +39,10 @@ GROUPS: dict[str, dict[str, Told]] = {
     "Servers and files": {
         "database_url": Told("Postgres 15 or newer: `postgresql://user:password@host:5432/name`.", "embedded Postgres"),
         "broker_url": Told(
-            "Redis, Valkey or RabbitMQ: `redis://…`, `rediss://…`, `redis+socket://…`, `amqp://…`.", "embedded Valkey"
+            "Redis, Valkey or RabbitMQ: `redis://…`, `rediss://…`, `redis+socket://…`, `amqp://…`, `amqps://…`. With "
+            "`rediss://` and `amqps://` the broker's certificate and name are verified. A password must be "
+            "percent-encoded: `%40` for `@`, `%2F` for `/`; so in `DISPATCHER_DATABASE_URL`.",
+            "embedded Valkey",
         ),
         "home": Told(
             "Folder for the embedded servers' data, `lists/` (files that other services name), `invalid/` (CSV files "
@@ -57,8 +60,16 @@ GROUPS: dict[str, dict[str, Told]] = {
             "Your mail server: `smtps://user:password@mail.example.com?from=avisos@example.com`. `smtp://` means "
             "STARTTLS; `&tls=no` switches encryption off, for a server on this machine."
         ),
-        "ca_bundle": Told("File or folder of the CA certificates to trust.", "the system's"),
+        "ca_bundle": Told(
+            "File or folder of the CA certificates to trust, for the provider and for a broker over TLS.",
+            "the system's",
+        ),
         "provider_timeout": Told("Seconds that one call may take in total. A lease lasts 30 seconds longer."),
+        "clock_limit": Told(
+            "Seconds that the provider's clock may differ from both the database's and this machine's. Beyond that it "
+            "is not believed: nothing is sent, and `doctor` fails. 0 means: believe any, for a simulator with a clock "
+            "of its own."
+        ),
         "bulk_method": Told(
             "`post`: every bulk call is a POST with tabs. `auto`: a chunk that fits into a URL of 2,000 bytes goes by "
             "GET with commas, as in the guide's example, and the rest by POST."
@@ -82,6 +93,14 @@ GROUPS: dict[str, dict[str, Told]] = {
         "chunk_bytes": Told("Bytes of encoded body in one bulk POST at most."),
         "concurrency": Told("Bulk POSTs, and calls for messages with HTML content, in flight per account."),
         "rate": Told("Messages a minute per account, over all workers. 0 means no limit."),
+    },
+    "Workers": {
+        "workers_submit": Told(
+            "Processes that make bulk POSTs, on this machine.", "as many as `DISPATCHER_CONCURRENCY` allows"
+        ),
+        "workers_poll": Told("Questions to the provider at once: results, probes, clock, balance, replies (threads)."),
+        "workers_control": Told("Campaigns that are taken in and loaded at once (threads)."),
+        "workers_urgent": Told("Processes that send single messages."),
     },
     "Results and doubts": {
         "poll_interval": Told("Seconds between polls while they bring nothing new."),
@@ -137,10 +156,13 @@ Every setting is an environment variable. These places are asked in this order, 
 1. The environment. An empty value counts as not set.
 2. A file: `{prefix}APIKEY_FILE=/run/secrets/apikey` gives `{prefix}APIKEY` the content of that file. Every setting
    has such a `_FILE` form. Use it for those marked *secret*.
-3. `.env` in the working folder, unless `{prefix}NO_DOTENV` is set.
+3. `.env`, unless `{prefix}NO_DOTENV` is set. The nearest one counts: it is looked for in the working folder and the
+   folders above it, up to the top of a git checkout, your home folder, or a folder that everyone may write to.
+   A relative path in it begins at its own folder.
 
-A bad value stops the start, and the message names the setting and says why. Words like *chunk*, *lease* and *probe* are
-explained in the [glossary](glossary.md).
+A bad value stops the start, and the message names the setting and says why. So does a name that begins with
+`{prefix}` and is no setting: `DISPATCHER_CONCURENCY is not a setting; did you mean DISPATCHER_CONCURRENCY?` Words like
+*chunk*, *lease* and *probe* are explained in the [glossary](glossary.md).
 """
 
 

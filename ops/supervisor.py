@@ -21,6 +21,8 @@ from dispatcher.home import make_lists_folder_if_possible
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
+QUEUES = ("tick", "submit", "poll", "control", "urgent")
+"""Each has a worker of its own, named after it."""
 _HEAD_START = 5.0
 """Seconds that beat gets to end before the workers are told; it ends at once, unless the broker holds it up."""
 _YOUNG = 10.0
@@ -46,13 +48,27 @@ def celery(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments]
 
 
+def worker(settings: Settings, queue: str) -> list[str]:
+    """The worker of one queue: nothing that waits in another one holds it up.
+
+    What sends runs in processes: a crash takes one call along, and Celery can kill one that hangs. What waits for
+    answers or for the database runs in threads, at a tenth of the memory; its calls have deadlines of their own. The
+    tick runs in the worker itself, one at a time.
+    """
+    pool, places = {
+        "tick": ("solo", 1),
+        "submit": ("prefork", settings.workers_submit or settings.concurrency),
+        "poll": ("threads", settings.workers_poll),
+        "control": ("threads", settings.workers_control),
+        "urgent": ("prefork", settings.workers_urgent),
+    }[queue]
+    return celery("worker", "-Q", queue, "-n", f"{queue}@%h", "-P", pool, "-c", str(places))
+
+
 def children(settings: Settings) -> list[Child]:
-    """What `up` runs; the compose file runs the same commands in containers."""
-    # Beside the POSTs in flight: a poll, and the control tasks.
-    slots = settings.concurrency + 2
+    """What `up` runs; the compose file and the systemd units run the same commands."""
     return [
-        Child("bulk", celery("worker", "-Q", "submit,poll,control", "-n", "bulk@%h", "-c", str(slots))),
-        Child("urgent", celery("worker", "-Q", "urgent", "-n", "urgent@%h", "-c", "1")),
+        *(Child(queue, worker(settings, queue)) for queue in QUEUES),
         Child("beat", celery("beat"), stops_first=True),
         Child("flower", _flower(settings), {"FLOWER_BASIC_AUTH": flower_auth(settings)}),
         *([Child("api", [sys.executable, "-m", "dispatcher", "api"])] if settings.api_port else []),

@@ -449,6 +449,10 @@ SELECT (SELECT prefix FROM installation) AS life, reading, cursors, poll_misses,
                AND state IN ('sending', 'accepted', 'in_doubt', 'held')) AS awaited
 FROM account WHERE id = :account_id;
 
+-- name: cluster
+-- Which cluster this is, and which of its histories: after a failover or a restore one of the two is another.
+SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c;
+
 -- name: count_malformed
 -- Lines of poll answers that were no result lines.
 UPDATE account SET malformed_lines = malformed_lines + :n, odd_lines_at = clock_timestamp() WHERE id = :account_id;

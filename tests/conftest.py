@@ -116,6 +116,7 @@ def environment(tmp_path: Path, database_url: str, broker_url: str, simulator: S
         "DISPATCHER_PROVIDER_TIMEOUT": "5",
         "DISPATCHER_IN_DOUBT_HORIZON": "3",
         "DISPATCHER_PROBE_RATE": "200",
+        "DISPATCHER_CLOCK_LIMIT": "0",  # many tests set the simulator's clock to another year
     }
 
 

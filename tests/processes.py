@@ -36,7 +36,7 @@ class Cluster:
         self,
         name: str = "worker",
         slots: int = 4,
-        queues: str = "submit,poll,control,urgent",
+        queues: str = "tick,submit,poll,control,urgent",
         options: tuple[str, ...] = (),
         **env: str,
     ) -> None:

@@ -8,13 +8,17 @@ from kombu.entity import Queue
 
 from dispatcher import config, runtime
 from dispatcher.home import make_lists_folder_if_possible
+from dispatcher.maintenance import host_clock
 from workers import logs  # noqa: F401  # sets logging up when a process of Celery starts
 from workers.schedule import SCHEDULE
 
-QUEUES = ("urgent", "submit", "poll", "control")
+QUEUES = ("tick", "urgent", "submit", "poll", "control")
 
 SOFT_SHUTDOWN_EXTRA = 15.0
 """Seconds beyond one provider call that a stopping worker gets."""
+
+_LIMIT_EXTRA = 60.0
+"""Seconds beyond three provider calls after which a process that sends is killed: it hangs where no deadline looks."""
 
 
 def _transport(broker_url: str) -> dict[str, Any]:
@@ -65,11 +69,19 @@ def make_app() -> Celery:
         result_backend=None,
         task_default_queue="control",
         task_create_missing_queues=False,
+        # Threads ignore it: whatever runs in them has deadlines of its own for each call and each lock.
+        task_annotations={
+            name: {"time_limit": 3 * settings.provider_timeout + _LIMIT_EXTRA}
+            for name in ("dispatcher.submit", "dispatcher.send_message")
+        },
         task_routes={
+            "dispatcher.tick": {"queue": "tick"},
             "dispatcher.submit": {"queue": "submit"},
             "dispatcher.poll": {"queue": "poll"},
             "dispatcher.probe": {"queue": "poll"},
             "dispatcher.pull_inbox": {"queue": "poll"},
+            "dispatcher.measure_clock": {"queue": "poll"},
+            "dispatcher.read_balance": {"queue": "poll"},
             "dispatcher.send_message": {"queue": "urgent"},
             "dispatcher.*": {"queue": "control"},
         },
@@ -79,6 +91,7 @@ def make_app() -> Celery:
         enable_utc=True,
         worker_hijack_root_logger=False,
         **_transport(broker_url),
+        **settings.celery_tls,
     )
     return celery
 
@@ -87,6 +100,12 @@ def make_app() -> Celery:
 def _lists_folder(**_: Any) -> None:
     """Lists for `dispatcher.create_campaign` can be copied there from now on."""
     make_lists_folder_if_possible(config.settings().home)
+
+
+@worker_init.connect
+def _clocks(**_: Any) -> None:
+    """A worker whose clock is far ahead takes no hint at all, so no tick of its own would say so."""
+    host_clock.compare_at_start(config.settings())
 
 
 @worker_process_init.connect

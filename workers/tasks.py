@@ -6,6 +6,7 @@ nothing.
 """
 
 import logging
+import threading
 from typing import Any
 
 from kombu.exceptions import OperationalError
@@ -25,7 +26,15 @@ from workers.schedule import EXPIRY
 
 log = logging.getLogger(__name__)
 
-_pollers: dict[int, Poller] = {}
+
+class _Pollers(threading.local):
+    """Each thread's own: a poller remembers what it has seen, and a runtime belongs to one thread."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, Poller] = {}
+
+
+_pollers = _Pollers()
 
 
 def _hint(name: str, *arguments: Any) -> None:
@@ -131,13 +140,13 @@ def send_message(self: PayloadTask, payload: dict[str, Any]) -> None:
 
 
 def _poller(account_id: int) -> Poller | None:
-    """This process's poller of the configured account; None when the id is not that account's."""
+    """This thread's poller of the configured account; None when the id is not that account's."""
     current = runtime.current()
     with current.engine.connect() as connection:
         account = binding.find(connection, current.settings)
     if account is None or account.id != account_id:
         return None
-    known = _pollers.get(account_id)
+    known = _pollers.of.get(account_id)
     if known is None or known.runtime is not current:
-        known = _pollers[account_id] = Poller(current, account)
+        known = _pollers.of[account_id] = Poller(current, account)
     return known

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, func, select, update
 from dispatcher.accounts import binding
 from dispatcher.accounts.blocking import DOUBTS_FOR_TRIAL
 from dispatcher.db.statements import query
-from dispatcher.domain.window import PROVIDER_ZONE
-from dispatcher.errors import ProviderError
+from dispatcher.domain.window import PROVIDER_ZONE, provider_local
+from dispatcher.errors import AnswerError, ProviderError
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
 from schemas import tables
@@ -72,13 +72,21 @@ def of_row(row: Row[tuple[object, ...]]) -> ProviderClock | None:
     )
 
 
+def believable(provider: datetime, limit: float, *ours: datetime) -> bool:
+    """Whether the provider's clock is within `limit` seconds of one of our clocks; 0 = whatever it shows.
+
+    One is enough: a wrong clock of this machine or of the database must not stop a provider whose clock is right.
+    """
+    return not limit or any(abs(provider - clock) <= timedelta(seconds=limit) for clock in ours)
+
+
 def measure(runtime: Runtime, account_id: int) -> ProviderClock:
     """Ask the provider for its date, between two looks at the database's clock, and keep the difference.
 
     The answer has whole seconds (guide, "Consulta de la fecha del servidor"), so the offset is an interval.
 
     Raises:
-        ProviderError: no usable answer.
+        ProviderError: no usable answer, or a clock too far from ours: what was measured before counts no more either.
     """
     with runtime.engine.connect() as connection:
         before = _database_clock(connection)
@@ -93,10 +101,14 @@ def measure(runtime: Runtime, account_id: int) -> ProviderClock:
             host=host_id(),
             anchor_ms=clock_anchor_ms(after, boot_clock()),
         )
-        _keep(connection, account_id, clock)
-        longest = runtime.settings.poll_interval + runtime.settings.provider_timeout + _LONGEST_WAIT
-        parameters = {"account_id": account_id, "doubts_for_trial": DOUBTS_FOR_TRIAL, "longest": longest}
-        connection.execute(query("provider_answered"), parameters)
+        believed = believable(fecha, runtime.settings.clock_limit, after, datetime.now(UTC))
+        _keep(connection, account_id, clock, believed)
+        if believed:
+            longest = runtime.settings.poll_interval + runtime.settings.provider_timeout + _LONGEST_WAIT
+            parameters = {"account_id": account_id, "doubts_for_trial": DOUBTS_FOR_TRIAL, "longest": longest}
+            connection.execute(query("provider_answered"), parameters)
+    if not believed:
+        raise _not_believed(account_id, fecha, after, runtime.settings.clock_limit)
     return clock
 
 
@@ -105,18 +117,30 @@ def _database_clock(connection: Connection) -> datetime:
     return now
 
 
-def _keep(connection: Connection, account_id: int, clock: ProviderClock) -> None:
+def _keep(connection: Connection, account_id: int, clock: ProviderClock, believed: bool) -> None:
+    """Keep a measurement; one that is not believed leaves none."""
     account = tables.account
     connection.execute(
         update(account)
         .where(account.c.id == account_id)
         .values(
-            clock_low_ms=clock.low_ms,
-            clock_high_ms=clock.high_ms,
-            clock_measured_at=clock.measured_at,
+            clock_low_ms=clock.low_ms if believed else None,
+            clock_high_ms=clock.high_ms if believed else None,
+            clock_measured_at=clock.measured_at if believed else None,
             clock_host=clock.host,
             clock_anchor_ms=clock.anchor_ms,
         )
+    )
+
+
+def _not_believed(account_id: int, fecha: datetime, after: datetime, limit: float) -> AnswerError:
+    """Starts, deadlines and the window follow the provider's clock, and a deadline that has passed never comes back."""
+    log.error("clock_not_believed account=%s provider=%s database=%s", account_id, fecha, provider_local(after))
+    return AnswerError(
+        f"The provider's clock shows {fecha:%Y-%m-%d %H:%M:%S}, more than {limit:.0f} s from ours "
+        f"({provider_local(after):%Y-%m-%d %H:%M:%S}): nothing is sent.",
+        reason="clock",
+        hint="`dispatcher doctor` compares the clocks; see DISPATCHER_CLOCK_LIMIT.",
     )
 
 

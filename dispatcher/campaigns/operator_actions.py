@@ -38,6 +38,7 @@ class Doubt:
     absent: int  # lines that the provider, asked after the horizon, did not know
     held: int  # lines that wait for the operator
     resends: int
+    evidence_at: datetime | None  # when a later line's result showed that the provider had worked past it
     balance_before: int | None  # saldo before and after the POST, if it was read: corroboration, not proof
     balance_after: int | None
 
@@ -67,6 +68,7 @@ def _doubts(campaign_id: int) -> Select[*tuple[Any, ...]]:
             absent.scalar_subquery().label("absent"),
             case((chunk.c.state == "held", open_lines), else_=0).label("held"),
             chunk.c.resends,
+            chunk.c.evidence_at,
             before.scalar_subquery().label("balance_before"),
             after.scalar_subquery().label("balance_after"),
         )

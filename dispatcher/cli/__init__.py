@@ -35,7 +35,7 @@ COMMANDS = {
     ),
     "doctor": Lazy(
         "dispatcher.cli.system:doctor",
-        "Say what is wrong with a set-up: settings, database, broker, provider, key, clock, window, worker, beat.",
+        "Say what is wrong with a set-up: settings, database, broker, provider, key, clocks, window, worker, beat.",
     ),
     "inbox": Lazy("dispatcher.cli.inbox:inbox_group", "Replies: pull them, read them, export them, answer one."),
     "optout": Lazy(

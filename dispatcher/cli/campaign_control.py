@@ -77,7 +77,19 @@ def doubts(output: Output, campaign_id: int) -> None:
     output.answer({"campaign_id": campaign_id, "doubts": [asdict(doubt) for doubt in found]})
     output.table(
         "Doubts",
-        ["chunk", "state", "since", "reason", "messages", "found", "absent", "held", "saldo before", "after"],
+        [
+            "chunk",
+            "state",
+            "since",
+            "reason",
+            "messages",
+            "found",
+            "evidence",
+            "absent",
+            "held",
+            "saldo",
+            "after",
+        ],
         [
             [
                 d.chunk_no,
@@ -86,6 +98,7 @@ def doubts(output: Output, campaign_id: int) -> None:
                 d.reason,
                 d.messages,
                 d.found,
+                "" if d.evidence_at is None else f"{provider_local(d.evidence_at):%H:%M:%S}",
                 d.absent,
                 d.held,
                 d.balance_before,
@@ -93,7 +106,7 @@ def doubts(output: Output, campaign_id: int) -> None:
             ]
             for d in found
         ],
-        right=("chunk", "messages", "found", "absent", "held", "saldo before", "after"),
+        right=("chunk", "messages", "found", "absent", "held", "saldo", "after"),
     )
     if not found:
         output.say("No doubts.")

@@ -21,6 +21,7 @@ from dispatcher.cli.sessions import database_connection, session
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import Batch, Source, open_source
+from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
 from schemas.payload import CampaignSpec
 
@@ -85,17 +86,20 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
 
 
 def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
-    with session() as runtime:
+    with session(may_create=True) as runtime:
         info = account_info.fetch_for_campaign(runtime.settings, required=spec.require_balance)
         with _progress(output, source) as advance, runtime.engine.begin() as connection:
             loaded = loading.load(connection, runtime.settings, spec, source, advance, info)
         invalid_rows = _write_invalid_rows(output, runtime, loaded.campaign_id) if loaded.invalid else None
+        with runtime.engine.connect() as connection:
+            unseen = workers_seen.complaint(connection)
     output.answer(
         {
             "campaign_id": loaded.campaign_id,
             **loaded.totals_json(),
             "invalid_file": str(invalid_rows) if invalid_rows else None,
             "warnings": loaded.warnings,
+            "workers_seen": unseen is None,
         }
     )
     for warning in loaded.warnings:
@@ -106,6 +110,8 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         output.say(f"Each invalid row with its reason: {invalid_rows}")
     if not loaded.messages:
         output.note("No row was good: nothing will be sent.")
+    elif unseen:
+        output.note(unseen)
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
     if loaded.messages and spec.start is None:
         ops_loader.hint()

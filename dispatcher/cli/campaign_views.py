@@ -17,7 +17,9 @@ from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
+from dispatcher.maintenance import workers_seen
 from dispatcher.provider.codes import MEANING
+from dispatcher.runtime import Runtime
 
 
 @click.command()
@@ -27,8 +29,16 @@ def show(output: Output, campaign_id: int) -> None:
     """Where a campaign stands: state, statuses, result codes."""
     with session() as runtime, runtime.engine.connect() as connection:
         found = lifecycle.show(connection, campaign_id)
-    output.answer(found.as_json())
+        unseen = workers_seen.complaint(connection)
+    output.answer({**found.as_json(), "workers_seen": unseen is None})
     say_summary(output, found)
+    if unseen and not _over(found):
+        output.note(unseen)
+
+
+def _over(found: Summary) -> bool:
+    """Whether nothing more will happen to it."""
+    return found.state in ("completed", "cancelled") and not found.in_flight
 
 
 def say_summary(output: Output, found: Summary) -> None:
@@ -119,8 +129,9 @@ def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
     """Follow a campaign until it ends; exit 0 only when it completed."""
     ends = time.monotonic() + timeout if timeout is not None else None
     with session() as runtime:
-        found = _follow(output, lambda: _read(runtime, campaign_id), ends)
-    output.answer(found.as_json())
+        look = _Look(output, runtime, campaign_id)
+        found = _follow(output, look, ends)
+    output.answer({**found.as_json(), "workers_seen": look.unseen is None})
     say_summary(output, found)
     if found.state != "completed":
         if found.state != "cancelled":
@@ -128,9 +139,21 @@ def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
         sys.exit(FAILED)
 
 
-def _read(runtime: Any, campaign_id: int) -> Summary:
-    with runtime.engine.connect() as connection:
-        return lifecycle.show(connection, campaign_id)
+class _Look:
+    """Reads a campaign; says when no worker is seen, once until one is."""
+
+    def __init__(self, output: Output, runtime: Runtime, campaign_id: int) -> None:
+        self._output, self._runtime, self._campaign_id = output, runtime, campaign_id
+        self.unseen: str | None = None
+
+    def __call__(self) -> Summary:
+        with self._runtime.engine.connect() as connection:
+            found = lifecycle.show(connection, self._campaign_id)
+            unseen = workers_seen.complaint(connection)
+        if unseen and not self.unseen and not _over(found):
+            self._output.note(unseen)
+        self.unseen = unseen
+        return found
 
 
 def _follow(output: Output, read: Any, ends: float | None) -> Summary:
@@ -140,7 +163,7 @@ def _follow(output: Output, read: Any, ends: float | None) -> Summary:
     with bar:
         while True:
             bar.update(task, completed=found.final, description=describe(found))
-            if found.state in ("completed", "cancelled") and not found.in_flight:
+            if _over(found):
                 return found
             if ends is not None and time.monotonic() >= ends:
                 return found

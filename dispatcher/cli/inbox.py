@@ -37,7 +37,7 @@ def pull(
     output: Output, origen: str | None, whole: bool, mark: bool | None, transport: Transport | None, formato: Formato
 ) -> None:
     """Fetch replies from the provider now; answers those that were new."""
-    with session() as runtime:
+    with session(may_create=True) as runtime:
         number = optouts.national(origen, runtime.settings.country) if origen else None
         with runtime.engine.begin() as connection:
             account = binding.bind(connection, runtime.settings)

@@ -28,6 +28,12 @@ def hint() -> None:
     import_module("ops.hints").tick()
 
 
+def only_up(settings: Settings) -> AbstractContextManager[None]:
+    """Be the one `up` of the home, for the length of a block; another one is refused by its number."""
+    lock: AbstractContextManager[None] = import_module("ops.up_lock").held(settings.home)
+    return lock
+
+
 def supervise(settings: Settings, say: Any) -> int:
     """Run worker, beat and Flower in the foreground until SIGTERM or Ctrl-C; returns the exit code."""
     code: int = import_module("ops.supervisor").run(settings, say)

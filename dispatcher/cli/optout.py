@@ -27,7 +27,7 @@ def optout() -> None:
 @command
 def add(output: Output, number: str, reason: str | None) -> None:
     """Opt NUMBER out."""
-    with session() as runtime, runtime.engine.begin() as connection:
+    with session(may_create=True) as runtime, runtime.engine.begin() as connection:
         national = optouts.national(number, runtime.settings.country)
         new = optouts.add(connection, national, source="operator", reason=reason or f"by {actor()}")
         standing = optouts.find(connection, national)
@@ -42,7 +42,7 @@ def add(output: Output, number: str, reason: str | None) -> None:
 @command
 def remove(output: Output, number: str, reason: str | None) -> None:
     """Opt NUMBER in again; it is recorded."""
-    with session() as runtime, runtime.engine.begin() as connection:
+    with session(may_create=True) as runtime, runtime.engine.begin() as connection:
         national = optouts.national(number, runtime.settings.country)
         was = optouts.remove(connection, national, source="operator", reason=reason or f"by {actor()}")
     output.answer({"optouts": [], "removed": int(was is not None), "number": national})
@@ -58,7 +58,7 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
     """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; the No Llame file; - reads stdin)."""
     with (
         open_source(file, spool=spool(config.load().home)) as source,
-        session() as runtime,
+        session(may_create=True) as runtime,
         runtime.engine.begin() as connection,
     ):
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")

@@ -45,7 +45,7 @@ def send(output: Output, html_file: Path | None, **fields: Any) -> None:
     dispatcher send 1144445555 'Su turno es a las 15. Empresa SA'
     """
     wanted = single(**fields, html=read_html(html_file))
-    with session() as runtime:
+    with session(may_create=True) as runtime:
         sent = sending.send(runtime, wanted)
     say_sent(output, sent)
 

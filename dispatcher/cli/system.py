@@ -9,7 +9,7 @@ from dispatcher.campaigns import operator_actions
 from dispatcher.cli import ops_loader
 from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
-from dispatcher.cli.sessions import session
+from dispatcher.cli.sessions import require_database, session
 from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError
 from dispatcher.runtime import Runtime
@@ -59,12 +59,16 @@ def doctor(output: Output) -> None:
     """Say what is wrong with a set-up: settings, database, broker, provider, key, clocks, window, worker, beat."""
     from dispatcher.maintenance import doctor as examination
 
+    examined = "settings"
     try:
         settings = config.load()
+        examined = "database"
+        require_database(settings)
+        examined = "settings"
         with ops_loader.embedded(settings, broker=True):
             checks = examination.examine(settings)
     except DispatcherError as error:
-        checks = [examination.unusable(error)]
+        checks = [examination.unusable(error, examined)]
     ok = all(check.ok for check in checks)
     output.answer({"ok": ok, "checks": [check._asdict() for check in checks]})
     output.table("", ["", "check", "detail"], [["ok" if c.ok else "FAIL", c.name, c.detail] for c in checks])
@@ -80,7 +84,7 @@ def up(output: Output) -> None:
     Ctrl-C or SIGTERM stops it cleanly: a POST that is under way may finish.
     """
     settings = config.load()
-    with ops_loader.embedded(settings, broker=True):
+    with ops_loader.only_up(settings), ops_loader.embedded(settings, broker=True):
         runtime = Runtime(settings)
         try:
             migrations.require_schema(runtime.engine)

@@ -12,17 +12,19 @@ from dispatcher.errors import DispatcherError
 OURS = timedelta(minutes=5)
 """How far this machine's clock and the database's may differ."""
 PROVIDER = timedelta(minutes=10)
-"""How far the provider's clock may differ from both of ours."""
+"""How far the provider's clock may differ from both of ours, unless DISPATCHER_CLOCK_LIMIT says otherwise."""
 
 _NTP = "Let NTP set it."
 _EITHER = (
-    "Sending follows the provider's clock. If the database runs on this machine, the one clock of both may be wrong "
-    "instead: let NTP set it."
+    "Sending follows the provider's clock, so nothing is sent while it is off. If the database runs on this machine, "
+    "the one clock of both may be wrong instead: let NTP set it."
 )
 
 
-def compare(database: timedelta, provider: timedelta | None) -> str:
+def compare(database: timedelta, provider: timedelta | None, limit: timedelta = PROVIDER) -> str:
     """How the database's clock and the provider's differ from this machine's; None while the provider's is not known.
+
+    `limit` is how far the provider's may be off; 0 = as far as it likes.
 
     Raises:
         DispatcherError: they differ too much; it says which clock is off, as far as the three can tell.
@@ -30,7 +32,7 @@ def compare(database: timedelta, provider: timedelta | None) -> str:
     told = f"against this machine the database is {_signed(database)}, the provider {_signed(provider)}"
     if abs(database) > OURS:
         raise DispatcherError(f"{_which_of_ours(database, provider)}: {told}.", hint=_NTP)
-    if provider is not None and min(abs(provider), abs(provider - database)) > PROVIDER:
+    if provider is not None and limit and min(abs(provider), abs(provider - database)) > limit:
         raise DispatcherError(f"The provider's clock is off: {told}.", hint=_EITHER)
     return told
 

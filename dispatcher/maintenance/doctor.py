@@ -25,9 +25,9 @@ _DATE_SECONDS = 2.0  # where the database is asked as well
 _PING_SECONDS = 1.5  # a ping of the workers always lasts this long, and connecting needs some time too
 
 
-def unusable(error: DispatcherError) -> Check:
-    """The one finding that is possible while a setting is bad."""
-    return side_by_side.failed("settings", error)
+def unusable(error: DispatcherError, name: str = "settings") -> Check:
+    """The one finding that is possible while a setting is bad, or there is no database."""
+    return side_by_side.failed(name, error)
 
 
 def examine(settings: Settings) -> list[Check]:
@@ -108,6 +108,7 @@ def _celery(settings: Settings) -> Any:
 
     client = Celery("doctor", broker=settings.celery_broker_url)
     client.conf.broker_connection_timeout = _PATIENCE
+    client.conf.update(settings.celery_tls)
     if settings.celery_broker_url.startswith("redis"):
         client.conf.broker_transport_options = {
             "socket_timeout": _PATIENCE,
@@ -159,7 +160,7 @@ def _clocks(engine: Engine, settings: Settings) -> str:
         provider = None  # the check `provider` says why
     with engine.connect() as connection:
         database = _offset(lambda: connection.execute(select(func.clock_timestamp())).scalar_one())
-    return clocks.compare(database, provider)
+    return clocks.compare(database, provider, timedelta(seconds=settings.clock_limit))
 
 
 def _provider_now(settings: Settings, seconds: float = _PATIENCE) -> datetime:
@@ -199,7 +200,7 @@ def _beat(engine: Engine) -> str:
     if age is None or age > _HEARTBEAT:
         raise DispatcherError(
             "No tick of beat was run yet." if age is None else f"No tick of beat was run for {age}.",
-            hint="Start `dispatcher up`, or `celery -A workers.app beat` and a worker for the queue control.",
+            hint="Start `dispatcher up`, or `celery -A workers.app beat` and a worker for the queue tick.",
         )
     return f"seen {age.total_seconds():.0f} s ago"
 

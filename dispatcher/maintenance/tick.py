@@ -1,20 +1,24 @@
 """The tick: once a second it looks for what is due, overdue or over, and says which tasks should run.
 
-Every step is idempotent, so two beats, a late tick or a lost one change nothing.
+Every step is idempotent, so two beats, a late tick or a lost one change nothing. Ticks never overlap: each holds a lock
+for the whole of it.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.campaigns import reject_watch, request_intake
 from dispatcher.db.statements import query
+from dispatcher.maintenance import host_clock
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.results import settle
 from dispatcher.runtime import Runtime
@@ -48,18 +52,35 @@ def tick(runtime: Runtime) -> Hints:
     hints = Hints()
     with runtime.engine.begin() as connection:
         beat(connection, "tick")
+        host_clock.compare(connection)
         account = binding.find(connection, runtime.settings)
     hints.requests = request_intake.pending(runtime.engine)
     if account is None:
         return hints
     hints.account_id = account.id
-    with runtime.engine.begin() as connection:
-        if not connection.execute(select(func.pg_try_advisory_xact_lock(_TICK_LOCK, account.id))).scalar():
-            return hints
-        claims.rescue(connection, runtime.settings, account.id)
-    _each(runtime, account.id, _retire, _give_up, _watch, _complete, _expire_singles)
-    _fill(runtime, hints, account.id)
+    with _alone(runtime, account.id) as mine:
+        if mine:
+            _each(runtime, account.id, _rescue, _retire, _give_up, _watch, _complete, _expire_singles)
+            _fill(runtime, hints, account.id)
     return hints
+
+
+@contextmanager
+def _alone(runtime: Runtime, account_id: int) -> Iterator[bool]:
+    """Whether no other tick of the account is at work; none begins until this one is over.
+
+    The lock belongs to a transaction of its own, which does nothing else: it survives a pool of connections between us
+    and Postgres. A tick that hangs loses it after 30 seconds: Postgres ends a session that is idle in a transaction.
+    """
+    connection = runtime.engine.connect()
+    try:
+        yield bool(connection.execute(select(func.pg_try_advisory_xact_lock(_TICK_LOCK, account_id))).scalar())
+    finally:
+        try:
+            connection.rollback()
+        except DBAPIError:
+            log.warning("tick_lock_lost account=%s", account_id)
+        connection.close()
 
 
 def _each(runtime: Runtime, account_id: int, *steps: Callable[[Connection, Runtime, int], None]) -> None:
@@ -67,6 +88,10 @@ def _each(runtime: Runtime, account_id: int, *steps: Callable[[Connection, Runti
     for step in steps:
         with runtime.engine.begin() as connection:
             step(connection, runtime, account_id)
+
+
+def _rescue(connection: Connection, runtime: Runtime, account_id: int) -> None:
+    claims.rescue(connection, runtime.settings, account_id)
 
 
 def _retire(connection: Connection, runtime: Runtime, account_id: int) -> None:
@@ -109,10 +134,10 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
         work = connection.execute(query("work_waiting"), {"account_id": account_id}).one()
         if due and not good_clock:
             hints.submits = 1  # a pump measures the clock itself: the next tick would be a second later
-        elif clock is not None and due and not _closed(runtime, row, clock):
+        elif clock is not None and due and (most := _pumps(runtime, row, clock)):
             earliest, _ = clock.bounds(row.db_now)
             startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
-            hints.submits = max(0, runtime.settings.concurrency - row.in_flight) if startable else 0
+            hints.submits = most if startable else 0
     pause_over = row.clock_ask_at is None or row.clock_ask_at <= row.db_now
     # After a step of the clock the pause means nothing; the task itself then sees whether another one is asking.
     if good_clock:
@@ -140,11 +165,13 @@ def _inbox_is_old(runtime: Runtime, row: Any) -> bool:
     return row.inbox_at is None or row.db_now - row.inbox_at > timedelta(seconds=runtime.settings.inbox_interval)
 
 
-def _closed(runtime: Runtime, row: object, clock: provider_clock.ProviderClock) -> bool:
-    """Whether the account's conditions say to wait, so that a pump would find nothing that may go."""
+def _pumps(runtime: Runtime, row: Any, clock: provider_clock.ProviderClock) -> int:
+    """How many pumps find something that may go now; one, when it is the rate that ends soon."""
     settings = runtime.settings
     decision = admission.decide(admission.of_row(row, clock, settings))
-    return isinstance(decision, admission.Defer)
+    if isinstance(decision, admission.Defer):
+        return int(decision.brief)
+    return max(0, settings.concurrency - int(row.in_flight))
 
 
 def beat(connection: Connection, name: str) -> None:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from sqlalchemy.exc import ProgrammingError
+
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.db.statements import query
 from dispatcher.errors import ProviderError
@@ -61,7 +63,7 @@ class Poller:
         self.account = account
         self.settler = Settler(runtime.engine, account.id)
         self.turn = 0
-        self._prefix: str | None = None
+        self._history: tuple[str, tuple[int, int] | None] | None = None
 
     @property
     def _lease(self) -> float:
@@ -118,6 +120,15 @@ class Poller:
                 return _Run(min(pause, _LONGEST_PAUSE), misses, new > 0 and pause <= PACE_SECONDS)
             time.sleep(max(0.0, pause - took))
 
+    def _cluster(self) -> tuple[int, int] | None:
+        """The cluster's identifier and timeline; None when this role may not ask."""
+        try:
+            with self.runtime.engine.connect() as connection:
+                found = connection.execute(query("cluster")).one()
+        except ProgrammingError:
+            return None
+        return found.system_identifier, found.timeline_id
+
     def _look(self) -> tuple[Any, Cycle | None]:
         """The account's polling state, and the round to make of what waits for results; None when nothing does."""
         clock = provider_clock.ensure_or_none(self.runtime, self.account.id)
@@ -125,9 +136,10 @@ class Poller:
             awaited = connection.execute(query("awaiting_results"), {"account_id": self.account.id}).one()
             late = connection.execute(query("awaiting_late_results"), {"account_id": self.account.id}).one()
             row = connection.execute(query("poll_state"), {"account_id": self.account.id}).one()
-        if row.life != self._prefix:
-            # The database was restored from a dump while this process ran: what it settled may be lost again.
-            self.settler, self._prefix = Settler(self.runtime.engine, self.account.id), row.life
+        history = (row.life, self._cluster())
+        if history != self._history:
+            # Restored from a dump, or failed over, while this process ran: what it settled may be lost again.
+            self.settler, self._history = Settler(self.runtime.engine, self.account.id), history
         waits = [moment for moment in (awaited.since, late.since) if moment is not None]
         if not waits or clock is None:
             return row, None

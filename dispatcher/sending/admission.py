@@ -1,6 +1,6 @@
 """Whether an account may claim a chunk now: a pure decision over values read under the account's lock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,9 @@ from dispatcher.domain.window import Window
 PRIORITIES = ("high", "normal", "low")
 # Weights 6:3:1, spread so that no class waits longer than it must.
 _WHEEL = ("high", "normal", "high", "high", "normal", "high", "low", "high", "normal", "high")
+
+PUMP_WAITS = timedelta(seconds=1.3)
+"""How long a pump waits for the rate: a little more than a tick, so that the next tick's pump is there in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,12 @@ class Defer:
 
     why: str
     until: datetime | None = None
+    rate_wait: timedelta | None = field(default=None, compare=False)  # how long until then, when the rate alone waits
+
+    @property
+    def brief(self) -> bool:
+        """Whether a pump may wait for this itself, before its claim: a tick would find it up to a second too late."""
+        return self.rate_wait is not None and self.rate_wait <= PUMP_WAITS
 
 
 def backoff(failures: int) -> timedelta:
@@ -81,7 +90,7 @@ def decide(conditions: Conditions) -> Admit | Defer:
     if conditions.retry_at and now < conditions.retry_at:
         return Defer("blocked" if conditions.blocked else "backing off", conditions.retry_at)
     if conditions.rate_free_at and now < conditions.rate_free_at:
-        return Defer("rate", conditions.rate_free_at)
+        return Defer("rate", conditions.rate_free_at, conditions.rate_free_at - now)
     earliest, latest = conditions.clock.bounds(now)
     if not conditions.window.allows(earliest, latest):
         # At the edges the clock's uncertainty decides against sending.
@@ -103,7 +112,10 @@ def wheel(turn: int) -> list[str]:
 
 
 def rate_free_at(now: datetime, free_at: datetime | None, messages: int, rate: int) -> datetime | None:
-    """When the next chunk may go, after one of `messages` at `rate` a minute: m minutes carry RATE·m + one chunk."""
+    """When the next chunk may go, after one of `messages` at `rate` a minute: m minutes carry RATE·m + one chunk.
+
+    Time that was lost is not made up for: the one chunk is all that the promise leaves, and a chunk takes all of it.
+    """
     if not rate:
         return None
     return max(now, free_at or now) + timedelta(minutes=messages / rate)

@@ -15,7 +15,7 @@ from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
 from dispatcher.sending import claims, html_calls
-from dispatcher.sending.admission import Defer
+from dispatcher.sending.admission import PUMP_WAITS, Defer
 from dispatcher.sending.claims import Claim, NothingToSend
 from schemas import tables
 
@@ -27,10 +27,11 @@ _FINISH_PAUSE = 2.0
 
 
 def pump(runtime: Runtime, account_id: int) -> bool:
-    """Submit due chunks of an account for a few seconds.
+    """Submit due chunks of an account for a few seconds. Short waits for the rate are passed here, before a claim.
 
     Returns:
-        Whether more is due right now, so that another pump should follow.
+        Whether more is due right now, so that another pump should follow. After a wait for the rate the next tick's
+        pump follows anyway.
     """
     account = _bound(runtime, account_id)
     if account is None:
@@ -38,20 +39,36 @@ def pump(runtime: Runtime, account_id: int) -> bool:
     if provider_clock.ready(runtime, account_id) is None:
         return False
     life, marks = _life(runtime), runtime.marks
-    ends = time.monotonic() + BUDGET_SECONDS
+    ends, keeps_rate = time.monotonic() + BUDGET_SECONDS, False
     for _ in range(BUDGET_CHUNKS):
         if time.monotonic() >= ends:
-            return True
+            return not keeps_rate
         # Read before the claim: claims side by side, each above what it read, never accuse each other.
         mark = marks.read(life, account_id)
         claim = claims.claim_next(runtime.engine, runtime.settings, account_id, account.fingerprint)
         if isinstance(claim, NothingToSend):
             continue
         if isinstance(claim, Defer):
-            return False
+            if not keeps_rate:
+                # Until the pump of the next tick is there, and no longer: pumps that wait must not fill the slots.
+                ends, keeps_rate = min(ends, time.monotonic() + PUMP_WAITS.total_seconds()), True
+            if not _waited(claim, ends):
+                return False
+            continue
         if not _witnessed(runtime, claim, life, mark):
             return False
         _submit(runtime, claim)
+    return True
+
+
+def _waited(defer: Defer, ends: float) -> bool:
+    """Wait for the rate when it is free before `ends` (monotonic); whether it was."""
+    if not defer.brief or defer.rate_wait is None:
+        return False
+    seconds = defer.rate_wait.total_seconds()
+    if time.monotonic() + seconds > ends:
+        return False
+    time.sleep(seconds)
     return True
 
 

@@ -8,6 +8,7 @@ import platformdirs
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from dispatcher.errors import UsageError
+from dispatcher.settings import urls
 
 
 class Connections(BaseModel):
@@ -31,6 +32,13 @@ class Connections(BaseModel):
             raise ValueError("must begin with redis://, rediss://, redis+socket:// or amqp://")
         return value
 
+    @field_validator("database_url", "broker_url")
+    @classmethod
+    def _readable_password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and urls.needs_encoding(value.get_secret_value()):
+            raise ValueError(urls.PERCENT_ENCODE)
+        return value
+
     @field_validator("home")
     @classmethod
     def _absolute_home(cls, value: Path) -> Path:
@@ -40,6 +48,11 @@ class Connections(BaseModel):
     def embedded_file(self) -> Path:
         """Where a running embedded stack tells its addresses."""
         return self.home / "run" / "embedded.json"
+
+    @property
+    def has_embedded_database(self) -> bool:
+        """Whether an embedded database was ever made in this home."""
+        return (self.home / "postgres" / "PG_VERSION").exists()
 
     def _address(self, given: SecretStr | None, key: str, name: str) -> str:
         if given is not None:

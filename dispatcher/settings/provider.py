@@ -20,6 +20,7 @@ class Provider(BaseModel):
     smtp_url: SecretStr | None = None
     ca_bundle: Path | None = None
     provider_timeout: float = Field(60.0, gt=0, le=600)
+    clock_limit: float = Field(600.0, ge=0, allow_inf_nan=False)
     bulk_method: Literal["post", "auto"] = "post"
     transport: Literal["http", "soap", "smtp"] = "http"
 

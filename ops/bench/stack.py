@@ -76,8 +76,8 @@ class Stack:
     @contextmanager
     def workers(self) -> Iterator[None]:
         """Worker and beat, as `dispatcher up` runs them, once both show signs of life."""
-        slots = str(self.settings.concurrency + 2)
-        worker = celery("worker", "-Q", "submit,poll,control", "-n", "bench@%h", "-c", slots)
+        slots = str(self.settings.concurrency + 3)
+        worker = celery("worker", "-Q", "tick,submit,poll,control", "-n", "bench@%h", "-c", slots)
         with self.processes(worker=worker, beat=celery("beat")):
             self.wait(
                 lambda: self.scalar("SELECT count(*) FROM heartbeat") > 0, 60, "no sign of life of worker and beat"

@@ -8,7 +8,7 @@ from celery import Celery
 
 from ops.bench.lists import write_list
 from ops.bench.stack import Stack, stack
-from ops.supervisor import celery
+from ops.supervisor import worker
 
 CAMPAIGN = 200_000
 LATENCY = 0.05
@@ -37,7 +37,7 @@ def measure(messages: int = CAMPAIGN) -> Outcome:
     with stack("urgent", DISPATCHER_CHUNK_SIZE=str(_CHUNK)) as running:
         path = write_list(running.home / "clientes.csv", messages)
         running.simulator.set_option(latency=LATENCY)
-        urgent = celery("worker", "-Q", "urgent", "-n", "urgent@%h", "-c", "1")
+        urgent = worker(running.settings, "urgent")
         with running.workers(), running.processes(urgent=urgent):
             asker = Celery("bench", broker=running.settings.celery_broker_url)
             _hand_in(asker, 0)

@@ -13,7 +13,7 @@ import psutil
 
 from ops.chaos.points import Plan
 
-QUEUES = "submit,poll,control,urgent"
+QUEUES = "tick,submit,poll,control,urgent"
 
 
 class Processes:

@@ -38,6 +38,7 @@ SETTINGS = {
     "IN_DOUBT_HORIZON": "2",
     "PROBE_RATE": "400",
     "RESULT_HORIZON": "3600",
+    "CLOCK_LIMIT": "0",  # scenarios set the provider's clock to other days
 }
 """DISPATCHER_ settings of every scenario: production's rules with shorter times."""
 

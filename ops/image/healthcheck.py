@@ -22,7 +22,9 @@ _PATIENCE = timedelta(seconds=30)
 def _worker(name: str) -> None:
     """The worker NAME@this host answers over the broker."""
     node = f"{name}@{socket.gethostname()}"
-    with Celery("healthcheck", broker=config.load().celery_broker_url) as client:
+    settings = config.load()
+    with Celery("healthcheck", broker=settings.celery_broker_url) as client:
+        client.conf.update(settings.celery_tls)
         if not client.control.ping(destination=[node], timeout=5):
             raise click.ClickException(f"{node} does not answer")
 

@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 
+from dispatcher.config import Settings
+from ops import supervisor
 from tests.processes import ROOT
+from workers.schedule import SCHEDULE
+
+QUEUES = ("tick", "urgent", "submit", "poll", "control")
 
 DUMP = """
 import json
@@ -44,7 +49,7 @@ PINNED: dict[str, Any] = {
 def app_of(broker_url: str) -> dict[str, Any]:
     """The app as a process of its own has it, with that broker."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCHER_")}
-    names = json.dumps([*PINNED, "worker_disable_prefetch", "broker_transport_options"])
+    names = json.dumps([*PINNED, "worker_disable_prefetch", "broker_transport_options", "task_annotations"])
     done = subprocess.run(
         [sys.executable, "-c", DUMP.replace("INPUT", repr(names))],
         env={**environment, "PYTHONPATH": str(ROOT), "DISPATCHER_NO_DOTENV": "1", "DISPATCHER_BROKER_URL": broker_url},
@@ -76,11 +81,40 @@ def test_a_dead_redis_connection_is_noticed(over_redis: dict[str, Any]) -> None:
 
 
 def test_queues_and_task_names_are_those_that_others_hold_on_to(over_redis: dict[str, Any]) -> None:
-    assert set(over_redis["queues"]) == {"urgent", "submit", "poll", "control"}
-    assert over_redis["routes"]["dispatcher.create_campaign"] == "control"
-    assert over_redis["routes"]["dispatcher.submit"] == "submit"
-    assert over_redis["routes"]["dispatcher.poll"] == "poll"
-    assert set(over_redis["routes"].values()) <= set(over_redis["queues"])
+    assert set(over_redis["queues"]) == {"tick", "urgent", "submit", "poll", "control"}
+    assert {name.removeprefix("dispatcher."): queue for name, queue in over_redis["routes"].items()} == {
+        "tick": "tick",
+        "create_campaign": "control",
+        "load_request": "control",
+        "submit": "submit",
+        "send_message": "urgent",
+        **dict.fromkeys(("poll", "probe", "measure_clock", "read_balance", "pull_inbox"), "poll"),
+    }
+
+
+def test_every_queue_has_one_worker_and_its_size_is_a_setting() -> None:
+    sized = Settings(concurrency=7, workers_poll=9, workers_control=3, workers_urgent=5)
+    commands = {queue: supervisor.worker(sized, queue) for queue in supervisor.QUEUES}
+    assert {queue: command[command.index("-Q") + 1] for queue, command in commands.items()} == {
+        queue: queue for queue in QUEUES
+    }
+    assert {queue: tuple(command[-3:][::2]) for queue, command in commands.items()} == {
+        "tick": ("solo", "1"),
+        "submit": ("prefork", "7"),
+        "poll": ("threads", "9"),
+        "control": ("threads", "3"),
+        "urgent": ("prefork", "5"),
+    }
+    assert supervisor.worker(Settings(workers_submit=4), "submit")[-1] == "4"
+
+
+def test_a_process_that_sends_is_killed_when_it_hangs_beyond_every_deadline(over_redis: dict[str, Any]) -> None:
+    limit = {"time_limit": 240.0}
+    assert over_redis["conf"]["task_annotations"] == {"dispatcher.submit": limit, "dispatcher.send_message": limit}
+
+
+def test_beat_sends_the_tick_to_its_own_queue() -> None:
+    assert {entry["options"]["queue"] for entry in SCHEDULE.values()} == {"tick"}
 
 
 def test_only_tasks_that_carry_a_payload_acknowledge_late(over_redis: dict[str, Any]) -> None:
@@ -95,7 +129,7 @@ def test_beat_ticks_every_second(over_redis: dict[str, Any]) -> None:
 def test_every_queue_is_a_quorum_queue_over_rabbitmq() -> None:
     app = app_of("amqp://guest@localhost:1//")
     assert {name: arguments.get("x-queue-type") for name, arguments in app["queues"].items()} == dict.fromkeys(
-        ("urgent", "submit", "poll", "control"), "quorum"
+        QUEUES, "quorum"
     )
     assert app["conf"]["broker_transport_options"] == {"confirm_publish": True}
 

@@ -22,7 +22,7 @@ from tests.processes import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ("migrate", "worker", "urgent", "beat", "flower", "simulator")
+WORKERS = ("tick", "worker", "poll", "control", "urgent")
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(?::([-?])([^}]*))?\}")
 
 
@@ -76,13 +76,13 @@ def test_every_service_s_command_and_health_check_run_and_send_a_campaign(compos
     assert migrated.returncode == 0, migrated.stderr
     for service in ("worker", "beat"):
         assert health(service, environment).returncode == 1
-    for service in ("worker", "urgent", "beat", "flower"):
+    for service in (*WORKERS, "beat", "flower"):
         composed.cluster.spawn(service, here(SERVICES[service]["command"], **{"_0.0.0.0": "127.0.0.1"}))
     campaign = composed.load(100, chunk_size=10)
-    composed.finish(campaign)
+    composed.finish(campaign, 90)
     composed.assert_every_line_once(campaign)
     port = {"_5555": environment["FLOWER_PORT"]}
-    for service in ("worker", "urgent", "beat"):
+    for service in (*WORKERS, "beat"):
         checked = health(service, environment)
         assert checked.returncode == 0, checked.stderr
     wait_until(lambda: health("flower", environment, **port).returncode == 0, 20, "Flower is well")
@@ -161,7 +161,7 @@ def test_the_environment_names_settings_that_exist_and_all_of_them_that_an_opera
 
 
 def test_what_runs_waits_for_what_it_needs_and_is_given_time_to_stop() -> None:
-    for service in ("worker", "urgent", "beat", "flower"):
+    for service in (*WORKERS, "beat", "flower"):
         conditions = {name: how["condition"] for name, how in SERVICES[service]["depends_on"].items()}
         assert conditions == {
             "migrate": "service_completed_successfully",
@@ -169,10 +169,10 @@ def test_what_runs_waits_for_what_it_needs_and_is_given_time_to_stop() -> None:
             "redis": "service_healthy",
         }
     longest = Settings.model_fields["provider_timeout"].default + 15
-    for service in ("worker", "urgent"):
+    for service in WORKERS:
         assert int(SERVICES[service]["stop_grace_period"].removesuffix("s")) > longest
     for name, definition in SERVICES.items():
-        assert definition["restart"] in ("unless-stopped", "on-failure"), name
+        assert definition["restart"] == ("on-failure" if name == "migrate" else "unless-stopped"), name
         assert name == "migrate" or definition["healthcheck"]["test"], name
     assert SERVICES["simulator"]["profiles"] == ["simulator"]
     assert all(port.startswith("127.0.0.1:") for port in SERVICES["flower"]["ports"])

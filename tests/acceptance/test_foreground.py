@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import APIKEY, wait_until
@@ -107,12 +108,49 @@ def runs(process: psutil.Process) -> bool:
 def test_up_killed_takes_its_children_along(user: Cluster) -> None:
     process = up(user)
     children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) >= 5, children  # two workers with their pools, beat, Flower, the API
+    assert len(children) >= 12, children  # five workers, two of them with processes of their own, beat, Flower, the API
     process.kill()
     process.wait()
     wait_until(lambda: not any(map(runs, children)), 30, f"all gone: {children}")
     assert user.cli("campaign", "list")["campaigns"] == []
     wait_until(lambda: not processes_of(user.folder), 10, "the embedded servers stop with the next command")
+
+
+def test_a_second_up_is_refused_by_the_number_of_the_first_and_a_killed_one_stands_in_nobody_s_way(
+    user: Cluster,
+) -> None:
+    process = up(user)
+    began = time.monotonic()
+    assert f"process {process.pid}." in user.cli("up", code=1)["error"]
+    assert time.monotonic() - began < 10
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    again = up(user)
+    again.terminate()
+    assert again.wait(30) == 0, user.log("up")
+
+
+def test_workers_that_a_demoted_redis_ended_are_back_when_it_is_promoted(
+    user: Cluster, simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    process = up(user)
+    state = json.loads((user.folder / "dispatcher" / "run" / "embedded.json").read_text())
+    broker = redis.Redis(unix_socket_path=state["broker_url"].removeprefix("redis+socket://"))
+    broker.replicaof("127.0.0.1", "1")
+    wait_until(lambda: user.log("up").count("starting it again") >= 3, 60, "workers end")
+    broker.replicaof("NO", "ONE")
+    broker.close()
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono\n" + "".join(f"11{20_000_000 + n}\n" for n in range(100)))
+    created = user.cli("campaign", "create", str(path), "--template", "Hola")
+    watched = user.cli("campaign", "watch", str(created["campaign_id"]), "--timeout", "100", timeout=120)
+    assert watched["counts"] == {"ok": 100}
+    assert simulator.sent()["taken_twice"] == {}
+    wait_until(lambda: "tick" in heartbeats(user), 60, "all workers answer")
+    assert process.poll() is None
+    process.terminate()
+    assert process.wait(30) == 0, user.log("up")
 
 
 def test_up_leaves_stdout_to_its_one_object(user: Cluster) -> None:

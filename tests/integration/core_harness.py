@@ -21,6 +21,7 @@ from dispatcher.sending import claims
 from dispatcher.sending.claims import Claim
 from schemas.payload import CampaignSpec
 from schemas.states import CAMPAIGN_TRANSITIONS, CHUNK_TRANSITIONS
+from tests.integration.last_line import put_last_line_back
 
 FIXED = "El número corresponde a un teléfono fijo."
 IDENTICAL = "el número recibió un mensaje idéntico hace menos de 48 horas (no se hará el envío)."
@@ -56,25 +57,6 @@ CREATE TRIGGER refuse_move BEFORE UPDATE ON chunk FOR EACH ROW EXECUTE FUNCTION 
 CREATE TRIGGER refuse_move BEFORE UPDATE ON campaign FOR EACH ROW EXECUTE FUNCTION refuse_move();
 """
 
-
-_LAST_LINE_BACK = """
-WITH alone AS (
-    SELECT l.campaign_id, l.chunk_no, l.first_seq AS seq, (
-        SELECT max(k.chunk_no) FROM chunk k WHERE k.campaign_id = l.campaign_id AND k.chunk_no < l.chunk_no
-          AND k.last_seq + 1 = l.first_seq
-    ) AS former
-    FROM chunk l WHERE l.campaign_id = :id AND l.goes_last
-), line AS (
-    UPDATE message m SET chunk_no = a.former FROM alone a
-    WHERE m.campaign_id = a.campaign_id AND m.seq = a.seq AND a.former IN (SELECT chunk_no FROM chunk
-        WHERE campaign_id = :id AND messages < :size)
-    RETURNING m.campaign_id, a.chunk_no, a.former, m.seq
-), grown AS (
-    UPDATE chunk k SET messages = k.messages + 1, last_seq = l.seq FROM line l
-    WHERE k.campaign_id = l.campaign_id AND k.chunk_no = l.former
-)
-UPDATE chunk k SET messages = 0 FROM line l WHERE k.campaign_id = l.campaign_id AND k.chunk_no = l.chunk_no
-"""
 
 _LATER_RESULT = """
 WITH later AS (
@@ -158,13 +140,8 @@ class CoreHarness:
             loaded = loading.load(connection, self.settings, CampaignSpec(**spec), source)
         assert loaded.campaign_id is not None
         if not last_line_alone:
-            self.do(
-                _LAST_LINE_BACK,
-                id=loaded.campaign_id,
-                size=1 if spec.get("html") else self.settings.effective_chunk_size(),
-            )
-            self.do("DELETE FROM chunk WHERE campaign_id = :id AND goes_last AND messages = 0", id=loaded.campaign_id)
-            self.do("UPDATE chunk SET goes_last = false WHERE campaign_id = :id", id=loaded.campaign_id)
+            size = 1 if spec.get("html") else self.settings.effective_chunk_size()
+            put_last_line_back(self.engine, loaded.campaign_id, size)
         return loaded.campaign_id
 
     def draw_new_prefix(self) -> None:

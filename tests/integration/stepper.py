@@ -16,6 +16,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.sending import pump as sending_pump
 from schemas.payload import CampaignSpec
 from tests.conftest import SLOW_MACHINE
+from tests.integration.last_line import put_last_line_back
 
 
 class Stepper:
@@ -25,8 +26,16 @@ class Stepper:
         """Nothing happens yet."""
         self.runtime = runtime
 
-    def load(self, rows: int = 10, *, first: int = 0, template: str = "Hola {nombre}", **spec: Any) -> int:
-        """A campaign of clean recipients. Returns its number."""
+    def load(
+        self,
+        rows: int = 10,
+        *,
+        first: int = 0,
+        template: str = "Hola {nombre}",
+        last_line_alone: bool = False,
+        **spec: Any,
+    ) -> int:
+        """A campaign of clean recipients, its last line in the chunk that it was cut from. Returns its number."""
         people: list[dict[str, object]] = [
             {"telefono": f"11{20_000_000 + first + n}", "nombre": f"N{first + n}"} for n in range(rows)
         ]
@@ -38,6 +47,9 @@ class Stepper:
                 from_recipients(people),
             )
         assert loaded.campaign_id is not None
+        if not last_line_alone:
+            size = 1 if spec.get("html") else self.runtime.settings.effective_chunk_size()
+            put_last_line_back(self.runtime.engine, loaded.campaign_id, size)
         return loaded.campaign_id
 
     @property

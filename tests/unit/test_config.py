@@ -1,4 +1,4 @@
-"""Settings: a bad value names itself and says why; environment, secret files and .env in that order."""
+"""Settings: a bad name or value names itself and says why; environment, secret files and .env in that order."""
 
 from pathlib import Path
 
@@ -180,3 +180,135 @@ def test_a_missing_database_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
     with pytest.raises(UsageError, match="DISPATCHER_DATABASE_URL") as caught:
         _ = config.load().sqlalchemy_url
     assert "dispatcher up" in (caught.value.hint or "")
+
+
+def test_a_typing_error_in_a_name_stops_the_start_and_suggests_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_CONCURENCY", "4")
+    expected = r"^DISPATCHER_CONCURENCY is not a setting; did you mean DISPATCHER_CONCURRENCY\?\.$"
+    with pytest.raises(UsageError, match=expected):
+        config.load()
+
+
+def test_a_typing_error_in_a_secret_file_s_name_suggests_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_APIKEI_FILE", "/run/secrets/apikey")
+    with pytest.raises(UsageError, match=r"did you mean DISPATCHER_APIKEY_FILE\?"):
+        config.load()
+
+
+def test_a_typing_error_in_dotenv_stops_the_start_without_its_value(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DISPATCHER_API_KEY=hunter2\n")
+    with pytest.raises(UsageError, match="DISPATCHER_API_KEY is not a setting") as caught:
+        config.load()
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("name", ["XYZ", "", "FILE", "APIKEY_FILE_FILE", "PORTS", "NO_DOTENV_FILE"])
+def test_a_name_that_is_like_no_setting_is_refused_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"DISPATCHER_{name}", "1")
+    with pytest.raises(UsageError, match=f"DISPATCHER_{name} is not a setting"):
+        config.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DISPATCHER_WEB_PORT", "8080"),  # a setting of the next version
+        ("DISPATCHER_API_URL", "http://127.0.0.1:8000"),  # of the examples
+        ("DISPATCHER_SERVICE_HOST", "10.0.0.1"),  # of Kubernetes, like the next ones
+        ("DISPATCHER_SERVICE_PORT_HTTP", "80"),
+        ("DISPATCHER_PORT", "tcp://10.0.0.1:80"),
+        ("DISPATCHER_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("DISPATCHER_FLOWER_SERVICE_HOST", "10.0.0.1"),
+        ("DISPATCHER_CONCURENCY", ""),  # an empty one is as good as none
+        ("MY_DISPATCHER_THING", "1"),
+    ],
+)
+def test_names_that_belong_to_others_do_not_stop_the_start(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    config.load()
+
+
+def test_a_dotenv_file_is_found_from_a_folder_below_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DISPATCHER_RATE=120\nDISPATCHER_HOME=data\nDISPATCHER_APIKEY_FILE=key\n")
+    (tmp_path / "key").write_text("CLAVE")
+    below = tmp_path / "lists" / "march"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    monkeypatch.delenv("DISPATCHER_HOME")
+    settings = config.load()
+    assert config.dotenv_path() == tmp_path / ".env"
+    assert (settings.rate, settings.apikey and settings.apikey.get_secret_value()) == (120, "CLAVE")
+    assert settings.home == tmp_path / "data"
+
+
+def test_the_nearest_dotenv_file_alone_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("DISPATCHER_RATE=120\nDISPATCHER_COMPANY=Far\n")
+    (tmp_path / "near").mkdir()
+    (tmp_path / "near" / ".env").write_text("DISPATCHER_RATE=60\n")
+    monkeypatch.chdir(tmp_path / "near")
+    settings = config.load()
+    assert (settings.rate, settings.company) == (60, None)
+
+
+@pytest.mark.parametrize("end", ["git", "home", "everyone"])
+def test_the_search_for_dotenv_ends(end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    top, below = tmp_path / "top", tmp_path / "top" / "below"
+    below.mkdir(parents=True)
+    (tmp_path / ".env").write_text("DISPATCHER_RATE=120\n")
+    monkeypatch.chdir(below)
+    assert config.load().rate == 120
+    if end == "git":
+        (top / ".git").mkdir()
+    elif end == "home":
+        monkeypatch.setenv("HOME", str(top))
+    else:
+        top.chmod(0o1777)
+    assert config.load().rate == 0
+
+
+UNENCODED = [
+    ("BROKER_URL", "redis://:p@hunter2@host:6379/0"),
+    ("BROKER_URL", "redis://:p@hunter2/word@host"),
+    ("BROKER_URL", "redis://:hunter2/word@host"),
+    ("BROKER_URL", "redis://:12/hunter2@host"),
+    ("BROKER_URL", "rediss://:hunter2#word@host"),
+    ("BROKER_URL", "rediss://:hunter2?word@host"),
+    ("BROKER_URL", "redis://:hunter2%word@host"),
+    ("BROKER_URL", "amqp://user:hunter2[x@host//"),
+    ("BROKER_URL", "amqp://user:good@host//;amqp://user:hunter2@x@host//"),
+    ("DATABASE_URL", "postgresql://user:hunter2@word@host/name"),
+    ("DATABASE_URL", "postgresql://user:hunter2/word@host:5432/name"),
+]
+
+
+@pytest.mark.parametrize(("name", "url"), UNENCODED)
+def test_a_password_that_needs_percent_encoding_is_named_and_not_shown(
+    name: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"DISPATCHER_{name}", url)
+    with pytest.raises(UsageError, match=f"DISPATCHER_{name}: the password must be percent-encoded") as caught:
+        config.load()
+    assert "%40 for @, %2F for /" in str(caught.value)
+    assert "hunter2" not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("BROKER_URL", "redis://host"),
+        ("BROKER_URL", "redis://:p%40ss%2Fword@host:6379/0"),
+        ("BROKER_URL", "rediss://user:plain!$&'()*+,;=~@host/0?ssl_cert_reqs=required"),
+        ("BROKER_URL", "redis+socket:///tmp/a@b/valkey.sock"),
+        ("BROKER_URL", "redis://[::1]:6379/0"),
+        ("BROKER_URL", "amqp://user:one@a:5672//;amqp://user:two@b//"),
+        ("DATABASE_URL", "postgresql://user:p%40ss@one:5432,two:5432/name"),
+        ("DATABASE_URL", "postgresql:///name?host=/run/postgres&user=a@b"),
+        ("DATABASE_URL", "postgresql://host/name?user=a@b"),
+        ("DATABASE_URL", "postgresql+psycopg://me%40server:pw@host/name"),
+    ],
+)
+def test_an_address_that_can_be_read_is_taken(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"DISPATCHER_{name}", url)
+    config.load()

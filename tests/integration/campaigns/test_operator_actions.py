@@ -100,21 +100,18 @@ def test_held_as_sent_waits_for_its_results(stepper: Stepper, simulator: Simulat
     assert simulator.stats()["posts"] == 1
 
 
-def test_credit_that_runs_out_blocks_and_its_messages_are_retried_under_new_ids(
+def test_credit_that_runs_out_blocks_and_its_messages_go_by_themselves_when_there_is_more(
     stepper: Stepper, simulator: SimulatorProcess
 ) -> None:
     simulator.set_option(credit=15)
     campaign = stepper.load(30)
     stepper.submit()
     stepper.poll()
-    assert stepper.show(campaign).result_codes == {0: 15, -99: 15}
+    assert stepper.show(campaign).counts == {"ok": 15, "pending": 15}
     (account,) = stepper.sql("SELECT blocked_words FROM account")
     assert "agotado" in account.blocked_words
     simulator.set_option(credit=1000)
     stepper.sql("UPDATE account SET retry_at = now()")
-    stepper.finish(campaign)
-    retried = operator_actions.retry(stepper.runtime.engine, campaign, code=None, words="se han agotado")
-    assert retried == 15
     assert stepper.finish(campaign).counts == {"ok": 30}
     sent = simulator.sent()
     assert sent["taken_twice"] == {}
@@ -127,11 +124,12 @@ def test_a_retry_that_commits_while_its_campaign_completes_is_not_left_behind(
     stepper: Stepper, simulator: SimulatorProcess
 ) -> None:
     """Whoever completes has looked before the retry's commit, and waits for the campaign's row behind it."""
-    simulator.set_option(credit=5)
+    simulator.set_option(mix={"-10": 0.5}, seed=3)
     campaign = stepper.load(10)
     stepper.submit()
     stepper.poll()
-    simulator.set_option(credit=1000)
+    rejected = stepper.show(campaign).counts["rejected"]
+    simulator.set_option(mix={})
     stepper.sql("UPDATE campaign SET state = 'running', completed_at = NULL")
     engine = stepper.runtime.engine
     (account,) = stepper.sql("SELECT id FROM account")
@@ -145,7 +143,7 @@ def test_a_retry_that_commits_while_its_campaign_completes_is_not_left_behind(
     with engine.begin() as retrying:
         (chunk,) = retrying.execute(text("SELECT id FROM chunk")).all()
         moved = retrying.execute(query("retry_lines"), {"chunk_id": chunk.id, "code": None, "words": None}).one()
-        assert moved.n == 5
+        assert moved.n == rejected
         retrying.execute(query("reopen_campaign"), {"campaign_id": campaign})
         completer.start()
         wait_until(lambda: stepper.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 10)

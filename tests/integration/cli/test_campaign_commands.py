@@ -476,3 +476,25 @@ def test_another_key_is_refused_until_rekey(run: Run, good: str, core: CoreHarne
     assert core.one("SELECT count(*) FROM campaign") == 1
     answer(run("account", "rekey", "--json", DISPATCHER_APIKEY="OTHER"))
     answer(run("campaign", "create", good, *TEMPLATE, "--json", DISPATCHER_APIKEY="OTHER"))
+
+
+def test_nobody_waits_for_workers_that_are_not_there(run: Run, core: CoreHarness, good: str) -> None:
+    never = "No worker has been seen yet: nothing will be sent until `dispatcher up` runs."
+    gone = "No worker has been seen for 3 minutes: nothing will be sent until `dispatcher up` runs."
+    create = ("campaign", "create", good, *TEMPLATE)
+
+    def said(*arguments: str) -> tuple[str, bool]:
+        """What people read, and the flag."""
+        plain = run(*arguments)
+        return plain.stderr, json.loads(run(*arguments, "--json").stdout)["workers_seen"]
+
+    number = str(answer(run(*create, "--json"))["campaign_id"])
+    looks = [create, ("campaign", "show", number), ("campaign", "watch", number, "--timeout", "0")]
+    for sentence, age in ((never, None), (gone, "190 seconds"), (None, "50 seconds")):
+        if age:
+            core.do("DELETE FROM heartbeat")
+            core.do(f"INSERT INTO heartbeat (name, at) VALUES ('tick', clock_timestamp() - interval '{age}')")
+        for look in looks:
+            words, seen = said(*look)
+            assert seen is (sentence is None), look
+            assert " ".join(words.split()).count(sentence or "No worker") == (sentence is not None), (look, words)

@@ -117,7 +117,10 @@ def test_beat_that_stopped_is_told(core: CoreHarness) -> None:
     assert "No tick of beat was run for 0:00:3" in beat.detail
 
 
-def test_a_provider_whose_clock_is_off_is_named(core: CoreHarness, simulator: SimulatorProcess) -> None:
+def test_a_provider_whose_clock_is_off_is_named(
+    make_core: Callable[..., CoreHarness], simulator: SimulatorProcess
+) -> None:
+    core = make_core(clock_limit=600)
     simulator.set_clock(offset=660)
     clocks = checks_of(core)["clocks"]
     assert not clocks.ok

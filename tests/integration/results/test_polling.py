@@ -9,6 +9,7 @@ from dispatcher.errors import AnswerError
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.results.fecha_reading import detect, frame_of
 from dispatcher.results.polling import Poller
+from dispatcher.sending import pump as sending_pump
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import wait_until
 from tests.integration.core_harness import CoreHarness
@@ -227,3 +228,21 @@ def test_what_was_settled_before_a_restore_is_settled_again_by_the_same_process(
     operator_actions.restored(core.engine)
     wait_until(done, 20)
     core.check_sums(campaign)
+
+
+def test_after_a_failover_lines_that_were_settled_before_are_settled_again(
+    core: CoreHarness, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new primary has lost the commit, and this process remembers the lines as settled."""
+    campaign = core.load(10)
+    sending_pump.pump(core.runtime, core.account.id)
+    poller = Poller(core.runtime, core.account)
+    wait_until(lambda: poller.run(0) is not None and core.statuses(campaign) == {"ok": 10})
+    core.do("UPDATE message SET result_code = NULL, processed_at = NULL, result_text = NULL")
+    core.do("DELETE FROM chunk_result")
+    core.do("UPDATE chunk SET resulted = 0")
+    core.do("UPDATE account SET poll_at = clock_timestamp(), poll_lease_until = NULL, cursors = '{}'")
+    core.do("UPDATE campaign SET state = 'running', completed_at = NULL")
+    monkeypatch.setattr(poller, "_cluster", lambda: (1, 2))
+    core.do("UPDATE account SET poll_lease_until = NULL")
+    wait_until(lambda: poller.run(0) is not None and core.statuses(campaign) == {"ok": 10})

@@ -27,6 +27,7 @@ FREE = Conditions(
     failures=0,
     retry_at=None,
     blocked=False,
+    stale=None,
     rate_free_at=None,
 )
 
@@ -51,6 +52,19 @@ def test_a_backoff_lasts_until_its_end(blocked: bool) -> None:
 def test_the_rate_holds_until_its_tokens_are_back() -> None:
     assert decide(replace(FREE, rate_free_at=NOON + SECOND)) == Defer("rate", NOON + SECOND)
     assert isinstance(decide(replace(FREE, rate_free_at=NOON)), Admit)
+
+
+@pytest.mark.parametrize(("seconds", "brief"), [(0.2, True), (1.2, True), (1.4, False)])
+def test_a_pump_waits_itself_for_a_rate_that_is_free_before_the_next_tick_s_pump(seconds: float, brief: bool) -> None:
+    decision = decide(replace(FREE, rate_free_at=NOON + seconds * SECOND))
+    assert isinstance(decision, Defer)
+    assert decision.brief is brief
+
+
+def test_a_pump_waits_for_nothing_but_the_rate() -> None:
+    decision = decide(replace(FREE, retry_at=NOON + 0.2 * SECOND))
+    assert isinstance(decision, Defer)
+    assert not decision.brief
 
 
 def at_provider(hour: int, minute: int = 0, second: float = 0) -> datetime:

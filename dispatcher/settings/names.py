@@ -1,0 +1,37 @@
+"""Names that begin with DISPATCHER_ and are no setting: a typing error must not quietly mean the default."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+PREFIX = "DISPATCHER_"
+
+RESERVED = frozenset(
+    {"PUSH_HOST", "PUSH_PORT", "WEB_HOST", "WEB_PORT", "LANGUAGE", "WEBHOOK_ALLOW", "UPLOAD_MAX", "RETENTION"}
+    | {"API_RATE", "CSV_SEPARATOR", "UNPACKED_MAX", "APPROVAL", "LOG"}
+)
+"""Settings of the next versions: an operator may set them ahead, so that an upgrade or a way back needs no edit."""
+
+OF_OTHERS = frozenset({"NO_DOTENV", "API_URL"})
+"""NO_DOTENV is read before there are settings; API_URL is for programs that call the HTTP API, such as the examples."""
+
+# Kubernetes adds these to every container beside a Service whose name begins with "dispatcher".
+_OF_KUBERNETES = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)|PORT")
+
+
+def complaints(names: Iterable[str], fields: Iterable[str]) -> list[str]:
+    """A sentence for each of `names` that is no setting; `fields` are the settings, in lower case, without prefix."""
+    settings = [field.upper() for field in fields]
+    known = {*settings, *(f"{name}_FILE" for name in settings), *RESERVED, *OF_OTHERS}
+    found = []
+    for given in sorted(set(names)):
+        name = given.upper().removeprefix(PREFIX)
+        if given.upper().startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
+            found.append(_complaint(given, name, settings))
+    return found
+
+
+def _complaint(given: str, name: str, settings: list[str]) -> str:
+    ending = "_FILE" if name.endswith("_FILE") else ""
+    close = get_close_matches(name.removesuffix("_FILE"), settings, n=1)
+    return f"{given} is not a setting" + (f"; did you mean {PREFIX}{close[0]}{ending}?" if close else "")
