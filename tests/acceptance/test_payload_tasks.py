@@ -94,8 +94,12 @@ def outage(make_outage: Callable[[str], Outage], broker_url: str) -> Outage:
     return make_outage(broker_url)
 
 
-def test_payloads_wait_for_the_database_and_are_carried_out_once(outage: Outage) -> None:
-    outage.begin()
+POOLS = pytest.mark.parametrize("pool", ["prefork", "threads"])
+
+
+@POOLS
+def test_payloads_wait_for_the_database_and_are_carried_out_once(pool: str, outage: Outage) -> None:
+    outage.begin("-P", pool)
     outage.end()
 
 
@@ -105,8 +109,9 @@ def test_a_hard_limit_on_tasks_does_not_end_the_waiting(outage: Outage) -> None:
     outage.end()
 
 
-def test_a_worker_that_is_told_to_stop_stops_soon_and_puts_its_payloads_back(outage: Outage) -> None:
-    outage.begin()
+@POOLS
+def test_a_worker_that_is_told_to_stop_stops_soon_and_puts_its_payloads_back(pool: str, outage: Outage) -> None:
+    outage.begin("-P", pool)
     outage.live.cluster.processes["one"].terminate()
     outage.live.cluster.processes["one"].wait(15)
     outage.live.cluster.worker("two")
@@ -114,8 +119,9 @@ def test_a_worker_that_is_told_to_stop_stops_soon_and_puts_its_payloads_back(out
     outage.end()
 
 
-def test_the_next_worker_takes_over_the_payloads_of_one_that_was_killed(outage: Outage) -> None:
-    outage.begin()
+@POOLS
+def test_the_next_worker_takes_over_the_payloads_of_one_that_was_killed(pool: str, outage: Outage) -> None:
+    outage.begin("-P", pool)
     outage.live.cluster.kill("one")
     outage.live.cluster.worker("two")
     outage.wait_for_tries("two")
