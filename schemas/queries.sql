@@ -1212,11 +1212,32 @@ ORDER BY code DESC;
 UPDATE chunk SET state = 'cancelled'
 WHERE id IN (SELECT id FROM chunk WHERE campaign_id = :campaign_id AND state = 'due' ORDER BY id FOR NO KEY UPDATE);
 
--- name: try_lock_request
--- One process at a time loads a request. The lock outlives transactions and ends with the connection, so that it ends
--- however the process does.
-SELECT pg_try_advisory_lock(hashtextextended(:key, 0));
+-- replies, single messages, accounts
 
--- name: unlock_request
--- Gives up try_lock_request's lock.
-SELECT pg_advisory_unlock(hashtextextended(:key, 0));
+-- name: begin_whole_inbox
+-- Whether it is time to read the whole inbox, for one worker at a time: nobody begins another within :lease seconds, nor
+-- before a failed one may be tried again. A moment that lies further ahead than any wait was written before the
+-- database's clock was stepped back.
+UPDATE account SET inbox_whole_retry_at = clock_timestamp() + make_interval(secs => :lease)
+WHERE id = :account_id
+  AND (inbox_marking_at IS NOT NULL OR inbox_whole_at IS NULL
+       OR inbox_whole_at <= clock_timestamp() - make_interval(secs => :every))
+  AND (inbox_whole_retry_at IS NULL
+       OR inbox_whole_retry_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '2 hours')
+RETURNING id;
+
+-- name: take_request
+-- One process at a time loads a request, and each try is counted. The lease ends when its holder does not renew it for
+-- :lease seconds; a moment further ahead was written before the database's clock was stepped back.
+UPDATE campaign_request SET holder = :holder, lease_until = clock_timestamp() + make_interval(secs => :lease),
+       tries = tries + 1, updated_at = clock_timestamp()
+WHERE idempotency_key = :key AND state = 'received'
+  AND (lease_until IS NULL
+       OR lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => :lease))
+RETURNING payload, payload_hash, tries;
+
+-- name: renew_request
+-- The holder goes on loading; no row when another process has taken over.
+UPDATE campaign_request SET lease_until = clock_timestamp() + make_interval(secs => :lease)
+WHERE idempotency_key = :key AND state = 'received' AND holder = :holder
+RETURNING idempotency_key;

@@ -28,7 +28,7 @@ class SingleMessage(BaseModel):
     idinterno: Annotated[str, AfterValidator(_idinterno)] | None = None
     start: str | None = None
     test: bool = False
-    html: Annotated[str, StringConstraints(min_length=1, max_length=90_000)] | None = None
+    html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
     transport: Literal["http", "soap", "smtp"] | None = None
     strict_text: bool = False
     retry_unknown: bool = False

@@ -95,6 +95,9 @@ account = Table(
     Column("inbox_read_at", Moment),  # begin of the last pull that worked
     Column("inbox_whole_at", Moment),  # begin of the last pull of the whole inbox that worked
     Column("inbox_words", Text),  # why the last pull failed
+    Column("inbox_marking_at", Moment),  # begin of a marking whose answer is not stored: replies may be missing
+    Column("inbox_whole_failures", Integer, nullable=False, server_default=text("0")),
+    Column("inbox_whole_retry_at", Moment),  # no pull of the whole inbox begins before
     Column("stale_at", Moment),  # when a witness showed that the database is older than what was posted
     Column("stale_words", Text),  # what it showed
     Column("probe_lease_until", Moment),
@@ -372,8 +375,12 @@ campaign_request = Table(
     Column("state", Text, nullable=False),
     Column("error", Text),
     Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("holder", Text),  # the process that loads it
+    Column("lease_until", Moment),  # when another may take over
     Column("created_at", Moment, nullable=False, server_default=text("now()")),
     Column("updated_at", Moment, nullable=False, server_default=text("now()")),
+    CheckConstraint("(holder IS NULL) = (lease_until IS NULL)"),
+    CheckConstraint("state = 'received' OR holder IS NULL"),
     CheckConstraint("(state = 'created') = (campaign_id IS NOT NULL)"),
     CheckConstraint("(state = 'received') <= (payload IS NOT NULL)"),
     CheckConstraint("length(idempotency_key) BETWEEN 1 AND 200"),

@@ -33,10 +33,16 @@ class Cluster:
         return self.processes[name]
 
     def worker(
-        self, name: str = "worker", slots: int = 4, queues: str = "tick,submit,poll,control,urgent", **env: str
+        self,
+        name: str = "worker",
+        slots: int = 4,
+        queues: str = "tick,submit,poll,control,urgent",
+        options: tuple[str, ...] = (),
+        **env: str,
     ) -> None:
-        """Start a worker."""
-        self.spawn(name, celery("worker", "-Q", queues, "-n", f"{name}-{self.folder.name}@%h", "-c", str(slots)), **env)
+        """Start a worker; `options` are further ones of `celery worker`."""
+        here = ("-Q", queues, "-n", f"{name}-{self.folder.name}@%h", "-c", str(slots))
+        self.spawn(name, celery("worker", *here, *options), **env)
 
     def beat(self, name: str = "beat", **env: str) -> None:
         """Start beat."""

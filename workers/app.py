@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_process_init
+from celery.signals import worker_init, worker_process_init
 from kombu.entity import Queue
 from sqlalchemy import Engine
 
@@ -17,6 +17,7 @@ from dispatcher.db.errors import DRIVER_ERRORS, translate
 from dispatcher.errors import UsageError
 from dispatcher.home import make_lists_folder_if_possible
 from dispatcher.maintenance import host_clock
+from workers import logs  # noqa: F401  # sets logging up when a process of Celery starts
 from workers.schedule import SCHEDULE
 
 QUEUES = ("tick", "urgent", "submit", "poll", "control")
@@ -50,6 +51,7 @@ def _transport(broker_url: str) -> dict[str, Any]:
         "worker_disable_prefetch": True,
         "task_publish_retry": False,
         "broker_transport_options": {
+            # When a payload of a host that is gone comes back; a worker that starts again does not wait (payloads.py).
             "visibility_timeout": 3600,
             "socket_timeout": 30,
             "socket_connect_timeout": 5,
@@ -105,15 +107,6 @@ def make_app() -> Celery:
         **settings.celery_tls,
     )
     return celery
-
-
-@setup_logging.connect
-def _one_log_format(loglevel: int | str | None = None, **_: Any) -> None:
-    logging.basicConfig(level=loglevel or logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for noisy in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    # At DEBUG it writes whole URLs, and a question's URL holds the key.
-    logging.getLogger("urllib3").setLevel(logging.INFO)
 
 
 @worker_init.connect

@@ -1,7 +1,8 @@
 """The tasks: each takes an id, calls `dispatcher`, and hints what should follow. None holds logic or SQL.
 
 A task is a hint: losing it, or running it twice, changes nothing. `create_campaign` and `send_message` alone carry a
-payload, so they alone acknowledge late; each run after the first finds its record and repeats nothing.
+payload, so they are kept until it is stored (`payloads.py`); each run after the first finds its record and repeats
+nothing.
 """
 
 import logging
@@ -20,6 +21,7 @@ from dispatcher.results.probing import Prober
 from dispatcher.sending import pump as sending_pump
 from dispatcher.single_messages import send
 from workers.app import app
+from workers.payloads import PayloadTask
 from workers.schedule import EXPIRY
 
 log = logging.getLogger(__name__)
@@ -118,23 +120,23 @@ def load_request(key: str) -> None:
     request_intake.load_request(current.engine, current.settings, key)
 
 
-@app.task(name="dispatcher.create_campaign", acks_late=True, reject_on_worker_lost=True)
-def create_campaign(payload: dict[str, Any]) -> int | None:
+@app.task(bind=True, base=PayloadTask, name="dispatcher.create_campaign")
+def create_campaign(self: PayloadTask, payload: dict[str, Any]) -> int | None:
     """Take a campaign in and load it; see `schemas.payload.CampaignPayload`."""
     current = runtime.current()
-    campaign_id = request_intake.receive(current.engine, current.settings, payload).campaign_id
+    outcome = self.until_stored(lambda: request_intake.receive(current.engine, current.settings, payload))
     _hint("dispatcher.tick")
-    return campaign_id
+    return outcome.campaign_id if outcome else None
 
 
-@app.task(bind=True, name="dispatcher.send_message", acks_late=True, reject_on_worker_lost=True)
-def send_message(self: Any, payload: dict[str, Any]) -> None:
+@app.task(bind=True, base=PayloadTask, name="dispatcher.send_message")
+def send_message(self: PayloadTask, payload: dict[str, Any]) -> None:
     """Send one message now; see `schemas.single.SingleMessage`. Its outcome is a row of `single_message`.
 
     A task that comes twice is the same message: without an idinterno it gets one from the task's own id.
     """
-    again = bool((self.request.delivery_info or {}).get("redelivered"))
-    send.receive(runtime.current(), payload, str(self.request.id or ""), redelivered=again)
+    current, own_id = runtime.current(), str(self.request.id or "")
+    self.until_stored(lambda: send.receive(current, payload, own_id, redelivered=self.again))
 
 
 def _poller(account_id: int) -> Poller | None:

@@ -1,4 +1,4 @@
-"""What the provider says of the account.
+"""What the provider says about the account: balance, expiry, messages sent, and its clock.
 
 Guide: "Consulta de saldo", "Consulta de vencimiento del paquete", "Consulta de mensajes enviados" and "Consulta de la
 fecha del servidor".
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, delete, func, insert
 
+from dispatcher.accounts import binding
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE, provider_local
@@ -29,6 +30,7 @@ T = TypeVar("T")
 CAMPAIGN_TIMEOUT = 5.0
 """Total seconds for each question about a campaign: creating one must not wait for a slow provider."""
 _BALANCE_PAUSE = 10.0  # seconds between two readings of the balance
+_BALANCES_KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,29 +121,28 @@ def record_balance(runtime: Runtime, account_id: int) -> AccountInfo:
     if mine is None:
         return AccountInfo()
     with runtime.engine.connect() as connection:
-        asked = connection.execute(
-            select(tables.account.c.blocked_cause, func.clock_timestamp().label("at")).filter_by(id=account_id)
-        ).one()
+        asked = binding.row(connection, account_id)
     info = AccountInfo(
         saldo=_if_answered(runtime.provider.saldo),
         envios=_if_answered(runtime.provider.envios),
         vencimiento=_if_answered(runtime.provider.vencimiento) if asked.blocked_cause == "contract" else None,
     )
     with runtime.engine.begin() as connection:
-        if cause := _over(info, asked.at):
-            ended = {"account_id": account_id, "cause": cause, "asked_at": asked.at}
+        if cause := _over(info, asked.db_now):
+            ended = {"account_id": account_id, "cause": cause, "asked_at": asked.db_now}
             if connection.execute(query("end_block_by_figures"), ended).first():
                 log.info("account_open account=%s cause=%s", account_id, cause)
         if info.saldo is not None or info.envios is not None:
-            connection.execute(
-                text("INSERT INTO balance (account_id, saldo, envios) VALUES (:id, :saldo, :envios)"),
-                {"id": account_id, "saldo": info.saldo, "envios": info.envios},
-            )
-            connection.execute(
-                text("DELETE FROM balance WHERE account_id = :id AND at < now() - interval '90 days'"),
-                {"id": account_id},
-            )
+            _keep(connection, account_id, info)
     return info
+
+
+def _keep(connection: Connection, account_id: int, info: AccountInfo) -> None:
+    """Keep a reading, and forget the old ones."""
+    balance = tables.balance
+    connection.execute(insert(balance).values(account_id=account_id, saldo=info.saldo, envios=info.envios))
+    old = balance.c.at < func.now() - _BALANCES_KEPT
+    connection.execute(delete(balance).where(balance.c.account_id == account_id, old))
 
 
 def _over(info: AccountInfo, now: datetime) -> str | None:

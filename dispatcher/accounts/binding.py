@@ -1,17 +1,14 @@
 """The account: the provider's URL with a credential. Everything that is sent, asked or probed belongs to one."""
 
-import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
+from dispatcher.accounts.blocking import UNBLOCKED
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
-
-log = logging.getLogger(__name__)
-
-_CLOCK_PAUSE = 5.0  # seconds between questions to a provider that does not answer
-_LONGEST_WAIT = 600.0  # seconds, beyond one poll interval and one call, that no wait of an account ever takes
+from schemas import tables
 
 
 class Bound(NamedTuple):
@@ -25,11 +22,10 @@ def find(connection: Connection, settings: Settings) -> Bound | None:
     """The account of the configured URL and credential; None when there is none, or when another key holds it."""
     if settings.fingerprint is None:
         return None
-    row = connection.execute(
-        text("SELECT id FROM account WHERE provider_url = :url AND fingerprint = :fingerprint"),
-        {"url": settings.provider_url, "fingerprint": settings.fingerprint},
-    ).first()
-    return Bound(row.id, settings.fingerprint) if row else None
+    account = tables.account
+    wanted = (account.c.provider_url == settings.provider_url, account.c.fingerprint == settings.fingerprint)
+    number = connection.execute(select(account.c.id).where(*wanted)).scalar()
+    return None if number is None else Bound(number, settings.fingerprint)
 
 
 def bind(connection: Connection, settings: Settings) -> Bound:
@@ -39,13 +35,8 @@ def bind(connection: Connection, settings: Settings) -> Bound:
         UsageError: no credential is configured, or the database holds this provider under another one.
     """
     fingerprint = settings.require_credential()
-    connection.execute(
-        text(
-            "INSERT INTO account (provider_url, fingerprint) VALUES (:url, :fingerprint) "
-            "ON CONFLICT (provider_url) DO NOTHING"
-        ),
-        {"url": settings.provider_url, "fingerprint": fingerprint},
-    )
+    made = insert(tables.account).values(provider_url=settings.provider_url, fingerprint=fingerprint)
+    connection.execute(made.on_conflict_do_nothing(index_elements=["provider_url"]))
     found = find(connection, settings)
     if found is None:
         raise UsageError(
@@ -64,16 +55,17 @@ def rekey(connection: Connection, settings: Settings) -> tuple[str | None, str]:
         The fingerprint before (None = there was no account yet) and after.
     """
     fingerprint = settings.require_credential()
-    old = connection.execute(
-        text("SELECT fingerprint FROM account WHERE provider_url = :url FOR UPDATE"), {"url": settings.provider_url}
-    ).scalar()
-    if old is None:
+    account = tables.account
+    ours = account.c.provider_url == settings.provider_url
+    before = connection.execute(select(account.c.fingerprint).where(ours).with_for_update()).scalar()
+    if before is None:
         return None, bind(connection, settings).fingerprint
-    connection.execute(
-        text(
-            "UPDATE account SET fingerprint = :new, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, "
-            "failures = 0, retry_at = NULL WHERE provider_url = :url"
-        ),
-        {"new": fingerprint, "url": settings.provider_url},
-    )
-    return str(old), fingerprint
+    connection.execute(update(account).where(ours).values(fingerprint=fingerprint, **UNBLOCKED))
+    return str(before), fingerprint
+
+
+def row(connection: Connection, account_id: int) -> Row[Any]:
+    """The account's row, with the database's clock as `db_now`."""
+    account = tables.account
+    wanted = select(account, func.clock_timestamp().label("db_now")).where(account.c.id == account_id)
+    return connection.execute(wanted).one()

@@ -1,8 +1,9 @@
 """Blocks: an account that the provider refuses sends nothing but one trial per backoff step."""
 
 import logging
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from dispatcher.db.statements import query
 
@@ -11,22 +12,23 @@ log = logging.getLogger(__name__)
 DOUBTS_FOR_TRIAL = 3
 """With this many unresolved doubts, an account claims one trial chunk per backoff step."""
 
+UNBLOCKED: dict[str, Any] = {
+    "blocked_at": None,
+    "blocked_words": None,
+    "blocked_cause": None,
+    "failures": 0,
+    "retry_at": None,
+}
+"""The columns of an account that is neither blocked nor backing off."""
+
 
 def block(connection: Connection, account_id: int, words: str) -> None:
-    """Block the account that the provider refuses, in these words; the log tells when that begins, not each trial."""
+    """Block the account in the provider's words; the log says so when the block begins, not at each trial."""
     row = connection.execute(query("account_blocked"), {"account_id": account_id, "words": words}).one()
     if row.begun:
         log.error("account_blocked account=%s words=%r", account_id, words[:200])
 
 
 def unblock(connection: Connection, account_id: int) -> bool:
-    """End a block by the operator's word; whether there was one."""
-    return bool(
-        connection.execute(
-            text(
-                "UPDATE account SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, failures = 0, "
-                "retry_at = NULL WHERE id = :id AND blocked_at IS NOT NULL RETURNING id"
-            ),
-            {"id": account_id},
-        ).first()
-    )
+    """End a block, because a message was accepted or the operator says so. Returns whether there was one."""
+    return connection.execute(query("end_block"), {"account_id": account_id}).rowcount > 0

@@ -7,14 +7,16 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, func, select, update
 
+from dispatcher.accounts import binding
 from dispatcher.accounts.blocking import DOUBTS_FOR_TRIAL
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE, provider_local
 from dispatcher.errors import AnswerError, ProviderError
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
+from schemas import tables
 
 log = logging.getLogger(__name__)
 
@@ -87,11 +89,11 @@ def measure(runtime: Runtime, account_id: int) -> ProviderClock:
         ProviderError: no usable answer, or a clock too far from ours: what was measured before counts no more either.
     """
     with runtime.engine.connect() as connection:
-        before = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        before = _database_clock(connection)
     date = runtime.anonymous.server_date()
     fecha = date.fecha.replace(tzinfo=PROVIDER_ZONE)
     with runtime.engine.begin() as connection:
-        after = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        after = _database_clock(connection)
         clock = ProviderClock(
             low_ms=round((fecha - after) / timedelta(milliseconds=1)),
             high_ms=round((fecha + timedelta(seconds=1) - before) / timedelta(milliseconds=1)),
@@ -100,20 +102,7 @@ def measure(runtime: Runtime, account_id: int) -> ProviderClock:
             anchor_ms=clock_anchor_ms(after, boot_clock()),
         )
         believed = believable(fecha, runtime.settings.clock_limit, after, datetime.now(UTC))
-        connection.execute(
-            text(
-                "UPDATE account SET clock_low_ms = :low, clock_high_ms = :high, clock_measured_at = :at, "
-                "clock_host = :host, clock_anchor_ms = :anchor WHERE id = :id"
-            ),
-            {
-                "low": clock.low_ms if believed else None,
-                "high": clock.high_ms if believed else None,
-                "at": clock.measured_at if believed else None,
-                "host": clock.host,
-                "anchor": clock.anchor_ms,
-                "id": account_id,
-            },
-        )
+        _keep(connection, account_id, clock, believed)
         if believed:
             longest = runtime.settings.poll_interval + runtime.settings.provider_timeout + _LONGEST_WAIT
             parameters = {"account_id": account_id, "doubts_for_trial": DOUBTS_FOR_TRIAL, "longest": longest}
@@ -121,6 +110,27 @@ def measure(runtime: Runtime, account_id: int) -> ProviderClock:
     if not believed:
         raise _not_believed(account_id, fecha, after, runtime.settings.clock_limit)
     return clock
+
+
+def _database_clock(connection: Connection) -> datetime:
+    now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return now
+
+
+def _keep(connection: Connection, account_id: int, clock: ProviderClock, believed: bool) -> None:
+    """Keep a measurement; one that is not believed leaves none."""
+    account = tables.account
+    connection.execute(
+        update(account)
+        .where(account.c.id == account_id)
+        .values(
+            clock_low_ms=clock.low_ms if believed else None,
+            clock_high_ms=clock.high_ms if believed else None,
+            clock_measured_at=clock.measured_at if believed else None,
+            clock_host=clock.host,
+            clock_anchor_ms=clock.anchor_ms,
+        )
+    )
 
 
 def _not_believed(account_id: int, fecha: datetime, after: datetime, limit: float) -> AnswerError:
@@ -135,7 +145,7 @@ def _not_believed(account_id: int, fecha: datetime, after: datetime, limit: floa
 
 
 def refresh(runtime: Runtime, account_id: int) -> ProviderClock | None:
-    """Measure the provider's clock; None when somebody is at it, it failed a moment ago, or it fails now."""
+    """Measure the provider's clock; None when another worker is asking, asking failed a moment ago, or fails now."""
     lease = runtime.settings.provider_timeout + _PAUSE
     with runtime.engine.begin() as connection:
         mine = connection.execute(query("begin_clock"), {"account_id": account_id, "wait": lease}).first()
@@ -143,15 +153,14 @@ def refresh(runtime: Runtime, account_id: int) -> ProviderClock | None:
         return None
     clock = measure_or_none(runtime, account_id)
     with runtime.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE account SET clock_ask_at = clock_timestamp() + make_interval(secs => :pause) WHERE id = :id"),
-            {"pause": None if clock else _PAUSE, "id": account_id},
-        )
+        ask_at = None if clock else func.clock_timestamp() + timedelta(seconds=_PAUSE)
+        account = tables.account
+        connection.execute(update(account).where(account.c.id == account_id).values(clock_ask_at=ask_at))
     return clock
 
 
 def ready(runtime: Runtime, account_id: int) -> ProviderClock | None:
-    """A measurement that holds now, else what `refresh` brings: many may call this, one of them asks."""
+    """A measurement that holds now, else what `refresh` brings: of many callers at once, one asks the provider."""
     return _trusted(runtime, account_id) or refresh(runtime, account_id)
 
 
@@ -165,10 +174,8 @@ def ensure(runtime: Runtime, account_id: int) -> ProviderClock:
 
 
 def _trusted(runtime: Runtime, account_id: int) -> ProviderClock | None:
-    with runtime.engine.begin() as connection:
-        row = connection.execute(
-            text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account_id}
-        ).one()
+    with runtime.engine.connect() as connection:
+        row = binding.row(connection, account_id)
     clock = of_row(row)
     return clock if clock and clock.trustworthy(row.db_now, host_id(), boot_clock()) else None
 
@@ -195,9 +202,7 @@ def _or_none(
 
 def now_at_provider(connection: Connection, account_id: int) -> datetime:
     """The provider's clock, as well as it is known; the database's while it was never measured."""
-    row = connection.execute(
-        text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account_id}
-    ).one()
+    row = binding.row(connection, account_id)
     clock = of_row(row)
     now: datetime = row.db_now
     return now + timedelta(milliseconds=(clock.low_ms + clock.high_ms) / 2) if clock else now

@@ -1,7 +1,7 @@
 """Campaigns that other services hand in: one campaign a key, whole or not at all, finished after a crash.
 
 The payload is stored first: from then on the database knows the request, whatever happens to the task that brought it.
-The load and the new state of the request commit together. An advisory lock keeps ten calls from loading ten times.
+The load and the new state of the request commit together. A lease keeps ten calls from loading ten times.
 """
 
 import logging
@@ -10,12 +10,14 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, Text, cast, func, literal, null, select, update
+from sqlalchemy import Connection, Engine, Text, and_, cast, func, literal, null, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from dispatcher.accounts import account_info
-from dispatcher.campaigns import loading
+from dispatcher.campaigns import loading, request_lease
+from dispatcher.campaigns.request_lease import Lease, LeaseLost
 from dispatcher.campaigns.request_payload import (
+    UNSTORABLE,
     explain,
     key_of,
     list_file,
@@ -24,7 +26,8 @@ from dispatcher.campaigns.request_payload import (
     storable_json,
 )
 from dispatcher.config import Settings
-from dispatcher.db.statements import query
+from dispatcher.db import outage
+from dispatcher.db.outage import storable
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients, open_source
 from schemas import tables
@@ -58,21 +61,33 @@ _OTHER_PAYLOAD = Outcome("other_payload", error="another payload came with this 
 
 
 def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
-    """Store a payload and load it; `campaign_request` keeps the outcome."""
+    """Store a payload and load it; `campaign_request` keeps the outcome.
+
+    Raises:
+        SQLAlchemyError, psycopg.Error: the payload cannot be stored now, or its outcome cannot be read.
+    """
     try:
         payload = CampaignPayload.model_validate(raw)
         stored = storable_json(payload)
         digest = payload_hash(payload, settings)
-    except (ValueError, UsageError) as error:
-        _refuse(engine, key_of(raw), raw, explain(error))
-        return Outcome("refused", error=explain(error))
+    except UNSTORABLE as error:
+        return _refuse(engine, raw, explain(error))
     key = payload.idempotency_key
-    with engine.begin() as connection:
-        state = _store(connection, key, digest, stored)
+    try:
+        with engine.begin() as connection:
+            state = _store(connection, key, digest, stored)
+    except outage.ERRORS as error:
+        if not outage.lasts(error):
+            raise
+        return _refuse(engine, raw, f"the payload cannot be stored: {type(error).__name__}")
     if state == "other_payload":
         return _OTHER_PAYLOAD
     if state != "created":
-        load_request(engine, settings, key)
+        try:
+            load_request(engine, settings, key)
+        except outage.ERRORS as error:
+            # The payload is stored, so the tick has it loaded once the database is well again.
+            log.warning("loading_waits key=%s why=%s", key, type(error).__name__)
     return _outcome(engine, key, digest)
 
 
@@ -107,7 +122,7 @@ def _outcome(engine: Engine, key: str, digest: str) -> Outcome:
 
 def pending(engine: Engine) -> list[str]:
     """The keys of requests that were stored and that nobody has been loading for a while: their worker died."""
-    abandoned = _request.c.updated_at < func.now() - _ABANDONED_AFTER
+    abandoned = and_(request_lease.is_free(), _request.c.updated_at < func.now() - _ABANDONED_AFTER)
     keys = select(_request.c.idempotency_key).where(_request.c.state == "received", abandoned)
     with engine.connect() as connection:
         return list(connection.execute(keys.order_by(_request.c.created_at).limit(10)).scalars())
@@ -115,50 +130,48 @@ def pending(engine: Engine) -> list[str]:
 
 def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
     """Load a stored payload. Returns the campaign's number; None when it was refused, or another process loads it."""
-    with engine.connect() as connection:
-        lock = {"key": f"campaign_request:{key}"}
-        if not connection.execute(query("try_lock_request"), lock).scalar():
-            return None
-        connection.commit()
-        try:
-            return _load_locked(connection, settings, key)
-        finally:
-            connection.rollback()
-            connection.execute(query("unlock_request"), lock)
-            connection.commit()
-
-
-def _load_locked(connection: Connection, settings: Settings, key: str) -> int | None:
-    """Count the try and commit that; then load."""
-    tried = update(_request).where(_request.c.idempotency_key == key, _request.c.state == "received")
-    tried = tried.values(tries=_request.c.tries + 1, updated_at=func.now())
-    row = connection.execute(tried.returning(_request.c.payload, _request.c.payload_hash, _request.c.tries)).first()
-    connection.commit()
-    if row is None:
-        loaded = select(_request.c.campaign_id).where(_request.c.idempotency_key == key)
-        return connection.execute(loaded).scalar()
-    if row.tries > MAX_TRIES:
-        _end(connection, key, "failed", f"loading was cut off {MAX_TRIES} times: see the log of the worker")
+    lease = Lease.take(engine, key)
+    if lease is None:
+        with engine.connect() as connection:
+            loaded = select(_request.c.campaign_id).where(_request.c.idempotency_key == key)
+            return connection.execute(loaded).scalar()
+    if lease.row.tries > MAX_TRIES:
+        _end(engine, lease, "failed", f"loading was cut off {MAX_TRIES} times: see the log of the worker")
         return None
     try:
-        campaign_id = _load(connection, settings, key, row)
-        connection.commit()
-    except (UsageError, ValidationError) as error:
-        connection.rollback()
-        _end(connection, key, "refused", explain(error))
-        return None
-    return campaign_id
+        with lease.renewed(), engine.connect() as connection:
+            campaign_id = _load(connection, settings, lease)
+            connection.commit()
+            return campaign_id
+    except (UsageError, ValidationError, RecursionError) as error:
+        _end(engine, lease, "refused", explain(error))
+    except LeaseLost as error:
+        log.warning("request_lost key=%s why=%s", key, error)
+    except outage.ERRORS as error:
+        if not outage.lasts(error):
+            lease.give_up(counts=False)
+            raise
+        _end(engine, lease, "refused", f"the list cannot be stored: {type(error).__name__}")
+    except Exception:
+        lease.give_up(counts=True)
+        raise
+    return None
 
 
-def _load(connection: Connection, settings: Settings, key: str, row: Any) -> int:
-    """Load the campaign and record it in its request, in the caller's transaction."""
+def _load(connection: Connection, settings: Settings, lease: Lease) -> int:
+    """Load the campaign and record it in its request, in the caller's transaction.
+
+    Raises:
+        LeaseLost: another process has taken over, so nothing of this may be committed.
+    """
+    row = lease.row
     payload = CampaignPayload.model_validate(row.payload)
     spec = payload.spec()
     # The provider is asked before the first statement below opens a transaction.
     info = account_info.fetch_for_campaign(settings, required=True) if payload.require_balance else None
     if payload.recipients is not None:
         source = from_recipients(payload.recipients)
-        spec = spec.model_copy(update={"name": spec.name or key})
+        spec = spec.model_copy(update={"name": spec.name or lease.key})
     else:
         if payload_hash(payload, settings) != row.payload_hash:
             raise UsageError(
@@ -168,17 +181,20 @@ def _load(connection: Connection, settings: Settings, key: str, row: Any) -> int
         source = open_source(list_file(settings, payload.file or ""))
     with source:
         loaded = loading.load(connection, settings, spec, source, info=info)
-    created = update(_request).where(_request.c.idempotency_key == key)
-    created = created.values(state="created", campaign_id=loaded.campaign_id, payload=null(), error=None)
-    connection.execute(created.values(updated_at=func.now()))
+    # From here on the request's row is locked: a process that stands still now must not keep it from others for long.
+    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout TO DEFAULT")
+    created = update(_request).where(lease.is_held).values(state="created", campaign_id=loaded.campaign_id)
+    created = created.values(payload=null(), error=None, holder=None, lease_until=None, updated_at=func.now())
+    if connection.execute(created).rowcount == 0:
+        raise LeaseLost
     return loaded.campaign_id
 
 
-def _end(connection: Connection, key: str, state: str, error: str) -> None:
-    ended = update(_request).where(_request.c.idempotency_key == key, _request.c.state == "received")
-    connection.execute(ended.values(state=state, error=error, payload=null(), updated_at=func.now()))
-    connection.commit()
-    log.warning("request_%s key=%s error=%s", state, key, error)
+def _end(engine: Engine, lease: Lease, state: str, error: str) -> None:
+    ended = update(_request).where(lease.is_held).values(state=state, error=storable(error), payload=null())
+    with engine.begin() as connection:
+        connection.execute(ended.values(holder=None, lease_until=None, updated_at=func.now()))
+    log.warning("request_%s key=%s error=%s", state, lease.key, error)
 
 
 def _note_other_payload(connection: Connection, key: str) -> None:
@@ -189,11 +205,12 @@ def _note_other_payload(connection: Connection, key: str) -> None:
     )
 
 
-def _refuse(engine: Engine, key: str, raw: Any, error: str) -> None:
+def _refuse(engine: Engine, raw: Any, error: str) -> Outcome:
     """Record a refusal where the caller looks for it; without a key only the log has it."""
+    key, error = key_of(raw), storable(error)
     log.warning("request_refused key=%s error=%s", key or None, error)
     if not key:
-        return
+        return Outcome("refused", error=error)
     new = insert(_request).values(idempotency_key=key, payload_hash=raw_hash(raw), state="refused", error=error)
     refused = new.on_conflict_do_update(
         index_elements=["idempotency_key"],
@@ -203,3 +220,4 @@ def _refuse(engine: Engine, key: str, raw: Any, error: str) -> None:
     with engine.begin() as connection:
         if connection.execute(refused.returning(_request.c.state)).first() is None:
             _note_other_payload(connection, key)
+    return Outcome("refused", error=error)

@@ -12,10 +12,14 @@ from dispatcher.config import Settings
 from dispatcher.errors import UsageError
 from schemas.payload import CampaignPayload
 
+UNSTORABLE = (UsageError, ValueError, TypeError, RecursionError, OSError)
+"""What says that a payload can never be stored as it is."""
+
 
 def key_of(raw: Any) -> str:
     """The idempotency key of something that need not be a payload; empty when it has none that can be stored."""
-    key = str(raw.get("idempotency_key") or "").strip()[:200] if isinstance(raw, dict) else ""
+    given = raw.get("idempotency_key") if isinstance(raw, dict) else None
+    key = str(given or "").strip()[:200] if isinstance(given, (str, int, float)) else ""
     return key if key.isprintable() else ""
 
 
@@ -57,7 +61,10 @@ def payload_hash(payload: CampaignPayload, settings: Settings) -> str:
 
 def raw_hash(raw: Any) -> str:
     """The hash under which something that is not a valid payload is recorded."""
-    return hashlib.sha256(_sorted_json(raw)).hexdigest()
+    try:
+        return hashlib.sha256(_sorted_json(raw)).hexdigest()
+    except UNSTORABLE:
+        return ""
 
 
 def _sorted_json(value: Any) -> bytes:
@@ -75,8 +82,8 @@ def storable_json(payload: CampaignPayload) -> str:
     return written.replace("\\u0000", "\\u2400")
 
 
-def explain(error: ValueError | UsageError) -> str:
-    """What is wrong with a payload, in sentences for its sender."""
+def explain(error: Exception) -> str:
+    """What is wrong with a payload or its list, in sentences for its sender."""
     if isinstance(error, ValidationError):
         return "; ".join(
             f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg'].removeprefix('Value error, ')}"
@@ -85,4 +92,8 @@ def explain(error: ValueError | UsageError) -> str:
     if isinstance(error, UsageError):
         # Errors of the ingest have no full stop of their own.
         return f"{str(error).rstrip('.')}. {error.hint or ''}".strip()
+    if isinstance(error, RecursionError):
+        return "the payload is nested too deep"
+    if isinstance(error, OSError):
+        return f"the file cannot be read: {error.strerror}"
     return f"the payload cannot be stored: {error}"[:2000]

@@ -7,17 +7,22 @@ more. To lose none, read them, store them, and mark them afterwards.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
 from typing import Any, Literal, Protocol
 
+import requests
 import zeep.exceptions
 
 from dispatcher.errors import AnswerError
 from dispatcher.provider import answers, envelopes, form, replies
 from dispatcher.provider.call import Call
-from dispatcher.provider.client import Access, is_framed, read_body
+from dispatcher.provider.client import Access, is_framed, read_body, read_chunks
 from dispatcher.provider.deadline import Deadline
 from dispatcher.provider.exchange import ask
 from dispatcher.provider.replies import Replies
+from dispatcher.provider.spool import Spool
 from dispatcher.provider.webservice import Fields, NoEnvelope, Unreadable, WebService
 
 log = logging.getLogger(__name__)
@@ -25,10 +30,31 @@ log = logging.getLogger(__name__)
 _RECEIVE = "RecibirSMS"
 INBOX = "obtener_sms_entrada.asp"
 LARGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes of an answer that must be in memory as a whole: a table, or an envelope of the Web Service."""
+LARGEST_INBOX = 1024 * 1024 * 1024
+"""Bytes of an answer of lines, which is spooled to disk."""
+_CHUNK = 1024 * 1024
+_STRANGERS = 100  # lines that belong to no reply: enough to see what they are
 
 
 class Inbox(Protocol):
     """A way to pull replies."""
+
+    def batches(
+        self,
+        origen: str | None = None,
+        *,
+        only_unread: bool = False,
+        mark_read: bool = False,
+        with_idinterno: bool = True,
+    ) -> Iterator[Replies]:
+        """The account's replies, those of the number `origen` alone if given, in batches: the oldest batch first.
+
+        In each batch the newest reply comes first. `only_unread`, `mark_read` and `with_idinterno` are SOLONOLEIDOS,
+        MARCARCOMOLEIDOS and TRAERIDINTERNO. Raises `AnswerError` for an answer that cannot be read whole, after what
+        came whole of it: the newest replies.
+        """
+        ...
 
     def pull(
         self,
@@ -38,11 +64,7 @@ class Inbox(Protocol):
         mark_read: bool = False,
         with_idinterno: bool = True,
     ) -> Replies:
-        """The account's replies, those of the number `origen` alone if given, the newest first.
-
-        `only_unread`, `mark_read` and `with_idinterno` are SOLONOLEIDOS, MARCARCOMOLEIDOS and TRAERIDINTERNO. Raises
-        `AnswerError` for an answer that cannot be read whole.
-        """
+        """All of `batches` at once, the newest reply first; `AnswerError` for an answer that cannot be read whole."""
         ...
 
     def close(self) -> None:
@@ -70,6 +92,19 @@ class HttpInbox:
         """Name the provider and never the key."""
         return f"HttpInbox({self._access.client.base!r})"
 
+    def batches(
+        self,
+        origen: str | None = None,
+        *,
+        only_unread: bool = False,
+        mark_read: bool = False,
+        with_idinterno: bool = True,
+    ) -> Iterator[Replies]:
+        """See `Inbox.batches`; one GET. In text, an inbox of any size takes the memory of one batch."""
+        flags = {"only_unread": only_unread, "mark_read": mark_read, "with_idinterno": with_idinterno}
+        query = form.inbox_form(self._access.apikey, origen, excel=self._excel, **flags)
+        return self._table(query) if self._excel else self._lines(query)
+
     def pull(
         self,
         origen: str | None = None,
@@ -79,20 +114,50 @@ class HttpInbox:
         with_idinterno: bool = True,
     ) -> Replies:
         """See `Inbox.pull`; one GET."""
-        access = self._access
         flags = {"only_unread": only_unread, "mark_read": mark_read, "with_idinterno": with_idinterno}
-        query = form.inbox_form(access.apikey, origen, excel=self._excel, **flags)
-        call = Call(access.timeout)
+        batches = [*self.batches(origen, **flags)][::-1]
+        return Replies(chain.from_iterable(batches), malformed=sum(batch.malformed for batch in batches))
+
+    def _lines(self, query: bytes) -> Iterator[Replies]:
+        """The answer is spooled first: so it can be read from its end, and the provider waits for nobody."""
+        call, failure = Call(self._access.timeout), None
+        with Spool() as spool:
+            try:
+                ask(call, lambda: self._spool(query, call, spool), self._access.apikey)
+            except AnswerError as error:
+                failure = error
+            some, strangers = False, list[str]()
+            for slice_ in spool.backwards():
+                batch, odd = replies.parse_slice(slice_)
+                some, strangers = some or bool(batch), [*odd, *strangers][:_STRANGERS]
+                yield batch
+        if failure is not None:
+            raise failure
+        ask(call, lambda: replies.require_no_page(strangers, some=some), self._access.apikey)
+
+    def _spool(self, query: bytes, call: Call, spool: Spool) -> None:
+        response = self._response(query, call)
+        with closing(read_chunks(response, _CHUNK)) as chunks:
+            for slice_ in replies.slices(chunks, framed=is_framed(response)):
+                spool.write(slice_)
+                if spool.size > LARGEST_INBOX:
+                    raise AnswerError(reason="too_large")
+
+    def _table(self, query: bytes) -> Iterator[Replies]:
+        call = Call(self._access.timeout)
 
         def question() -> Replies:
-            response = access.client.exchange(f"{INBOX}?{query.decode('ascii')}", None, call)
-            body = read_body(response, LARGEST_ANSWER)
-            if response.status_code != 200:
-                answers.require_answer(response.status_code, body)
-            read = replies.parse_excel if self._excel else replies.parse_text
-            return read(body, framed=is_framed(response))
+            response = self._response(query, call)
+            return replies.parse_excel(read_body(response, LARGEST_ANSWER), framed=is_framed(response))
 
-        return ask(call, question, access.apikey)
+        yield ask(call, question, self._access.apikey)
+
+    def _response(self, query: bytes, call: Call) -> requests.Response:
+        """The page's answer, its body unread; `AnswerError` for another status than 200."""
+        response = self._access.client.exchange(f"{INBOX}?{query.decode('ascii')}", None, call)
+        if response.status_code != 200:
+            answers.require_answer(response.status_code, read_body(response, LARGEST_ANSWER))
+        return response
 
     def close(self) -> None:
         """Close the calling thread's connections; the next call opens new ones."""
@@ -112,6 +177,17 @@ class SoapInbox:
         """Name the Web Service and never the user's clave."""
         return f"SoapInbox({self._service.url!r})"
 
+    def batches(
+        self,
+        origen: str | None = None,
+        *,
+        only_unread: bool = False,
+        mark_read: bool = False,
+        with_idinterno: bool = True,
+    ) -> Iterator[Replies]:
+        """See `Inbox.batches`; there is one, since an envelope is read as a whole."""
+        yield self.pull(origen, only_unread=only_unread, mark_read=mark_read, with_idinterno=with_idinterno)
+
     def pull(
         self,
         origen: str | None = None,
@@ -120,7 +196,7 @@ class SoapInbox:
         mark_read: bool = False,
         with_idinterno: bool = True,
     ) -> Replies:
-        """See `Inbox.pull`; one POST, which is a question all the same."""
+        """See `Inbox.pull`; one POST, which is a question all the same. `LARGEST_ANSWER` is the limit."""
         deadline = Deadline(self._service.timeout)
         self._service.ready(deadline)
         call = Call(max(deadline.remaining(), 0.001))

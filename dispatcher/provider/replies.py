@@ -6,7 +6,7 @@ Guide "Recepción de mensajes vía HTTP (PULL)". The texts are what people wrote
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html.parser import HTMLParser
@@ -44,6 +44,9 @@ class Replies(list[Reply]):
         self.malformed, self.repaired = malformed, repaired
 
 
+LONGEST_REPLY = 1024 * 1024
+"""Bytes of an answer in which a reply must begin; one has a few hundred."""
+
 _END = r"(?:\r\n|\n|\r)"
 _FECHA = r"\d{4}-\d\d-\d\d\s+\d\d:\d\d:\d\d"
 # A text may have tabs and line ends of its own, but no line in it begins like another reply.
@@ -52,7 +55,14 @@ _RECORD = re.compile(
     rf"(?:\t(?P<idinterno>[^\t\r\n]*))?[ ]*(?:{_END}|\Z)",
     re.DOTALL | re.ASCII,
 )
+# Most replies are one line without tabs in their text, and this finds those ten times faster.
+_SIMPLE_RECORD = re.compile(
+    rf"(?P<origen>\+?\d{{1,20}})\t(?P<texto>[^\t\r\n]*)\t(?P<fecha>{_FECHA})\t(?P<id>\d{{1,18}})"
+    rf"(?:\t(?P<idinterno>[^\t\r\n]*))?[ ]*(?:{_END}|\Z)",
+    re.ASCII,
+)
 _LINE = re.compile(rf"[^\r\n]*(?:{_END}|\Z)")
+_NEXT_REPLY = re.compile(rb"(?:\r\n|\n|\r)(?=\+?\d{4,20}\t)")
 _ORIGEN = re.compile(r"\+?\d{1,20}", re.ASCII)
 _ID = re.compile(r"\d{1,18}", re.ASCII)
 
@@ -60,19 +70,57 @@ _ID = re.compile(r"\d{1,18}", re.ASCII)
 def parse_text(body: bytes, *, framed: bool) -> Replies:
     """Lines `NUMERO TAB TEXTO TAB FECHA TAB ID [TAB ID INTERNO]`; an empty body is an empty inbox.
 
-    `framed` says whether the transport proves that the body is whole: without that, an empty one proves nothing, and
-    neither does a last line without an end. Raises `AnswerError` for those, for a page, and for a sentence.
+    Raises what `slices` and `require_no_page` raise.
     """
-    if not framed and not body.endswith((b"\n", b"\r")):
-        raise AnswerError("The answer may have been cut.", reason="cut" if body.strip() else "empty")
-    replies, strangers = _records(answers.decode(body))
-    # Looked for outside the replies only: a person may well write "<html>".
+    replies, strangers = Replies(), list[str]()
+    for slice_ in slices([body], framed=framed):
+        found, odd = parse_slice(slice_)
+        replies += found
+        replies.malformed += found.malformed
+        strangers += odd
+    require_no_page(strangers, some=bool(replies))
+    return replies
+
+
+def slices(chunks: Iterable[bytes], *, framed: bool) -> Iterator[bytes]:
+    """Cut an answer of lines, however long, into slices that each begin with a reply and end with one.
+
+    `framed` says whether the transport proves that the answer is whole: without that, an empty one proves nothing, and
+    neither does a last line without an end. Raises `AnswerError` for those, when every slice before was yielded, and
+    for more than `LONGEST_REPLY` bytes in which no reply begins.
+    """
+    rest, some = b"", False
+    for chunk in chunks:
+        rest += chunk
+        begins = 0
+        for begin in _NEXT_REPLY.finditer(rest):
+            begins = begin.end()
+        if begins:
+            yield rest[:begins]
+            rest, some = rest[begins:], True
+        if len(rest) > LONGEST_REPLY:
+            raise AnswerError(reason="too_large", words=answers.words_of(rest))
+    if not framed and not rest.endswith((b"\n", b"\r")):
+        raise AnswerError("The answer may have been cut.", reason="cut" if some or rest.strip() else "empty")
+    if rest:
+        yield rest
+
+
+def parse_slice(slice_: bytes) -> tuple[Replies, list[str]]:
+    """Every reply in a slice, and the lines that belong to none."""
+    return _records(answers.decode(slice_))
+
+
+def require_no_page(strangers: Sequence[str], *, some: bool) -> None:
+    """Raise `AnswerError` when the lines that belong to no reply are a page, or the whole answer is a sentence.
+
+    They are all that is looked at: a person may well write "<html>". `some` says whether there were any replies.
+    """
     rest = "\n".join(strangers).encode("latin-1")
     if rest and answers.is_html(rest):
         raise AnswerError(reason="html", words=answers.words_of(rest))
-    if rest and not replies:
+    if rest and not some:
         raise answers.no_result_line(rest)
-    return replies
 
 
 def parse_excel(body: bytes, *, framed: bool) -> Replies:
@@ -115,7 +163,7 @@ def _records(text: str) -> tuple[Replies, list[str]]:
     """Every reply in `text`, and the lines that belong to none."""
     replies, strangers, at = Replies(), [], 0
     while at < len(text):
-        found = _RECORD.match(text, at)
+        found = _SIMPLE_RECORD.match(text, at) or _RECORD.match(text, at)
         reply = found and _reply(**found.groupdict())
         if found is None or reply is None:
             found = _LINE.match(text, at)

@@ -1,4 +1,4 @@
-"""Replies as people read them: the list, and one of them."""
+"""Stored replies, for people to read: the list, and one of them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ARRAY, BigInteger, Connection, Row, Select, any_, literal, select
 
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
+from schemas import tables
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply as it is kept; `id` is the ID SMS MASIVOS, None while a PUSH has not met its pulled reply."""
+    """A stored reply; `id` is the ID SMS MASIVOS, None for a PUSH whose pulled reply has not come yet."""
 
     id: int | None
     origen: str
@@ -44,17 +45,18 @@ def listing(
     rows: Sequence[int] | None = None,
 ) -> list[Reply]:
     """Replies, the newest first; `rows` are row numbers as `pull` returns them."""
-    found = connection.execute(
-        text(
-            "SELECT * FROM inbox WHERE (CAST(:kind AS text) IS NULL OR kind = :kind) "
-            "AND (CAST(:campaign AS bigint) IS NULL OR campaign_id = :campaign) "
-            "AND (CAST(:origen AS text) IS NULL OR origen = :origen) "
-            "AND (CAST(:rows AS bigint[]) IS NULL OR reply_no = ANY(CAST(:rows AS bigint[]))) "
-            "ORDER BY received_at DESC, id DESC NULLS FIRST, reply_no DESC LIMIT :limit"
-        ),
-        {"kind": kind, "campaign": campaign_id, "origen": origen, "rows": rows, "limit": limit},
-    ).all()
-    return [Reply(**{name: getattr(row, name) for name in Reply.__slots__}) for row in found]
+    reply = tables.reply.c
+    wanted = _replies()
+    if kind is not None:
+        wanted = wanted.where(reply.kind == kind)
+    if campaign_id is not None:
+        wanted = wanted.where(reply.campaign_id == campaign_id)
+    if origen is not None:
+        wanted = wanted.where(reply.origen == origen)
+    if rows is not None:
+        wanted = wanted.where(reply.id == any_(literal(list(rows), ARRAY(BigInteger))))
+    newest_first = (reply.received_at.desc(), reply.provider_id.desc().nulls_first(), reply.id.desc())
+    return [_of(row) for row in connection.execute(wanted.order_by(*newest_first).limit(limit))]
 
 
 def find(connection: Connection, number: int) -> Reply:
@@ -63,7 +65,28 @@ def find(connection: Connection, number: int) -> Reply:
     Raises:
         UsageError: there is none.
     """
-    row = connection.execute(text("SELECT * FROM inbox WHERE id = :id"), {"id": number}).first()
+    row = connection.execute(_replies().where(tables.reply.c.provider_id == number)).first()
     if row is None:
         raise UsageError(f"There is no reply {number}.", hint="`dispatcher inbox list` shows them.")
-    return Reply(**{name: getattr(row, name) for name in Reply.__slots__})
+    return _of(row)
+
+
+def _replies() -> Select[Any]:
+    """Every reply but the repeats of a PUSH, as the view `inbox` has them."""
+    reply = tables.reply
+    return select(reply).where(reply.c.repeated_at.is_(None))
+
+
+def _of(row: Row[Any]) -> Reply:
+    return Reply(
+        id=row.provider_id,
+        origen=row.origen,
+        texto=row.texto,
+        received_at=row.received_at,
+        idinterno=row.idinterno,
+        campaign_id=row.campaign_id,
+        seq=row.seq,
+        kind=row.kind,
+        source=row.source,
+        provisional=row.provider_id is None,
+    )

@@ -1,8 +1,8 @@
-"""Where replies are kept: each once, linked to the message that it answers, heeded when it says BAJA.
+"""Where replies are stored: each once, linked to the message that it answers; a BAJA opts its sender out at once.
 
 A PUSH brings no number and no time (guide, "Recepción de mensajes vía HTTP (PUSH)"), so it is provisional until the
-pulled reply that it is one with is known: same number, text and idinterno within ten minutes, one to one, oldest
-first, whichever of the two comes first. Times are the provider's (-03); its clock is measured.
+same reply is pulled: same sender, text and idinterno within ten minutes. They are matched one to one, oldest first,
+whichever of the two comes first. Times are the provider's (-03), by its measured clock.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, exists, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from dispatcher.accounts import provider_clock
 from dispatcher.db.statements import query
@@ -25,19 +26,22 @@ from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.provider.replies import Reply
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import optouts
+from schemas import tables
 
 log = logging.getLogger(__name__)
 
 MAX_TEXT = 2_000
-"""Characters of a reply's text that are taken; ten parts of a long SMS are fewer."""
-_BATCH = 200
+"""Characters of a text that are kept; a long SMS of ten parts has fewer."""
+_BATCH = 1_000
 
 Way = Literal["pull", "soap", "push"]
+Links = dict[str, tuple[int, int]]
+"""(campaign, seq) by idinterno."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Incoming:
-    """One reply on its way into the table."""
+    """One reply, ready to be stored."""
 
     origen: str
     texto: str
@@ -48,14 +52,17 @@ class _Incoming:
 
 
 def plain(texto: str) -> str:
-    """What PUSH and PULL of one reply agree on: latin-1 loses other letters, the inbox's lines have no tabs or ends."""
+    """What a PUSH and a pulled copy of one text have in common.
+
+    The inbox writes latin-1 and loses every other letter; its lines hold no tabs and no line ends.
+    """
     composed = unicodedata.normalize("NFC", texto)
     latin = "".join(char if ord(char) < 256 else "?" for char in composed)
     return " ".join(re.sub(r"\?[\s?]*", "? ", latin).split())
 
 
-def number_of(origen: str, country: str) -> str:
-    """Who wrote, in national digits where that can be told, else as it came."""
+def sender(origen: str, country: str) -> str:
+    """The number that a reply came from: national digits where it is a number of that country, else as it came."""
     found = normalise(origen, country)
     return origen.strip() if isinstance(found, PhoneProblem) else found
 
@@ -71,58 +78,44 @@ class ReplyStore:
         self._words = optouts.Words(runtime.settings.optout_words)
 
     def pulled(self, replies: Iterable[Reply], way: Way) -> list[int]:
-        """Store what a pull brought, the oldest first. Returns the row numbers of what was new, or met its PUSH."""
-        coming = [self._incoming(reply.origen, reply.texto, reply.idinterno, reply) for reply in reversed([*replies])]
+        """Store pulled replies, which come newest first. Returns the row numbers of what was new, or met its PUSH."""
+        incoming = [self._incoming(each.origen, each.texto, each.idinterno, each) for each in reversed([*replies])]
         kept: list[int] = []
-        for start in range(0, len(coming), _BATCH):
-            batch = coming[start : start + _BATCH]
+        for start in range(0, len(incoming), _BATCH):
             with self._engine.begin() as connection:
-                connection.execute(query("lock_inbox"), {"account_id": self._account_id})
-                known = self._known(connection, batch)
-                links = self._links(connection, batch)
-                for each in batch:
-                    if each.provider_id not in known:
-                        kept += self._take(connection, each, links, way)
+                kept += self._store_batch(connection, incoming[start : start + _BATCH], way)
         return kept
 
     def pushed(self, origen: str, texto: str, reference: str | None) -> tuple[int, bool]:
-        """Store what a PUSH brought, committed when this returns.
+        """Store a PUSH; it is committed when this returns.
 
         Returns:
-            The row's number, and whether it is new (False: its reply had been pulled already).
+            The row's number, and whether it is new (False: its reply had been pulled before).
         """
-        coming = self._incoming(origen, texto, reference)
+        incoming = self._incoming(origen, texto, reference)
         with self._engine.begin() as connection:
-            connection.execute(query("lock_inbox"), {"account_id": self._account_id})
+            self._lock(connection)
             now = provider_clock.now_at_provider(connection, self._account_id)
-            met = connection.execute(
-                query("meet_pulled"),
-                {
-                    "account_id": self._account_id,
-                    "origen": coming.origen,
-                    "plain": coming.plain,
-                    "idinterno": coming.idinterno,
-                    "now": now,
-                },
+            parameters = {"origen": incoming.origen, "plain": incoming.plain, "idinterno": incoming.idinterno}
+            known = connection.execute(
+                query("meet_pulled"), {"account_id": self._account_id, "now": now, **parameters}
             ).scalar()
-            if met is not None:
-                return int(met), False
-            links = self._links(connection, [coming])
-            (number,) = self._insert(connection, coming, links, "push", now)
+            if known is not None:
+                return int(known), False
+            (number,) = self._insert(connection, [incoming], "push", now)
             return number, True
 
     def drop_repeats(self, read_at: datetime) -> int:
-        """After the whole inbox was read: set repeated PUSHes aside. Returns how many."""
+        """Set aside the PUSHes that came twice; `read_at` is when the whole inbox was read. Returns how many."""
         with self._engine.begin() as connection:
-            connection.execute(query("lock_inbox"), {"account_id": self._account_id})
-            return len(
-                connection.execute(query("drop_repeats"), {"account_id": self._account_id, "read_at": read_at}).all()
-            )
+            self._lock(connection)
+            parameters = {"account_id": self._account_id, "read_at": read_at}
+            return len(connection.execute(query("drop_repeats"), parameters).all())
 
     def _incoming(self, origen: str, texto: str, reference: str | None, reply: Reply | None = None) -> _Incoming:
         said = texto.replace("\x00", " ")[:MAX_TEXT]
         return _Incoming(
-            origen=number_of(origen, self._country),
+            origen=sender(origen, self._country),
             texto=said,
             plain=plain(said),
             idinterno=(reference or "").strip().replace("\x00", "")[:50] or None,
@@ -130,82 +123,103 @@ class ReplyStore:
             received_at=reply.fecha.replace(tzinfo=PROVIDER_ZONE) if reply else None,
         )
 
-    def _known(self, connection: Connection, batch: Sequence[_Incoming]) -> set[int]:
-        return set(
-            connection.execute(
-                text("SELECT provider_id FROM reply WHERE account_id = :account AND provider_id = ANY(:ids)"),
-                {"account": self._account_id, "ids": [each.provider_id for each in batch]},
-            ).scalars()
-        )
+    def _lock(self, connection: Connection) -> None:
+        connection.execute(query("lock_inbox"), {"account_id": self._account_id})
 
-    def _links(self, connection: Connection, batch: Sequence[_Incoming]) -> dict[str, tuple[int, int]]:
-        """(campaign, seq) of each idinterno that is one of ours."""
-        decoded = {each.idinterno: idinterno.decode(each.idinterno) for each in batch if each.idinterno}
+    def _store_batch(self, connection: Connection, batch: Sequence[_Incoming], way: Way) -> list[int]:
+        self._lock(connection)
+        new = self._new(connection, batch)
+        if not new:
+            return []
+        kept, unmet = [], new
+        if self._pushes_wait(connection):
+            met = {each.provider_id: self._meet_push(connection, each) for each in new}
+            kept = [number for number in met.values() if number is not None]
+            unmet = [each for each in new if met[each.provider_id] is None]
+        return kept + self._insert(connection, unmet, way)
+
+    def _new(self, connection: Connection, batch: Sequence[_Incoming]) -> list[_Incoming]:
+        """Those of a batch that are not stored yet; one that the answer has twice comes once."""
+        once = {each.provider_id: each for each in batch}
+        reply = tables.reply.c
+        known = select(reply.provider_id).where(reply.account_id == self._account_id, reply.provider_id.in_(once))
+        for number in connection.execute(known).scalars():
+            once.pop(number, None)
+        return list(once.values())
+
+    def _pushes_wait(self, connection: Connection) -> bool:
+        """Whether any PUSH waits for its pulled reply."""
+        reply = tables.reply.c
+        provisional = (reply.provider_id.is_(None), reply.repeated_at.is_(None))
+        wanted = select(exists().where(reply.account_id == self._account_id, *provisional))
+        return bool(connection.execute(wanted).scalar())
+
+    def _meet_push(self, connection: Connection, incoming: _Incoming) -> int | None:
+        """Make one row of a pulled reply and its PUSH; None when no PUSH is the same reply."""
+        parameters = {
+            "account_id": self._account_id,
+            "provider_id": incoming.provider_id,
+            "origen": incoming.origen,
+            "texto": incoming.texto,
+            "plain": incoming.plain,
+            "idinterno": incoming.idinterno,
+            "received_at": incoming.received_at,
+        }
+        number = connection.execute(query("adopt_push"), parameters).scalar()
+        return None if number is None else int(number)
+
+    def _insert(
+        self, connection: Connection, incoming: Sequence[_Incoming], way: Way, at: datetime | None = None
+    ) -> list[int]:
+        """Store replies that nobody had; those that say BAJA opt their senders out. Returns the rows' numbers."""
+        if not incoming:
+            return []
+        links = self._links(connection, incoming)
+        reply = tables.reply
+        new = insert(reply).on_conflict_do_nothing(index_elements=["account_id", "provider_id"])
+        if way == "push":
+            new = new.values(pushed_at=func.clock_timestamp())
+        rows = [self._row(each, links, way, at) for each in incoming]
+        shown = (reply.c.id, reply.c.kind, reply.c.campaign_id, reply.c.origen, reply.c.texto, reply.c.received_at)
+        stored = connection.execute(new.returning(*shown), rows).all()
+        for row in stored:
+            log.info("reply no=%s way=%s kind=%s campaign=%s", row.id, way, row.kind, row.campaign_id)
+            if row.kind == "optout":
+                optouts.add(connection, row.origen, source="reply", reason=row.texto, at=row.received_at)
+        return [row.id for row in stored]
+
+    def _row(self, incoming: _Incoming, links: Links, way: Way, at: datetime | None) -> dict[str, Any]:
+        campaign_id, seq = links.get(incoming.idinterno or "", (None, None))
+        return {
+            "account_id": self._account_id,
+            "provider_id": incoming.provider_id,
+            "origen": incoming.origen,
+            "texto": incoming.texto,
+            "plain": incoming.plain,
+            "received_at": at or incoming.received_at,
+            "idinterno": incoming.idinterno,
+            "campaign_id": campaign_id,
+            "seq": seq,
+            "source": way,
+            "kind": self._words.meant_by(incoming.texto),
+        }
+
+    def _links(self, connection: Connection, incoming: Sequence[_Incoming]) -> Links:
+        """The message that each reply answers, where its idinterno is one of ours."""
+        decoded = {each.idinterno: idinterno.decode(each.idinterno) for each in incoming if each.idinterno}
         wanted = {found.campaign_id for found in decoded.values() if found and found.campaign_id < 2**63}
         if not wanted:
             return {}
-        rows = connection.execute(
-            text("SELECT id, prefix, messages FROM campaign WHERE account_id = :account AND id = ANY(:ids)"),
-            {"account": self._account_id, "ids": sorted(wanted)},
-        ).all()
-        campaigns = {row.id: row for row in rows}
+        campaign = tables.campaign.c
+        ours = select(campaign.id, campaign.prefix, campaign.messages).where(
+            campaign.account_id == self._account_id, campaign.id.in_(sorted(wanted))
+        )
+        campaigns = {row.id: row for row in connection.execute(ours)}
         return {
             name: (found.campaign_id, found.seq)
             for name, found in decoded.items()
             if found
-            and (campaign := campaigns.get(found.campaign_id))
-            and campaign.prefix == found.prefix
-            and found.seq <= campaign.messages
+            and (known := campaigns.get(found.campaign_id))
+            and known.prefix == found.prefix
+            and found.seq <= known.messages
         }
-
-    def _take(
-        self, connection: Connection, coming: _Incoming, links: dict[str, tuple[int, int]], way: Way
-    ) -> list[int]:
-        adopted = connection.execute(
-            query("adopt_push"),
-            {
-                "account_id": self._account_id,
-                "provider_id": coming.provider_id,
-                "origen": coming.origen,
-                "texto": coming.texto,
-                "plain": coming.plain,
-                "idinterno": coming.idinterno,
-                "received_at": coming.received_at,
-            },
-        ).scalar()
-        if adopted is not None:
-            return [int(adopted)]
-        return self._insert(connection, coming, links, way, coming.received_at)
-
-    def _insert(
-        self,
-        connection: Connection,
-        coming: _Incoming,
-        links: dict[str, tuple[int, int]],
-        way: Way,
-        at: datetime | None,
-    ) -> list[int]:
-        campaign_id, seq = links.get(coming.idinterno or "", (None, None))
-        kind = self._words.meant_by(coming.texto)
-        number = connection.execute(
-            query("store_reply"),
-            {
-                "account_id": self._account_id,
-                "provider_id": coming.provider_id,
-                "origen": coming.origen,
-                "texto": coming.texto,
-                "plain": coming.plain,
-                "received_at": at,
-                "idinterno": coming.idinterno,
-                "campaign_id": campaign_id,
-                "seq": seq,
-                "source": way,
-                "kind": kind,
-            },
-        ).scalar()
-        if number is None:
-            return []
-        log.info("reply no=%s way=%s kind=%s campaign=%s", number, way, kind, campaign_id)
-        if kind == "optout":
-            optouts.add(connection, coming.origen, source="reply", reason=coming.texto, at=at)
-        return [int(number)]

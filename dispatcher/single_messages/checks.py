@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.config import Settings
+from dispatcher.db.outage import storable
 from dispatcher.domain import sms_text as texts
 from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.domain.window import parse_moment, provider_local
@@ -39,7 +40,7 @@ class Draft:
     @property
     def storable_text(self) -> str:
         """The text as the record has it."""
-        return self.texto[:2000].replace("\x00", " ")
+        return storable(self.texto[:2000])
 
 
 def check_offered(wanted: SingleMessage, transport: Transport) -> None:
@@ -68,7 +69,7 @@ def draft(
     number = normalise(wanted.number, settings.country)
     texto = wanted.text if wanted.strict_text else texts.transliterate(wanted.text)[0]
     if isinstance(number, PhoneProblem):
-        return Draft(wanted.number[:40], texto, start, Refusal(number.code, number.detail))
+        return Draft(storable(wanted.number[:40]), texto, start, Refusal(number.code, number.detail))
     refusal = (
         _text_problem(texto, settings.company)
         or _window_problem(settings, clock, now, start)

@@ -1,22 +1,25 @@
 """Records of single messages: one for each idinterno, taken by one call at a time.
 
-What is committed here before a call is what keeps a message from going out twice: a record that another process has,
-that was accepted, or whose outcome nobody knows, is never taken by itself.
+A record is committed before its call, and that keeps a message from going out twice: nobody takes a record by itself
+when another process has it, when it was accepted, or when its outcome is unknown.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, func, select, update
 
 from dispatcher.config import Settings
+from dispatcher.db.outage import storable
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
 from dispatcher.single_messages.checks import Draft
-from dispatcher.transports import Transport
+from dispatcher.transports import TRANSPORTS, Transport
+from schemas import tables
 from schemas.single import SingleMessage
 
 LEASE_MARGIN = 30.0
@@ -60,6 +63,40 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A message that somebody wants to be sent, with all that its record needs.
+
+    `first_only`: only when it has no record yet, not even one that was proven undelivered.
+    """
+
+    account_id: int
+    idinterno: str
+    wanted: SingleMessage
+    transport: Transport
+    draft: Draft
+    first_only: bool = False
+
+    @property
+    def callable_states(self) -> list[str]:
+        """The states of an earlier record that this request may follow with a call of its own."""
+        if self.first_only:
+            return []
+        # Our own refusal says nothing about a call whose outcome is unknown.
+        unknown_too = self.wanted.retry_unknown and self.draft.refusal is None
+        return [*_AGAIN, "unknown"] if unknown_too else [*_AGAIN]
+
+    def is_recorded_in(self, row: Row[Any]) -> bool:
+        """Whether a record is this very message's."""
+        return (row.destino, row.texto, row.html) == (self.draft.number, self.draft.storable_text, self.wanted.html)
+
+    def refused(self) -> Sent:
+        """What became of it when our own checks refuse it."""
+        refusal = self.draft.refusal
+        assert refusal is not None
+        return Sent(self.idinterno, self.draft.number, "refused", refusal.code, refusal.words, self.transport)
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """A committed record: this process alone may make its call, once."""
 
@@ -70,100 +107,117 @@ class Taken:
     again: bool  # an earlier call of it had an unknown outcome
 
 
-def take(
-    connection: Connection,
-    settings: Settings,
-    account_id: int,
-    idinterno: str,
-    wanted: SingleMessage,
-    transport: Transport,
-    draft: Draft,
-    first_only: bool,
-) -> Taken | Sent:
-    """Record a message, or take one that may be called again; what became of it when neither may be."""
-    refusal = draft.refusal
+def take(connection: Connection, settings: Settings, request: Request) -> Taken | Sent:
+    """Record a message, or take a record that may be called again; what became of the message when neither may be.
+
+    Raises:
+        UsageError: its idinterno is another message's.
+    """
     lease = settings.provider_timeout + LEASE_MARGIN
-    new = connection.execute(
-        query("take_single"),
-        {
-            "account_id": account_id,
-            "idinterno": idinterno,
-            "destino": draft.number,
-            "texto": draft.storable_text,
-            "transport": transport,
-            "test": wanted.test,
-            "start_at": draft.start_at,
-            "html": wanted.html,
-            "state": "refused" if refusal else "sending",
-            "code": refusal.code if refusal else None,
-            "text": refusal.words if refusal else None,
-            "lease": lease,
-        },
-    ).first()
+    new = _record(connection, request, lease)
     if new is not None:
         if settings.rate:
-            _count_for_rate(connection, account_id, settings.rate)
-        if refusal:
-            return Sent(idinterno, draft.number, "refused", refusal.code, refusal.words, transport)
-        return Taken(new.id, new.attempt, account_id, draft.number, again=False)
-    connection.execute(query("expire_singles"))
-    row = _row(connection, account_id, idinterno)
-    if (row.destino, row.texto, row.html) != (draft.number, draft.storable_text, wanted.html):
+            _count_for_rate(connection, request.account_id, settings.rate)
+        if request.draft.refusal is not None:
+            return request.refused()
+        return Taken(new.id, new.attempt, request.account_id, request.draft.number, again=False)
+    return _take_again(connection, request, lease)
+
+
+def refuse(
+    connection: Connection,
+    account_id: int,
+    idinterno: str,
+    fields: dict[str, Any],
+    words: str,
+    transport: Transport,
+) -> None:
+    """Record that a message cannot be sent; nothing when its idinterno has a record already.
+
+    `fields` are those of the payload, whatever they hold; `transport` is the configured one.
+    """
+    number, texto = (value if isinstance(value := fields.get(name), str) else "" for name in ("number", "text"))
+    parameters = {
+        "account_id": account_id,
+        "idinterno": idinterno,
+        "destino": storable(number[:40]),
+        "texto": storable(texto[:2000]),
+        "transport": given if (given := fields.get("transport")) in TRANSPORTS else transport,
+        "test": False,
+        "start_at": None,
+        "html": None,
+        "state": "refused",
+        "code": None,
+        "text": storable(words[:500]),
+        "lease": 0,
+    }
+    connection.execute(query("take_single"), parameters)
+
+
+def _record(connection: Connection, request: Request, lease: float) -> Row[Any] | None:
+    """A new record, `sending` or `refused`; None when the idinterno has one already."""
+    draft, wanted = request.draft, request.wanted
+    refusal = draft.refusal
+    parameters = {
+        "account_id": request.account_id,
+        "idinterno": request.idinterno,
+        "destino": draft.number,
+        "texto": draft.storable_text,
+        "transport": request.transport,
+        "test": wanted.test,
+        "start_at": draft.start_at,
+        "html": wanted.html,
+        "state": "refused" if refusal else "sending",
+        "code": refusal.code if refusal else None,
+        "text": refusal.words if refusal else None,
+        "lease": lease,
+    }
+    return connection.execute(query("take_single"), parameters).first()
+
+
+def _take_again(connection: Connection, request: Request, lease: float) -> Taken | Sent:
+    """Take the record that the idinterno has, if this request may follow it."""
+    expire(connection)
+    row = _row(connection, request.account_id, request.idinterno)
+    if not request.is_recorded_in(row):
         raise UsageError(
-            f"Another message has the idinterno {idinterno}.", hint="Give each message an idinterno of its own."
+            f"Another message has the idinterno {request.idinterno}.", hint="Give each message an idinterno of its own."
         )
-    if first_only:
+    states = request.callable_states
+    if row.state not in states:
         return _sent(row)
-    states = [*_AGAIN, "unknown"] if wanted.retry_unknown else [*_AGAIN]
-    if row.state not in states or (refusal and row.state == "unknown"):
+    if request.draft.refusal is not None:
+        return request.refused()
+    again = {"id": row.id, "attempt": row.attempt, "states": states, "transport": request.transport, "lease": lease}
+    taken = connection.execute(query("retake_single"), again).first()
+    if taken is None:
         return _sent(row)
-    if refusal:
-        return Sent(idinterno, draft.number, "refused", refusal.code, refusal.words, transport)
-    retaken = connection.execute(
-        query("retake_single"),
-        {"id": row.id, "attempt": row.attempt, "states": states, "transport": transport, "lease": lease},
-    ).first()
-    if retaken is None:
-        return _sent(row)
-    return Taken(retaken.id, retaken.attempt, account_id, draft.number, again=row.state == "unknown")
+    return Taken(taken.id, taken.attempt, request.account_id, request.draft.number, again=row.state == "unknown")
 
 
 def _count_for_rate(connection: Connection, account_id: int, rate: int) -> None:
     """A single message waits for no slot, but the campaigns after it wait for its share of the rate."""
-    connection.execute(
-        text(
-            "UPDATE account SET rate_free_at = greatest(rate_free_at, clock_timestamp()) "
-            "+ make_interval(secs => 60.0 / :rate) WHERE id = :id"
-        ),
-        {"rate": rate, "id": account_id},
-    )
+    account = tables.account
+    free_at = func.greatest(account.c.rate_free_at, func.clock_timestamp()) + timedelta(seconds=60 / rate)
+    connection.execute(update(account).where(account.c.id == account_id).values(rate_free_at=free_at))
 
 
 def finish(connection: Connection, taken: Taken, sent: Sent) -> None:
-    """Write the outcome of the call down."""
-    connection.execute(
-        query("finish_single"),
-        {
-            "id": taken.id,
-            "attempt": taken.attempt,
-            "state": sent.status,
-            "code": sent.code,
-            "text": sent.text[:500].replace("\x00", " "),
-        },
-    )
+    """Write down the outcome of the call."""
+    outcome = {"state": sent.status, "code": sent.code, "text": storable(sent.text[:500])}
+    connection.execute(query("finish_single"), {"id": taken.id, "attempt": taken.attempt, **outcome})
 
 
 def expire(connection: Connection) -> int:
-    """Records whose process died before the outcome: `unknown`. Returns how many."""
+    """Records whose process died before the outcome was known become `unknown`. Returns how many."""
     return len(connection.execute(query("expire_singles")).all())
 
 
-def _row(connection: Connection, account_id: int, idinterno: str) -> Any:
-    return connection.execute(
-        text("SELECT * FROM single_message WHERE account_id = :account AND upper(idinterno) = upper(:idinterno)"),
-        {"account": account_id, "idinterno": idinterno},
-    ).first()
+def _row(connection: Connection, account_id: int, idinterno: str) -> Row[Any]:
+    single = tables.single_message
+    same_idinterno = func.upper(single.c.idinterno) == idinterno.upper()
+    return connection.execute(select(single).where(single.c.account_id == account_id, same_idinterno)).one()
 
 
-def _sent(row: Any) -> Sent:
+def _sent(row: Row[Any]) -> Sent:
     return Sent(row.idinterno, row.destino, row.state, row.code, row.text or "", row.transport)

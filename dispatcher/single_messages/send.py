@@ -1,14 +1,16 @@
-"""One message now: the one path of `dispatcher send`, of the task `dispatcher.send_message` and of a library call.
+"""One message now: what `dispatcher send`, the task `dispatcher.send_message` and a library call all use.
 
-It is checked like a row of a campaign, with the guide's codes; recorded and committed; called once; its outcome is
-written down. A call whose outcome nobody knows stays `unknown` and is never made again by itself: the caller may ask
-for another one, in which the provider's own guard against repeats (-4) vouches that the first one had arrived.
+A message is checked like a row of a campaign, with the guide's codes. It is recorded and committed, the provider is
+called once, and the outcome is written down. A call whose outcome is unknown stays `unknown` and is never repeated by
+itself. The caller may ask for another call: the provider's own guard against repeats (-4) then proves that the first
+one had arrived.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,10 +18,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from dispatcher.accounts import binding, blocking, provider_clock
 from dispatcher.config import Settings
+from dispatcher.db import outage
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard, UsageError
@@ -37,6 +41,7 @@ from schemas.single import SingleMessage
 log = logging.getLogger(__name__)
 
 _IDENTICAL = -4
+_FINISH_WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between two tries to write an outcome down
 
 
 def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -> Sent:
@@ -76,25 +81,58 @@ def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -
 
 
 def receive(runtime: Runtime, payload: dict[str, Any], task_id: str, *, redelivered: bool = False) -> Sent | None:
-    """Send what came as a task. What cannot be carried out is in the log alone: there is no record without a message.
+    """Send what came as a task; None when it cannot be carried out, which its record then says.
 
     A payload without an idinterno gets one from the task's id, so that a task that comes twice is one message. A task
     that comes again makes no call for a message that has a record: whoever read there that it failed may have sent it
-    otherwise since.
+    otherwise since. When the provider's clock cannot be measured there is no record: the log says so.
+
+    Raises:
+        SQLAlchemyError: the database cannot store it now; nothing was sent.
     """
+    own = re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]
     try:
         wanted = SingleMessage.model_validate(payload)
         again = redelivered
-        if wanted.idinterno is None and (own := re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]):
+        if wanted.idinterno is None and own:
             wanted = wanted.model_copy(update={"idinterno": f"T{own}"})
             again = True  # a record under this name is this very task's
         return send(runtime, wanted, first_only=again)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        log.error("send_refused task=%s why=%s: %s", task_id, first["loc"][0] if first["loc"] else "", first["msg"])
-    except (UsageError, ProviderError) as error:
+    except ProviderError as error:
         log.error("send_refused task=%s why=%s", task_id, error)
+        return None
+    except ValidationError as error:
+        words = _words(error)
+    except UsageError as error:
+        words = f"{error} {error.hint or ''}".strip()
+    except SQLAlchemyError as error:
+        if not outage.lasts(error):
+            raise
+        words = "the message cannot be stored"
+    log.error("send_refused task=%s why=%s", task_id, words)
+    _record_refusal(runtime, payload, own, words)
     return None
+
+
+def _words(error: ValidationError) -> str:
+    """What is wrong with a payload, without repeating what its fields hold."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = first["loc"][0] if first["loc"] else ""
+    # A field that nobody knows has a name that may be anything.
+    return f"{field if field in SingleMessage.model_fields else 'another field'}: {first['msg']}"
+
+
+def _record_refusal(runtime: Runtime, payload: Any, own: str, words: str) -> None:
+    """Keep a refusal where the caller looks for it: under its idinterno, or the one that the task's id gives."""
+    fields = payload if isinstance(payload, dict) else {}
+    given = fields.get("idinterno")
+    idinterno = given if isinstance(given, str) and re.fullmatch(r"[0-9A-Za-z]{1,50}", given) else f"T{own}"
+    try:
+        with runtime.engine.begin() as connection:
+            account = binding.find(connection, runtime.settings) or binding.bind(connection, runtime.settings)
+            records.refuse(connection, account.id, idinterno, fields, words, runtime.settings.transport)
+    except UsageError as error:
+        log.error("refusal_not_recorded idinterno=%s why=%s", idinterno, error)
 
 
 # -- before the call -------------------------------------------------------------------------------------------------
@@ -112,25 +150,21 @@ def _prepare(
     settings = runtime.settings
     for _ in range(3):
         with runtime.engine.begin() as connection:
-            account = binding.find(connection, settings) or binding.bind(connection, settings)
-            row = connection.execute(
-                text("SELECT *, clock_timestamp() AS db_now FROM account WHERE id = :id"), {"id": account.id}
-            ).one()
+            bound = binding.find(connection, settings) or binding.bind(connection, settings)
+            account = binding.row(connection, bound.id)
             began = boot_clock()
-            clock = provider_clock.of_row(row)
-            if clock is not None and clock.trustworthy(row.db_now, provider_clock.host_id(), began):
-                draft = checks.draft(connection, settings, wanted, clock, row.db_now)
-                if draft.refusal is None and row.blocked_at is not None:
-                    draft = replace(draft, refusal=_block_problem(connection, row))
-                taken = records.take(
-                    connection, runtime.settings, account.id, idinterno, wanted, transport, draft, first_only
-                )
-                return taken, draft, clock.bounds(row.db_now)[1], began
-        provider_clock.measure(runtime, account.id)
+            clock = provider_clock.of_row(account)
+            if clock is not None and clock.trustworthy(account.db_now, provider_clock.host_id(), began):
+                draft = checks.draft(connection, settings, wanted, clock, account.db_now)
+                if draft.refusal is None and account.blocked_at is not None:
+                    draft = replace(draft, refusal=_block_problem(connection, account))
+                request = records.Request(bound.id, idinterno, wanted, transport, draft, first_only)
+                return records.take(connection, settings, request), draft, clock.bounds(account.db_now)[1], began
+        provider_clock.measure(runtime, bound.id)
     raise UsageError("The clock of this machine or of the database keeps jumping, so the window cannot be kept.")
 
 
-def _block_problem(connection: Connection, account: Any) -> Refusal | None:
+def _block_problem(connection: Connection, account: Row[Any]) -> Refusal | None:
     """Nothing goes out of a blocked account, but for one trial a backoff step."""
     if connection.execute(query("take_trial"), {"account_id": account.id}).first():
         return None
@@ -198,25 +232,41 @@ def _of_error(error: ProviderError, again: bool) -> _Outcome:
 
 
 def _finish(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | None) -> Sent:
-    """Write the outcome down; a list and the account take note of it in the same transaction."""
-    with runtime.engine.begin() as connection:
-        # The account before the message, as when it was taken.
-        _tell_account(connection, runtime.settings, taken.account_id, sent, account_words)
-        records.finish(connection, taken, sent)
-        at = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-        from_results.apply_suppression(
-            connection, taken.number, sent.code, sent.text[:400], at.astimezone(PROVIDER_ZONE)
-        )
+    """Write down the outcome, also when the database is away for a moment: nobody will know it again.
+
+    After the last try the record becomes `unknown` when its lease runs out; the call is never made again by itself.
+    """
+    for wait in (*_FINISH_WAITS, None):
+        try:
+            _write_down(runtime, taken, sent, account_words)
+            break
+        except SQLAlchemyError as error:
+            log.warning("outcome_waits single=%s status=%s why=%s", taken.id, sent.status, type(error).__name__)
+            if wait is None or outage.lasts(error):
+                log.error("outcome_not_recorded single=%s attempt=%s status=%s", taken.id, taken.attempt, sent.status)
+                return sent
+            time.sleep(wait)
     log.info("sent single=%s attempt=%s status=%s code=%s", taken.id, taken.attempt, sent.status, sent.code)
     return sent
+
+
+def _write_down(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | None) -> None:
+    """The outcome, and in the same transaction what it says about the account and the number."""
+    with runtime.engine.begin() as connection:
+        # The account's row before the message's, in the order in which they were locked when it was taken.
+        _tell_account(connection, runtime.settings, taken.account_id, sent, account_words)
+        records.finish(connection, taken, sent)
+        at = connection.execute(select(func.clock_timestamp())).scalar_one()
+        words, here = sent.text[:400], at.astimezone(PROVIDER_ZONE)
+        from_results.apply_suppression(connection, taken.number, sent.code, words, here)
 
 
 def _tell_account(
     connection: Connection, settings: Settings, account_id: int, sent: Sent, account_words: str | None
 ) -> None:
-    """Block the account that was refused, or end the block of one that is accepted.
+    """Block the account when its credential was refused, or end the block when its message was accepted.
 
-    A mail server's words are not the provider's, and another credential than the account's says nothing of it.
+    A mail server's words are not the provider's, and what another credential meets says nothing about the account.
     """
     if sent.transport == "smtp":
         return
@@ -224,4 +274,4 @@ def _tell_account(
     if account_words and (own_credential or account_scope(account_words) in ("credit", "contract")):
         blocking.block(connection, account_id, account_words)
     elif sent.status == "accepted" and own_credential:
-        connection.execute(query("end_block"), {"account_id": account_id})
+        blocking.unblock(connection, account_id)

@@ -1,10 +1,11 @@
 """What the failure tests share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from dispatcher.runtime import Runtime
+from ops.embedded import Embedded
 from ops.simulator.process import SimulatorProcess
 from tests.acceptance.live_system import LiveSystem
 from tests.processes import Cluster
@@ -20,3 +21,11 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
 def live(simulator: SimulatorProcess, cluster: Cluster, make_runtime: Callable[..., Runtime]) -> LiveSystem:
     """A live with nothing running yet but the provider."""
     return LiveSystem(simulator, cluster, make_runtime(), make_runtime)
+
+
+@pytest.fixture
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """A broker that a test may kill, without a database."""
+    home = Embedded(tmp_path_factory.mktemp("broker"))
+    with home.using(database=False):
+        yield home

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from tests.acceptance.live_system import LiveSystem
 from tests.conftest import wait_until
 
 QUEUES = ("submit", "poll", "control", "urgent")
-
-
-@pytest.fixture
-def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    """A broker that a test may kill, without a database."""
-    home = Embedded(tmp_path_factory.mktemp("broker"))
-    with home.using(database=False):
-        yield home
 
 
 def kill_broker(home: Embedded) -> None:

@@ -80,6 +80,9 @@ CREATE TABLE account (
     inbox_read_at timestamptz,          -- begin of the last pull that worked
     inbox_whole_at timestamptz,         -- begin of the last pull of the whole inbox that worked
     inbox_words text,                   -- why the last pull failed
+    inbox_marking_at timestamptz,       -- begin of a marking whose answer is not stored: replies may be missing
+    inbox_whole_failures int NOT NULL DEFAULT 0,
+    inbox_whole_retry_at timestamptz,   -- no pull of the whole inbox begins before
     stale_at timestamptz,               -- when a witness showed that the database is older than what was posted
     stale_words text,                   -- what it showed
     probe_lease_until timestamptz,
@@ -290,8 +293,12 @@ CREATE TABLE campaign_request (
     state text NOT NULL CHECK (state IN ('received', 'created', 'refused', 'failed')),
     error text,
     tries int NOT NULL DEFAULT 0,
+    holder text,                        -- the process that loads it
+    lease_until timestamptz,            -- when another may take over
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK ((holder IS NULL) = (lease_until IS NULL)),
+    CHECK (state = 'received' OR holder IS NULL),
     CHECK ((state = 'created') = (campaign_id IS NOT NULL)),
     CHECK ((state = 'received') <= (payload IS NOT NULL))
 );

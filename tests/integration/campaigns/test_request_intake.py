@@ -171,6 +171,38 @@ def test_what_json_carries_and_the_database_cannot_hold_is_no_crash(core: CoreHa
         assert row.error
 
 
+def nested(depth: int) -> Any:
+    found: Any = "x"
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+NEVER_STORABLE: list[dict[str, Any]] = [
+    {"a\x00b": 1},
+    {"\ud800": 1},
+    {"surprise": nested(900)},
+    {"name": "\ud800"},
+    {"start": "a\x00b"},
+    {"file": "\ud800", "recipients": None},
+    {"priority": nested(900)},
+]
+
+
+@pytest.mark.parametrize("fields", NEVER_STORABLE, ids=lambda fields: ascii(next(iter(fields))))
+def test_what_can_never_be_stored_is_refused_and_no_crash(core: CoreHarness, fields: dict[str, Any]) -> None:
+    outcome = request_intake.receive(core.engine, core.settings, payload(**fields))
+    assert outcome.state == "refused"
+    row = request(core)
+    assert (row.state, row.error) == ("refused", outcome.error)
+    assert campaigns_in(core) == 0
+
+
+def test_what_is_nested_too_deep_for_a_row_is_no_crash(core: CoreHarness) -> None:
+    receive(core, payload(recipients=[{"telefono": "1144445555", "n": nested(900)}]))
+    assert request(core).state in ("created", "refused")
+
+
 def test_a_file_of_the_inbox_is_loaded(core: CoreHarness) -> None:
     (lists(core) / "list.csv").write_text("telefono,n\n1144445555,Ana\n1144446666,Eva\n")
     campaign = receive(core, payload(file="list.csv"))
@@ -254,8 +286,14 @@ def killed_in_the_middle(core: CoreHarness, environment: dict[str, str]) -> Core
     return core
 
 
+def let_leases_run_out(core: CoreHarness) -> None:
+    """What the clock does in half a minute, when nobody renews them."""
+    core.do("UPDATE campaign_request SET lease_until = now() - interval '1 second' WHERE holder IS NOT NULL")
+
+
 def finish(core: CoreHarness) -> bool:
     """What the tick does a few seconds later."""
+    let_leases_run_out(core)
     core.do("UPDATE campaign_request SET updated_at = now() - interval '1 minute' WHERE state = 'received'")
     for key in maintenance_tick.tick(core.runtime).requests:
         request_intake.load_request(core.engine, core.settings, key)
@@ -275,6 +313,8 @@ def test_a_loader_killed_in_the_middle_leaves_none_and_the_tick_makes_it_whole(
 
 def test_the_callers_own_retry_after_a_kill_makes_it_whole(killed_in_the_middle: CoreHarness) -> None:
     core = killed_in_the_middle
+    assert receive(core, payload(file="list.csv")) is None, "its lease still runs"
+    let_leases_run_out(core)
     campaign = wait_until(lambda: receive(core, payload(file="list.csv")), 15)
     assert campaigns_in(core) == 1
     assert core.statuses(campaign) == {"pending": 1000}

@@ -96,18 +96,18 @@ def test_a_reply_whose_marked_answer_got_lost_comes_with_the_next_pull(
     simulator.reply(ANA, "uno")
     simulator.set_faults({"kind": "close", "endpoint": "inbox", "when": "after", "after": 1, "times": 1})
     reading = letters.runtime.inbox("http")
-    ask = reading.pull
+    ask = reading.batches
 
     def then_another(*args: object, **flags: object) -> object:
-        found = ask(*args, **flags)  # type: ignore[arg-type]
+        found = [*ask(*args, **flags)]  # type: ignore[arg-type]
         if not flags.get("mark_read"):
             simulator.reply(ANA, "entre leer y marcar")
         return found
 
-    reading.pull = then_another  # type: ignore[method-assign,assignment]
+    reading.batches = then_another  # type: ignore[method-assign,assignment]
     with pytest.raises(AnswerError):
         letters.pull()
-    reading.pull = ask  # type: ignore[method-assign]
+    reading.batches = ask  # type: ignore[method-assign]
     assert all(reply["read"] for reply in simulator.replies())
     letters.stepper.sql("UPDATE account SET inbox_at = NULL")
     reply_pull.pull_due(letters.runtime)

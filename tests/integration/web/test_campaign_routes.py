@@ -10,6 +10,7 @@ import requests
 
 from dispatcher.runtime import Runtime
 from dispatcher.web.campaign_routes import MAX_BYTES
+from tests.integration.campaigns.test_request_intake import NEVER_STORABLE
 from tests.integration.stepper import Stepper
 from tests.integration.web.test_app import serving
 
@@ -71,6 +72,16 @@ def test_ten_calls_at_once_make_one_campaign_and_each_learns_which(client: Clien
     assert len({answer["campaign_id"] for status, answer in answers if status == 201}) == 1
     assert client.create(PAYLOAD)[0] == 201
     assert campaigns_in(runtime) == 1
+
+
+@pytest.mark.parametrize("fields", NEVER_STORABLE, ids=lambda fields: ascii(next(iter(fields))))
+def test_what_can_never_be_stored_is_the_callers_mistake_and_not_to_be_sent_again(
+    client: Client, fields: dict[str, Any]
+) -> None:
+    status, answer = client.create({**PAYLOAD, **fields})
+    assert (status, answer["state"]) == (422, "refused")
+    assert answer["error"]
+    assert client.create(PAYLOAD)[0] == 201, "its key is free for a corrected payload"
 
 
 def test_another_payload_under_the_key_is_refused(client: Client, runtime: Runtime) -> None:

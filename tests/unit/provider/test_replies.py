@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dispatcher.errors import AnswerError
-from dispatcher.provider.replies import Reply, of_rows, parse_excel, parse_text
+from dispatcher.provider.replies import Reply, of_rows, parse_excel, parse_slice, parse_text, slices
+from dispatcher.provider.spool import Spool
 
 LATIN = st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x85")
 MOMENTS = st.datetimes(datetime(2001, 1, 1), datetime(2099, 1, 1)).map(lambda moment: moment.replace(microsecond=0))
@@ -37,6 +38,48 @@ def test_replies_come_through_text_as_they_were(replies: list[Reply], end: str, 
     read = parse_text(body.encode("latin-1"), framed=True)
     assert list(read) == replies
     assert read.malformed == 0
+
+
+@given(
+    REPLIES,
+    st.text(st.sampled_from("ab1\t\r\n "), max_size=30),
+    st.sampled_from(["\r\n", "\n", "\r"]),
+    st.integers(1, 60),
+)
+def test_however_an_answer_is_cut_into_pieces_its_replies_are_the_same(
+    replies: list[Reply], odd: str, end: str, size: int
+) -> None:
+    body = end.join([*map(line, replies), odd, *map(line, replies[:1])]).encode("latin-1")
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    read = [parse_slice(slice_) for slice_ in slices(pieces, framed=True)]
+    whole, strangers = parse_slice(body)
+    assert [reply for found, _ in read for reply in found] == list(whole)
+    assert [stranger for _, odd in read for stranger in odd] == strangers
+
+
+def test_of_an_answer_that_may_have_been_cut_all_but_the_last_reply_is_kept() -> None:
+    body = "".join(f"1161880001\thola\t2026-01-01 10:00:00\t{n}\r\n" for n in range(3)).encode()
+    cut = slices([body[:60], body[60:-4]], framed=False)
+    kept = [next(cut), next(cut)]
+    assert [reply.id for slice_ in kept for reply in parse_slice(slice_)[0]] == [0, 1]
+    with pytest.raises(AnswerError):
+        next(cut)
+
+
+def test_an_answer_in_which_no_reply_ever_begins_is_given_up() -> None:
+    taken = iter([b"x" * 500_000] * 10)
+    with pytest.raises(AnswerError) as caught:
+        list(slices(taken, framed=True))
+    assert caught.value.reason == "too_large"
+    assert len(list(taken)) >= 5
+
+
+@given(st.lists(st.binary(max_size=50), max_size=10))
+def test_a_spool_is_read_from_its_end(given: list[bytes]) -> None:
+    with Spool() as spool:
+        for slice_ in given:
+            spool.write(slice_)
+        assert list(spool.backwards()) == given[::-1]
 
 
 @given(REPLIES)
