@@ -64,7 +64,8 @@ def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
     """Store a payload and load it; `campaign_request` keeps the outcome.
 
     Raises:
-        SQLAlchemyError, psycopg.Error: the payload cannot be stored now, or its outcome cannot be read.
+        SQLAlchemyError, psycopg.Error: the payload cannot be stored or loaded now, or its outcome cannot be read. The
+            same payload under the same key may come again.
     """
     try:
         payload = CampaignPayload.model_validate(raw)
@@ -86,8 +87,10 @@ def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
         try:
             load_request(engine, settings, key)
         except outage.ERRORS as error:
-            # The payload is stored, so the tick has it loaded once the database is well again.
+            # The payload is stored, so the tick has it loaded once the database is well again. The caller is told that
+            # it is not loaded yet, and may send the same again.
             log.warning("loading_waits key=%s why=%s", key, type(error).__name__)
+            raise
     return _outcome(engine, key, digest)
 
 

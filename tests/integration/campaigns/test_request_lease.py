@@ -118,7 +118,9 @@ def test_an_outage_in_the_middle_is_no_try_and_the_payload_stays(
     with monkeypatch.context() as patched:
         broken(patched, error)
         for _ in range(5):
-            assert request_intake.receive(core.engine, core.settings, payload()).state == "received"
+            with pytest.raises(type(error)):
+                request_intake.receive(core.engine, core.settings, payload())
+            assert request(core).state == "received"
     assert (request(core).tries, request(core).holder) == (0, None)
     assert pending(core) == ["k1"]
     assert receive(core, payload()) is not None
