@@ -1087,7 +1087,12 @@ WITH whole AS (
 ), moved AS (
     UPDATE message m SET chunk_no = c.chunk_no FROM child c, line l WHERE m.campaign_id = c.campaign_id AND m.seq = l.seq
 ), shrunk AS (
-    UPDATE chunk k SET messages = k.messages - 1 FROM whole WHERE k.id = whole.id AND EXISTS (SELECT 1 FROM child)
+    -- The root as well: when its lines first left is asked of it.
+    UPDATE chunk k SET messages = k.messages - (k.id = whole.id)::int,
+           first_post_at = coalesce(k.first_post_at, CAST(:earliest AS timestamptz))
+    FROM whole
+    WHERE k.campaign_id = whole.campaign_id AND k.chunk_no IN (whole.root_no, whole.chunk_no)
+      AND EXISTS (SELECT 1 FROM child)
 )
 SELECT coalesce((SELECT id FROM child), (SELECT id FROM whole)) AS id;
 

@@ -242,7 +242,10 @@ def _beyond_our_campaigns(connection: Connection, lines: pl.DataFrame) -> int:
         select(campaign.id, campaign.messages).where(campaign.id.in_(own["campaign_id"].unique().to_list()))
     ).all()
     rows = {row.id: row.messages for row in known}
-    return sum(seq > rows.get(number, 0) for number, seq in own.select("campaign_id", "seq").iter_rows())
+    beyond = [line for line in own.select("campaign_id", "seq").iter_rows() if line[1] > rows.get(line[0], 0)]
+    for campaign_id, seq in beyond[:10]:
+        log.warning("never_posted campaign=%s seq=%s reason=not_in_database", campaign_id, seq)
+    return len(beyond)
 
 
 def _under_own_prefix(connection: Connection, campaign_ids: list[int]) -> set[int]:
@@ -287,7 +290,10 @@ def _lock_and_drop_early(connection: Connection, lines: pl.DataFrame, outcome: S
     unposted = lines.join(posted.filter(pl.col("not_before").is_null()), on=["campaign_id", "root_no"], how="semi")
     if unposted.height:
         own = _under_own_prefix(connection, unposted["campaign_id"].unique().to_list())
-        outcome.never_posted += unposted.filter(pl.col("campaign_id").is_in(list(own))).height
+        ours = unposted.filter(pl.col("campaign_id").is_in(list(own)))
+        for campaign_id, root_no in ours.select("campaign_id", "root_no").unique().iter_rows():
+            log.warning("never_posted campaign=%s chunk=%s", campaign_id, root_no)
+        outcome.never_posted += ours.height
     return timely.drop("not_before")
 
 
@@ -367,6 +373,7 @@ def _handle_others(connection: Connection, outcome: Settled) -> None:
                 connection.execute(query("keep_line"), {**line, **old})
                 continue
         if row.generation > row.message_generation and _under_own_prefix(connection, [row.campaign_id]):
+            log.warning("never_posted campaign=%s seq=%s generation=%s", row.campaign_id, row.seq, row.generation)
             outcome.never_posted += 1
         former = row.generation < row.message_generation and row.result_code is None
         if former and row.code in _FINAL_GOOD:

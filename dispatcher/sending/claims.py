@@ -140,7 +140,7 @@ def _single_line(connection: Connection, where: dict[str, Any]) -> int | None:
     locked = statements.execute(connection, "lock_family_now", family).fetchall()
     if len(locked) < len({chunk.root_no, chunk.chunk_no}):
         return None
-    return int(statements.first(connection, "carve_line", {"chunk_id": chunk.id}).id)
+    return int(statements.first(connection, "carve_line", {"chunk_id": chunk.id, "earliest": where["earliest"]}).id)
 
 
 def _begin_attempt(connection: Connection, settings: Settings, account: Any, admit: admission.Admit, chunk: Any) -> Any:

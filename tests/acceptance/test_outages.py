@@ -108,11 +108,7 @@ def test_saldo_that_runs_out_in_the_middle_blocks_and_after_a_top_up_everybody_h
     live.simulator.set_option(credit=1000)
     found = live.finish(campaign, 90)
     assert found.blocked is None
-    refused = found.counts.get("rejected", 0)
-    assert refused >= 5, "the lines of the chunk in which the credit ended"
-    retried = live.cluster.cli("campaign", "retry", str(campaign), "--reason", "se han agotado")
-    assert retried["retried"] == refused
-    assert live.finish(campaign, 60).counts == {"ok": 60}
+    assert found.counts == {"ok": 60}, "nobody's message failed for want of credit"
     went_out = Counter(line["destino"] for line in live.simulator.ledger() if line["verdict"] == sentences.OK)
     assert went_out == Counter(dict.fromkeys((f"11{20_000_000 + n}" for n in range(60)), 1))
     assert live.simulator.sent()["sent_twice"] == {}

@@ -71,6 +71,21 @@ def test_a_real_ok_of_the_trial_opens_the_account(core: CoreHarness) -> None:
     assert core.claim().lines == 8
 
 
+def test_a_trial_from_a_chunk_that_was_never_posted_has_its_result(core: CoreHarness) -> None:
+    campaign = core.load(20)
+    core.send()
+    refuse(core, campaign, *range(1, 11))
+    ready(core)
+    trial = core.claim()
+    assert trial.root_no == 2, "its lines were refused least often"
+    claims.finish_accepted(core.engine, trial)
+    core.settle((core.reference(campaign, 11), "OK", 2))
+    assert core.message(campaign, 11).status == "ok"
+    row = core.account_row()
+    assert (row.stale_at, row.blocked_cause) == (None, None)
+    core.check_sums(campaign)
+
+
 def test_an_ok_for_the_refused_generation_settles_the_line(core: CoreHarness) -> None:
     """The provider kept it after all, and sent it once there was credit."""
     campaign = core.load(2)
