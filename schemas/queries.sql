@@ -334,7 +334,7 @@ WITH settled AS (
     FROM per_chunk p
     WHERE k.campaign_id = p.campaign_id AND k.chunk_no = p.chunk_no
       AND k.campaign_id = :campaign_id  -- in settle_range alone
-    RETURNING k.campaign_id, k.state, p.n, p.last - k.posted_at AS delay
+    RETURNING k.campaign_id, k.state, p.n, p.last - k.first_post_at AS delay
 )
 SELECT coalesce(sum(n), 0)::int AS settled,
        array_agg(DISTINCT campaign_id) FILTER (WHERE state = 'settled') AS campaigns,

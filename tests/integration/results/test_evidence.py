@@ -93,7 +93,7 @@ def test_the_wait_is_twice_the_longest_time_from_post_to_result(core: CoreHarnes
     """The horizon is 3 s; a result of today took 200 s."""
     slow = core.load(1)
     core.send()
-    core.do("UPDATE chunk SET posted_at = posted_at - interval '200 seconds'")
+    core.do("UPDATE chunk SET first_post_at = first_post_at - interval '200 seconds'")
     core.settle((core.reference(slow, 1), "OK"))
     campaign = doubtful(core)
     core.show_later_result()
