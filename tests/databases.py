@@ -44,7 +44,9 @@ BEGIN
     END LOOP;
     SELECT string_agg(oid::regclass::text, ', ') INTO written FROM pg_class
     WHERE oid <= newest AND relnamespace = 'public'::regnamespace AND relkind = 'r' AND pg_relation_size(oid) > 0;
-    EXECUTE 'TRUNCATE ' || written || ' CASCADE';
+    IF written IS NOT NULL THEN
+        EXECUTE 'TRUNCATE ' || written || ' CASCADE';
+    END IF;
     PERFORM setval(seqrelid, seqstart, false) FROM pg_sequence;
     PERFORM pg_stat_reset();
 END $$
