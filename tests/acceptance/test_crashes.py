@@ -119,10 +119,10 @@ def test_sigquit_during_a_post_finishes_it_or_leaves_a_doubt(live: LiveSystem) -
     live.wait_held(2)
     os.kill(live.cluster.processes["worker"].pid, signal.SIGQUIT)
     live.let_go()
-    live.cluster.processes["worker"].wait(100)
+    live.cluster.processes["worker"].wait(200)
     live.let_leases_expire()
     live.cluster.worker()
-    live.finish(campaign)
+    live.finish(campaign, 120)
     live.assert_every_line_once(campaign)
 
 
