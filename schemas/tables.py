@@ -533,3 +533,18 @@ migration_state = Table(
     CheckConstraint("only_row"),
 )
 """One row: who runs migrations, and which versions may run. Made by the upgrade itself, before any migration."""
+
+settle_line = Table(
+    "settle_line",
+    MetaData(),  # no migration makes it: a transaction that settles results makes its own
+    Column("campaign_id", BigInteger),
+    Column("seq", Integer),
+    Column("generation", SmallInteger),
+    Column("root_no", Integer),
+    Column("code", SmallInteger),
+    Column("fecha", Moment),
+    Column("text", Text),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DELETE ROWS",
+)
+"""Staged result lines: what the statements that settle a batch read."""

@@ -10,18 +10,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func
+from sqlalchemy.dialects.postgresql import insert
 
 from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.db.statements import query
 from dispatcher.domain.window import fecha_digits
 from dispatcher.errors import AnswerError
 from dispatcher.provider.frames import parse_slice
-from dispatcher.results.settle import Settled, Settler, count_unmapped
+from dispatcher.results.settle import Settled, Settler
 from dispatcher.results.settle_pipeline import Batches
 from dispatcher.runtime import Runtime
+from schemas.tables import unmapped_sentence
 
 log = logging.getLogger(__name__)
+
+_NEW_SENTENCE = insert(unmapped_sentence)
+_COUNT_UNMAPPED = _NEW_SENTENCE.on_conflict_do_update(
+    index_elements=["sentence"],
+    set_={"n": unmapped_sentence.c.n + _NEW_SENTENCE.excluded.n, "last_seen": func.now()},
+)
 
 NewCursors = Callable[[Settled], list[datetime]]
 """From what an answer settled to the cursors that follow from it."""
@@ -159,3 +167,10 @@ class Questions:
                 "lease": self.lease,
             },
         )
+
+
+def count_unmapped(connection: Connection, sentences: dict[str, int]) -> None:
+    """Keep the sentences that no pattern knows, with how often they came."""
+    for sentence, n in sorted(sentences.items()):
+        connection.execute(_COUNT_UNMAPPED, {"sentence": sentence.replace("\x00", " ")[:500], "n": n})
+        log.warning("unmapped_sentence n=%s text=%r", n, sentence[:120])

@@ -2,38 +2,15 @@
 
 from datetime import datetime
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Integer,
-    Select,
-    SmallInteger,
-    Text,
-    cast,
-    column,
-    func,
-    literal,
-    select,
-    table,
-)
+from sqlalchemy import Connection, Select, Text, cast, func, literal, select
 
 from dispatcher.suppression import do_not_send, optouts
 from schemas import tables
 
-_settle_line = table(
-    "settle_line",
-    column("campaign_id", BigInteger),
-    column("seq", Integer),
-    column("code", SmallInteger),
-    column("fecha", tables.Moment),
-    column("text", Text),
-)
-"""The temporary table in which `results.settle` stages a batch of result lines."""
-
 
 def _staged(codes: frozenset[int]) -> Select[str, int, datetime]:
     """The number, code and moment of the staged lines that have one of `codes`."""
-    line, message = _settle_line, tables.message
+    line, message = tables.settle_line, tables.message
     of_line = (message.c.campaign_id == line.c.campaign_id) & (message.c.seq == line.c.seq)
     return (
         select(message.c.destino, line.c.code, line.c.fecha.label("at"))
@@ -45,7 +22,7 @@ def _staged(codes: frozenset[int]) -> Select[str, int, datetime]:
 _OPT_OUT_STAGED = optouts.adding(
     _staged(optouts.OPT_OUT_CODES).add_columns(
         literal("result").label("source"),
-        (cast(_settle_line.c.code, Text) + func.coalesce(" " + _settle_line.c.text, "")).label("reason"),
+        (cast(tables.settle_line.c.code, Text) + func.coalesce(" " + tables.settle_line.c.text, "")).label("reason"),
     )
 )
 _DO_NOT_SEND_STAGED = do_not_send.adding(_staged(do_not_send.UNDELIVERABLE_CODES))

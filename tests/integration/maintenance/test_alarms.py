@@ -14,7 +14,7 @@ from dispatcher.errors import CredentialsRefused, DispatcherError, InDoubt, NotD
 from dispatcher.maintenance import alarms
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.maintenance.doctor import Check, examine
-from dispatcher.results import settle as settling
+from dispatcher.results import poll_cycle
 from dispatcher.results.probing import Prober
 from dispatcher.sending import claims
 from dispatcher.sending import pump as sending_pump
@@ -253,9 +253,9 @@ def test_results_that_the_polls_passed_over_fail_for_a_day(core: CoreHarness) ->
 def test_sentences_without_a_code_are_told_with_the_last_of_them(core: CoreHarness) -> None:
     assert core.account
     with core.engine.begin() as connection:
-        settling.count_unmapped(connection, {"el cartero llamó dos veces": 4})
+        poll_cycle.count_unmapped(connection, {"el cartero llamó dos veces": 4})
     with core.engine.begin() as connection:
-        settling.count_unmapped(connection, {"algo nuevo": 2})
+        poll_cycle.count_unmapped(connection, {"algo nuevo": 2})
     results_fail(core, r"sentences without a code 6 \(last .*\): 'algo nuevo'")
     a_day_later(core)
     assert "sentences without a code 6" in alarms.results(core.runtime)

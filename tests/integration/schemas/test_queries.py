@@ -17,7 +17,7 @@ from dispatcher.db import statements, transactions
 from dispatcher.db.statements import query
 from dispatcher.domain import idinterno
 from dispatcher.domain.idinterno import MAX_SEQ
-from dispatcher.results import settle
+from dispatcher.results import staging
 from tests.integration.core_harness import CoreHarness
 
 
@@ -25,7 +25,7 @@ def stage_table(connection: Connection, core: CoreHarness) -> None:
     """The transaction's own table that a batch is staged in."""
     keys = {"campaign_id": pl.Int64, "seq": pl.Int32, "generation": pl.Int16, "root_no": pl.Int32}
     nothing = core.frame().with_columns(pl.lit(0).cast(kind).alias(name) for name, kind in keys.items())
-    settle._stage(connection, nothing, refusals_count=False)
+    staging.stage(connection, nothing, refusals_count=False)
 
 
 def test_every_statement_prepares_against_the_schema(core: CoreHarness) -> None:

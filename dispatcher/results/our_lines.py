@@ -1,0 +1,79 @@
+"""Which result lines are ours: of a message of this account's campaigns, and of which of its chunks."""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+from sqlalchemy import ARRAY, BigInteger, Engine, any_, bindparam, literal, select
+
+from dispatcher.domain import idinterno
+from schemas import tables
+
+_chunk = tables.chunk.c
+_ROOTS = (
+    select(_chunk.first_seq, _chunk.last_seq, _chunk.chunk_no)
+    .where(_chunk.campaign_id == bindparam("campaign"), _chunk.parent_no.is_(None))
+    .order_by(_chunk.first_seq)
+)
+
+
+@dataclass
+class OurCampaigns:
+    """The campaigns of one account, with their chunks as loaded; each is read from the database once."""
+
+    engine: Engine
+    account_id: int
+    _prefixes: dict[int, str] = field(default_factory=dict)
+    _roots: dict[int, pl.DataFrame] = field(default_factory=dict)
+
+    def split(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Split lines into ours, with the number of the chunk that they were loaded in, and decoded others.
+
+        Args:
+            frame: columns idinterno, hash, fecha, text, code.
+
+        Returns:
+            Ours: hash, campaign_id, generation, seq, root_no, fecha, text, code. Others: what the idinterno holds is
+            in the columns prefix, campaign_id, generation and seq.
+        """
+        decoded = idinterno.decode_column(frame)
+        known = self._campaigns(decoded["campaign_id"].unique().to_list())
+        prefixes = pl.DataFrame(
+            {"campaign_id": list(known), "own_prefix": list(known.values())},
+            schema={"campaign_id": pl.Int64, "own_prefix": pl.String},
+        )
+        ours = decoded.join(prefixes, on="campaign_id", how="inner").filter(pl.col("prefix") == pl.col("own_prefix"))
+        parts = []
+        for (campaign_id,), lines in ours.group_by("campaign_id"):
+            roots = self._roots[int(str(campaign_id))]
+            parts.append(
+                lines.sort("seq")
+                .join_asof(roots, left_on="seq", right_on="first_seq", strategy="backward")
+                .filter(pl.col("seq") <= pl.col("last_seq"))
+            )
+        mapped = pl.concat(parts) if parts else ours.with_columns(root_no=pl.lit(0, pl.Int32))
+        columns = ["hash", "campaign_id", "generation", "seq", "root_no", "fecha", "text", "code"]
+        return mapped.select(columns), decoded.filter(~pl.col("hash").is_in(mapped["hash"].implode()))
+
+    def _campaigns(self, campaign_ids: list[int]) -> dict[int, str]:
+        """Prefix of each of these campaigns that is the account's."""
+        missing = [number for number in campaign_ids if number not in self._prefixes]
+        if missing:
+            campaign = tables.campaign.c
+            with self.engine.connect() as connection:
+                rows = connection.execute(
+                    select(campaign.id, campaign.prefix).where(
+                        campaign.account_id == self.account_id,
+                        campaign.id == any_(literal(missing, ARRAY(BigInteger))),
+                    )
+                ).all()
+                for row in rows:
+                    roots = connection.execute(_ROOTS, {"campaign": row.id}).all()
+                    self._roots[row.id] = pl.DataFrame(
+                        [tuple(root) for root in roots],
+                        schema={"first_seq": pl.Int32, "last_seq": pl.Int32, "root_no": pl.Int32},
+                        orient="row",
+                    )
+            # A campaign opens with all its chunks in one transaction, so what is found never changes;
+            # what is not found may appear later only under the id of a restored database: ask again then.
+            self._prefixes.update({row.id: row.prefix for row in rows})
+        return {number: self._prefixes[number] for number in campaign_ids if number in self._prefixes}
