@@ -18,10 +18,9 @@ from dispatcher.campaigns import loading
 from dispatcher.maintenance import tick
 from dispatcher.provider import call, guarded_connection, sockets
 from dispatcher.provider.http import HttpProvider
-from dispatcher.results import probing
+from dispatcher.results import doubts, settle
 from dispatcher.results.poll_cycle import Questions
 from dispatcher.results.polling import Poller
-from dispatcher.results.settle import Settler
 from dispatcher.sending import claims, pump
 
 VARIABLE = "CHAOS_PLAN"
@@ -170,14 +169,14 @@ def _answer_unread(strike: Strike) -> None:
 
 def _inside_split(strike: Strike) -> None:
     """Strike inside the transaction that moves the absent lines, with the family locked."""
-    original: Any = probing.__dict__["query"]
+    original: Any = doubts.__dict__["query"]
 
     def query(name: str) -> Any:
         if name == "split_absent":
             strike()
         return original(name)
 
-    setattr(probing, "query", query)  # noqa: B010
+    setattr(doubts, "query", query)  # noqa: B010
 
 
 POINTS: dict[str, Callable[[Strike], None]] = {
@@ -189,7 +188,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "answer_unread": _answer_unread,
     "before_finish": _before(claims, "finish_accepted"),
     "after_finish": _after(claims, "accept"),
-    "inside_settle": _after(Settler, "_settle"),
+    "inside_settle": _after(settle, "settle_ours"),
     "cursor_moved": _after(Questions, "move"),
     "after_probe": _after(HttpProvider, "status_by_idinterno"),
     "inside_split": _inside_split,

@@ -24,7 +24,8 @@ from dispatcher.domain import idinterno
 from dispatcher.errors import CredentialsRefused, InDoubt, NotDelivered, UsageError
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.provider.frames import SCHEMA
-from dispatcher.results.probing import Prober
+from dispatcher.results.doubts import Doubts
+from dispatcher.results.probe_turn import ProbeTurn
 from dispatcher.sending import claims as claims_module
 from dispatcher.sending.claims import Claim, NothingToSend
 from tests.integration.core_harness import IDENTICAL, CoreHarness
@@ -304,7 +305,7 @@ class Machine(RuleBasedStateMachine):
             id=chunk.campaign.id,
             no=chunk.number,
         )
-        Prober(self.core.runtime, self.account.id, self.core.settler)._decide(doubt)
+        Doubts(ProbeTurn(self.core.runtime, self.account.id, self.core.settler)).decide(doubt)
         self.world.decide(chunk)
 
     @rule()

@@ -163,7 +163,7 @@ def test_a_result_of_the_last_line_shows_that_all_was_taken(core: CoreHarness) -
 def test_a_balance_that_moved_without_another_cause_speaks_against(
     core: CoreHarness, readings: tuple[tuple[int | None, int | None], ...], again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dispatcher.results.probing.account_info.record_balance", lambda *_: None)
+    monkeypatch.setattr("dispatcher.results.doubts.account_info.record_balance", lambda *_: None)
     core.account  # noqa: B018  bound, and its clock measured
     reading = (
         "INSERT INTO balance (account_id, saldo, envios) SELECT id, CAST(:s AS bigint), CAST(:e AS bigint) FROM account"

@@ -11,7 +11,8 @@ from dispatcher.errors import InDoubt, NotDelivered
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.provider.answers import ResultLine, StatusLines
 from dispatcher.results.polling import Poller
-from dispatcher.results.probing import Prober, spread
+from dispatcher.results.probing import Prober
+from dispatcher.results.stragglers import spread
 from dispatcher.sending import claims
 from dispatcher.sending import pump as sending_pump
 from ops.simulator.process import SimulatorProcess
