@@ -60,6 +60,13 @@ WITH chosen AS (
 )
 SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.html FROM claimed k, chosen c;
 
+-- name: due_exists
+-- Whether any campaign that may run has a chunk that may be claimed, whatever its start. ORDER BY keeps the planner to
+-- chunk_to_claim, as in claim_chunk.
+SELECT 1 FROM campaign c WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
+  AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+       AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1) LIMIT 1;
+
 -- name: begin_attempt
 -- What is still to send of a claimed chunk, read in the claiming transaction: no line with a result, no opted-out number,
 -- none of the do-not-send list. With it the record of the POST that is about to begin, and the account's next turn (in a
@@ -1133,15 +1140,6 @@ WHERE id = (
 )
 RETURNING id;
 
--- name: store_reply
--- A reply that nobody had; nothing when its number is known already.
-INSERT INTO reply (account_id, provider_id, origen, texto, plain, received_at, idinterno, campaign_id, seq, source, kind,
-                   pushed_at)
-VALUES (:account_id, :provider_id, :origen, :texto, :plain, coalesce(:received_at, clock_timestamp()), :idinterno,
-        :campaign_id, :seq, :source, :kind, CASE WHEN :source = 'push' THEN clock_timestamp() END)
-ON CONFLICT (account_id, provider_id) DO NOTHING
-RETURNING id;
-
 -- name: meet_pulled
 -- A PUSH that comes after the pull of its reply: the oldest one that no PUSH has met yet.
 UPDATE reply SET pushed_at = clock_timestamp()
@@ -1167,10 +1165,10 @@ WHERE p.account_id = :account_id AND p.provider_id IS NULL AND p.repeated_at IS 
 RETURNING p.id;
 
 -- name: begin_inbox
--- One pull an interval over all workers; whether it is time to read the whole inbox, not only what is unread.
+-- One pull an interval over all workers; no row when it is too early for one.
 UPDATE account SET inbox_at = clock_timestamp()
 WHERE id = :account_id AND (inbox_at IS NULL OR inbox_at <= clock_timestamp() - make_interval(secs => :interval))
-RETURNING inbox_whole_at IS NULL OR inbox_whole_at < clock_timestamp() - make_interval(secs => :whole) AS whole;
+RETURNING id;
 
 -- name: take_single
 -- One message now, recorded before its call; nothing when its idinterno is taken.
@@ -1246,3 +1244,17 @@ RETURNING payload, payload_hash, tries;
 UPDATE campaign_request SET lease_until = clock_timestamp() + make_interval(secs => :lease)
 WHERE idempotency_key = :key AND state = 'received' AND holder = :holder
 RETURNING idempotency_key;
+
+-- name: take_migration_lease
+-- One process runs migrations at a time; no row while another's lease lasts. An end that lies further ahead than any
+-- lease is ignored: the clock was stepped back.
+INSERT INTO migration_state AS s (holder, lease_until)
+VALUES (:holder, clock_timestamp() + make_interval(secs => :seconds))
+ON CONFLICT (only_row) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until
+WHERE s.holder IS NULL OR s.lease_until < clock_timestamp() OR s.lease_until > excluded.lease_until
+RETURNING 1;
+
+-- name: renew_migration_lease
+-- For the holder alone; it changes no row when another process has taken over. Within a migration's own transaction it
+-- locks the lease until the commit.
+UPDATE migration_state SET lease_until = clock_timestamp() + make_interval(secs => :seconds) WHERE holder = :holder;

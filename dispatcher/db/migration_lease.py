@@ -13,9 +13,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, func, select, update
 
 from dispatcher.db.errors import DRIVER_ERRORS
+from dispatcher.db.statements import query
 from dispatcher.errors import DispatcherError
 from schemas.tables import migration_state
 
@@ -25,21 +26,6 @@ LEASE_SECONDS = 30.0
 _RENEW_SECONDS = 5.0
 _LOOK_SECONDS = 0.5
 _CREATION_LOCK = 0x5D15
-
-# Ignore an end that lies further ahead than any lease: the clock was stepped back.
-_TAKE = text(
-    "INSERT INTO migration_state AS s (holder, lease_until) "
-    "VALUES (:holder, clock_timestamp() + make_interval(secs => :seconds)) "
-    "ON CONFLICT (only_row) DO UPDATE SET holder = excluded.holder, lease_until = excluded.lease_until "
-    "WHERE s.holder IS NULL OR s.lease_until < clock_timestamp() OR s.lease_until > excluded.lease_until "
-    "RETURNING 1"
-)
-_RENEW = text(
-    "UPDATE migration_state SET lease_until = clock_timestamp() + make_interval(secs => :seconds) "
-    "WHERE holder = :holder"
-)
-_RELEASE = text("UPDATE migration_state SET holder = NULL, lease_until = NULL WHERE holder = :holder")
-_HOLDER = text("SELECT holder FROM migration_state")
 
 
 class LeaseLost(DispatcherError):
@@ -62,18 +48,18 @@ class MigrationLease:
         Raises:
             LeaseLost: it does not.
         """
-        if not connection.execute(_RENEW, self._parameters).rowcount:
+        if not connection.execute(query("renew_migration_lease"), self._parameters).rowcount:
             raise LeaseLost(hint="Run `dispatcher db upgrade` again.")
 
     def __enter__(self) -> Self:
         with self._engine.begin() as connection:
             # CREATE TABLE IF NOT EXISTS fails when two do it at once.
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _CREATION_LOCK})
+            connection.execute(select(func.pg_advisory_xact_lock(_CREATION_LOCK)))
             migration_state.create(connection, checkfirst=True)
         told = None
         while not self._take():
             with self._engine.connect() as connection:
-                other = connection.execute(_HOLDER).scalar()
+                other = connection.execute(select(migration_state.c.holder)).scalar()
             if other and other != told:
                 log.warning("migration_waits holder=%s", other)
                 told = other
@@ -88,7 +74,11 @@ class MigrationLease:
         self._renewing.join()
         # When that fails, the lease ends by itself.
         with suppress(*DRIVER_ERRORS), self._engine.begin() as connection:
-            connection.execute(_RELEASE, self._parameters)
+            connection.execute(
+                update(migration_state)
+                .where(migration_state.c.holder == self.holder)
+                .values(holder=None, lease_until=None)
+            )
 
     @property
     def _parameters(self) -> dict[str, object]:
@@ -96,12 +86,12 @@ class MigrationLease:
 
     def _take(self) -> bool:
         with self._engine.begin() as connection:
-            return connection.execute(_TAKE, self._parameters).first() is not None
+            return connection.execute(query("take_migration_lease"), self._parameters).first() is not None
 
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW_SECONDS):
             try:
                 with self._engine.begin() as connection:
-                    connection.execute(_RENEW, self._parameters)
+                    connection.execute(query("renew_migration_lease"), self._parameters)
             except DRIVER_ERRORS as error:
                 log.warning("migration_lease_not_renewed why=%s", type(error).__name__)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, update
 
 import schemas
 from dispatcher.db import migrations
@@ -20,6 +20,7 @@ from dispatcher.db.errors import DRIVER_ERRORS, sqlstate
 from dispatcher.db.migration_lease import MigrationLease
 from dispatcher.db.migrations import Revision
 from dispatcher.errors import DispatcherError
+from schemas.tables import migration_state
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,9 @@ def record(connection: Connection, revision: str) -> None:
     """Write down what a version that does not know this revision must know: the newest contraction up to it."""
     contracting = [known.number for known in migrations.revisions() if known.phase == "post"]
     connection.execute(
-        text("UPDATE migration_state SET revision = :revision, contracted = :contracted"),
-        {"revision": revision, "contracted": max((n for n in contracting if n <= revision), default=None)},
+        update(migration_state).values(
+            revision=revision, contracted=max((number for number in contracting if number <= revision), default=None)
+        )
     )
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, column, func, select, table
 
 import schemas
 from dispatcher.errors import UsageError
+from schemas.tables import migration_state
 
 Phase = Literal["pre", "post"]
 
@@ -63,9 +64,9 @@ def needed_revision() -> str:
 
 def current_revision(connection: Connection) -> str | None:
     """The migration that the database stands at; None when it has no schema yet."""
-    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar() is None:
+    if not _has_table(connection, "alembic_version"):
         return None
-    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    found = connection.execute(select(column("version_num")).select_from(table("alembic_version"))).scalar()
     return None if found is None else str(found)
 
 
@@ -131,6 +132,10 @@ def _only_expanded(connection: Connection, found: str, head: str) -> bool:
 
 
 def _state(connection: Connection) -> Any:
-    if connection.execute(text("SELECT to_regclass('migration_state')")).scalar() is None:
+    if not _has_table(connection, "migration_state"):
         return None
-    return connection.execute(text("SELECT revision, contracted FROM migration_state")).first()
+    return connection.execute(select(migration_state.c.revision, migration_state.c.contracted)).first()
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    return connection.execute(select(func.to_regclass(name))).scalar() is not None

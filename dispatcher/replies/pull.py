@@ -77,7 +77,7 @@ def pull_due(runtime: Runtime) -> list[int]:
         if account is None:
             return []
         due = {"account_id": account.id, "interval": settings.inbox_interval}
-        if connection.execute(query("begin_inbox"), {**due, "whole": WHOLE_EVERY}).first() is None:
+        if connection.execute(query("begin_inbox"), due).first() is None:
             return []
     try:
         puller = _Puller.of(runtime, account.id)

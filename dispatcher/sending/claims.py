@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from dispatcher.accounts import blocking, provider_clock
 from dispatcher.config import Settings
@@ -254,13 +254,4 @@ def rescue(connection: Connection, settings: Settings, account_id: int) -> int:
 
 def due_exists(connection: Connection, account_id: int) -> bool:
     """Whether any campaign that may run has a chunk that may be claimed (whatever its start)."""
-    return bool(
-        connection.execute(
-            text(
-                "SELECT 1 FROM campaign c WHERE c.account_id = :id AND c.state IN ('scheduled', 'running') "
-                "AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due' "
-                "AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1) LIMIT 1"
-            ),
-            {"id": account_id},
-        ).first()
-    )
+    return connection.execute(query("due_exists"), {"account_id": account_id}).first() is not None

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy import text
+from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
 from dispatcher.config import Settings
@@ -55,7 +55,7 @@ def create_app(runtime: Runtime) -> FastAPI:
 def _health(runtime: Runtime) -> Response:
     try:
         with runtime.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(select(1))
     except (*DRIVER_ERRORS, UsageError) as error:
         return JSONResponse({"ok": False, "detail": type(error).__name__}, status_code=503)
     return JSONResponse({"ok": True})
