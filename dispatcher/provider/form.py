@@ -66,7 +66,13 @@ def unit_form(apikey: str, message: Message) -> bytes:
 
 
 def inbox_form(
-    apikey: str, origen: str | None, *, excel: bool, only_unread: bool, mark_read: bool, with_idinterno: bool
+    apikey: str,
+    origen: str | None,
+    *,
+    excel: bool,
+    only_unread: bool = False,
+    mark_read: bool = False,
+    with_idinterno: bool = True,
 ) -> bytes:
     """The query of a pull of replies, guide "Recepción de mensajes vía HTTP (PULL)"."""
     body = b"apikey=" + quote(apikey)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 import requests
 import zeep.exceptions
@@ -37,33 +37,26 @@ _CHUNK = 1024 * 1024
 _STRANGERS = 100  # lines that belong to no reply: enough to see what they are
 
 
+class Flags(TypedDict, total=False):
+    """What a pull may ask for: SOLONOLEIDOS and MARCARCOMOLEIDOS, off unless given, and TRAERIDINTERNO, on."""
+
+    only_unread: bool
+    mark_read: bool
+    with_idinterno: bool
+
+
 class Inbox(Protocol):
     """A way to pull replies."""
 
-    def batches(
-        self,
-        origen: str | None = None,
-        *,
-        only_unread: bool = False,
-        mark_read: bool = False,
-        with_idinterno: bool = True,
-    ) -> Iterator[Replies]:
+    def batches(self, origen: str | None = None, **flags: Unpack[Flags]) -> Iterator[Replies]:
         """The account's replies, those of the number `origen` alone if given, in batches: the oldest batch first.
 
-        In each batch the newest reply comes first. `only_unread`, `mark_read` and `with_idinterno` are SOLONOLEIDOS,
-        MARCARCOMOLEIDOS and TRAERIDINTERNO. Raises `AnswerError` for an answer that cannot be read whole, after what
-        came whole of it: the newest replies.
+        In each batch the newest reply comes first. Raises `AnswerError` for an answer that cannot be read whole, after
+        what came whole of it: the newest replies.
         """
         ...
 
-    def pull(
-        self,
-        origen: str | None = None,
-        *,
-        only_unread: bool = False,
-        mark_read: bool = False,
-        with_idinterno: bool = True,
-    ) -> Replies:
+    def pull(self, origen: str | None = None, **flags: Unpack[Flags]) -> Replies:
         """All of `batches` at once, the newest reply first; `AnswerError` for an answer that cannot be read whole."""
         ...
 
@@ -92,29 +85,13 @@ class HttpInbox:
         """Name the provider and never the key."""
         return f"HttpInbox({self._access.client.base!r})"
 
-    def batches(
-        self,
-        origen: str | None = None,
-        *,
-        only_unread: bool = False,
-        mark_read: bool = False,
-        with_idinterno: bool = True,
-    ) -> Iterator[Replies]:
+    def batches(self, origen: str | None = None, **flags: Unpack[Flags]) -> Iterator[Replies]:
         """See `Inbox.batches`; one GET. In text, an inbox of any size takes the memory of one batch."""
-        flags = {"only_unread": only_unread, "mark_read": mark_read, "with_idinterno": with_idinterno}
         query = form.inbox_form(self._access.apikey, origen, excel=self._excel, **flags)
         return self._table(query) if self._excel else self._lines(query)
 
-    def pull(
-        self,
-        origen: str | None = None,
-        *,
-        only_unread: bool = False,
-        mark_read: bool = False,
-        with_idinterno: bool = True,
-    ) -> Replies:
+    def pull(self, origen: str | None = None, **flags: Unpack[Flags]) -> Replies:
         """See `Inbox.pull`; one GET."""
-        flags = {"only_unread": only_unread, "mark_read": mark_read, "with_idinterno": with_idinterno}
         batches = [*self.batches(origen, **flags)][::-1]
         return Replies(chain.from_iterable(batches), malformed=sum(batch.malformed for batch in batches))
 
@@ -177,34 +154,20 @@ class SoapInbox:
         """Name the Web Service and never the user's clave."""
         return f"SoapInbox({self._service.url!r})"
 
-    def batches(
-        self,
-        origen: str | None = None,
-        *,
-        only_unread: bool = False,
-        mark_read: bool = False,
-        with_idinterno: bool = True,
-    ) -> Iterator[Replies]:
+    def batches(self, origen: str | None = None, **flags: Unpack[Flags]) -> Iterator[Replies]:
         """See `Inbox.batches`; there is one, since an envelope is read as a whole."""
-        yield self.pull(origen, only_unread=only_unread, mark_read=mark_read, with_idinterno=with_idinterno)
+        yield self.pull(origen, **flags)
 
-    def pull(
-        self,
-        origen: str | None = None,
-        *,
-        only_unread: bool = False,
-        mark_read: bool = False,
-        with_idinterno: bool = True,
-    ) -> Replies:
+    def pull(self, origen: str | None = None, **flags: Unpack[Flags]) -> Replies:
         """See `Inbox.pull`; one POST, which is a question all the same. `LARGEST_ANSWER` is the limit."""
         deadline = Deadline(self._service.timeout)
         self._service.ready(deadline)
         call = Call(max(deadline.remaining(), 0.001))
         wanted: Fields = {
             "origen": origen or "",
-            "solonoleidos": only_unread,
-            "marcarcomoleidos": mark_read,
-            "traeridinterno": with_idinterno,
+            "solonoleidos": flags.get("only_unread", False),
+            "marcarcomoleidos": flags.get("mark_read", False),
+            "traeridinterno": flags.get("with_idinterno", True),
         }
 
         return ask(call, lambda: self._replies(wanted, call), self._service.clave)

@@ -51,29 +51,8 @@ class DeadlineSocket(socket.socket):
         super().sendall(*args, **kwargs)
 
 
-class DeadlineTLSSocket(ssl.SSLSocket):
-    """The same over TLS; `sendall` is a loop over `send`, so each turn gets what is left."""
-
-    deadline: Deadline | None = None
-
-    def _arm(self) -> None:
-        if self.deadline is not None:
-            self.settimeout(self.deadline.require())
-
-    def recv(self, *args: Any, **kwargs: Any) -> bytes:
-        """Receive within what is left."""
-        self._arm()
-        return super().recv(*args, **kwargs)
-
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        """Receive within what is left."""
-        self._arm()
-        return super().recv_into(*args, **kwargs)
-
-    def send(self, *args: Any, **kwargs: Any) -> int:
-        """Send within what is left."""
-        self._arm()
-        return super().send(*args, **kwargs)
+class DeadlineTLSSocket(DeadlineSocket, ssl.SSLSocket):
+    """The same over TLS; there `sendall` is a loop over `send`, so each turn gets what is left."""
 
 
 def resolve(host: str, port: int, deadline: Deadline) -> Sequence[AddressInfo]:
