@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ops.chaos.run import Run
-from ops.chaos.scenarios.lives import end_life
+from ops.chaos.scenarios.lives import post_beyond_a_dump, restore_dump
 
 _SENT = "SELECT count(*) FROM chunk WHERE state IN ('due', 'sending')"
 
@@ -58,21 +58,9 @@ def restored_unnoticed(after: int) -> Callable[[Run], None]:
     """Make a scenario in which a dump from after so many POSTs comes back, and nobody says so."""
 
     def play(run: Run) -> None:
-        run.simulator.set_option(latency=0.1)
-        campaign = run.load(rows=3000)
-        if after:
-            run.processes.start()
-            run.wait_posts(after)
-        end_life(run)
-        run.arena.clone("chaos_dump", template=run.database)
-        run.runtime = run.connect()
-        run.processes.start()
-        run.wait_posts(after + 10)
-        end_life(run)
-        run.pass_time(0.5)
+        campaign = post_beyond_a_dump(run, after, latency=0.1)
         posts = run.simulator.stats()["posts"]
-        run.arena.clone(run.database, template="chaos_dump")
-        run.runtime = run.connect()
+        restore_dump(run)
         run.processes.start()
         stopped = "SELECT count(*) FROM account WHERE stale_at IS NOT NULL"
         run.wait(lambda: run.value(stopped) == 1, "the account stops by itself", 60)

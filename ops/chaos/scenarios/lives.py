@@ -21,6 +21,29 @@ def end_life(run: Run) -> None:
     run.runtime.close()
 
 
+def post_beyond_a_dump(run: Run, after: int, *, latency: float) -> int:
+    """Load 3,000 rows, dump the database after so many POSTs, make ten more, and stop. Returns the campaign."""
+    run.simulator.set_option(latency=latency)
+    campaign = run.load(rows=3000)
+    if after:
+        run.processes.start()
+        run.wait_posts(after)
+    end_life(run)
+    run.arena.clone("chaos_dump", template=run.database)
+    run.runtime = run.connect()
+    run.processes.start()
+    run.wait_posts(after + 10)
+    end_life(run)
+    run.pass_time(0.5)
+    return campaign
+
+
+def restore_dump(run: Run) -> None:
+    """Put the dump in the place of the database."""
+    run.arena.clone(run.database, template="chaos_dump")
+    run.runtime = run.connect()
+
+
 def wiped(run: Run) -> None:
     """The database is lost in the middle, and the provider goes on to tell of the former life: it settles nothing."""
     run.simulator.set_option(latency=0.15)
@@ -58,21 +81,9 @@ def restored(after: int) -> Callable[[Run], None]:
     """A dump of the moment when `after` POSTs had been made comes back, after ten more."""
 
     def play(run: Run) -> None:
-        run.simulator.set_option(latency=0.15)
-        campaign = run.load(rows=3000)
-        if after:
-            run.processes.start()
-            run.wait_posts(after)
-        end_life(run)
-        run.arena.clone("chaos_dump", template=run.database)
-        run.runtime = run.connect()
-        run.processes.start()
-        run.wait_posts(after + 10)
-        end_life(run)
-        run.pass_time(0.5)
+        campaign = post_beyond_a_dump(run, after, latency=0.15)
         taken, posts = _taken(run), run.simulator.stats()["posts"]
-        run.arena.clone(run.database, template="chaos_dump")
-        run.runtime = run.connect()
+        restore_dump(run)
         operator_actions.restored(run.runtime.engine)
         chunks = _held_chunks(run, campaign)
         unsent = {chunk for chunk, lines in chunks.items() if not lines & taken}
