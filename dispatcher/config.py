@@ -156,7 +156,7 @@ def load(**overrides: Any) -> Settings:
             f"{PREFIX}{str(item['loc'][0]).upper() if item['loc'] else ''}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors(include_input=False, include_url=False)
         ]
-        raise UsageError("; ".join(lines), hint="See the settings table in README.md.") from None
+        raise UsageError("; ".join(lines), hint="docs/settings.md lists the settings.") from None
 
 
 @lru_cache(maxsize=1)

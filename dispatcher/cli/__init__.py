@@ -92,7 +92,7 @@ def cli() -> None:
     Send one message now:               dispatcher send 1144445555 'Su turno es a las 15. Empresa SA'
     Read what people answered:          dispatcher inbox list
 
-    Settings come from the environment or .env: DISPATCHER_APIKEY, DISPATCHER_DATABASE_URL … (see README.md).
+    Settings come from the environment or .env: DISPATCHER_APIKEY, DISPATCHER_DATABASE_URL … (see docs/settings.md).
     """
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
 
