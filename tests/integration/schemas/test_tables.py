@@ -1,4 +1,4 @@
-"""`schemas/tables.py` and the migrations describe one schema: what Alembic sees, and what only the catalog shows."""
+"""`schemas/tables/` and the migrations describe one schema: what Alembic sees, and what only the catalog shows."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,0 +1,44 @@
+"""Every table as SQLAlchemy Core describes it: what statements are built from, and what a migration must arrive at.
+
+One file a subject; all share one `metadata`. A test compares the migrated database with these definitions, constraints
+and indexes included. Functions and views are in the migrations alone.
+"""
+
+from schemas.tables.accounts import account, balance, installation
+from schemas.tables.base import Moment, metadata
+from schemas.tables.campaigns import campaign, campaign_request, invalid_row, left_out, message
+from schemas.tables.chunks import absence, attempt, chunk, chunk_result
+from schemas.tables.operations import heartbeat, migration_state, operator_action
+from schemas.tables.replies import reply
+from schemas.tables.results import result_delay, result_line, settle_line, unmapped_sentence
+from schemas.tables.single_messages import single_message
+from schemas.tables.suppression import optout, optout_event, undeliverable
+
+__all__ = [
+    "Moment",
+    "absence",
+    "account",
+    "attempt",
+    "balance",
+    "campaign",
+    "campaign_request",
+    "chunk",
+    "chunk_result",
+    "heartbeat",
+    "installation",
+    "invalid_row",
+    "left_out",
+    "message",
+    "metadata",
+    "migration_state",
+    "operator_action",
+    "optout",
+    "optout_event",
+    "reply",
+    "result_delay",
+    "result_line",
+    "settle_line",
+    "single_message",
+    "undeliverable",
+    "unmapped_sentence",
+]

@@ -1,0 +1,139 @@
+"""Campaigns: requests for them, their messages, and what was left out of them."""
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from schemas.tables.base import GUIDE_CODE, Moment, metadata
+
+campaign = Table(
+    "campaign",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("account_id", BigInteger, ForeignKey("account.id"), nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'loading'")),
+    Column("reason", Text),
+    Column("priority", Text, nullable=False, server_default=text("'normal'")),
+    Column("on_doubt", Text, nullable=False, server_default=text("'resend'")),
+    Column("test", Boolean, nullable=False, server_default=text("false")),
+    Column("canary_chunks", Integer),  # only these roots may be claimed until the canary has passed
+    Column("max_reject_rate", REAL),
+    Column("start_at", Moment),  # FECHADESDE, by the provider's clock; null = at once
+    Column("expires_at", Moment),
+    Column("rows", Integer, nullable=False, server_default=text("0")),
+    Column("messages", Integer, nullable=False, server_default=text("0")),
+    Column("invalid", Integer, nullable=False, server_default=text("0")),  # rows that were no message
+    # the account's turn at its last claim: round robin
+    Column("turn", BigInteger, nullable=False, server_default=text("0")),
+    Column("created_at", Moment, nullable=False, server_default=text("now()")),
+    Column("started_at", Moment),
+    Column("completed_at", Moment),
+    Column("opened_at", Moment),  # loaded, resumed, or past its canary
+    # the canary or the reject rate paused it: resume overrules that
+    Column("paused_by_watch", Boolean, nullable=False, server_default=text("false")),
+    Column("watched_from", Moment),  # only what was posted later counts for the reject rate; null = all
+    Column("html", Text),  # content behind the link in each text (guide, HTML): a unit call a message
+    CheckConstraint("(state = 'completed') = (completed_at IS NOT NULL)", name="campaign_completed"),
+    CheckConstraint("canary_chunks > 0"),
+    CheckConstraint("expires_at > start_at", name="campaign_deadline"),
+    CheckConstraint("max_reject_rate BETWEEN 0 AND 1"),
+    CheckConstraint("on_doubt IN ('resend', 'hold')"),
+    CheckConstraint("priority IN ('high', 'normal', 'low')"),
+    CheckConstraint("rows = (messages + invalid) AND messages >= 0 AND invalid >= 0", name="campaign_rows"),
+    CheckConstraint("state IN ('loading', 'scheduled', 'running', 'paused', 'completed', 'cancelled')"),
+    Index("campaign_unfinished", "account_id", postgresql_where=text("(state IN ('scheduled', 'running', 'paused'))")),
+    postgresql_with={"fillfactor": 50},
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("campaign_id", BigInteger, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("chunk_no", Integer, nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("generation", SmallInteger, nullable=False, server_default=text("0")),
+    Column("result_code", SmallInteger),
+    Column("processed_at", Moment),
+    Column("destino", Text, nullable=False),
+    Column("texto", Text, nullable=False),
+    Column("external_id", Text),
+    Column("result_text", Text),  # the provider's words; null = OK
+    Column("suppressed", Text),
+    CheckConstraint(
+        "CASE WHEN result_code IS NULL THEN processed_at IS NULL ELSE processed_at IS NOT NULL AND "
+        "suppressed IS NULL AND (result_code BETWEEN -12 AND 1 OR (result_code IN (-14, -99))) END",
+        name="message_result",
+    ),
+    CheckConstraint("generation BETWEEN 0 AND 15"),
+    CheckConstraint("length(texto) BETWEEN 1 AND 160"),
+    CheckConstraint("seq > 0"),
+    CheckConstraint(
+        "suppressed IN ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')"
+    ),
+    postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.4},
+)
+
+invalid_row = Table(
+    "invalid_row",
+    metadata,
+    Column("campaign_id", BigInteger, ForeignKey("campaign.id"), primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    Column("raw", Text, nullable=False),
+    Column("code", SmallInteger),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    CheckConstraint(GUIDE_CODE),
+)
+"""Rows of the list that could not become a message, each with its line and why."""
+
+left_out = Table(
+    "left_out",
+    metadata,
+    Column("campaign_id", BigInteger, ForeignKey("campaign.id"), primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("n", Integer, nullable=False),
+    CheckConstraint("n > 0"),
+    CheckConstraint(
+        "reason IN ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')"
+    ),
+)
+"""How many messages of a campaign were left out and why, kept with the suppression itself."""
+
+campaign_request = Table(
+    "campaign_request",
+    metadata,
+    Column("idempotency_key", Text, primary_key=True),
+    Column("payload_hash", Text, nullable=False),
+    Column("payload", JSONB),  # until it is loaded: what a restarted worker loads from
+    Column("campaign_id", BigInteger, ForeignKey("campaign.id")),
+    Column("state", Text, nullable=False),
+    Column("error", Text),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    Column("holder", Text),  # the process that loads it
+    Column("lease_until", Moment),  # when another may take over
+    Column("created_at", Moment, nullable=False, server_default=text("now()")),
+    Column("updated_at", Moment, nullable=False, server_default=text("now()")),
+    CheckConstraint("(holder IS NULL) = (lease_until IS NULL)"),
+    CheckConstraint("state = 'received' OR holder IS NULL"),
+    CheckConstraint("(state = 'created') = (campaign_id IS NOT NULL)"),
+    CheckConstraint("(state = 'received') <= (payload IS NOT NULL)"),
+    CheckConstraint("length(idempotency_key) BETWEEN 1 AND 200"),
+    CheckConstraint("state IN ('received', 'created', 'refused', 'failed')"),
+)

@@ -1,0 +1,40 @@
+"""Numbers that get no messages."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, SmallInteger, Table, Text, text
+
+from schemas.tables.base import Moment, metadata
+
+optout = Table(
+    "optout",
+    metadata,
+    Column("destino", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("reason", Text),
+    Column("since", Moment, nullable=False, server_default=text("now()")),
+)
+
+optout_event = Table(
+    "optout_event",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", Moment, nullable=False, server_default=text("clock_timestamp()")),
+    Column("destino", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("reason", Text),
+    CheckConstraint("action IN ('add', 'remove')"),
+    Index("optout_event_of_number", "destino", "at"),
+)
+"""Who opted out or in, when and by what: never changed, so that a list can be explained years later."""
+
+undeliverable = Table(
+    "undeliverable",
+    metadata,
+    Column("destino", Text, primary_key=True),
+    Column("code", SmallInteger, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    CheckConstraint("code IN (-1, -2)"),
+    CheckConstraint("expires_at >= since"),
+)
+"""The do-not-send list: numbers that the provider said cannot receive (-1 fixed line, -2 too many failures)."""
