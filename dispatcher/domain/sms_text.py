@@ -27,7 +27,6 @@ SUSPECT = rf"{LEFTOVER}|{OUTSIDE}"
 
 _OUTSIDE = re.compile(OUTSIDE)
 _LEFTOVER = re.compile(LEFTOVER)
-_ENCODED_AS_THREE = re.compile(ENCODED_AS_THREE)
 
 SIMPLE = {
     **dict(zip("áéíóúàèìòùâêîôûäëïöüãõñç", "aeiouaeiouaeiouaeiouaonc", strict=True)),
@@ -131,11 +130,6 @@ def leftover(text: str) -> str | None:
     """Return the first placeholder that was not filled in (`*1*`, `{x}`), if there is one."""
     found = _LEFTOVER.search(text)
     return found[0] if found else None
-
-
-def encoded_length(text: str) -> int:
-    """Return the bytes of `text`, all of it in the alphabet, in a form-encoded body (a space is one, `+`)."""
-    return len(text) + 2 * len(_ENCODED_AS_THREE.findall(text))
 
 
 def is_verification(text: str) -> bool:

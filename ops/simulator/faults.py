@@ -15,7 +15,6 @@ Take = Literal["all", "half", "none"]
 WAITS = ("slow", "hold")
 ANSWERS = ("error", "html", "redirect", "sentence", "garbage", "huge")
 WIRES = ("reset", "close", "hang", "drip", "truncate", "noise")
-RESULTS = ("late", "repeat", "ignore", "shuffle")
 NETWORK = ("refused", "blackhole")
 
 # Unless told otherwise, these answer before anything is taken; every other kind breaks what comes after.
