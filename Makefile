@@ -62,7 +62,7 @@ chaos: $(VENV)/.dev ## the proof under fire: SCENARIO=name SEED=n, by default al
 soak: $(VENV)/.dev ## a steady rate for MINUTES=30: memory, connections, queues
 	@$(BIN)/python -m ops.chaos.soak --minutes $(MINUTES)
 
-lock: ## pin requirements.txt and requirements-dev.txt anew
+lock: ## pin requirements.txt and requirements-dev.txt again
 	@$(PYTHON) -m venv .lock && .lock/bin/pip --quiet install pip-tools
 	@.lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--no-emit-options --strip-extras --allow-unsafe --no-header --extra dev -o requirements-dev.txt pyproject.toml

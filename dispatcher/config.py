@@ -1,6 +1,6 @@
 """The settings, read from the environment or `.env`; nothing else in the project reads either.
 
-The fields stand in `dispatcher/settings`, a file for each concern. `.env` may stand in the working folder or above it.
+The fields are in `dispatcher/settings`, one file per concern. `.env` may be in the working folder or above it.
 """
 
 import os

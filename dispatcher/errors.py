@@ -123,7 +123,7 @@ class AnswerError(ProviderError):
 
 
 def _masked(text: str) -> str:
-    # Messages end up in logs, where no whole phone number may stand.
+    # Messages end up in logs, which must not hold whole phone numbers.
     return re.sub(r"(\d{4})\d+(\d{3})(?!\d)", r"\1***\2", text, flags=re.ASCII)
 
 

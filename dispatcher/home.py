@@ -14,7 +14,7 @@ def lists(home: Path) -> Path:
 
 
 def spool(home: Path) -> Path:
-    """Where a list from stdin stands while it is read."""
+    """Where a list from stdin is kept while it is read."""
     return home / "spool"
 
 

@@ -1,6 +1,6 @@
 """`make docs`: writes docs/settings.md from the fields of `Settings`, so that the page and the code cannot differ.
 
-Name, default and range come from the field; what a person needs to know about it stands here, by group. A field that
+Name, default and range come from the field; what a person needs to know about it is here, by group. A field that
 has no description, and a description that has no field, stop the run.
 """
 
@@ -39,7 +39,7 @@ GROUPS: dict[str, dict[str, Told]] = {
     "Servers and files": {
         "database_url": Told("Postgres 15 or newer: `postgresql://user:password@host:5432/name`.", "embedded Postgres"),
         "database_pooled": Told(
-            "Whether PgBouncer in transaction mode stands between; see [database.md](database.md).", "found out"
+            "Whether PgBouncer in transaction mode is in between; see [database.md](database.md).", "found out"
         ),
         "broker_url": Told(
             "Redis, Valkey or RabbitMQ: `redis://…`, `rediss://…`, `redis+socket://…`, `amqp://…`, `amqps://…`. With "

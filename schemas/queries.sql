@@ -25,9 +25,10 @@ WHERE a.id = :account_id;
 -- due -> sending with a new attempt and a lease, for the next chunk of the campaign whose turn it is; two claimers
 -- never get the same chunk. The campaign is locked: pause and cancel wait for this transaction, or it sees them. The
 -- look-ups of chunks are all by scalars, so that chunk_to_claim gives them in order: a join or a sort would read every
--- due chunk of the campaign for each claim. A canary bounds the index, or all behind it would be read in vain; ORDER BY
--- keeps the planner to it, which else takes the whole table for the shorter way to any one row. A campaign's last line
--- waits until the others have ended, so that its result says something about them. :only claims that chunk or none.
+-- due chunk of the campaign for each claim. A canary bounds the index, or all behind it would be read for nothing.
+-- ORDER BY keeps the planner to the index, where it would otherwise read the whole table to find any one row. A
+-- campaign's last line waits until the others have ended, so that its result says something about them. :only claims
+-- that chunk or none.
 WITH chosen AS (
     SELECT c.id, c.prefix, c.test, c.expires_at, c.html, c.canary_chunks
     FROM campaign c
@@ -349,7 +350,7 @@ SELECT coalesce(sum(n), 0)::int AS settled,
 FROM moved;
 
 -- name: unsettled_lines
--- The lines of the batch that differ from what stands in the message: candidates for result_line or an overwrite.
+-- The lines of the batch that differ from what the message holds: candidates for result_line or an overwrite.
 SELECT t.campaign_id, t.seq, t.generation, t.fecha, t.code, coalesce(t.text, 'OK') AS text,
        m.chunk_no, m.generation AS message_generation, m.result_code, m.result_text, m.processed_at
 FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
@@ -450,7 +451,7 @@ UPDATE account SET poll_lease_until = NULL, poll_misses = :misses,
 WHERE id = :account_id AND poll_turn = :poll_turn;
 
 -- name: poll_state
--- What a poll plan is made from; the prefix tells one life of the database from another.
+-- What a poll plan is made from; the prefix changes when the database is restored.
 SELECT (SELECT prefix FROM installation) AS life, reading, cursors, poll_misses, poll_failures, clock_timestamp() AS db_now,
        EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id
                AND state IN ('sending', 'accepted', 'in_doubt', 'held')) AS awaited
@@ -953,8 +954,8 @@ WHERE id = :campaign_id AND state IN ('scheduled', 'running', 'paused', 'complet
 RETURNING state;
 
 -- name: hold_unfinished
--- After a restore nobody knows what the database's former life sent since the dump: the operator decides. What it did
--- send may have results, from the campaign's loading on: they settle their messages as ever.
+-- After a restore nobody knows what was sent since the dump: the operator decides. What was sent may have results, from
+-- the campaign's loading on: they settle their messages as always.
 UPDATE chunk k SET state = 'held', lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'restored',
        first_post_at = coalesce(k.first_post_at,
                                 c.created_at + make_interval(secs => coalesce(a.clock_low_ms, 0) / 1000.0))

@@ -42,7 +42,7 @@ def _transport(broker_url: str) -> dict[str, Any]:
         return {
             "task_queues": [Queue(name, queue_arguments=quorum) for name in QUEUES],
             "broker_transport_options": {"confirm_publish": True},
-            # Beat keeps one connection, and without a retry a broken one is never opened anew: no tick ever again.
+            # Beat keeps one connection, and without a retry a broken one is never opened again: no tick would be sent.
             "task_publish_retry": True,
             "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
         }

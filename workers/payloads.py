@@ -117,7 +117,7 @@ class PayloadTask(Task):
             raise Reject("the task's time is over", requeue=True) from None
 
     def _hand_over(self) -> bool:
-        """Publish the same task anew; only then may this message be acknowledged."""
+        """Publish the same task again; only then may this message be acknowledged."""
         try:
             self.apply_async(
                 self.request.args,

@@ -165,7 +165,7 @@ def ready(runtime: Runtime, account_id: int) -> ProviderClock | None:
 
 
 def ensure(runtime: Runtime, account_id: int) -> ProviderClock:
-    """A measurement of the provider's clock that holds now, taken anew when there is none.
+    """A measurement of the provider's clock that holds now; a new one is taken when there is none.
 
     Raises:
         ProviderError: it had to be taken, and the provider gave no usable answer.

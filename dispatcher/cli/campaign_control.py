@@ -39,7 +39,7 @@ def pause(output: Output, campaign_id: int, wait: float | None) -> None:
 def resume(output: Output, campaign_id: int) -> None:
     """Go on after a pause; after one by the canary or the reject rate, the rest goes without that canary.
 
-    The reject rate is then judged anew, from what is posted after this. A campaign that you paused yourself goes on as
+    The reject rate is then judged again, from what is posted after this. A campaign that you paused yourself goes on as
     it was: a canary still goes first.
     """
     with session() as runtime:

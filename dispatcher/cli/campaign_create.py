@@ -118,7 +118,7 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
 
 
 def _write_invalid_rows(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:
-    """The file of invalid rows. The campaign stands already: a full disk must not make anybody create it again."""
+    """The file of invalid rows. The campaign exists already: a full disk must not make anybody create it again."""
     try:
         return export.write_invalid_rows(runtime.engine, campaign_id, runtime.settings.home / "invalid")
     except OSError as error:

@@ -31,7 +31,7 @@ class Lazy(NamedTuple):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands stand in a table."""
+    """A group whose commands are listed in a table."""
 
     def __init__(self, *arguments: Any, table: Mapping[str, Lazy], **more: Any) -> None:
         """Take click's arguments and the table."""

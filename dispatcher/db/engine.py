@@ -1,6 +1,6 @@
 """Connections to Postgres: how they are made, what holds in each session, and when one is thrown away.
 
-A host that vanishes without a word is noticed within half a minute, on both sides, and no statement of normal work runs
+A host that vanishes silently is noticed within half a minute, on both sides, and no statement of normal work runs
 longer than a minute. What takes longer says so (`transactions.take_time`).
 """
 
@@ -49,7 +49,7 @@ _CLIENT: dict[str, str | int] = {
 """How we notice that the server's host is gone, for which the driver would wait 16 minutes. The URL overrules them."""
 
 _MARK = "dispatcher.direct"
-"""A setting that only we make, when the session starts: where it is missing, a pooler stands between."""
+"""A setting that only we make, when the session starts: where it is missing, there is a pooler in between."""
 
 _FRESH_SECONDS = 1.0
 
@@ -59,7 +59,7 @@ def connect(url: str, *, pooled: bool | None = None) -> Engine:
 
     Args:
         url: as libpq reads it, with several hosts and `target_session_attrs` where there is a standby.
-        pooled: whether a pooler in transaction mode (PgBouncer) stands between; None = found out when first connected.
+        pooled: whether a pooler in transaction mode (PgBouncer) is in between; None = found out when first connected.
     """
     parameters = conninfo(url)
     # The URL names the database for those who ask the engine; what connects are the parameters.

@@ -31,7 +31,7 @@ _RETRY_STATES = frozenset(
         "25P04",  # a transaction for too long
         "40001",  # serialization failure
         "40P01",  # deadlock
-        "55P03",  # a lock was not had in time
+        "55P03",  # a lock was not free in time
         "57014",  # cancelled, as by statement_timeout
         "57P01",  # shutting down
         "57P02",  # crash of another process

@@ -33,7 +33,7 @@ class LeaseLost(DispatcherError):
 
 
 class MigrationLease:
-    """The right to run migrations, for the length of a `with` block, which waits until it is had."""
+    """The right to run migrations, for the length of a `with` block, which waits until it gets it."""
 
     def __init__(self, engine: Engine) -> None:
         """Name the holder; nothing is taken."""
@@ -43,7 +43,7 @@ class MigrationLease:
         self._renewing = threading.Thread(target=self._renew, name="migration-lease", daemon=True)
 
     def assert_held(self, connection: Connection) -> None:
-        """Make sure that the caller's transaction can only commit while this lease stands.
+        """Make sure that the caller's transaction can only commit while this lease is held.
 
         Raises:
             LeaseLost: it does not.

@@ -1,4 +1,4 @@
-"""Running migrations: one after the other under the lease, each with short waits for its locks, and again when in vain.
+"""Running migrations: one after the other under the lease, each waits only briefly for its locks, and is tried again.
 
 Whatever waits for a strong lock on a table holds up everybody who comes after it, claims too. So a migration waits
 `LOCK_SECONDS` for each lock, then lets everybody through and tries again.
@@ -25,15 +25,15 @@ from schemas.tables import migration_state
 log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 2
-"""So long may a claim queue behind a migration: below the 3 s that it may take at most."""
+"""How long a claim may queue behind a migration; 3 s are the limit."""
 
 TRIES = 60
 _PAUSE_SECONDS = (1, 2, 5)
-"""After the first, second and each further try in vain: about five minutes in all."""
+"""After the first, the second and each further try that failed: about five minutes in all."""
 
 _NO_LOCK = ("55P03", "40P01")  # not in time, or chosen as a deadlock's victim
 
-# Without a transaction a migration builds an index CONCURRENTLY: it waits for old transactions and holds nobody up.
+# Without a transaction a migration builds an index CONCURRENTLY: it waits for old transactions and blocks nobody.
 _IN_TRANSACTION = f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'; SET LOCAL statement_timeout = 0"
 _WITHOUT = "SET lock_timeout = '10min'; SET statement_timeout = 0"
 # So that the server ends a statement whose client was killed, and its locks with it.

@@ -43,7 +43,7 @@ def _statement(name: str, dialect: Dialect) -> str:
 def execute(connection: Connection, name: str, parameters: dict[str, Any]) -> Cursor[Any]:
     """Run a statement of `schemas/queries.sql`; rows are named tuples. Raises psycopg's own errors.
 
-    It is prepared, but for connections through a pooler, whose `prepare_threshold` is None.
+    It is prepared, except on connections through a pooler, whose `prepare_threshold` is None.
     """
     raw: Any = connection.connection.driver_connection
     cursor: Cursor[Any] = raw.cursor(row_factory=namedtuple_row)

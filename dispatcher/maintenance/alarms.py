@@ -75,7 +75,7 @@ def _due_chunks(connection: Connection, account: Bound) -> str:
 
 
 def _brakes_ended(known: Conditions) -> list[datetime]:
-    """When each brake ended (database's clock): the backoff, the rate limit, the closed window."""
+    """When each reason to wait ended (database's clock): the backoff, the rate limit, the closed window."""
     ended = [moment for moment in (known.retry_at, known.rate_free_at) if moment]
     earliest, _ = known.clock.bounds(known.db_now)
     if not known.window.always:

@@ -19,7 +19,7 @@ from schemas import tables
 
 _HEARTBEAT = timedelta(seconds=30)
 _OFFSET_WORTH_A_WORD = 5.0
-# Longer than a check may take, so that every silence is told in the same words; it ends the thread left behind.
+# Longer than a check may take: every check that hangs is reported in the same words. It ends the thread left behind.
 _PATIENCE = side_by_side.LIMIT + 1.0
 _DATE_SECONDS = 2.0  # where the database is asked as well
 _PING_SECONDS = 1.5  # a ping of the workers always lasts this long, and connecting needs some time too

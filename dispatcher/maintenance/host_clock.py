@@ -1,7 +1,7 @@
 """Whether this machine's clock and the database's agree.
 
 Hints expire after some minutes, by the clock of whoever takes them: a worker whose clock is ahead by more drops all of
-them without a word.
+them silently.
 """
 
 import logging

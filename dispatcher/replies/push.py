@@ -76,7 +76,7 @@ def caller(peer: str | None, forwarded: Sequence[str], hops: int) -> Address | N
     """Who called, with `hops` proxies of ours in front; None when that cannot be told.
 
     `forwarded` are the X-Forwarded-For headers in order. Each proxy appends whom it saw, so the entry that our
-    outermost proxy wrote stands `hops` from the right; what stands left of it anybody may have written.
+    outermost proxy wrote is the one `hops` from the right. Anybody may have written what is left of it.
     """
     chain = [entry for header in forwarded for entry in header.split(",")] if hops else []
     chain.append(peer or "")

@@ -11,7 +11,7 @@ from dispatcher.results.fecha_reading import frame_of
 from dispatcher.results.settle import Settler
 from dispatcher.runtime import Runtime
 
-_LEASE_MARGIN = 15.0  # seconds: a prober that died is replaced so long after its call would have ended
+_LEASE_MARGIN = 15.0  # seconds after the end of its longest call, when a prober that died is replaced
 
 
 class ProbeTurn:

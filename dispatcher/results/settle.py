@@ -159,7 +159,7 @@ def _settle_messages(
 ) -> None:
     """Settle lines that speak of their own message."""
     # One line an idinterno for the bulk update: a good one if there is one, else the earliest; -4 last, since on
-    # a resent line it does not count, and must not stand before one that does.
+    # a resent line it does not count, and must not come before one that does.
     first, rest = timely, timely.clear()
     key = ["campaign_id", "seq", "generation"]
     if timely["seq"].n_unique() < timely.height:

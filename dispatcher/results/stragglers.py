@@ -13,7 +13,7 @@ from schemas import tables
 
 _CHUNKS_A_ROUND = 20
 _READING_TRUSTED = timedelta(minutes=10)
-"""A reading of fecha that was found so lately is not doubted."""
+"""A reading of fecha that was found less long ago than this is not doubted."""
 
 
 def spread(turn: int, size: int) -> int:
@@ -81,7 +81,7 @@ class Stragglers:
             connection.execute(query("count_late"), {"account_id": self._turn.account_id, "n": lines})
 
     def _distrust_reading(self) -> None:
-        """A line that only its idinterno brought makes the reading of fecha doubtful: find it anew."""
+        """A line that only its idinterno brought makes the reading of fecha doubtful: find it out again."""
         if self._turn.settings.fecha_reading != "auto":
             return
         with self._engine.begin() as connection:

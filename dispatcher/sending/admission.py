@@ -30,7 +30,7 @@ class Conditions:
     failures: int
     retry_at: datetime | None
     blocked: bool
-    stale: str | None  # why the database is taken for older than what was posted
+    stale: str | None  # why the database counts as older than what was posted
     rate_free_at: datetime | None
 
 

@@ -37,7 +37,7 @@ class Claim:
     attempt: int
     bloque: bytes
     lines: int
-    life: str  # the installation's prefix: marks of another life are not compared with this claim
+    life: str  # the installation's prefix: marks under another prefix are not compared with this claim
     turn: int  # how many claims the account has made, this one included
     test: bool
     html: str | None  # content of a unit call; None = the lines are one bulk POST

@@ -60,7 +60,7 @@ def finish_answered(runtime: Runtime, claim: Claim, answer: SendResult) -> str |
     """The provider's verdict: the message's result and the chunk's end, together. Returns the chunk's new state.
 
     None when this attempt no longer counts; its result does all the same. The verdict carries no fecha: the provider's
-    clock at this moment stands for it.
+    clock at this moment takes its place.
     """
     reference = claim.bloque.decode("latin-1").partition("\t")[0]
     moment = claim.latest + timedelta(seconds=boot_clock() - claim.claimed_at)
@@ -82,7 +82,7 @@ def finish_answered(runtime: Runtime, claim: Claim, answer: SendResult) -> str |
 def _earlier_results(runtime: Runtime, reference: str) -> Iterable[ResultLine]:
     """-4 on a line that was sent before: the first one's result decides, when the provider can tell it.
 
-    When it cannot be asked now, -4 stands until a poll brings the result: an OK overwrites it.
+    When it cannot be asked now, -4 is kept until a poll brings the result: an OK overwrites it.
     """
     try:
         return runtime.provider.status_by_idinterno(reference)

@@ -50,7 +50,7 @@ def pump(runtime: Runtime, account_id: int) -> bool:
             continue
         if isinstance(claim, Defer):
             if not keeps_rate:
-                # Until the pump of the next tick is there, and no longer: pumps that wait must not fill the slots.
+                # Only until the next tick's pump is there: pumps that wait must not fill the slots.
                 ends, keeps_rate = min(ends, time.monotonic() + PUMP_WAITS.total_seconds()), True
             if not _waited(claim, ends):
                 return False
@@ -82,7 +82,7 @@ def _bound(runtime: Runtime, account_id: int) -> binding.Bound | None:
 
 
 def _life(runtime: Runtime) -> str:
-    """The installation's prefix: drawn anew after a restore."""
+    """The installation's prefix; a restore draws a new one."""
     with runtime.engine.begin() as connection:
         return str(connection.execute(select(tables.installation.c.prefix)).scalar_one())
 
@@ -90,9 +90,9 @@ def _life(runtime: Runtime) -> str:
 def _witnessed(runtime: Runtime, claim: Claim, life: str, mark: int) -> bool:
     """Whether the claim is newer than every mark, and a mark of it is written; else it is given back unposted."""
     if claim.life != life:
-        why = "the installation's prefix was drawn anew meanwhile"
+        why = "the installation's prefix has changed since"
     elif claim.turn <= mark:
-        why = f"claim {claim.turn} was made before: the marks stand at {mark}"
+        why = f"claim {claim.turn} was made before: the marks are at {mark}"
         staleness.stop(runtime.engine, claim.account_id, why)
     elif not runtime.marks.write(life, claim.account_id, claim.turn):
         why = "no mark of the claim could be written, neither in HOME nor in the broker"
@@ -154,7 +154,7 @@ def _post(runtime: Runtime, claim: Claim, guard: Callable[[], None], timeout: fl
 
 
 def _record(claim: Claim, finish: Finish) -> None:
-    """Write the outcome; when the database will not take it within the lease, the lease's end speaks for it."""
+    """Write the outcome; when the database does not take it within the lease, the end of the lease decides."""
     for attempt in itertools.count():
         try:
             state = finish()

@@ -48,7 +48,7 @@ def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -
     """Send one message, or say what became of it before: the same idinterno is never sent twice by itself.
 
     A refused credential, or words about credit or contract, block the account as those of a campaign do; a blocked
-    account's message is refused, but for one trial a backoff step.
+    account's message is refused, except for one trial per backoff step.
 
     Args:
         first_only: make no call for a message that has a record, not even one that was proven undelivered.
@@ -141,7 +141,7 @@ def _record_refusal(runtime: Runtime, payload: Any, own: str, words: str) -> Non
 def _prepare(
     runtime: Runtime, wanted: SingleMessage, transport: Transport, idinterno: str, first_only: bool
 ) -> tuple[Taken | Sent, Draft, datetime, float]:
-    """Check and record in one transaction, by a clock measurement that holds; it is taken anew when there is none.
+    """Check and record in one transaction, by a clock measurement that holds; a new one is taken when there is none.
 
     Returns:
         The record or what became of the message before; the draft; the provider's clock at most, and the boot clock,
@@ -165,7 +165,7 @@ def _prepare(
 
 
 def _block_problem(connection: Connection, account: Row[Any]) -> Refusal | None:
-    """Nothing goes out of a blocked account, but for one trial a backoff step."""
+    """Nothing goes out of a blocked account, except for one trial per backoff step."""
     if connection.execute(query("take_trial"), {"account_id": account.id}).first():
         return None
     return Refusal(

@@ -1,4 +1,4 @@
-"""Campaigns over HTTP: hand one in, ask how it stands. The task `dispatcher.create_campaign` by another door."""
+"""Campaigns over HTTP: hand one in, ask for its state. The same as the task `dispatcher.create_campaign`."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Account:
         lose: float = 0.0,
     ) -> None:
         """Take the lines of a POST: results come `late` seconds later than usual, spread over `backlog` seconds
-        more, `copies` times each, and a share `lose` of the lines is dropped without a word."""
+        more, `copies` times each, and a share `lose` of the lines is dropped silently."""
         parsed = bloque.parse(lines, separator)
         if lose:
             parsed = dealing.lose(parsed, lose, self.rules.options.seed + post.number)
@@ -230,7 +230,7 @@ class Account:
         }
 
     def change_plan(self, now: float, *, top_up: int, new_month: bool) -> None:
-        """Buy SMS, begin the month anew; ValueError when there is nothing to top up."""
+        """Buy SMS, begin a new month; ValueError when there is nothing to top up."""
         if top_up and self.plan.contracted is None:
             raise ValueError("an open plan has nothing to top up: set the option credit first")
         self.process(now)

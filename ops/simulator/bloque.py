@@ -1,4 +1,4 @@
-"""The bulk field into lines: `idinterno SEP destino SEP texto`, malformed lines set aside without a word."""
+"""The bulk field into lines: `idinterno SEP destino SEP texto`, malformed lines set aside silently."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Call:
 class Endpoint:
     """One page of the provider: its handler, whether it asks who calls, and how it says no.
 
-    `posts` names the transport of an endpoint that brings messages: its calls stand in the ledger.
+    `posts` names the transport of an endpoint that brings messages: its calls are in the ledger.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The door for tests and for hands, `/_sim/...`: JSON in, JSON or JSON lines out.
+"""Control pages for tests and for people, `/_sim/...`: JSON in, JSON or JSON lines out.
 
 It has a port of its own too, which stays open while the provider's is not."""
 

@@ -78,7 +78,7 @@ def _spread_each(lines: bloque.Lines, first: float, width: float, dice: random.R
 
 
 def lose(lines: bloque.Lines, share: float, seed: int) -> bloque.Lines:
-    """Drop a share of the lines without a word; only the ledger knows."""
+    """Drop a share of the lines silently; only the ledger knows."""
     dice = random.Random(seed)
     kept = bloque.Lines(ignored=list(lines.ignored))
     for idinterno, rest in zip(lines.ids, lines.rests, strict=True):

@@ -69,7 +69,7 @@ class Fault(BaseModel):
     )
     size: int = Field(default=50_000_000, ge=0, description="huge, garbage: bytes of the answer")
     copies: int = Field(default=2, ge=1, description="repeat: result rows per line")
-    share: float = Field(default=0.1, ge=0, le=1, description="ignore: share of lines dropped without a word")
+    share: float = Field(default=0.1, ge=0, le=1, description="ignore: share of lines dropped silently")
 
     @model_validator(mode="after")
     def _defaults(self) -> Fault:

@@ -82,7 +82,7 @@ class Ledger:
         self._file: TextIO | None = None
 
     def open(self) -> Iterator[dict[str, Any]]:
-        """Yield the events of a former life, then append to them. A torn last line is dropped."""
+        """Yield the events of an earlier run, then append to them. A torn last line is dropped."""
         if self._path is None:
             return
         good = 0

@@ -1,7 +1,7 @@
 """The mailbox api@...: a message in the subject line of a mail (guide: "Envío de mensajes vía correo electrónico").
 
 Every mail is taken, whatever its subject says: the sender of a real one hears of mistakes by mail or not at all.
-What became of it stands in the ledger.
+What became of it is in the ledger.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the control door takes, page by page; a field that is not here is refused."""
+"""What the control pages take, page by page; a field that is not here is refused."""
 
 from __future__ import annotations
 

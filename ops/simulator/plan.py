@@ -112,7 +112,7 @@ class Strangers:
     def since_last(self, rate: float, until: float) -> list[tuple[float, int]]:
         """Messages since the last call, those of an earlier month apart.
 
-        A new rate, or a clock set back to before they began, starts them anew.
+        A new rate, or a clock set back to before they began, starts them again.
         """
         if rate != self._rate or until < self._begin:
             self._rate, self._begin, self._last, self._counted = rate, until, until, 0

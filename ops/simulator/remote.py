@@ -1,4 +1,4 @@
-"""A running simulator from outside, through its control door."""
+"""A running simulator from outside, through its control pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ControlError(Exception):
 
 
 class Remote:
-    """Questions and orders for the simulator whose control door is at `control_url`."""
+    """Questions and orders for the simulator whose control pages are at `control_url`."""
 
     def __init__(self, control_url: str) -> None:
         self.control_url = control_url

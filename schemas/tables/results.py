@@ -27,7 +27,7 @@ result_line = Table(
     Column("seen_at", Moment, nullable=False, server_default=text("now()")),
     CheckConstraint(GUIDE_CODE),
 )
-"""Result lines beyond the one that stands in `message`: each distinct (idinterno, fecha, text) once."""
+"""Result lines beyond the one that is kept in `message`: each distinct (idinterno, fecha, text) once."""
 
 result_delay = Table(
     "result_delay",

@@ -45,7 +45,7 @@ CREATE TABLE account (
     clock_measured_at timestamptz,
     clock_host text,                    -- boot id of the measuring machine
     clock_anchor_ms bigint,             -- its database clock less its boot clock: a step of the clock shows here
-    -- brakes
+    -- what keeps it from sending
     blocked_at timestamptz,
     blocked_words text,
     blocked_cause text CHECK (blocked_cause IN ('answer', 'credit', 'contract')),  -- an answer, or results that speak of the account
@@ -236,7 +236,7 @@ CREATE TABLE attempt (
     CHECK ((outcome IS NULL) = (finished_at IS NULL))
 ) WITH (fillfactor = 70);
 
--- Result lines beyond the one that stands in `message`: each distinct (idinterno, fecha, text) once.
+-- Result lines beyond the one that is kept in `message`: each distinct (idinterno, fecha, text) once.
 CREATE TABLE result_line (
     campaign_id bigint NOT NULL,
     seq int NOT NULL,
