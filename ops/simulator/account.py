@@ -254,7 +254,7 @@ class Account:
         if remember:
             self._ledger.write({"event": "inject", "account": self.name, "rows": rows})
 
-    # -- a former life ---------------------------------------------------------------------------------------
+    # -- an earlier run ----------------------------------------------------------------------------------------
 
     def replay(self, event: dict[str, Any]) -> None:
         """Live through an event that no POST brought."""
