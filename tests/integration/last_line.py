@@ -6,7 +6,7 @@ _BACK = """
 WITH alone AS (
     SELECT l.campaign_id, l.chunk_no, l.first_seq AS seq, (
         SELECT max(k.chunk_no) FROM chunk k WHERE k.campaign_id = l.campaign_id AND k.chunk_no < l.chunk_no
-          AND k.last_seq + 1 = l.first_seq
+          AND l.first_seq BETWEEN k.first_seq AND k.last_seq + 1  -- within it, when only left-out lines came after
     ) AS former
     FROM chunk l WHERE l.campaign_id = :id AND l.goes_last
 ), line AS (
@@ -15,7 +15,7 @@ WITH alone AS (
       AND a.former IN (SELECT chunk_no FROM chunk WHERE campaign_id = :id AND messages < :size)
     RETURNING m.campaign_id, a.chunk_no, a.former, m.seq
 ), grown AS (
-    UPDATE chunk k SET messages = k.messages + 1, last_seq = l.seq FROM line l
+    UPDATE chunk k SET messages = k.messages + 1, last_seq = greatest(k.last_seq, l.seq) FROM line l
     WHERE k.campaign_id = l.campaign_id AND k.chunk_no = l.former
 )
 UPDATE chunk k SET messages = 0 FROM line l WHERE k.campaign_id = l.campaign_id AND k.chunk_no = l.chunk_no
