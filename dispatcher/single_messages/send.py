@@ -48,7 +48,8 @@ def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -
     """Send one message, or say what became of it before: the same idinterno is never sent twice by itself.
 
     A refused credential, or words about credit or contract, block the account as those of a campaign do; a blocked
-    account's message is refused, except for one trial per backoff step.
+    account's message is refused, except for one trial per backoff step. While the account is stopped because the
+    database is older than what was posted, every message is refused.
 
     Args:
         first_only: make no call for a message that has a record, not even one that was proven undelivered.
@@ -156,16 +157,23 @@ def _prepare(
             clock = provider_clock.of_row(account)
             if clock is not None and clock.trustworthy(account.db_now, provider_clock.host_id(), began):
                 draft = checks.draft(connection, settings, wanted, clock, account.db_now)
-                if draft.refusal is None and account.blocked_at is not None:
-                    draft = replace(draft, refusal=_block_problem(connection, account))
+                if draft.refusal is None:
+                    draft = replace(draft, refusal=_account_problem(connection, account))
                 request = records.Request(bound.id, idinterno, wanted, transport, draft, first_only)
                 return records.take(connection, settings, request), draft, clock.bounds(account.db_now)[1], began
         provider_clock.measure(runtime, bound.id)
     raise UsageError("The clock of this machine or of the database keeps jumping, so the window cannot be kept.")
 
 
-def _block_problem(connection: Connection, account: Row[Any]) -> Refusal | None:
-    """Nothing goes out of a blocked account, except for one trial per backoff step."""
+def _account_problem(connection: Connection, account: Row[Any]) -> Refusal | None:
+    """Nothing goes out while the database is older than what was posted, nor while the account is blocked.
+
+    Of a blocked account one trial goes out per backoff step.
+    """
+    if account.stale_words is not None:
+        return Refusal(None, account.stale_words)
+    if account.blocked_at is None:
+        return None
     if connection.execute(query("take_trial"), {"account_id": account.id}).first():
         return None
     return Refusal(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.accounts import binding
+from dispatcher.accounts import binding, staleness
 from dispatcher.errors import UsageError
 from dispatcher.replies import pull
 from dispatcher.runtime import Runtime
@@ -296,6 +296,28 @@ def test_ten_messages_at_once_are_one_trial(stepper: Stepper, simulator: Simulat
     for thread in threads:
         thread.join(20)
     assert Counter(answer.status for answer in answers) == {"failed": 1, "refused": 7}
+
+
+@pytest.mark.parametrize("transport", ["http", "soap", "smtp"])
+def test_a_database_older_than_what_was_posted_sends_no_single_message(
+    transport: Any, stepper: Stepper, simulator: SimulatorProcess
+) -> None:
+    assert sent(stepper, text="antes", transport=transport).status in ("accepted", "handed_over")
+    staleness.stop(stepper.runtime.engine, account(stepper).id, "claims went back from 9 to 3")
+    stepper.sql("UPDATE account SET blocked_at = now(), blocked_words = 'x', blocked_cause = 'answer', retry_at = NULL")
+    refused = sent(stepper, text="despues", transport=transport, idinterno="STALE1")
+    assert (refused.status, refused.code) == ("refused", None)
+    assert "dispatcher db restored" in refused.text
+    assert record(stepper, "STALE1").state == "refused"
+    task = send.receive(stepper.runtime, {"number": ANA, "text": "tarea", "transport": transport}, "0c3f-78")
+    assert task is not None
+    assert "dispatcher db restored" in task.text
+    assert [line["texto"] for line in simulator.ledger()] == ["antes"]
+    assert account(stepper).retry_at is None, "no trial was used up"
+    stepper.sql(
+        "UPDATE account SET stale_at = NULL, stale_words = NULL, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL"
+    )
+    assert sent(stepper, text="despues", transport=transport, idinterno="STALE1").good
 
 
 @pytest.mark.parametrize("transport", ["soap", "smtp"])
