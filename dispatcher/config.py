@@ -25,6 +25,7 @@ from dispatcher.settings.provider import DEFAULT_PROVIDER_URL, Provider
 from dispatcher.settings.replies import Replies
 from dispatcher.settings.results import Results
 from dispatcher.settings.sending import Sending
+from dispatcher.settings.uploads import Uploads
 from dispatcher.settings.workers import Workers
 
 
@@ -113,7 +114,9 @@ class _DotEnv(PydanticBaseSettingsSource):
         return found
 
 
-class Settings(Listeners, Replies, Results, Workers, Sending, Credentials, Provider, Connections, BaseSettings):
+class Settings(
+    Listeners, Replies, Results, Workers, Uploads, Sending, Credentials, Provider, Connections, BaseSettings
+):
     """Every setting with its default; times are seconds unless the name says otherwise."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)

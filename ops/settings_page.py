@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import SecretStr
+from pydantic import ByteSize, SecretStr
 from pydantic.fields import FieldInfo
 
 from dispatcher.config import Settings
@@ -52,6 +52,13 @@ GROUPS: dict[str, dict[str, Told]] = {
             "of invalid rows), `spool/` (a list from stdin while it is read) and `run/`.",
             "the user's data folder",
         ),
+    },
+    "Lists": {
+        "lists_kept": Told(
+            "Days that the list of each campaign is kept in the database, as it came. 0 means: a list goes as soon as "
+            "its campaign is loaded."
+        ),
+        "upload_max": Told("Size of the largest list that is taken."),
     },
     "The provider": {
         "provider_url": Told(
@@ -216,7 +223,12 @@ def _values(name: str, field: FieldInfo) -> str:
         return "`true`, `false`"
     if kind in (int, float):
         return _range("integer" if kind is int else "number", field.metadata)
-    known: dict[Any, str] = {str: "text", SecretStr: "text, *secret*", Path: "path"}
+    known: dict[Any, str] = {
+        str: "text",
+        SecretStr: "text, *secret*",
+        Path: "path",
+        ByteSize: "bytes, or with a unit: `500 MB`, `2 GiB`",
+    }
     if kind not in known:
         raise ValueError(f"ops/settings_page.py cannot describe the type of {name}: {field.annotation}")
     return known[kind]
@@ -247,6 +259,8 @@ def _range(noun: str, metadata: list[Any]) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, ByteSize):
+        return value.human_readable(separator=" ").replace(".0 ", " ")
     return f"{value:g}" if isinstance(value, float) and value.is_integer() and abs(value) < 1e6 else str(value)
 
 

@@ -1238,7 +1238,7 @@ UPDATE campaign_request SET holder = :holder, lease_until = clock_timestamp() + 
 WHERE idempotency_key = :key AND state = 'received'
   AND (lease_until IS NULL
        OR lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => :lease))
-RETURNING payload, payload_hash, tries;
+RETURNING payload, tries, upload_id;
 
 -- name: renew_request
 -- The holder goes on loading; no row when another process has taken over.
@@ -1259,3 +1259,53 @@ RETURNING 1;
 -- For the holder alone; it changes no row when another process has taken over. Within a migration's own transaction it
 -- locks the lease until the commit.
 UPDATE migration_state SET lease_until = clock_timestamp() + make_interval(secs => :seconds) WHERE holder = :holder;
+
+-- name: note_look
+-- A host looked for the file of a request that still waits for it, and did not have it whole. While nobody looks, as
+-- between a stop and a start of all workers, the wait does not count.
+UPDATE campaign_request SET
+       file_awaited_since = CASE WHEN looked_at < clock_timestamp() - make_interval(secs => :gap)
+                                 THEN clock_timestamp() ELSE file_awaited_since END,
+       looked_at = clock_timestamp(),
+       looked_on = CASE WHEN :place = ANY (looked_on) THEN looked_on ELSE looked_on || CAST(:place AS text) END
+WHERE idempotency_key = :key AND file_awaited_since IS NOT NULL;
+
+-- name: give_up_file
+-- A request whose file no host had in :patience seconds of looking is refused; not one that a process is at work on.
+UPDATE campaign_request SET state = 'refused', error = :error, payload = NULL, file_awaited_since = NULL,
+       updated_at = clock_timestamp()
+WHERE idempotency_key = :key AND file_awaited_since < clock_timestamp() - make_interval(secs => :patience)
+  AND looked_at > clock_timestamp() - make_interval(secs => :gap)
+  AND (lease_until IS NULL
+       OR lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => :lease))
+RETURNING idempotency_key;
+
+-- name: hold_upload
+-- From here to the end of the transaction nobody drops the list, and for :days longer its time is not up; no row when its
+-- content is gone or about to go.
+UPDATE upload SET expires_at = greatest(expires_at, clock_timestamp() + make_interval(days => :days))
+WHERE id = :id AND dropped_at IS NULL AND expires_at > clock_timestamp()
+RETURNING id;
+
+-- name: upload_to_drop
+-- One list whose time is up and that no waiting request needs. Whoever drops it holds its row, so that nobody takes it up
+-- meanwhile, and others pass over it.
+SELECT u.id FROM upload u
+WHERE u.dropped_at IS NULL AND u.expires_at <= clock_timestamp()
+  AND NOT EXISTS (SELECT 1 FROM campaign_request r WHERE r.upload_id = u.id AND r.state = 'received')
+ORDER BY u.expires_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+
+-- name: drop_upload_parts
+-- So many parts of a list and no more, by key: a list of a gibibyte goes in many short transactions.
+DELETE FROM upload_part WHERE upload_id = :id
+  AND part_no IN (SELECT part_no FROM upload_part WHERE upload_id = :id ORDER BY part_no LIMIT :parts);
+
+-- name: end_upload
+-- The last part is gone: a list that became a campaign keeps its row, any other goes whole.
+WITH kept AS (
+    UPDATE upload u SET dropped_at = clock_timestamp()
+    WHERE u.id = :id AND (EXISTS (SELECT 1 FROM campaign c WHERE c.upload_id = u.id)
+                          OR EXISTS (SELECT 1 FROM campaign_request r WHERE r.upload_id = u.id))
+    RETURNING u.id
+)
+DELETE FROM upload u WHERE u.id = :id AND NOT EXISTS (SELECT 1 FROM kept);

@@ -13,6 +13,7 @@ from schemas.tables.replies import reply
 from schemas.tables.results import result_delay, result_line, settle_line, unmapped_sentence
 from schemas.tables.single_messages import single_message
 from schemas.tables.suppression import optout, optout_event, undeliverable
+from schemas.tables.uploads import upload, upload_part
 
 __all__ = [
     "Moment",
@@ -41,4 +42,6 @@ __all__ = [
     "single_message",
     "undeliverable",
     "unmapped_sentence",
+    "upload",
+    "upload_part",
 ]

@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from schemas.tables.base import GUIDE_CODE, Moment, metadata
 
@@ -49,6 +49,7 @@ campaign = Table(
     Column("paused_by_watch", Boolean, nullable=False, server_default=text("false")),
     Column("watched_from", Moment),  # only what was posted later counts for the reject rate; null = all
     Column("html", Text),  # content behind the link in each text (guide, HTML): a unit call a message
+    Column("upload_id", BigInteger, ForeignKey("upload.id")),  # the list that it was made from
     CheckConstraint("(state = 'completed') = (completed_at IS NOT NULL)", name="campaign_completed"),
     CheckConstraint("canary_chunks > 0"),
     CheckConstraint("expires_at > start_at", name="campaign_deadline"),
@@ -57,6 +58,7 @@ campaign = Table(
     CheckConstraint("priority IN ('high', 'normal', 'low')"),
     CheckConstraint("rows = (messages + invalid) AND messages >= 0 AND invalid >= 0", name="campaign_rows"),
     CheckConstraint("state IN ('loading', 'scheduled', 'running', 'paused', 'completed', 'cancelled')"),
+    Index("campaign_of_upload", "upload_id", postgresql_where=text("(upload_id IS NOT NULL)")),
     Index("campaign_unfinished", "account_id", postgresql_where=text("(state IN ('scheduled', 'running', 'paused'))")),
     postgresql_with={"fillfactor": 50},
 )
@@ -128,12 +130,19 @@ campaign_request = Table(
     Column("tries", Integer, nullable=False, server_default=text("0")),
     Column("holder", Text),  # the process that loads it
     Column("lease_until", Moment),  # when another may take over
+    Column("upload_id", BigInteger, ForeignKey("upload.id")),  # its list, when that came as a file
+    Column("file_awaited_since", Moment),  # the file has not been found on any host yet
+    Column("looked_at", Moment),  # when a host looked for it last
+    Column("looked_on", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # where hosts have looked
     Column("created_at", Moment, nullable=False, server_default=text("now()")),
     Column("updated_at", Moment, nullable=False, server_default=text("now()")),
+    CheckConstraint("file_awaited_since IS NULL OR (state = 'received' AND upload_id IS NULL)"),
     CheckConstraint("(holder IS NULL) = (lease_until IS NULL)"),
     CheckConstraint("state = 'received' OR holder IS NULL"),
     CheckConstraint("(state = 'created') = (campaign_id IS NOT NULL)"),
     CheckConstraint("(state = 'received') <= (payload IS NOT NULL)"),
     CheckConstraint("length(idempotency_key) BETWEEN 1 AND 200"),
     CheckConstraint("state IN ('received', 'created', 'refused', 'failed')"),
+    Index("campaign_request_of_upload", "upload_id", postgresql_where=text("(upload_id IS NOT NULL)")),
+    Index("campaign_request_received", "created_at", postgresql_where=text("(state = 'received')")),
 )

@@ -93,6 +93,32 @@ CREATE TABLE account (
     CHECK (clock_low_ms <= clock_high_ms)
 );
 
+-- The lists that campaigns are made from, in the reach of every host. The row stays while a campaign refers to it, also when
+-- its content has been dropped: size and hash say which list it was.
+CREATE TABLE upload (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    public_id text NOT NULL UNIQUE CHECK (public_id ~ '^up_[0-9a-f]{32}$'),
+    name text NOT NULL,                 -- as the file was called
+    media_type text NOT NULL,
+    bytes bigint NOT NULL CHECK (bytes >= 0),
+    sha256 text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    created_by text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    expires_at timestamptz NOT NULL,    -- when its content may be dropped
+    dropped_at timestamptz              -- when it was
+);
+CREATE INDEX upload_to_drop ON upload (expires_at) WHERE dropped_at IS NULL;
+
+-- The bytes, cut into parts of one size; the last one may be shorter.
+CREATE TABLE upload_part (
+    upload_id bigint NOT NULL REFERENCES upload,
+    part_no int NOT NULL CHECK (part_no >= 0),
+    content bytea NOT NULL,
+    PRIMARY KEY (upload_id, part_no)
+);
+-- Not compressed by the server, which takes longer than storing.
+ALTER TABLE upload_part ALTER COLUMN content SET STORAGE EXTERNAL;
+
 CREATE TABLE campaign (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id bigint NOT NULL REFERENCES account,
@@ -120,10 +146,12 @@ CREATE TABLE campaign (
     paused_by_watch boolean NOT NULL DEFAULT false,     -- the canary or the reject rate paused it: resume overrules that
     watched_from timestamptz,           -- only what was posted later counts for the reject rate; null = all
     html text,                          -- content behind the link in each text (guide, HTML): a unit call a message
+    upload_id bigint REFERENCES upload, -- the list that it was made from
     CONSTRAINT campaign_rows CHECK (rows = messages + invalid AND messages >= 0 AND invalid >= 0),
     CONSTRAINT campaign_completed CHECK ((state = 'completed') = (completed_at IS NOT NULL)),
     CONSTRAINT campaign_deadline CHECK (expires_at > start_at)
 ) WITH (fillfactor = 50);
+CREATE INDEX campaign_of_upload ON campaign (upload_id) WHERE upload_id IS NOT NULL;
 CREATE INDEX campaign_unfinished ON campaign (account_id) WHERE state IN ('scheduled', 'running', 'paused');
 
 CREATE TABLE chunk (
@@ -295,13 +323,21 @@ CREATE TABLE campaign_request (
     tries int NOT NULL DEFAULT 0,
     holder text,                        -- the process that loads it
     lease_until timestamptz,            -- when another may take over
+    upload_id bigint REFERENCES upload, -- its list, when that came as a file
+    file_awaited_since timestamptz,     -- the file has not been found on any host yet
+    looked_at timestamptz,              -- when a host looked for it last
+    looked_on text[] NOT NULL DEFAULT '{}',     -- where hosts have looked
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
+    CHECK (file_awaited_since IS NULL OR (state = 'received' AND upload_id IS NULL)),
     CHECK ((holder IS NULL) = (lease_until IS NULL)),
     CHECK (state = 'received' OR holder IS NULL),
     CHECK ((state = 'created') = (campaign_id IS NOT NULL)),
     CHECK ((state = 'received') <= (payload IS NOT NULL))
 );
+
+CREATE INDEX campaign_request_received ON campaign_request (created_at) WHERE state = 'received';
+CREATE INDEX campaign_request_of_upload ON campaign_request (upload_id) WHERE upload_id IS NOT NULL;
 
 -- The longest time from POST to result, by the hour in which the result came: how long absence must wait.
 CREATE TABLE result_delay (
