@@ -34,18 +34,22 @@ class CampaignSpec(BaseModel):
 
 
 class CampaignPayload(CampaignSpec):
-    """The argument of the task `dispatcher.create_campaign`: a spec with its recipients inline, or in a file."""
+    """The argument of the task `dispatcher.create_campaign`: a spec with its recipients inline, or where they are.
+
+    `file` is a name in HOME/lists of any host that runs workers; `upload_id` a list in the upload store.
+    """
 
     idempotency_key: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
     ]
     recipients: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_INLINE_RECIPIENTS)] | None = None
     file: str | None = None
+    upload_id: Annotated[str, StringConstraints(max_length=100)] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.recipients is None) == (self.file is None):
-            raise ValueError("give either recipients or file")
+        if sum(given is not None for given in (self.recipients, self.file, self.upload_id)) != 1:
+            raise ValueError("give one of recipients, file and upload_id")
         return self
 
     def spec(self) -> CampaignSpec:

@@ -23,6 +23,7 @@ from dispatcher.errors import UsageError
 from dispatcher.ingest import Batch, IngestOptions, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
+from dispatcher.uploads import store
 from schemas import tables
 from schemas.payload import CampaignSpec
 
@@ -56,16 +57,22 @@ def load(
     source: Source,
     progress: Callable[[Batch], None] | None = None,
     info: AccountInfo | None = None,
+    upload_id: int | None = None,
 ) -> Loaded:
     """Load a campaign in the caller's transaction and open it: once that commits, workers may claim its chunks.
 
-    `info` is the state of the account as read before the transaction: the campaign is checked against it.
+    `info` is the state of the account as read before the transaction: the campaign is checked against it. `upload_id`
+    says that the source is this list of the upload store; any other source is put there.
 
     Raises:
-        UsageError: the source is not a table, lacks a column or is empty; no key is set; the database belongs to
-            another account; the HTML cannot be sent; the spec requires a balance and the account has too little.
+        UsageError: the source is not a table, lacks a column, is empty, too large, or changed while it was read; no key
+            is set; the database belongs to another account; the HTML cannot be sent; the spec requires a balance and
+            the account has too little.
     """
     settings.require_apikey()
+    keeps = upload_id is None and settings.lists_kept > 0
+    if keeps:
+        store.check_size(source.stored_size, settings.upload_max)
     html_calls.check(spec, settings)
     take_time(connection)
     account = binding.bind(connection, settings)
@@ -81,15 +88,34 @@ def load(
             _copy_batch(copier, loaded, plan, batch)
             if progress:
                 progress(batch)
+    if keeps:
+        upload_id = _keep_list(connection, settings, source)
     if moved := plan.finish():
         _move_line(connection, campaign_id, *moved)
     chunks = plan.chunks(account.id)
     copy_frame(connection, _copy_into(tables.chunk, chunks), chunks)
     _check_account(loaded, settings, spec, info, schedule.begins(now), chunks.height)
     loaded.warnings += schedule.late_start(now)
-    _open(connection, loaded, plan.canary_chunks if spec.canary else None)
+    _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id)
+    if upload_id is not None:
+        store.keep(connection, settings, upload_id)
     log.info("loaded campaign=%s messages=%s invalid=%s", campaign_id, loaded.messages, loaded.invalid)
     return loaded
+
+
+def _keep_list(connection: Connection, settings: Settings, source: Source) -> int:
+    """Put the list into the upload store, as it came. Returns its number there.
+
+    Raises:
+        UsageError: the file is not the one whose rows were read.
+    """
+    media_type = store.MEDIA_TYPES[source.format]
+    kept = store.store(connection, settings, source.pieces(), name=Path(source.name).name, media_type=media_type)
+    if source.changed():
+        raise UsageError(
+            f"{source.name} changed while it was read; nothing was loaded.", hint="Wait until it is complete."
+        )
+    return kept.id
 
 
 def _with_first_checked(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -164,7 +190,7 @@ def _check_account(
         )
 
 
-def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> None:
+def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None, upload_id: int | None) -> None:
     """The one step after which the campaign may run; without a single message it is complete."""
     campaign, account = tables.campaign, tables.account
     complete = not loaded.messages
@@ -178,6 +204,7 @@ def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None) -> 
             messages=loaded.messages,
             invalid=loaded.invalid,
             canary_chunks=canary_chunks or None,
+            upload_id=upload_id,
             opened_at=func.clock_timestamp(),
             # Behind those that have waited: a stream of small campaigns must not starve an older one.
             turn=select(account.c.turn).where(account.c.id == campaign.c.account_id).scalar_subquery(),

@@ -1,20 +1,22 @@
 """Campaigns that other services hand in: one campaign a key, whole or not at all, finished after a crash.
 
 The payload is stored first: from then on the database knows the request, whatever happens to the task that brought it.
-The load and the new state of the request commit together. A lease keeps ten calls from loading ten times.
+A file that it names is put into the upload store next (`request_list.py`), so that any host can load it. The load and
+the new state of the request commit together. A lease keeps ten calls from loading ten times.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, Text, and_, cast, func, literal, null, select, update
+from sqlalchemy import Connection, Engine, Text, and_, cast, func, literal, null, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from dispatcher.accounts import account_info
-from dispatcher.campaigns import loading, request_lease
+from dispatcher.campaigns import loading, request_lease, request_list
 from dispatcher.campaigns.request_lease import Lease, LeaseLost
 from dispatcher.campaigns.request_payload import (
     UNSTORABLE,
@@ -29,7 +31,10 @@ from dispatcher.config import Settings
 from dispatcher.db import outage
 from dispatcher.db.outage import storable
 from dispatcher.errors import UsageError
-from dispatcher.ingest import from_recipients, open_source
+from dispatcher.home import spool
+from dispatcher.ingest import Source, from_recipients
+from dispatcher.uploads import reading, store
+from dispatcher.uploads.store import Upload
 from schemas import tables
 from schemas.payload import CampaignPayload
 
@@ -42,14 +47,16 @@ _UNUSED = ("refused", "failed")
 
 _request = tables.campaign_request
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a payload.
 
-    `state` is that of its `campaign_request` (`received`: another process is loading it right now), or
-    `other_payload` when another payload came under the same key before. Only `created` has a campaign; all states
-    but `created` and `received` have an `error`.
+    `state` is that of its `campaign_request` (`received`: another process is loading it right now, or its file has not
+    been found yet), or `other_payload` when another payload came under the same key before. Only `created` has a
+    campaign; all states but `created` and `received` have an `error`.
     """
 
     state: Literal["received", "created", "refused", "failed", "other_payload"]
@@ -70,20 +77,29 @@ def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
     try:
         payload = CampaignPayload.model_validate(raw)
         stored = storable_json(payload)
-        digest = payload_hash(payload, settings)
-    except UNSTORABLE as error:
-        return _refuse(engine, raw, explain(error))
-    key = payload.idempotency_key
-    try:
+        digest = payload_hash(payload)
+        if payload.file is not None:
+            list_file(settings, payload.file)
         with engine.begin() as connection:
-            state = _store(connection, key, digest, stored)
+            known = _store(connection, payload, digest, stored)
+        other = known.is_other or (
+            payload.file is not None
+            and known.upload_id is not None
+            and request_list.is_other(engine, settings, payload.file, known.upload_id)
+        )
     except outage.ERRORS as error:
         if not outage.lasts(error):
             raise
         return _refuse(engine, raw, f"the payload cannot be stored: {type(error).__name__}")
-    if state == "other_payload":
+    except UNSTORABLE as error:
+        return _refuse(engine, raw, explain(error))
+    key = payload.idempotency_key
+    if other:
+        with engine.begin() as connection:
+            _note_other_payload(connection, key)
+        log.warning("refused_other_payload key=%s", key)
         return _OTHER_PAYLOAD
-    if state != "created":
+    if known.state != "created":
         try:
             load_request(engine, settings, key)
         except outage.ERRORS as error:
@@ -94,23 +110,53 @@ def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
     return _outcome(engine, key, digest)
 
 
-def _store(connection: Connection, key: str, digest: str, stored: str) -> str:
-    """Store a payload under its key. Returns the state of the request, or `other_payload`."""
-    given = {"payload_hash": digest, "payload": cast(literal(stored, Text), JSONB), "state": "received"}
-    new = insert(_request).values(idempotency_key=key, **given).on_conflict_do_nothing()
-    connection.execute(new)
-    known = connection.execute(
-        select(_request.c.payload_hash, _request.c.state).where(_request.c.idempotency_key == key)
-    ).one()
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The request under a key: of an earlier payload, or of the one that was just stored."""
+
+    state: str
+    upload_id: int | None = None
+    is_other: bool = False
+
+
+def _store(connection: Connection, payload: CampaignPayload, digest: str, stored: str) -> _Known:
+    """Store a payload under its key, unless one is there.
+
+    Raises:
+        UsageError: the list that it names is not there.
+    """
+    key = payload.idempotency_key
+    upload = request_list.given(connection, payload)
+    row = {
+        "payload_hash": digest,
+        "payload": cast(literal(stored, Text), JSONB),
+        "state": "received",
+        "upload_id": upload.id if upload else None,
+        "file_awaited_since": func.now() if payload.file is not None else None,
+    }
+    new = insert(_request).values(idempotency_key=key, **row).on_conflict_do_nothing()
+    is_new = connection.execute(new.returning(_request.c.state)).first() is not None
+    chosen = select(_request.c.payload_hash, _request.c.state, _request.c.upload_id)
+    known = connection.execute(chosen.where(_request.c.idempotency_key == key)).one()
     if known.state in _UNUSED:
         again = update(_request).where(_request.c.idempotency_key == key, _request.c.state.in_(_UNUSED))
-        connection.execute(again.values(**given, error=None, tries=0, updated_at=func.now()))
-        return "received"
-    if known.payload_hash != digest:
-        _note_other_payload(connection, key)
-        log.warning("refused_other_payload key=%s", key)
-        return "other_payload"
-    return str(known.state)
+        anew: dict[str, Any] = {"error": None, "tries": 0, "looked_at": None, "looked_on": [], "updated_at": func.now()}
+        connection.execute(again.values(**row, **anew))
+        is_new = True
+    if is_new:
+        if upload is not None and not store.hold(connection, upload.id):
+            raise reading.gone(upload.name)
+        return _Known("received")
+    same = known.payload_hash == digest and _same_list(connection, upload, known.upload_id)
+    return _Known(str(known.state), known.upload_id, is_other=not same)
+
+
+def _same_list(connection: Connection, upload: Upload | None, known_id: int | None) -> bool:
+    """Whether a list that was named by its upload_id has the bytes of the one that the request has."""
+    if upload is None or known_id is None or upload.id == known_id:
+        return True
+    known = store.get(connection, known_id)
+    return known is None or known.sha256 == upload.sha256
 
 
 def _outcome(engine: Engine, key: str, digest: str) -> Outcome:
@@ -124,15 +170,63 @@ def _outcome(engine: Engine, key: str, digest: str) -> Outcome:
 
 
 def pending(engine: Engine) -> list[str]:
-    """The keys of requests that were stored and that nobody has been loading for a while: their worker died."""
-    abandoned = and_(request_lease.is_free(), _request.c.updated_at < func.now() - _ABANDONED_AFTER)
-    keys = select(_request.c.idempotency_key).where(_request.c.state == "received", abandoned)
+    """The keys of requests that were stored and that nobody has been loading for a while: their worker died.
+
+    So are those whose file another process has just put into the store; those that wait for theirs are not.
+    """
+    found = and_(_request.c.upload_id.is_not(None), _request.c.looked_at.is_not(None), _request.c.tries == 0)
+    abandoned = and_(request_lease.is_free(), or_(found, _request.c.updated_at < func.now() - _ABANDONED_AFTER))
+    keys = select(_request.c.idempotency_key).where(
+        _request.c.state == "received", _request.c.file_awaited_since.is_(None), abandoned
+    )
     with engine.connect() as connection:
         return list(connection.execute(keys.order_by(_request.c.created_at).limit(10)).scalars())
 
 
 def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
-    """Load a stored payload. Returns the campaign's number; None when it was refused, or another process loads it."""
+    """Load a stored payload, once its file is in the upload store.
+
+    Returns:
+        The campaign's number; None when it was refused, waits for its file, or another process loads it.
+    """
+
+    def load(lease: Lease) -> int:
+        upload_id = lease.row.upload_id
+        payload = CampaignPayload.model_validate(lease.row.payload)
+        if payload.file is not None and upload_id is None:
+            upload_id = request_list.take(engine, settings, lease, payload.file)
+        return _load(engine, settings, lease, payload, upload_id)
+
+    return _alone(engine, key, load)
+
+
+def take_file(engine: Engine, settings: Settings, key: str) -> None:
+    """Put the file of a request into the upload store, if this host has it; the next hint has it loaded."""
+
+    def take(lease: Lease) -> None:
+        if lease.row.upload_id is None:
+            request_list.take(engine, settings, lease, CampaignPayload.model_validate(lease.row.payload).file or "")
+        lease.give_up(counts=False)
+
+    _alone(engine, key, take)
+
+
+def look_for_files(engine: Engine, settings: Settings) -> None:
+    """Look in this host's HOME/lists for the files that requests wait for; give up those that nobody has for long."""
+    for wanted in request_list.awaited(engine):
+        if request_list.is_here(settings, wanted.file):
+            take_file(engine, settings, wanted.key)
+        else:
+            request_list.note_look(engine, settings, wanted.key)
+        request_list.give_up(engine, wanted)
+
+
+def _alone(engine: Engine, key: str, work: Callable[[Lease], T]) -> T | int | None:
+    """Do something with a request that no other process does meanwhile; an error of its list ends the request.
+
+    Returns:
+        What `work` does; the campaign's number when there is one already, None when there is none.
+    """
     lease = Lease.take(engine, key)
     if lease is None:
         with engine.connect() as connection:
@@ -142,10 +236,10 @@ def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
         _end(engine, lease, "failed", f"loading was cut off {MAX_TRIES} times: see the log of the worker")
         return None
     try:
-        with lease.renewed(), engine.connect() as connection:
-            campaign_id = _load(connection, settings, lease)
-            connection.commit()
-            return campaign_id
+        with lease.renewed():
+            return work(lease)
+    except request_list.Awaited:
+        lease.give_up(counts=False)
     except (UsageError, ValidationError, RecursionError) as error:
         _end(engine, lease, "refused", explain(error))
     except LeaseLost as error:
@@ -161,14 +255,12 @@ def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
     return None
 
 
-def _load(connection: Connection, settings: Settings, lease: Lease) -> int:
-    """Load the campaign and record it in its request, in the caller's transaction.
+def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPayload, upload_id: int | None) -> int:
+    """Load the campaign and record it in its request, in one transaction.
 
     Raises:
-        LeaseLost: another process has taken over, so nothing of this may be committed.
+        LeaseLost: another process has taken over, so nothing of this is committed.
     """
-    row = lease.row
-    payload = CampaignPayload.model_validate(row.payload)
     spec = payload.spec()
     # The provider is asked before the first statement below opens a transaction.
     info = account_info.fetch_for_campaign(settings, required=True) if payload.require_balance else None
@@ -176,27 +268,37 @@ def _load(connection: Connection, settings: Settings, lease: Lease) -> int:
         source = from_recipients(payload.recipients)
         spec = spec.model_copy(update={"name": spec.name or lease.key})
     else:
-        if payload_hash(payload, settings) != row.payload_hash:
-            raise UsageError(
-                f"file {payload.file!r} changed after the request was received.",
-                hint="Send the request again under a new idempotency_key.",
-            )
-        source = open_source(list_file(settings, payload.file or ""))
-    with source:
-        loaded = loading.load(connection, settings, spec, source, info=info)
-    # From here on the request's row is locked: a process that stands still now must not keep it from others for long.
-    connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout TO DEFAULT")
-    created = update(_request).where(lease.is_held).values(state="created", campaign_id=loaded.campaign_id)
-    created = created.values(payload=null(), error=None, holder=None, lease_until=None, updated_at=func.now())
-    if connection.execute(created).rowcount == 0:
-        raise LeaseLost
+        source = _stored_list(engine, settings, upload_id)
+    with source, engine.connect() as connection:
+        loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id)
+        # From here on the request's row is locked: a process that stands still now must not keep it from others for
+        # long.
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout TO DEFAULT")
+        created = update(_request).where(lease.is_held).values(state="created", campaign_id=loaded.campaign_id)
+        created = created.values(payload=null(), error=None, holder=None, lease_until=None, updated_at=func.now())
+        if connection.execute(created).rowcount == 0:
+            raise LeaseLost
+        connection.commit()
     return loaded.campaign_id
 
 
+def _stored_list(engine: Engine, settings: Settings, upload_id: int | None) -> Source:
+    with engine.connect() as connection:
+        upload = store.get(connection, upload_id) if upload_id is not None else None
+    if upload is None:
+        raise UsageError("the list is not kept any longer.", hint="Hand it in again.")
+    return reading.open_list(engine, upload, spool(settings.home))
+
+
 def _end(engine: Engine, lease: Lease, state: str, error: str) -> None:
+    """Nothing comes of a request: say why, and let the list go that was taken for it alone."""
     ended = update(_request).where(lease.is_held).values(state=state, error=storable(error), payload=null())
+    ended = ended.values(holder=None, lease_until=None, file_awaited_since=None, updated_at=func.now())
     with engine.begin() as connection:
-        connection.execute(ended.values(holder=None, lease_until=None, updated_at=func.now()))
+        row = connection.execute(select(_request.c.upload_id, _request.c.payload).where(lease.is_held)).first()
+        connection.execute(ended.values(upload_id=None))
+        if row is not None and row.upload_id is not None and row.payload.get("file") is not None:
+            store.expire(connection, row.upload_id)
     log.warning("request_%s key=%s error=%s", state, lease.key, error)
 
 

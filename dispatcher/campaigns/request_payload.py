@@ -24,39 +24,34 @@ def key_of(raw: Any) -> str:
 
 
 def list_file(settings: Settings, name: str) -> Path:
-    """The path of a file in HOME/lists.
+    """The path of a file in this host's HOME/lists, whether it is there or not.
 
     Raises:
-        UsageError: it is not there, or it is outside the folder.
+        UsageError: no file in the folder can have this name.
     """
     folder = home.lists(settings.home).resolve()
     try:
         path = (folder / name).resolve()
-        found = path.is_file()
-    except (OSError, ValueError):  # too long, or with a NUL: no file can have this name
+        is_folder = path.is_dir()
+    except (OSError, ValueError):  # too long, or with a NUL
+        path, is_folder = folder, True
+    if is_folder and path.is_relative_to(folder):
         raise UsageError(
             f"file {name[:100]!r} is not a valid file name.", hint=f"Give the name of a file in {folder}."
         ) from None
     if not path.is_relative_to(folder):
         raise UsageError(f"file {name!r} is outside {folder}.", hint="Put the file there and give its name.")
-    if not found:
-        raise UsageError(f"file {name!r} is not in {folder}.", hint="Copy it there first, then send the request again.")
     return path
 
 
-def payload_hash(payload: CampaignPayload, settings: Settings) -> str:
-    """What makes two payloads the same: every field, and the bytes of the file.
+def payload_hash(payload: CampaignPayload) -> str:
+    """What makes two payloads the same, besides the bytes of a file: every field.
 
-    Raises:
-        UsageError: the file is not there.
+    Under which upload_id a list came does not count, its bytes do: they are compared by their own hash.
     """
     # Fields that later versions added do not count while nobody sets them: stored hashes stay valid.
-    later = {"html"} if payload.html is None else None
-    digest = hashlib.sha256(_sorted_json(payload.model_dump(exclude=later)))
-    if payload.file is not None:
-        with list_file(settings, payload.file).open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+    later = {"html"} if payload.html is None else set()
+    return hashlib.sha256(_sorted_json(payload.model_dump(exclude={"upload_id", *later}))).hexdigest()
 
 
 def raw_hash(raw: Any) -> str:

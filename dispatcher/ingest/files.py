@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,8 @@ from dispatcher.ingest.xlsx import open_xlsx
 Format = Literal["csv", "xlsx", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "xlsx", "jsonl")
 
+_PIECE = 1 << 20
+
 _KNOWN = "give CSV (comma, semicolon or tab), XLSX or JSONL"
 _NOT_TABLES = (
     (b"%PDF", "is a PDF", "export the list itself as CSV or XLSX"),
@@ -39,6 +41,28 @@ _NOT_TABLES = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What of a file changes when it is written to."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, stream: BinaryIO | None) -> Stamp | None:
+        """The stamp of an open file; None of a stream that is none."""
+        try:
+            return cls.read(os.fstat(stream.fileno())) if stream is not None else None
+        except OSError:
+            return None
+
+    @classmethod
+    def read(cls, found: os.stat_result) -> Stamp:
+        """The stamp in what the system says about a file."""
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
 @dataclass
 class Source:
     """An opened list; close it, or use it in a `with`.
@@ -48,6 +72,8 @@ class Source:
         format: "csv", "xlsx", "jsonl" or "inline".
         size: bytes of the file (recipients, when inline): what `Batch.position` runs up to.
         table: its headings and rows.
+        stream: the file; None when inline.
+        stamp: of the file when it was opened.
     """
 
     name: str
@@ -55,6 +81,28 @@ class Source:
     size: int
     table: Table
     stream: BinaryIO | None = None
+    stamp: Stamp | None = None
+
+    @property
+    def stored_size(self) -> int:
+        """Bytes of the file; 0 for what came inline, which has none of its own."""
+        return self.size if self.stream is not None else 0
+
+    def pieces(self) -> Iterator[bytes]:
+        """The list as it came, from its first byte on: for when its rows have been read.
+
+        Inline recipients become JSONL.
+        """
+        if self.stream is not None:
+            self.stream.seek(0)
+            while piece := self.stream.read(_PIECE):
+                yield piece
+        elif isinstance(self.table, InlineTable):
+            yield from self.table.as_jsonl(_PIECE)
+
+    def changed(self) -> bool:
+        """Whether the file has been written to since it was opened."""
+        return self.stamp is not None and self.stamp != Stamp.of(self.stream)
 
     def close(self) -> None:
         """Close the file."""
@@ -84,8 +132,8 @@ def open_source(
     stream, name = _stream(path_or_stream, spool)
     try:
         size = stream.seek(0, os.SEEK_END)
-        kind = format or _detect(stream, name)
-        return Source(name, kind, size, _OPENERS[kind](stream, name), stream)
+        kind = format or format_of(stream, name)
+        return Source(name, kind, size, _OPENERS[kind](stream, name), stream, Stamp.of(stream))
     except BaseException:
         stream.close()
         raise
@@ -130,7 +178,12 @@ def _spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
     return kept
 
 
-def _detect(stream: BinaryIO, name: str) -> Format:
+def format_of(stream: BinaryIO, name: str) -> Format:
+    """What kind of list a file is.
+
+    Raises:
+        UsageError: it is none, with what to do.
+    """
     stream.seek(0)
     sample = stream.read(1 << 16)
     start = sample.removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
@@ -72,6 +73,21 @@ class InlineTable:
                 yield collector.flush(line)
         if len(collector):
             yield collector.flush(len(self._recipients))
+
+    def as_jsonl(self, piece_bytes: int) -> Iterator[bytes]:
+        """The recipients as they came, one JSON object a line, in pieces of about this many bytes."""
+        lines: list[bytes] = []
+        held = 0
+        for recipient in self._recipients:
+            # What is nested without end or no JSON became an invalid row, and is kept in some form there.
+            line = json.dumps(recipient, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace") + b"\n"
+            lines.append(line)
+            held += len(line)
+            if held >= piece_bytes:
+                yield b"".join(lines)
+                lines, held = [], 0
+        if lines:
+            yield b"".join(lines)
 
 
 def keys_of(rows: Iterable[object]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -16,7 +17,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from dispatcher.accounts import binding, provider_clock
-from dispatcher.campaigns import reject_watch, request_intake
+from dispatcher.campaigns import reject_watch, request_intake, request_list
+from dispatcher.db import outage
 from dispatcher.db.statements import query
 from dispatcher.maintenance import host_clock
 from dispatcher.provider.deadline import now as boot_clock
@@ -24,6 +26,7 @@ from dispatcher.results import settle
 from dispatcher.runtime import Runtime
 from dispatcher.sending import admission, claims
 from dispatcher.single_messages import records
+from dispatcher.uploads import dropping
 from schemas import tables
 
 log = logging.getLogger(__name__)
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 _TICK_LOCK = 0x71C
 _CLOCK_REFRESH = timedelta(minutes=1)
 _BALANCE_REFRESH = timedelta(minutes=5)
+_lists = request_list.Background()
 
 
 @dataclass
@@ -54,15 +58,29 @@ def tick(runtime: Runtime) -> Hints:
         beat(connection, "tick")
         host_clock.compare(connection)
         account = binding.find(connection, runtime.settings)
+    if request_list.awaited(runtime.engine):
+        _lists.run(partial(request_intake.look_for_files, runtime.engine, runtime.settings))
     hints.requests = request_intake.pending(runtime.engine)
-    if account is None:
-        return hints
-    hints.account_id = account.id
-    with _alone(runtime, account.id) as mine:
-        if mine:
-            _each(runtime, account.id, _rescue, _retire, _give_up, _watch, _complete, _expire_singles)
-            _fill(runtime, hints, account.id)
+    if account is not None:
+        _look_after(runtime, hints, account.id)
+    _drop_lists(runtime)
     return hints
+
+
+def _look_after(runtime: Runtime, hints: Hints, account_id: int) -> None:
+    hints.account_id = account_id
+    with _alone(runtime, account_id) as mine:
+        if mine:
+            _each(runtime, account_id, _rescue, _retire, _give_up, _watch, _complete, _expire_singles)
+            _fill(runtime, hints, account_id)
+
+
+def _drop_lists(runtime: Runtime) -> None:
+    """Old lists go; what stands in their way stands in nobody else's."""
+    try:
+        dropping.drop_old(runtime.engine)
+    except outage.ERRORS as error:
+        log.warning("lists_not_dropped why=%s", type(error).__name__)
 
 
 @contextmanager
