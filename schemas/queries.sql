@@ -1261,14 +1261,17 @@ RETURNING 1;
 UPDATE migration_state SET lease_until = clock_timestamp() + make_interval(secs => :seconds) WHERE holder = :holder;
 
 -- name: note_look
--- A host looked for the file of a request that still waits for it, and did not have it whole. While nobody looks, as
--- between a stop and a start of all workers, the wait does not count.
+-- A host looked for the file of a request that still waits for it, and did not have it whole. The wait begins anew while
+-- the file grows, and when nobody has looked for long, as between a stop and a start of all workers. The same host is
+-- noted every few seconds only.
 UPDATE campaign_request SET
-       file_awaited_since = CASE WHEN looked_at < clock_timestamp() - make_interval(secs => :gap)
+       file_awaited_since = CASE WHEN :grows OR looked_at < clock_timestamp() - make_interval(secs => :gap)
                                  THEN clock_timestamp() ELSE file_awaited_since END,
        looked_at = clock_timestamp(),
        looked_on = CASE WHEN :place = ANY (looked_on) THEN looked_on ELSE looked_on || CAST(:place AS text) END
-WHERE idempotency_key = :key AND file_awaited_since IS NOT NULL;
+WHERE idempotency_key = :key AND file_awaited_since IS NOT NULL
+  AND (:grows OR looked_at IS NULL OR looked_at < clock_timestamp() - interval '5 seconds'
+       OR NOT :place = ANY (looked_on));
 
 -- name: give_up_file
 -- A request whose file no host had in :patience seconds of looking is refused; not one that a process is at work on.

@@ -3,7 +3,7 @@
 The first process that has the file puts it into the store, and from then on any worker of any host can load it. A
 process that does not have it refuses nothing: another host may. Its look is noted, every host's tick looks in its own
 folder, and only when nobody has found the file for ten minutes is the request refused, with the places that were
-searched.
+searched. While the file grows somewhere, the ten minutes do not pass.
 
 A file that somebody is still writing is not taken: two looks, two seconds apart, must find the same size and time, and
 so must a third after the file was read. A copy that stands still for longer than that cannot be told from a whole file:
@@ -79,9 +79,9 @@ def given(connection: Connection, payload: CampaignPayload) -> Upload | None:
 
 
 def whole(path: Path) -> Stamp | None:
-    """Look at a file twice; None when it is not there, empty, or was written to meanwhile."""
+    """Look at a file twice; None when it is not there, or was written to meanwhile."""
     before = _look(path)
-    if before is None or not before.size:
+    if before is None:
         return None
     time.sleep(QUIET)
     return before if _look(path) == before else None
@@ -114,7 +114,7 @@ def take(engine: Engine, settings: Settings, lease: Lease, name: str) -> int:
             hint="Set its permissions right.",
         ) from None
     if upload is None:
-        note_look(engine, settings, lease.key)
+        note_look(engine, settings, lease.key, grows=_look(path) is not None)
         raise Awaited
     log.info("list_taken key=%s upload=%s bytes=%s", lease.key, upload.id, upload.bytes)
     return upload.id
@@ -160,7 +160,7 @@ def awaited(engine: Engine) -> list[Wanted]:
         _request.c.state == "received", _request.c.file_awaited_since.is_not(None)
     )
     with engine.connect() as connection:
-        return [Wanted(*row) for row in connection.execute(wanted.order_by(_request.c.created_at).limit(50))]
+        return [Wanted(*row) for row in connection.execute(wanted.order_by(_request.c.created_at).limit(500))]
 
 
 def is_here(settings: Settings, name: str) -> bool:
@@ -176,10 +176,11 @@ def place(settings: Settings) -> str:
     return f"{socket.gethostname()}:{home.lists(settings.home)}"
 
 
-def note_look(engine: Engine, settings: Settings, key: str) -> None:
-    """This host does not have the file, or not the whole of it."""
+def note_look(engine: Engine, settings: Settings, key: str, *, grows: bool = False) -> None:
+    """This host does not have the file, or not the whole of it: then the wait begins anew."""
+    looked = {"key": key, "place": place(settings), "gap": _GAP, "grows": grows}
     with engine.begin() as connection:
-        connection.execute(query("note_look"), {"key": key, "place": place(settings), "gap": _GAP})
+        connection.execute(query("note_look"), looked)
 
 
 def give_up(engine: Engine, wanted: Wanted) -> None:

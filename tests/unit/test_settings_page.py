@@ -50,6 +50,7 @@ def test_no_words_hide_a_default_that_the_code_has() -> None:
         ("concurrency", "integer, 1 to 64"),
         ("rate", "integer, 0 or more"),
         ("provider_timeout", "number, above 0 and up to 600"),
+        ("upload_max", "bytes, or with a unit: `500 MB`, `2 GiB`"),
     ],
 )
 def test_the_values_come_from_the_field(name: str, words: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from dispatcher.campaigns import loading, request_intake, request_list
@@ -180,9 +181,13 @@ def test_a_file_that_grows_between_two_looks_is_not_taken(core: CoreHarness, mon
     with monkeypatch.context() as growing:
         growing.setattr(request_list.time, "sleep", write_meanwhile)  # type: ignore[attr-defined]
         assert receive(core, file="list.csv").state == "received"
+        core.do("UPDATE campaign_request SET file_awaited_since = now() - interval '11 minutes'")
+        look(core)
+        assert request(core).state == "received", "a copy may take longer than ten minutes"
     assert nothing_is_kept(core)
     look(core)
-    assert core.statuses(request(core).campaign_id) == {"pending": 3}
+    assert request(core).state == "created"
+    assert core.one("SELECT rows FROM campaign") > 2
 
 
 def test_a_file_that_is_written_to_while_it_is_stored_is_not_taken(
@@ -206,21 +211,13 @@ def test_a_file_that_is_written_to_while_it_is_stored_is_not_taken(
     assert core.statuses(request(core).campaign_id) == {"pending": 3}
 
 
-def test_an_empty_file_is_one_that_nobody_has_written_yet(core: CoreHarness) -> None:
+@pytest.mark.parametrize(("content", "words"), [("%PDF-1.7", "PDF"), ("", "empty")])
+def test_a_file_that_is_no_list_is_refused_and_not_kept(core: CoreHarness, content: str, words: str) -> None:
     assert core.account
-    path = put(core, "")
-    assert receive(core, file="list.csv").state == "received"
-    path.write_text(LIST)
-    look(core)
-    assert request(core).state == "created"
-
-
-def test_a_file_that_is_no_list_is_refused_and_not_kept(core: CoreHarness) -> None:
-    assert core.account
-    put(core, "%PDF-1.7")
+    put(core, content)
     refused = receive(core, file="list.csv")
     assert refused.state == "refused"
-    assert "PDF" in str(refused.error)
+    assert words in str(refused.error)
     assert nothing_is_kept(core)
 
 
@@ -312,6 +309,18 @@ def test_every_list_that_makes_a_campaign_is_kept_as_it_came(core: CoreHarness, 
     inline = receive(core, recipients=people).campaign_id
     lines = content_of(core, inline).decode().splitlines()
     assert [json.loads(line) for line in lines] == people
+
+
+def test_a_workbook_is_kept_as_it_came(core: CoreHarness, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["telefono", "n"], ["1144445555", "Ana"]):
+        book.worksheets[0].append(row)
+    book.save(tmp_path / "clientes.xlsx")
+    with open_source(tmp_path / "clientes.xlsx") as source, core.engine.begin() as connection:
+        loaded = loading.load(connection, core.settings, CampaignSpec(template="Hola {n}"), source)
+    assert content_of(core, loaded.campaign_id) == (tmp_path / "clientes.xlsx").read_bytes()
+    again = receive(core, upload_id=core.one("SELECT public_id FROM upload"), name="otra")
+    assert core.statuses(int(again.campaign_id or 0)) == {"pending": 1}
 
 
 def test_a_list_that_changes_while_it_is_read_loads_nothing(core: CoreHarness, tmp_path: Path) -> None:
