@@ -17,9 +17,9 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
 
@@ -214,7 +214,7 @@ class Background:
         """Nothing runs."""
         self._busy = threading.Lock()
 
-    def run(self, work: Any) -> bool:
+    def run(self, work: Callable[[], object]) -> bool:
         """Begin, unless the last one is still at it."""
         if not self._busy.acquire(blocking=False):
             return False
