@@ -11,14 +11,19 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, command: list[str]) -> None:
-    """Put this process on the leash, which an exec keeps, and become the command."""
+def put_on(parent: int) -> None:
+    """Put this process on the leash; it ends at once when its parent died before."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl")
         if os.getppid() != parent:  # it died before the leash was on
             sys.exit(1)
+
+
+def main(parent: int, command: list[str]) -> None:
+    """Put this process on the leash, which an exec keeps, and become the command."""
+    put_on(parent)
     os.execvp(command[0], command)
 
 

@@ -2,7 +2,8 @@
 
 A child that dies is started again, later each time it dies young. SIGTERM or Ctrl-C stops all: Celery finishes the
 call that is under way; what does not stop in time is killed, and its lease brings the chunk back. When this process
-is itself killed, the kernel tells its children to stop (`ops/leash.py`).
+is itself killed, the kernel tells its children to stop (`ops/leash.py`). On Linux the children are forks of this
+process, to share its memory (`ops/nursery.py`).
 """
 
 import os
@@ -15,9 +16,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from dispatcher import config
 from dispatcher.config import Settings
 from dispatcher.home import make_lists_folder_if_possible
+from ops import nursery
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
@@ -29,6 +33,23 @@ _YOUNG = 10.0
 _MAX_BACKOFF = 30.0
 
 
+class Process(Protocol):
+    """What the supervisor asks of a running child, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number, and that of its group."""
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises `subprocess.TimeoutExpired`."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+
+
 @dataclass
 class Child:
     """A process that should run."""
@@ -37,7 +58,7 @@ class Child:
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
     stops_first: bool = False
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     started: float = 0.0
     deaths: int = 0
     start_at: float = 0.0
@@ -98,14 +119,45 @@ def flower_auth(settings: Settings) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
+Start = Callable[[Child, dict[str, str]], Process]
+"""How a child is started with an environment: in a group of its own, on the leash, its words on our stderr.
+
+A group of its own, since a terminal's Ctrl-C then reaches the supervisor alone, which stops the rest in order.
+"""
+
+
+def spawn(child: Child, environment: dict[str, str]) -> Process:
+    """Start a child as a program of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "ops.leash", str(os.getpid()), *child.command],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=sys.stderr,
+        process_group=0,
+    )
+
+
+def fork(child: Child, environment: dict[str, str]) -> Process:
+    """Start a child as a fork of this process, which shares its memory; its command is `python -m …`."""
+    _, dash_m, module, *arguments = child.command
+    assert dash_m == "-m", child.command
+    return nursery.fork(f"dispatcher {child.name}", module, arguments, environment)
+
+
 class Supervisor:
     """Keeps children running until told to stop."""
 
     def __init__(
-        self, wanted: list[Child], environment: dict[str, str], grace: float, log: Callable[[str], None]
+        self,
+        wanted: list[Child],
+        environment: dict[str, str],
+        grace: float,
+        log: Callable[[str], None],
+        start: Start = spawn,
     ) -> None:
         """Take the children; nothing is started."""
         self.children = wanted
+        self._start = start
         self._environment = environment
         self._grace = grace
         self._log = log
@@ -132,18 +184,10 @@ class Supervisor:
             young = now - child.started < _YOUNG
             child.deaths = child.deaths + 1 if young else 1
             wait = min(_MAX_BACKOFF, 2.0 ** (child.deaths - 1))
-            self._log(f"{child.name} ended with {child.process.returncode}; starting it again in {wait:.0f} s")
+            self._log(f"{child.name} ended with {child.process.poll()}; starting it again in {wait:.0f} s")
             child.process, child.start_at = None, now + wait
         if child.process is None and now >= child.start_at:
-            # A group of its own: a terminal's Ctrl-C reaches the supervisor alone, which then stops the rest in order.
-            # Their words go to stderr: stdout is the command's own answer.
-            child.process = subprocess.Popen(
-                [sys.executable, "-m", "ops.leash", str(os.getpid()), *child.command],
-                env={**self._environment, **child.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr,
-                process_group=0,
-            )
+            child.process = self._start(child, {**self._environment, **child.environment})
             child.started = now
 
     def _stop_all(self) -> bool:
@@ -160,13 +204,13 @@ class Supervisor:
         return clean
 
 
-def _terminate(processes: list[subprocess.Popen[bytes]]) -> None:
+def _terminate(processes: list[Process]) -> None:
     for process in processes:
         if process.poll() is None:
             process.terminate()
 
 
-def _wait(processes: list[subprocess.Popen[bytes]], ends: float) -> bool:
+def _wait(processes: list[Process], ends: float) -> bool:
     """Wait until they have ended, and no longer than this moment. Whether all of them have."""
     clean = True
     for process in processes:
@@ -177,7 +221,7 @@ def _wait(processes: list[subprocess.Popen[bytes]], ends: float) -> bool:
     return clean
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: Process) -> None:
     """Whatever is left of a child's group: a pool process that outlived its worker."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -200,9 +244,18 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def _shared_memory(settings: Settings) -> Start:
+    """Import here what the children need, under the settings that they will find."""
+    config.settings.cache_clear()
+    nursery.preload("dispatcher up", environment(settings))
+    return fork
+
+
 def run(settings: Settings, say: Callable[[str], None]) -> int:
     """Supervise until SIGTERM or Ctrl-C."""
-    supervisor = Supervisor(children(settings), environment(settings), settings.provider_timeout + KILL_EXTRA, say)
+    start = _shared_memory(settings) if sys.platform == "linux" else spawn
+    grace = settings.provider_timeout + KILL_EXTRA
+    supervisor = Supervisor(children(settings), environment(settings), grace, say, start)
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.stop)

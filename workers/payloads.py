@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from celery import Task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutting_down
 from celery.worker.request import Request
 
 from dispatcher.db import outage
@@ -35,13 +35,22 @@ WAITS = (1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
 _DAY = 86_400  # seconds: a limit of its own, so that no limit of the worker ends a task that waits
 _AGAIN = "dispatcher_again"
 
-# One byte of memory that the pool's processes share with the worker: they are told of no signal.
-_stopping = mmap.mmap(-1, 1)
+
+class _Shared:
+    """One byte of memory that a worker shares with the processes of its pool, which are told of no signal."""
+
+    stopping = mmap.mmap(-1, 1)
+
+
+@worker_init.connect
+def _share(**_: Any) -> None:
+    """Each worker has its own: workers may be forks of one process that has imported this."""
+    _Shared.stopping = mmap.mmap(-1, 1)
 
 
 @worker_shutting_down.connect
 def _tell_the_pool(**_: Any) -> None:
-    _stopping[0] = 1
+    _Shared.stopping[0] = 1
 
 
 @worker_ready.connect
@@ -110,7 +119,7 @@ class PayloadTask(Task):
         try:
             ends = time.monotonic() + seconds
             while time.monotonic() < ends:
-                if _stopping[0]:
+                if _Shared.stopping[0]:
                     raise Reject("the worker stops", requeue=True)
                 time.sleep(0.1)
         except SoftTimeLimitExceeded:

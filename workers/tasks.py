@@ -3,11 +3,15 @@
 A task is a hint: losing it, or running it twice, changes nothing. `create_campaign` and `send_message` alone carry a
 payload, so they are kept until it is stored (`payloads.py`); each run after the first finds its record and repeats
 nothing.
+
+What brings polars along is imported by the task that needs it, so that the other workers do without.
 """
+
+from __future__ import annotations
 
 import logging
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kombu.exceptions import OperationalError
 
@@ -16,13 +20,14 @@ from dispatcher.accounts import account_info, binding, provider_clock
 from dispatcher.campaigns import request_intake
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.replies import pull
-from dispatcher.results.polling import Poller
-from dispatcher.results.probing import Prober
 from dispatcher.sending import pump as sending_pump
 from dispatcher.single_messages import send
 from workers.app import app
 from workers.payloads import PayloadTask
 from workers.schedule import EXPIRY
+
+if TYPE_CHECKING:
+    from dispatcher.results.polling import Poller
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +91,8 @@ def poll(account_id: int) -> None:
 @app.task(name="dispatcher.probe")
 def probe(account_id: int) -> None:
     """Ask one round of questions by idinterno."""
+    from dispatcher.results.probing import Prober
+
     poller = _poller(account_id)
     if poller:
         Prober(poller.runtime, account_id, poller.settler).round()
@@ -146,6 +153,8 @@ def _poller(account_id: int) -> Poller | None:
         account = binding.find(connection, current.settings)
     if account is None or account.id != account_id:
         return None
+    from dispatcher.results.polling import Poller
+
     known = _pollers.of.get(account_id)
     if known is None or known.runtime is not current:
         known = _pollers.of[account_id] = Poller(current, account)

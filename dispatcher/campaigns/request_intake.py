@@ -9,14 +9,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, Text, and_, cast, func, literal, null, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from dispatcher.accounts import account_info
-from dispatcher.campaigns import loading, request_lease, request_list
+from dispatcher.campaigns import request_lease, request_list
 from dispatcher.campaigns.request_lease import Lease, LeaseLost
 from dispatcher.campaigns.request_payload import (
     UNSTORABLE,
@@ -32,11 +32,13 @@ from dispatcher.db import outage
 from dispatcher.db.outage import storable
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
-from dispatcher.ingest import Source, from_recipients
 from dispatcher.uploads import reading, store
 from dispatcher.uploads.store import Upload
 from schemas import tables
 from schemas.payload import CampaignPayload
+
+if TYPE_CHECKING:
+    from dispatcher.ingest import Source
 
 log = logging.getLogger(__name__)
 
@@ -261,6 +263,10 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
     Raises:
         LeaseLost: another process has taken over, so nothing of this is committed.
     """
+    # Polars comes with them: a tick, which looks for requests that nobody loads, does without.
+    from dispatcher.campaigns import loading
+    from dispatcher.ingest import from_recipients
+
     spec = payload.spec()
     # The provider is asked before the first statement below opens a transaction.
     info = account_info.fetch_for_campaign(settings, required=True) if payload.require_balance else None
@@ -282,7 +288,7 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
     return loaded.campaign_id
 
 
-def _stored_list(engine: Engine, settings: Settings, upload_id: int | None) -> Source:
+def _stored_list(engine: Engine, settings: Settings, upload_id: int | None) -> "Source":
     with engine.connect() as connection:
         upload = store.get(connection, upload_id) if upload_id is not None else None
     if upload is None:

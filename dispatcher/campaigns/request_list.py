@@ -30,8 +30,8 @@ from dispatcher.config import Settings
 from dispatcher.db import outage
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
+from dispatcher.domain.file_stamp import Stamp
 from dispatcher.errors import UsageError
-from dispatcher.ingest.files import Stamp, format_of
 from dispatcher.uploads import store
 from dispatcher.uploads.store import Upload
 from schemas import tables
@@ -122,6 +122,8 @@ def take(engine: Engine, settings: Settings, lease: Lease, name: str) -> int:
 
 def _store(engine: Engine, settings: Settings, lease: Lease, path: Path, stamp: Stamp) -> Upload | None:
     """Store the file and link it to its request; None when it is written to meanwhile."""
+    from dispatcher.ingest.files import format_of  # polars comes with it: a look that finds nothing does without
+
     with path.open("rb") as stream, engine.connect() as connection:
         store.check_size(stamp.size, settings.upload_max)
         media_type = store.MEDIA_TYPES[format_of(stream, path.name)]

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, cast
 
+from dispatcher.domain.file_stamp import Stamp
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest.blocks import Table
 from dispatcher.ingest.inline import InlineTable
@@ -39,28 +40,6 @@ _NOT_TABLES = (
     (b"\xff\xd8\xff", "is an image", _KNOWN),
     (b"<", "is a web page or XML", "open it in a spreadsheet and save it as XLSX"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What of a file changes when it is written to."""
-
-    inode: int
-    size: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, stream: BinaryIO | None) -> Stamp | None:
-        """The stamp of an open file; None of a stream that is none."""
-        try:
-            return cls.read(os.fstat(stream.fileno())) if stream is not None else None
-        except OSError:
-            return None
-
-    @classmethod
-    def read(cls, found: os.stat_result) -> Stamp:
-        """The stamp in what the system says about a file."""
-        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 @dataclass

@@ -22,7 +22,7 @@ from dispatcher.db import outage
 from dispatcher.db.statements import query
 from dispatcher.maintenance import host_clock
 from dispatcher.provider.deadline import now as boot_clock
-from dispatcher.results import settle
+from dispatcher.results import completion
 from dispatcher.runtime import Runtime
 from dispatcher.sending import admission, claims
 from dispatcher.single_messages import records
@@ -133,7 +133,7 @@ def _watch(connection: Connection, runtime: Runtime, account_id: int) -> None:
 
 
 def _complete(connection: Connection, runtime: Runtime, account_id: int) -> None:
-    for campaign_id in settle.complete(connection, account_id):
+    for campaign_id in completion.complete(connection, account_id):
         log.info("completed campaign=%s", campaign_id)
 
 

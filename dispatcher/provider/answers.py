@@ -20,8 +20,6 @@ from dispatcher.errors import (
     ProviderError,
 )
 from dispatcher.provider.codes import AccountScope, account_scope, sentence_to_code
-from dispatcher.provider.frames import StatusFrame as StatusFrame
-from dispatcher.provider.frames import parse_slice as parse_slice
 
 CREDENTIALS_HINT = (
     "Check DISPATCHER_APIKEY (for the Web Service DISPATCHER_USUARIO and DISPATCHER_CLAVE) against the panel, "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import polars as pl
 from sqlalchemy import ARRAY, BigInteger, Engine, any_, bindparam, literal, select
 
-from dispatcher.domain import idinterno
+from dispatcher.domain.idinterno_column import decode_column
 from schemas import tables
 
 _chunk = tables.chunk.c
@@ -35,7 +35,7 @@ class OurCampaigns:
             Ours: hash, campaign_id, generation, seq, root_no, fecha, text, code. Others: what the idinterno holds is
             in the columns prefix, campaign_id, generation and seq.
         """
-        decoded = idinterno.decode_column(frame)
+        decoded = decode_column(frame)
         known = self._campaigns(decoded["campaign_id"].unique().to_list())
         prefixes = pl.DataFrame(
             {"campaign_id": list(known), "own_prefix": list(known.values())},

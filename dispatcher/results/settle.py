@@ -18,6 +18,7 @@ from dispatcher.db.statements import query
 from dispatcher.db.transactions import pin_key_lookups, pin_range_scan, retry_deadlocks
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.results import account_refusals, never_posted, staging
+from dispatcher.results.completion import complete
 from dispatcher.results.our_lines import OurCampaigns
 from dispatcher.results.seen_lines import Seen
 from dispatcher.suppression import from_results
@@ -187,12 +188,6 @@ def _settle_messages(
     if row.campaigns:
         # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
         complete(connection, account_id)
-
-
-def complete(connection: Connection, account_id: int) -> list[int]:
-    """Complete the campaigns whose chunks are all final. Returns their ids."""
-    ids = list(connection.execute(query("lock_complete"), {"account_id": account_id}).scalars())
-    return list(connection.execute(query("complete_campaigns"), {"ids": ids}).scalars()) if ids else []
 
 
 def _lock_and_drop_early(connection: Connection, lines: pl.DataFrame, outcome: Settled) -> pl.DataFrame:

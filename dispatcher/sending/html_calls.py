@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from dispatcher.config import Settings
 from dispatcher.db.transactions import retry_deadlocks
@@ -17,17 +16,17 @@ from dispatcher.domain import idinterno
 from dispatcher.domain.sms_text import MAX_LENGTH
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import ProviderError, UsageError
-from dispatcher.ingest import template
 from dispatcher.provider import unit, verdict
 from dispatcher.provider.answers import ResultLine
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.provider.message import LINK_MARK, Message, SendResult
-from dispatcher.results import settle
-from dispatcher.results.settle import Settled
 from dispatcher.runtime import Runtime
 from dispatcher.sending import claims
 from dispatcher.sending.claims import Claim
 from schemas.payload import CampaignSpec
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _IDENTICAL = -4
 _LONGEST_KEY = "x" * 100
@@ -39,6 +38,8 @@ def check(spec: CampaignSpec, settings: Settings) -> None:
     Raises:
         UsageError: why, and what to do.
     """
+    from dispatcher.ingest import template  # with polars, which the workers that send do without
+
     if (spec.html is not None) != (LINK_MARK in template.parse(spec.template).sample()):
         raise UsageError(
             "A campaign with HTML content has a mark for its link in the template, and only such a campaign has one.",
@@ -62,6 +63,8 @@ def finish_answered(runtime: Runtime, claim: Claim, answer: SendResult) -> str |
     None when this attempt no longer counts; its result does all the same. The verdict carries no fecha: the provider's
     clock at this moment takes its place.
     """
+    from dispatcher.results import settle  # with polars, which campaigns without HTML do without
+
     reference = claim.bloque.decode("latin-1").partition("\t")[0]
     moment = claim.latest + timedelta(seconds=boot_clock() - claim.claimed_at)
     fecha = moment.astimezone(PROVIDER_ZONE).replace(tzinfo=None, microsecond=0)
@@ -73,7 +76,7 @@ def finish_answered(runtime: Runtime, claim: Claim, answer: SendResult) -> str |
     def transaction() -> str | None:
         with runtime.engine.begin() as connection:
             frame = _frame(claim, lines)
-            settle.settle_ours(connection, claim.account_id, frame, Settled(), refusals_count=True)
+            settle.settle_ours(connection, claim.account_id, frame, settle.Settled(), refusals_count=True)
             return claims.accept(connection, claim)
 
     return retry_deadlocks(transaction)
@@ -92,6 +95,8 @@ def _earlier_results(runtime: Runtime, reference: str) -> Iterable[ResultLine]:
 
 def _frame(claim: Claim, lines: list[ResultLine]) -> pl.DataFrame:
     """Result lines of a claim's message in the columns of `settle_ours`."""
+    import polars as pl
+
     reference = idinterno.decode(lines[0].idinterno)
     assert reference is not None, "we wrote it"
     return pl.DataFrame(

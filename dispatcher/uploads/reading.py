@@ -11,12 +11,13 @@ from sqlalchemy import Engine, select
 
 from dispatcher.db.transactions import single_statement
 from dispatcher.errors import DispatcherError, UsageError
-from dispatcher.ingest import Source, open_source
 from dispatcher.uploads.store import MEDIA_TYPES, PART_BYTES, Upload, pieces_of
 from schemas import tables
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+    from dispatcher.ingest import Source
 
 _part = tables.upload_part
 
@@ -105,6 +106,8 @@ def open_list(engine: Engine, upload: Upload, spool: Path) -> Source:
         UsageError: it is no table, or its content is gone.
         DispatcherError: there is no room for the copy.
     """
+    from dispatcher.ingest import open_source  # polars comes with it: whoever only takes lists does without
+
     stream = open_file(engine, upload)
     if upload.media_type != MEDIA_TYPES["xlsx"]:
         return open_source(stream)

@@ -12,13 +12,13 @@ import click
 
 from dispatcher.errors import DispatcherError
 from ops.alone import alone
-from ops.bench import campaign, load, per_message, report, settle, startup, submit, urgent
+from ops.bench import campaign, load, memory, per_message, report, settle, startup, submit, urgent
 from ops.bench.report import Target
 from ops.bench.stack import home
 
 T = TypeVar("T")
 Section = tuple[str, str, list[Target]]
-PARTS = ("startup", "load", "submit", "settle", "campaign", "urgent", "per-message")
+PARTS = ("startup", "load", "submit", "settle", "campaign", "memory", "urgent", "per-message")
 
 
 def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -103,6 +103,9 @@ def _sections(
         campaigns = [outcome for outcome in found if outcome is not None]
         if campaigns:
             yield "Campaign, from the CSV to the last code", *report.campaign_report(campaigns)
+    largest = max(sizes)
+    if "memory" in parts and (taken := run(f"`dispatcher up`, {largest:,}", partial(memory.measure, largest))):
+        yield "Memory of `dispatcher up`", *report.memory_report(taken)
     if "urgent" in parts and (waits := run("single messages beside a campaign", partial(urgent.measure, beside))):
         yield "Single messages beside a campaign", *report.urgent_report(waits)
     if "per-message" in parts and (single := run(f"{tasks:,} tasks", partial(per_message.measure, tasks))):

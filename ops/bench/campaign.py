@@ -28,8 +28,8 @@ def measure(messages: int) -> Outcome:
         switch_on(running)
         with running.workers():
             before = counters(running)
-            with Meter(running.roots) as meter, running.processes(loader=_create(path)):
-                running.wait(lambda: running.scalar(_COMPLETED), PATIENCE, "the campaign is not completed")
+            with Meter(running.roots) as meter, running.processes(loader=create(path)):
+                running.wait(lambda: running.scalar(COMPLETED), PATIENCE, "the campaign is not completed")
             asked = counters(running) - before
         settled = running.scalar("SELECT sum(n) FROM chunk_result")
         if settled != messages:
@@ -37,9 +37,10 @@ def measure(messages: int) -> Outcome:
     return Outcome(messages, meter.usage, asked)
 
 
-_COMPLETED = "SELECT count(*) FROM campaign WHERE state = 'completed'"
+COMPLETED = "SELECT count(*) FROM campaign WHERE state = 'completed'"
 
 
-def _create(path: Path) -> list[str]:
+def create(path: Path) -> list[str]:
+    """The command that hands a list in."""
     fields = ["--template", TEMPLATE, "--id-column", "cliente"]
     return [sys.executable, "-m", "dispatcher", "campaign", "create", str(path), *fields, "--json"]

@@ -12,7 +12,7 @@ Roots = dict[str, int]
 """Kind of process -> pid of the one that all others of its kind descend from."""
 
 _EVERY = 0.2
-_GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
+GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Meter:
                     _raise(self.usage.rss, kind, process.memory_info().rss)
                     if private:
                         _raise(self.usage.private, kind, process.memory_full_info().uss)
-                except _GONE:
+                except GONE:
                     continue
 
 
@@ -91,7 +91,7 @@ def tree(pid: int) -> list[psutil.Process]:
     try:
         root = psutil.Process(pid)
         return [root, *root.children(recursive=True)]
-    except _GONE:
+    except GONE:
         return []
 
 
@@ -101,7 +101,7 @@ def cpu_of(pid: int) -> float:
     for process in tree(pid):
         try:
             times = process.cpu_times()
-        except _GONE:
+        except GONE:
             continue
         total += times.user + times.system
         # macOS has no figures of children; there a finished child's time is what the last sample saw.

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ops.bench import campaign, load, per_message, settle, startup, submit, urgent
+from ops.bench import campaign, load, memory, per_message, settle, startup, submit, urgent
 
 MEBIBYTE = 1 << 20
 MEMORY_LIMIT = 300
 CPU_GROWTH = 1.1
 TIMES_PER_MESSAGE = 100
 HELP_TIMES_PYTHON = 7
+REST_LIMIT, PEAK_LIMIT = 500, 900
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,18 @@ def _campaign_targets(by_size: dict[int, campaign.Outcome]) -> list[Target]:
             growth = _per_thousand(million) / _per_thousand(tenth)
             targets.append(Target("CPU a message at 1M, of that at 100k", growth, CPU_GROWTH, most=True))
     return targets
+
+
+def memory_report(outcome: memory.Outcome) -> tuple[str, list[Target]]:
+    """What `up` and its servers take; the target of the peak is that of a million."""
+    rest, peak = outcome.rest, outcome.peak
+    names = sorted({*rest.pss, *peak.pss}, key=lambda name: (-rest.pss[name], name))
+    rows = [[name, f"{rest.pss[name] / MEBIBYTE:.1f}", f"{peak.pss[name] / MEBIBYTE:.1f}"] for name in names]
+    rows.append(["sum", f"{rest.total / MEBIBYTE:.1f}", f"{peak.total / MEBIBYTE:.1f}"])
+    targets = [Target("PSS of all at rest", rest.total / MEBIBYTE, REST_LIMIT, " MiB", most=True)]
+    if outcome.messages == 1_000_000:
+        targets.append(Target("peak PSS of all at 1M", peak.total / MEBIBYTE, PEAK_LIMIT, " MiB", most=True))
+    return table(["PSS, MiB", "at rest", f"at the peak of {outcome.messages:,}"], rows), targets
 
 
 def urgent_report(outcome: urgent.Outcome) -> tuple[str, list[Target]]:

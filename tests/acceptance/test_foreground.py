@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+from celery import Celery
 
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import APIKEY, wait_until
@@ -102,6 +103,42 @@ def runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks the children of `up`")
+def test_whatever_up_runs_may_be_killed_it_comes_back_and_nothing_is_lost(
+    user: Cluster, simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    process = up(user)
+    supervisor = psutil.Process(process.pid)
+    assert supervisor.num_threads() == 1, "a fork beside a thread may find its locks taken for ever"
+    (user.folder / "dispatcher" / "lists" / "lista.csv").write_text(
+        "telefono\n" + "".join(f"11{20_000_000 + n}\n" for n in range(300))
+    )
+    children = supervisor.children()
+    pool = [each for child in children for each in child.children()]
+    named = " ".join(word for child in children for word in child.cmdline())
+    parts = ("tick@", "submit@", "poll@", "control@", "urgent@", "beat", "flower", "api")
+    assert [part for part in parts if part not in named] == []
+    assert (len(children), len(pool)) == (8, 4)
+    for one in [pool[0], *children]:
+        one.kill()
+    wait_until(lambda: len([each for each in supervisor.children() if runs(each)]) == 8, 60, "all are started again")
+    wait_until(lambda: "tick" in heartbeats(user), 90, "all workers answer")
+    assert {each.pid for each in supervisor.children()}.isdisjoint({each.pid for each in children})
+    # Loaded by the worker of `control`, settled by that of `poll`: both import polars in a fork.
+    payload = {"idempotency_key": "k", "template": "Hola", "file": "lista.csv"}
+    state = json.loads((user.folder / "dispatcher" / "run" / "embedded.json").read_text())
+    with Celery("asker", broker=state["broker_url"]) as asker:
+        asker.send_task("dispatcher.create_campaign", args=[payload], queue="control", retry=False)
+    wait_until(lambda: user.cli("campaign", "list")["campaigns"], 60, "the campaign is loaded")
+    (campaign,) = user.cli("campaign", "list")["campaigns"]
+    watched = user.cli("campaign", "watch", str(campaign["campaign_id"]), "--timeout", "60")
+    assert watched["counts"] == {"ok": 300}
+    assert simulator.sent()["taken_twice"] == {}
+    process.terminate()
+    assert process.wait(120) == 0, user.log("up")
+    wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")

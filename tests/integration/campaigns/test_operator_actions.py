@@ -11,7 +11,7 @@ from dispatcher.accounts import provider_clock
 from dispatcher.campaigns import audit, lifecycle, operator_actions
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
-from dispatcher.results import settle
+from dispatcher.results import completion
 from dispatcher.runtime import Runtime
 from dispatcher.sending import claims, pump
 from ops.simulator.process import SimulatorProcess
@@ -137,7 +137,7 @@ def test_a_retry_that_commits_while_its_campaign_completes_is_not_left_behind(
 
     def complete() -> None:
         with engine.begin() as connection:
-            completed.append(settle.complete(connection, account.id))
+            completed.append(completion.complete(connection, account.id))
 
     completer = threading.Thread(target=complete)
     with engine.begin() as retrying:

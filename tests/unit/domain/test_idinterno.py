@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dispatcher.domain import idinterno
 from dispatcher.domain.idinterno import ALPHABET, MAX_SEQ, Idinterno
+from dispatcher.domain.idinterno_column import decode_column
 
 PREFIXES = st.text("0123456789ABCDEF", min_size=10, max_size=10)
 OURS = st.builds(Idinterno, PREFIXES, st.integers(1, 2**60 - 1), st.integers(0, 15), st.integers(1, MAX_SEQ))
@@ -61,14 +62,14 @@ def test_a_column_is_decoded_like_its_single_values(texts: list[str]) -> None:
     frame = pl.DataFrame(
         {"idinterno": texts, "row": range(len(texts))}, schema={"idinterno": pl.String, "row": pl.Int64}
     )
-    found = idinterno.decode_column(frame)
+    found = decode_column(frame)
     expected = [(row, *parts) for row, text in enumerate(texts) if (parts := idinterno.decode(text))]
     assert sorted(found.select("row", "prefix", "campaign_id", "generation", "seq").rows()) == expected
 
 
 def test_an_empty_column_keeps_its_types() -> None:
-    empty = idinterno.decode_column(pl.DataFrame(schema={"idinterno": pl.String}))
-    full = idinterno.decode_column(pl.DataFrame({"idinterno": [idinterno.encode("0" * 10, 1, 0, 1)]}))
+    empty = decode_column(pl.DataFrame(schema={"idinterno": pl.String}))
+    full = decode_column(pl.DataFrame({"idinterno": [idinterno.encode("0" * 10, 1, 0, 1)]}))
     assert empty.schema == full.schema
 
 
@@ -77,7 +78,7 @@ def test_an_empty_column_keeps_its_types() -> None:
 )
 def test_any_text_is_ours_or_nothing(text: str) -> None:
     found = idinterno.decode(text)
-    column = idinterno.decode_column(pl.DataFrame({"idinterno": [text]}))
+    column = decode_column(pl.DataFrame({"idinterno": [text]}))
     assert column.height == (found is not None)
     if found is not None:
         assert idinterno.encode(*found) == text.upper()

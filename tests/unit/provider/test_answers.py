@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import AnswerError, ProviderError
-from dispatcher.provider.answers import parse_slice, parse_status, read_bulk_answer
+from dispatcher.provider.answers import parse_status, read_bulk_answer
 from dispatcher.provider.codes import sentence_to_code, strip_number
+from dispatcher.provider.frames import parse_slice
 from dispatcher.provider.slices import line_slices
 
 FECHAS = st.one_of(

@@ -79,10 +79,20 @@ def test_a_fresh_message_knows_whether_an_earlier_one_may_have_begun(
 
 def test_a_worker_that_stops_puts_the_message_back(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payloads, "WAITS", (60.0,))
-    monkeypatch.setattr(payloads, "_stopping", bytearray(b"\x01"))
+    monkeypatch.setattr(payloads._Shared, "stopping", bytearray(b"\x01"))
     with pytest.raises(Reject) as caught:
         task.until_stored(failing(1))
     assert caught.value.requeue
+
+
+def test_a_worker_tells_no_other_workers_pool_that_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may all be forks of one process, which has imported the module for them."""
+    inherited = bytearray(1)
+    monkeypatch.setattr(payloads._Shared, "stopping", inherited)
+    payloads._share()
+    payloads._tell_the_pool()
+    assert payloads._Shared.stopping[0] == 1
+    assert inherited[0] == 0
 
 
 def test_a_limit_on_the_tasks_time_puts_the_message_back(task: Any, monkeypatch: pytest.MonkeyPatch) -> None:

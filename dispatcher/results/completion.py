@@ -1,0 +1,11 @@
+"""When a campaign is completed: by the transaction that settles its last message, or by the next tick."""
+
+from sqlalchemy import Connection
+
+from dispatcher.db.statements import query
+
+
+def complete(connection: Connection, account_id: int) -> list[int]:
+    """Complete the campaigns whose chunks are all final. Returns their ids."""
+    ids = list(connection.execute(query("lock_complete"), {"account_id": account_id}).scalars())
+    return list(connection.execute(query("complete_campaigns"), {"ids": ids}).scalars()) if ids else []
