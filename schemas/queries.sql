@@ -305,8 +305,9 @@ SELECT clock_timestamp() + make_interval(secs => coalesce(clock_high_ms, 0) / 10
 -- name: settle_lines
 -- First results only: a message that has one is not touched. Counters move with exactly the rows that changed.
 -- A -4 on a line that moved to a child chunk does not count here: the first line's result decides.
--- Also answers the longest time from POST to result. A fecha ahead of the provider's own clock counts for nothing but its
--- line.
+-- Also answers the longest time from POST to result, from the chunk's last POST unless the result is older than that: from
+-- the first one, each resend would make the next doubt wait twice as long. A fecha ahead of the provider's own clock counts
+-- for nothing but its line.
 -- Where a batch of one campaign is dense, settle_range reads its whole range of keys instead of looking each up.
 WITH settled AS (
     UPDATE message m SET result_code = t.code, result_text = t.text, processed_at = t.fecha
@@ -342,7 +343,9 @@ WITH settled AS (
     FROM per_chunk p
     WHERE k.campaign_id = p.campaign_id AND k.chunk_no = p.chunk_no
       AND k.campaign_id = :campaign_id  -- in settle_range alone
-    RETURNING k.campaign_id, k.state, p.n, p.last - k.first_post_at AS delay
+    RETURNING k.campaign_id, k.state, p.n,
+              p.last - coalesce((SELECT t.provider_at FROM attempt t WHERE t.chunk_id = k.id AND t.attempt = k.attempt
+                                 AND t.provider_at < p.last + interval '1 second'), k.first_post_at) AS delay
 )
 SELECT coalesce(sum(n), 0)::int AS settled,
        array_agg(DISTINCT campaign_id) FILTER (WHERE state = 'settled') AS campaigns,

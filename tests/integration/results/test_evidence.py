@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dispatcher.db.statements import query
-from dispatcher.errors import InDoubt
+from dispatcher.errors import InDoubt, NotDelivered
 from dispatcher.results.probing import Prober
 from dispatcher.sending import claims
 from ops.simulator.process import SimulatorProcess
@@ -23,6 +23,13 @@ def pass_time(core: CoreHarness, seconds: float = 1000) -> None:
     core.do(
         "UPDATE account SET observed_ms = observed_ms + :ms, retry_at = NULL, failures = 0", ms=round(seconds * 1000)
     )
+
+
+def post_earlier(core: CoreHarness, seconds: float) -> None:
+    """As if every POST so far had begun so much earlier."""
+    earlier = "{0} = {0} - make_interval(secs => :s)"
+    core.do(f"UPDATE chunk SET {earlier.format('first_post_at')}", s=seconds)
+    core.do(f"UPDATE attempt SET {earlier.format('provider_at')}", s=seconds)
 
 
 def probe(core: CoreHarness, rounds: int = 3) -> None:
@@ -93,7 +100,7 @@ def test_the_wait_is_twice_the_longest_time_from_post_to_result(core: CoreHarnes
     """The horizon is 3 s; a result of today took 200 s."""
     slow = core.load(1)
     core.send()
-    core.do("UPDATE chunk SET first_post_at = first_post_at - interval '200 seconds'")
+    post_earlier(core, 200)
     core.settle((core.reference(slow, 1), "OK"))
     campaign = doubtful(core)
     core.show_later_result()
@@ -105,6 +112,40 @@ def test_the_wait_is_twice_the_longest_time_from_post_to_result(core: CoreHarnes
     pass_time(core, 110)
     probe(core)
     assert core.states(campaign) == ["split", "due"]
+
+
+@pytest.mark.parametrize("why", [InDoubt(), NotDelivered(reason="refused")], ids=["lost", "not delivered"])
+def test_a_second_post_is_measured_from_itself_and_makes_no_later_doubt_wait_longer(
+    core: CoreHarness, why: InDoubt | NotDelivered
+) -> None:
+    """Else each resend would double the wait before the next one, until every doubt ends held."""
+    campaign = core.load(4)
+    if isinstance(why, InDoubt):
+        claims.finish_in_doubt(core.engine, core.claim(), why)
+        core.show_later_result()
+        for _ in range(2):
+            pass_time(core)
+            probe(core)
+    else:
+        claims.finish_undelivered(core.engine, core.claim(), why)
+        pass_time(core)
+    post_earlier(core, 200)
+    core.send()
+    core.settle(*((core.reference(campaign, seq), "OK") for seq in range(1, 5)))
+    assert core.statuses(campaign) == {"ok": 4}
+    assert core.one("SELECT max(longest_ms) FROM result_delay") < 100_000
+
+
+def test_a_result_from_before_the_second_post_is_measured_from_the_first(core: CoreHarness) -> None:
+    campaign = doubtful(core)
+    core.show_later_result()
+    for _ in range(2):
+        pass_time(core)
+        probe(core)
+    post_earlier(core, 200)
+    core.send()
+    core.settle((core.reference(campaign, 1), "OK", -100))
+    assert 90_000 < core.one("SELECT max(longest_ms) FROM result_delay") < 110_000
 
 
 def test_while_a_carrier_is_stuck_nothing_is_absent(core: CoreHarness) -> None:
