@@ -238,6 +238,55 @@ def test_the_last_line_of_a_campaign_goes_after_the_others(core: CoreHarness) ->
     core.check_sums(campaign)
 
 
+def test_the_last_line_waits_for_lines_that_go_again_before_it(core: CoreHarness) -> None:
+    """Another campaign's result is the evidence, so that the first lines go again while the last one is due."""
+    campaign = core.load(10, last_line_alone=True)
+    claims.finish_in_doubt(core.engine, core.claim(), InDoubt())
+    core.do("UPDATE campaign SET start_at = clock_timestamp() + interval '1 hour' WHERE id = :id", id=campaign)
+    core.show_later_result()
+    for _ in range(2):
+        pass_time(core)
+        probe(core)
+    assert core.states(campaign) == ["split", "due", "due"]
+    core.do("UPDATE campaign SET start_at = NULL WHERE id = :id", id=campaign)
+    again = core.claim()
+    assert (again.chunk_no, again.lines) == (3, 9)
+    assert isinstance(core.try_claim(), claims.Defer), "the lines that go again have not ended"
+    claims.finish_in_doubt(core.engine, again, InDoubt())
+    last = core.send()
+    assert last.chunk_no == 2
+    core.settle((core.reference(campaign, 10), "OK"))
+    for _ in range(2):
+        pass_time(core)
+        probe(core)
+    assert core.states(campaign) == ["split", "settled", "split", "due"], "it is evidence for the second loss too"
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["nothing later", "a later campaign"])
+def test_lines_lost_again_after_the_last_line_has_gone_wait_for_another_campaign_or_for_the_operator(
+    later: bool, core: CoreHarness
+) -> None:
+    """A resent line is no evidence, and nothing is sent for evidence's sake: alone, the second loss ends held."""
+    campaign = core.load(10, last_line_alone=True)
+    claims.finish_in_doubt(core.engine, core.claim(), InDoubt())
+    core.send()
+    core.settle((core.reference(campaign, 10), "OK"))
+    for _ in range(2):
+        pass_time(core)
+        probe(core)
+    assert core.states(campaign) == ["split", "settled", "due"]
+    claims.finish_in_doubt(core.engine, core.claim(), InDoubt())
+    if later:
+        core.show_later_result()
+    for _ in range(2):
+        pass_time(core)
+        probe(core)
+    assert core.states(campaign)[2:] == (["split", "due"] if later else ["in_doubt"])
+    pass_time(core, core.settings.result_horizon)
+    probe(core)
+    assert core.states(campaign)[2:] == (["split", "due"] if later else ["held"])
+
+
 def test_a_campaign_whose_last_line_waits_keeps_no_other_from_sending(core: CoreHarness) -> None:
     waiting = core.load(2, last_line_alone=True, priority="high")
     core.claim()
