@@ -1,5 +1,7 @@
 """`make soak`: a steady rate for half an hour; memory, connections and queues must not grow, and nothing be lost.
 
+With `--messages N` it is a marathon instead: N messages as fast as they go, under mixed faults (`marathon.py`).
+
 The simulator remembers every line, so its memory grows by design and is shown without a verdict.
 """
 
@@ -13,6 +15,7 @@ import click
 import psutil
 
 from ops.bench.meter import tree
+from ops.chaos import marathon
 from ops.chaos.arena import arena
 from ops.chaos.processes import QUEUES
 from ops.chaos.run import Run
@@ -62,9 +65,14 @@ class Series:
 @click.command()
 @click.option("--minutes", default=30.0, show_default=True, help="How long messages come in.")
 @click.option("--rate", default=500, show_default=True, help="Messages a second.")
-def main(minutes: float, rate: int) -> None:
-    """Soak the stack at a steady rate and print what it took."""
+@click.option("--messages", type=int, help="So many messages as fast as they go, under mixed faults, instead.")
+@click.option("--seed", default=1, show_default=True, help="Of every random choice of the faults.")
+def main(minutes: float, rate: int, messages: int | None, seed: int) -> None:
+    """Soak the stack at a steady rate, or under faults, and print what it took."""
     with arena() as servers:
+        if messages is not None:
+            tally, _ = marathon.play(servers, messages, seed)
+            sys.exit(0 if tally.clean() else 1)
         run = Run(servers, "soak", 1, SETTINGS, {"latency": 0.05, "delay_min": 1, "delay_max": 4})
         try:
             series = _soak(run, minutes * 60, round(rate * EVERY))

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from ops.simulator import sentences
 
@@ -42,11 +42,22 @@ class Tally:
     held: int = 0
     recovery: float = 0.0
     complaints: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What was measured beside the counts."""
 
     def clean(self, *, held_is_right: bool = False) -> bool:
         """Whether every promise was kept."""
         broken = self.lost or self.twice or self.outside or self.wrong or self.complaints
         return not broken and (held_is_right or not self.held)
+
+    def __iadd__(self, other: "Tally") -> Self:
+        """Add another count; the longer recovery stays."""
+        for name in ("messages", "posts", "lost", "twice", "outside", "wrong", "held"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.recovery = max(self.recovery, other.recovery)
+        for words in other.complaints:
+            self.complain(words)
+        return self
 
     def complain(self, words: str) -> None:
         """Keep an example of what is wrong; a dozen is enough."""

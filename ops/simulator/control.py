@@ -33,6 +33,7 @@ class Control:
         self.provider, self.holds, self.listener, self.pusher = provider, holds, listener, pusher
         self._pages: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] = {
             ("GET", "ledger"): self._ledger,
+            ("GET", "table"): self._table,
             ("GET", "posts"): self._posts,
             ("GET", "calls"): self._calls,
             ("GET", "sent"): self._sent,
@@ -74,6 +75,15 @@ class Control:
     async def _ledger(self, request: web.BaseRequest) -> web.StreamResponse:
         self.provider.process()
         return await _stream(request, self.provider.ledger.lines())
+
+    async def _table(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.provider.process()
+        response = web.StreamResponse(headers={"Content-Type": "text/tab-separated-values; charset=utf-8"})
+        await response.prepare(request)
+        for piece in self.provider.ledger.table():
+            await response.write(piece)
+        await response.write_eof()
+        return response
 
     async def _posts(self, request: web.BaseRequest) -> web.StreamResponse:
         return await _stream(request, map(describe, list(self.provider.ledger.posts)))

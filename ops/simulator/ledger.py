@@ -143,6 +143,18 @@ class Ledger:
             for ignored in post.ignored:
                 yield {**_of_post(post), "raw": _text(ignored.raw), "ignored": ignored.reason}
 
+    def table(self) -> Iterator[bytes]:
+        """What was taken, for millions of lines: post, in_window, fecha (0 = not processed), verdict, idinterno,
+        destino and texto, parted by TABs; a piece per batch. Bulk lines alone: a unit message may hold a TAB.
+        """
+        for batch in list(self.batches):
+            if batch.post.transport != "bulk":
+                continue
+            head = f"{batch.post.number}\t{int(batch.post.in_window)}\t{batch.fecha or 0}\t".encode()
+            verdicts = (batch.verdict(at) or "" for at in range(batch.size))
+            lines = zip(verdicts, batch.ids, batch.rests, strict=True)
+            yield b"".join(b"%b%b\t%b\t%b\n" % (head, verdict.encode(), name, rest) for verdict, name, rest in lines)
+
     def last_idinterno(self, account: str, destino: str) -> str:
         """The idinterno of the latest line taken for a number; "" when there is none."""
         wanted = destino.encode() + b"\t"

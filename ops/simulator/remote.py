@@ -27,6 +27,12 @@ class Remote:
         """Every line taken or ignored (`ignored` says why), one object each, as `ledger.lines_of` has it."""
         return self._lines("ledger")
 
+    def table(self) -> bytes:
+        """Every bulk line taken, as `ledger.Ledger.table` has it: a tenth of what `ledger` costs."""
+        with self._open("GET", "table") as answer:
+            data: bytes = answer.read()
+        return data
+
     def posts(self) -> Iterator[dict[str, Any]]:
         """Every call that brought messages, by whatever `transport` (bulk, http, soap, smtp): when, bytes, lines
         offered and taken, the fault that hit it, what was answered."""

@@ -81,3 +81,16 @@ def test_a_date_that_jumps_ahead_and_back_leaves_results_where_they_were(client,
     assert client.status(idinterno="A2") == b"PENDIENTE"
     simulator.set_clock(at="2099-01-01 12:01:00")
     assert client.status(idinterno="A2") == b"A2\t20990101120100\tOK"
+
+
+def test_the_table_has_every_bulk_line_with_its_verdict(client, simulator):
+    simulator.set_option(delay_min=60)
+    client.bulk("A1,1161880001,Hola\nA2,1155,Hola")
+    head = f"{next(iter(simulator.posts()))['post']}\t1\t"
+    assert simulator.table().decode() == f"{head}0\t\tA1\t1161880001\tHola\n{head}0\t\tA2\t1155\tHola\n"
+    simulator.set_clock(advance=60)
+    client.call("/enviar_sms.asp?api=1&apikey=SIMULADOR&tos=1161880002&texto=Hola")
+    (good, bad) = simulator.table().decode().splitlines()
+    verdict = next(one["verdict"] for one in simulator.ledger() if one["destino"] == "1155")
+    assert good == f"{head}{unix('2026-03-10 12:01:00')}\tOK\tA1\t1161880001\tHola"
+    assert bad == f"{head}{unix('2026-03-10 12:01:00')}\t{verdict}\tA2\t1155\tHola"
