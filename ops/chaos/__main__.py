@@ -36,6 +36,8 @@ def main(names: tuple[str, ...], seed: int, listing: bool) -> None:
             tally = play(servers, name, SCENARIOS[name], seed)
             good = tally.clean(held_is_right=SCENARIOS[name].held)
             click.echo(_row(name, tally) + ("" if good else "  FAILED") + f"   ({time.monotonic() - began:.0f} s)")
+            for words in tally.notes:
+                click.echo(f"    {words}")
             if not good:
                 broken.append(name)
                 for words in tally.complaints:

@@ -11,7 +11,10 @@ from typing import Self
 
 import psutil
 
+from dispatcher.config import Settings
+from ops import supervisor
 from ops.chaos.points import Plan
+from ops.chaos.tcp_postgres import free_port
 
 QUEUES = "tick,submit,poll,control,urgent"
 
@@ -26,12 +29,17 @@ class Processes:
         self.plan = Plan(str(folder))
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def spawn(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start Celery with these arguments, its output in a file of the name."""
+    def spawn(self, name: str, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+        """Start Celery with these arguments under the plan, its output in a file of the name."""
+        command = [sys.executable, "-m", "ops.chaos.worker", *arguments]
+        return self.run(name, command, **self.plan.environment(), **environment)
+
+    def run(self, name: str, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+        """Start a command."""
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [sys.executable, "-m", "ops.chaos.worker", *arguments],
-                env={**self.environment, **self.plan.environment()},
+                command,
+                env={**self.environment, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -39,10 +47,22 @@ class Processes:
             )
         return self.running[name]
 
-    def worker(self, name: str = "worker", slots: int = 4) -> None:
+    def worker(self, name: str = "worker", slots: int = 4, environment: dict[str, str] | None = None) -> None:
         """Start a worker of every queue."""
         node = f"{name}-{self.folder.name}@%h"
-        self.spawn(name, "worker", "-Q", QUEUES, "-n", node, "-c", str(slots), "--without-gossip", "--without-mingle")
+        alone = ("--without-gossip", "--without-mingle")
+        self.spawn(name, "worker", "-Q", QUEUES, "-n", node, "-c", str(slots), *alone, **(environment or {}))
+
+    def worker_of_each_queue(self, settings: Settings) -> None:
+        """Start the workers of `dispatcher up`."""
+        for queue in supervisor.QUEUES:
+            _, _, arguments = (" ".join(supervisor.worker(settings, queue))).partition(" workers.app:app ")
+            self.spawn(queue, *arguments.split())
+
+    def up(self, name: str = "up") -> subprocess.Popen[bytes]:
+        """Start `dispatcher up`: all of it, as a user does."""
+        command = [sys.executable, "-m", "dispatcher", "up"]
+        return self.run(name, command, DISPATCHER_FLOWER_PORT=str(free_port()))
 
     def beat(self, name: str = "beat") -> None:
         """Start beat."""

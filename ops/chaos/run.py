@@ -4,10 +4,10 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -42,6 +42,8 @@ SETTINGS = {
 }
 """DISPATCHER_ settings of every scenario: production's rules with shorter times."""
 
+_T = TypeVar("_T")
+
 _UNFINISHED = """
 SELECT (SELECT count(*) FROM chunk WHERE state IN ('due', 'sending', 'accepted', 'in_doubt'))
      + (SELECT count(*) FROM campaign c WHERE state NOT IN ('completed', 'cancelled')
@@ -74,6 +76,8 @@ class Run:
         self.inputs: dict[int, list[Pair]] = {}
         self.forbidden: list[Forbidden] = []
         self.complaints: list[str] = []
+        self.notes: list[str] = []
+        self.stack = ExitStack()  # what a scenario started besides; ended before the processes
         self.former_prefixes: set[str] = set()  # of a database that was lost: what it sent is not counted
         self.clock_is_own = False
         self.healed_at: float | None = None
@@ -87,6 +91,17 @@ class Run:
     def _environment(self) -> dict[str, str]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
         return {**os.environ, **self.values, "PYTHONPATH": path, "POLARS_MAX_THREADS": "1"}
+
+    def enter(self, block: AbstractContextManager[_T]) -> _T:
+        """Have something until the scenario's end."""
+        return self.stack.enter_context(block)
+
+    def use_database(self, url: str, near: str) -> None:
+        """Another database from now on: `url` is the processes' way to it, `near` one that no fault touches."""
+        self.runtime.close()
+        self.values["DISPATCHER_DATABASE_URL"] = near
+        self.processes.environment["DISPATCHER_DATABASE_URL"] = url
+        self.runtime = self.connect()
 
     # -- campaigns ---------------------------------------------------------------------------------------------
 
@@ -142,6 +157,10 @@ class Run:
         """A promise that the ledger alone does not show."""
         if not condition:
             self.complaints.append(words)
+
+    def measured(self, words: str) -> None:
+        """A figure that belongs beside the row."""
+        self.notes.append(words)
 
     # -- time --------------------------------------------------------------------------------------------------
 
@@ -251,6 +270,7 @@ class Run:
         tally.posts = int(self.simulator.stats()["posts"])
         tally.recovery = recovery
         tally.complaints += self.complaints
+        tally.notes += self.notes
         for campaign_id in self.inputs:
             with self.runtime.engine.connect() as connection:
                 tally.complaints += audit.audit(connection, campaign_id).complaints
@@ -271,7 +291,8 @@ class Run:
         ]
 
     def close(self) -> None:
-        """Kill what runs."""
+        """End what runs."""
+        self.stack.close()
         self.processes.kill()
         self.simulator.release()
         self.runtime.close()

@@ -10,7 +10,7 @@ from ops.chaos.arena import Arena, arena
 from ops.chaos.scenario import play
 from ops.chaos.scenarios import SCENARIOS
 
-SELECTION = ("die-answer-unread", "post-lost-half", "postgres-cut", "pause-resume")
+SELECTION = ("die-answer-unread", "post-lost-half", "postgres-cut", "pause-resume", "provider-hangs", "loader-dies")
 
 
 @pytest.fixture(scope="module")

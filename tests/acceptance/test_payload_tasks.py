@@ -11,9 +11,9 @@ from celery import Celery
 from kombu import Queue
 
 from ops.chaos import rabbit
+from ops.chaos.database_proxy import DatabaseProxy
 from ops.chaos.rabbit import Rabbit
 from ops.embedded import Embedded
-from tests.acceptance.database_proxy import DatabaseProxy
 from tests.acceptance.live_system import LiveSystem
 from tests.conftest import wait_until
 

@@ -1,6 +1,6 @@
 """A plain Python model of chunks and messages: what the rules say should be, with no SQL and no clock.
 
-`test_model.py` takes each step here and in the dispatcher, and holds the two against each other.
+`test_reference_model.py` takes each step here and in the dispatcher, and holds the two against each other.
 """
 
 from collections.abc import Iterator
@@ -57,6 +57,7 @@ class Chunk:
     resends: int = 0
     refusals: int = 0  # how often the account was refused for these lines
     traced: int = 0  # the last of its lines that had a result of its own
+    goes_last: bool = False  # the campaign's last line, posted after all others have ended
 
     @property
     def shows_taken(self) -> int:
@@ -95,11 +96,24 @@ class Campaign:
     chunks: list[Chunk] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     posted_roots: set[int] = field(default_factory=set)  # roots of which something was ever claimed
+    restored_roots: set[int] = field(default_factory=set)  # roots that a former life of the database may have posted
 
     @property
     def runs(self) -> bool:
         """Whether its due chunks may be claimed."""
         return self.state in ("scheduled", "running") and not self.over
+
+    def may_have_results(self, chunk: Chunk) -> bool:
+        """Whether something of its family was posted, as far as anybody knows."""
+        return chunk.root in self.posted_roots | self.restored_roots
+
+    def next_due(self) -> Chunk | None:
+        """What a claim takes: what is sent again goes where its lines were at first, the last line after all."""
+        due = sorted((c for c in self.chunks if c.state == "due"), key=lambda chunk: (chunk.root, chunk.number))
+        sending = any(chunk.state == "sending" for chunk in self.chunks)
+        if not due or (due[0].goes_last and sending):
+            return None
+        return next((chunk for chunk in due if not chunk.goes_last or (len(due) == 1 and not sending)), None)
 
     def child(self, parent: Chunk, lines: list[Line], resends: int) -> Chunk:
         """Move lines to a new due chunk."""
@@ -134,15 +148,20 @@ class World:
             if at % size == 0:
                 campaign.chunks.append(Chunk(campaign, at // size + 1, at // size + 1))
             campaign.lines.append(Line(at + 1, destino, campaign.chunks[-1], suppressed=destino in self.optouts))
+        sendable = [line for line in campaign.lines if line.open]
+        if len(sendable) > 1:
+            last = sendable[-1]
+            if len(last.chunk.lines) > 1:
+                number = len(campaign.chunks) + 1
+                campaign.chunks.append(Chunk(campaign, number, number))
+                last.chunk = campaign.chunks[-1]
+            last.chunk.goes_last = True
         self.campaigns[campaign_id] = campaign
 
     def claimable(self) -> list[Chunk]:
-        """Each running campaign's next due chunk: what is sent again goes where its lines were at first."""
-        due: dict[int, Chunk] = {}
-        for chunk in sorted(self.chunks("due"), key=lambda chunk: (chunk.root, chunk.number)):
-            if chunk.campaign.runs:
-                due.setdefault(chunk.campaign.id, chunk)
-        return list(due.values())
+        """Each running campaign's next due chunk."""
+        due = [campaign.next_due() for campaign in self.campaigns.values() if campaign.runs]
+        return [chunk for chunk in due if chunk]
 
     def claim(self, chunk: Chunk) -> list[Line]:
         """due -> sending, less those who opted out; the lines to send."""
@@ -175,7 +194,7 @@ class World:
 
     def result(self, line: Line, generation: int, code: int) -> None:
         """A result line that is not early."""
-        if line.chunk.root not in line.chunk.campaign.posted_roots:
+        if not line.chunk.campaign.may_have_results(line.chunk):
             return
         moved = line.chunk.number != line.chunk.root
         if generation < line.generation and line.open and code in GOOD:
@@ -194,8 +213,7 @@ class World:
         """Results that speak of the account: their lines move to a child chunk, under the next generation."""
         groups: dict[Chunk, list[Line]] = {}
         for line, generation in answers:
-            posted = line.chunk.root in line.chunk.campaign.posted_roots
-            if not posted:
+            if not line.chunk.campaign.may_have_results(line.chunk):
                 continue
             if generation == line.generation and line.open and line not in groups.get(line.chunk, []):
                 groups.setdefault(line.chunk, []).append(line)
@@ -244,6 +262,12 @@ class World:
         for line in lines:
             line.absent_in.add(chunk.number)
         return self.split(chunk, lines)
+
+    def restored(self) -> None:
+        """The database is older than what was posted, and the operator said so: nobody knows of what is unfinished."""
+        for chunk in list(self.chunks("due", "sending", "in_doubt")):
+            chunk.state = "held"
+            chunk.campaign.restored_roots.add(chunk.root)
 
     def retry(self, campaign: Campaign, code: int) -> int:
         """Rejected lines start over under the next generation."""

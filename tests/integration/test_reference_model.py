@@ -103,7 +103,8 @@ class Machine(RuleBasedStateMachine):
     def load(self, rows: int, first: int, on_doubt: str) -> None:
         numbers = [f"11{20_000_000 + first + n}" for n in range(rows)]
         people = [{"telefono": number, "n": number} for number in numbers]
-        campaign = self.core.load(recipients=people, on_doubt=on_doubt, template=f"{len(self.world.campaigns)} a {{n}}")
+        words = f"{len(self.world.campaigns)} a {{n}}"
+        campaign = self.core.load(recipients=people, on_doubt=on_doubt, template=words, last_line_alone=True)
         self.core.draw_new_prefix()  # results of what was never posted are among the rules
         self.world.load(campaign, on_doubt, numbers, CHUNK_SIZE)
 
@@ -333,6 +334,13 @@ class Machine(RuleBasedStateMachine):
         else:
             assert self.world.unsent(chunk)
             self.absent.update(keys)
+
+    @rule()
+    @precondition(lambda self: any(self.world.chunks("sending", "in_doubt")))
+    def restored(self) -> None:
+        """As after a restore: the operator says so, and what was unfinished waits for a decision or for results."""
+        operator_actions.restored(self.core.engine)
+        self.world.restored()
 
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:

@@ -2,10 +2,22 @@
 
 import signal
 
-from ops.chaos import disk, rabbit
+from ops.chaos import cable, disk, pgbouncer, rabbit
 from ops.chaos.points import POINTS
 from ops.chaos.scenario import Scenario
-from ops.chaos.scenarios import broker, clock, crashes, evidence, lives, mixed, people, postgres, provider
+from ops.chaos.scenarios import (
+    broker,
+    clock,
+    crashes,
+    evidence,
+    handed_in,
+    hosts,
+    lives,
+    mixed,
+    people,
+    postgres,
+    provider,
+)
 
 _IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
 
@@ -43,6 +55,22 @@ SCENARIOS: dict[str, Scenario] = {
     "restored-unnoticed": Scenario(evidence.restored_unnoticed(6), held=True),
     "restored-unnoticed-new": Scenario(evidence.restored_unnoticed(0), held=True),
     "no-credit": Scenario(evidence.no_credit, patience=120),
+    "probes-pile-up": Scenario(provider.probes_do_not_pile_up, {"CHUNK_SIZE": "11", "PROBE_RATE": "20"}, patience=120),
+    "provider-hangs": Scenario(provider.hangs_on_every_page, {"PROVIDER_TIMEOUT": "40"}, patience=120),
+    "vanished-host": Scenario(hosts.vanished_host, missing=cable.missing, patience=150),
+    "loader-stands-still": Scenario(hosts.loader_dies(signal.SIGSTOP)),
+    "loader-dies": Scenario(hosts.loader_dies(signal.SIGKILL)),
+    "clock-ahead": Scenario(hosts.clock_ahead, missing=hosts.fake_clock_missing),
+    "second-up": Scenario(hosts.second_up, {"API_PORT": "0"}, patience=150),
+    "broker-demoted": Scenario(hosts.broker_demoted, {"API_PORT": "0"}, patience=150),
+    "payloads-wait": Scenario(handed_in.payloads_wait),
+    "payloads-wait-rabbit": Scenario(handed_in.payloads_wait_in_rabbit, missing=rabbit.missing),
+    "large-inbox": Scenario(handed_in.large_inbox, {"INBOX_INTERVAL": "1"}),
+    "control-character": Scenario(
+        handed_in.control_character,
+        {"INBOX_INTERVAL": "1", "TRANSPORT": "soap", "USUARIO": "CHAOS", "CLAVE": "clave"},
+    ),
+    "pgbouncer": Scenario(postgres.pooled, missing=pgbouncer.missing, patience=120),
     "broker-killed": Scenario(broker.killed_and_empty),
     "broker-flushed": Scenario(broker.flushed),
     "broker-full": Scenario(broker.out_of_memory),

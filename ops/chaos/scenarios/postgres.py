@@ -1,9 +1,12 @@
 """The truth itself under fire: restarts, cut connections, locks, a full disk, two dispatchers."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from ops.chaos import disk
+from ops.chaos import disk, pgbouncer
 from ops.chaos.run import Run
 
 
@@ -96,3 +99,22 @@ def two_dispatchers(run: Run) -> None:
     run.expect(most <= 2, f"{most} POSTs at once, the account's limit is 2")
     run.processes.kill("left", "beat-left")
     run.healed()
+
+
+def pooled(run: Run) -> None:
+    """Everything comes through a PgBouncer in transaction mode, with lost answers and a worker that dies."""
+    with TemporaryDirectory(prefix="dispatcher-chaos-") as folder:  # the server's user may not enter the run's own
+        url = run.enter(pgbouncer.running(run.values["DISPATCHER_DATABASE_URL"], Path(folder), sessions=4))
+        run.processes.environment["DISPATCHER_DATABASE_URL"] = url
+        run.simulator.set_option(latency=0.1)
+        run.fault("close", take="half", times=2, after=3)
+        run.load()
+        run.load(first=5000, priority="high")
+        for side in ("left", "right"):
+            run.processes.worker(side)
+        run.processes.beat()
+        run.wait_posts(8)
+        run.processes.kill("left")
+        run.healed()
+        run.wait(run.finished, "everything is sent and settled", 90)
+        run.processes.kill()

@@ -1,9 +1,13 @@
 """A provider that refuses, falls silent, lies, or answers late."""
 
+import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from dispatcher.campaigns import operator_actions
 from ops.chaos.run import Run
+from ops.chaos.scenarios.handed_in import create_campaign
 
 BULK: dict[str, dict[str, Any]] = {
     "lost-all": {"kind": "close", "take": "all"},
@@ -213,3 +217,76 @@ def out_of_credit(run: Run) -> None:
     run.healed()
     run.hurry(300)
     # What was taken and found no credit came back with a code: that is a reject, and no loss.
+
+
+PAGES = ["date", "saldo", "envios", "inbox", "status"]
+_TICK_AGE = "SELECT extract(epoch FROM clock_timestamp() - at) FROM heartbeat WHERE name = 'tick'"
+
+
+def hangs_on_every_page(run: Run) -> None:
+    """The provider hangs on every page but the one that takes messages: no tick and no campaign waits for it."""
+    run.simulator.set_faults({"kind": "late", "seconds": 600})
+    run.processes.worker_of_each_queue(run.runtime.settings)
+    run.processes.beat()
+    run.load(rows=300)
+    run.wait(lambda: run.simulator.stats()["taken"] == 300, "five workers have started, and all lines are taken", 120)
+    run.simulator.set_faults({"kind": "hold", "endpoint": PAGES}, replace=True)
+    _make_all_due(run)
+    held: set[str] = set()
+
+    def all_hang() -> bool:
+        held.update(call["endpoint"] for call in run.simulator.held(4, 1.0))
+        return {"date", "saldo", "inbox"} <= held
+
+    run.wait(all_hang, "every page hangs", 60)
+    people, words = run.people(1000, first=5000), "Entretanto para {n}"
+    handed_in = time.monotonic()
+    create_campaign(run.arena.broker_url, idempotency_key="k", template=words, recipients=people)
+    made = "SELECT campaign_id FROM campaign_request WHERE state = 'created'"
+    run.wait(lambda: run.sql(made), "the campaign is created", 60)
+    latency = time.monotonic() - handed_in
+    ages = []
+    for _ in range(60):
+        _make_all_due(run)  # more of every kind, as the minutes would bring it
+        ages.append(float(run.value(_TICK_AGE)))
+        run.pass_time(0.2)
+    run.measured(f"a tick was at most {max(ages):.1f} s old, create_campaign took {latency:.1f} s")
+    run.expect(max(ages) < 5, f"a tick came only {max(ages):.1f} s after the one before it")
+    run.expect(latency < 5, f"create_campaign took {latency:.1f} s")
+    for row in run.sql(made):
+        run.expect_rows(row.campaign_id, people, words)
+    run.simulator.clear_faults()
+    run.simulator.release()
+    run.jump(advance=660)
+    run.healed()
+
+
+def _make_all_due(run: Run) -> None:
+    """What the tick hints at after minutes, now: every kind of question."""
+    run.sql(
+        "UPDATE account SET clock_measured_at = clock_measured_at - interval '2 minutes', clock_ask_at = NULL, "
+        "balance_at = NULL, inbox_at = NULL, poll_at = clock_timestamp()"
+    )
+
+
+def probes_do_not_pile_up(run: Run) -> None:
+    """44 lines are in doubt, probes are slow, hints come twice: each line is asked for once, each hold told once."""
+    run.plan(double=True)
+    run.fault("close", take="none", times=4, after=1)
+    run.fault("slow", endpoint="status_idinterno", seconds=0.5)
+    campaign = run.load(rows=176, on_doubt="hold")
+    for side in ("left", "right"):
+        run.processes.worker(side)
+        run.processes.beat(f"beat-{side}")
+    held = "SELECT chunk_no FROM chunk WHERE state = 'held' ORDER BY chunk_no"
+    run.wait(lambda: len(run.sql(held)) == 4, "four chunks are held", 120)
+    asked = Counter(call["detail"] for call in run.simulator.calls() if call["endpoint"] == "status_idinterno")
+    chunks = [row.chunk_no for row in run.sql(held)]
+    told = sum(run.processes.log(side).count("held campaign=") for side in ("left", "right"))
+    run.measured(f"{asked.total()} questions for {len(asked)} lines, {told} holds told")
+    run.expect(asked and max(asked.values()) == 1, f"asked more than once: {asked.most_common(3)}")
+    run.expect(told == len(chunks), f"{told} lines in the log for {len(chunks)} held chunks")
+    run.simulator.clear_faults()
+    run.healed()
+    for number in chunks:
+        operator_actions.resolve(run.runtime.engine, campaign, number, "unsent")

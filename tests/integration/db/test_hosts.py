@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dispatcher.runtime import Runtime
+from ops.chaos.tcp_postgres import Data, free_port, prepared, running
 from tests.integration.core_harness import CoreHarness
-from tests.integration.db.tcp_server import Data, free_port, prepared, running
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """A database host that vanishes without a word, as when its machine loses power: both sides notice within half a minute."""
 
-import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -17,50 +15,23 @@ from sqlalchemy import text
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseUnavailable, translate
 from dispatcher.db.transactions import take_time
 from dispatcher.runtime import Runtime
+from ops.chaos import cable as cables
+from ops.chaos.cable import Cable
+from ops.chaos.tcp_postgres import free_port, prepared, running
 from tests.conftest import wait_until
-from tests.integration.db.tcp_server import free_port, prepared, running
 
 NOTICED_SECONDS = 30
-RUN = os.getpid()  # several runs may be on one machine
-SPACE, OUR_LINK, THEIR_LINK = f"dsp{RUN}", f"dsp{RUN}a", f"dsp{RUN}b"
-OURS, THEIRS = (f"10.213.{RUN % 250}.{last}" for last in (1, 2))
-
-
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)
-
-
-class Cable:
-    """A link to another network namespace that can be cut: what is sent then goes nowhere, without an error."""
-
-    def cut(self) -> None:
-        ip("-n", SPACE, "link", "set", THEIR_LINK, "down")
-
-    def mend(self) -> None:
-        ip("-n", SPACE, "link", "set", THEIR_LINK, "up")
 
 
 @pytest.fixture(scope="module")
 def cable() -> Iterator[Cable]:
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("only root may make a network whose cable can be cut, and only with iproute2")
+    if why := cables.missing():
+        pytest.skip(why)
     try:
-        ip("netns", "add", SPACE)
-        ip("link", "add", OUR_LINK, "type", "veth", "peer", "name", THEIR_LINK, "netns", SPACE)
+        with cables.laid() as laid:
+            yield laid
     except subprocess.CalledProcessError as error:
-        pytest.skip(f"this machine makes no network namespaces: {error.stderr.decode()}")
-    try:
-        for space, link, address in (((), OUR_LINK, OURS), (("-n", SPACE), THEIR_LINK, THEIRS)):
-            ip(*space, "addr", "add", f"{address}/30", "dev", link)
-            ip(*space, "link", "set", link, "up")
-        # Else a neighbour that does not answer is told to the socket, as no router beyond would tell it.
-        theirs = subprocess.run(
-            ["ip", "-n", SPACE, "-br", "link", "show", THEIR_LINK], check=True, capture_output=True, text=True
-        )
-        ip("neigh", "replace", THEIRS, "lladdr", theirs.stdout.split()[2], "dev", OUR_LINK, "nud", "permanent")
-        yield Cable()
-    finally:
-        ip("netns", "delete", SPACE)
+        pytest.skip(f"this machine makes no network namespaces: {error.stderr}")
 
 
 @dataclass(frozen=True)
@@ -75,7 +46,7 @@ class Served:
 def served(cable: Cable) -> Iterator[Served]:
     with tempfile.TemporaryDirectory(prefix="dispatcher-tests-", ignore_cleanup_errors=True) as folder:
         data, port = prepared(Path(folder)), free_port()
-        with running(data, THEIRS, port, "ip", "netns", "exec", SPACE) as url:
+        with running(data, cable.theirs, port, *cable.inside) as url:
             yield Served(url, f"host={data.folder} port={port} user=postgres dbname=dispatcher")
 
 

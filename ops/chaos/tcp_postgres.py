@@ -1,10 +1,11 @@
-"""A Postgres of the wheel on TCP, in the data folder of a stopped embedded one; perhaps in another network namespace."""
+"""A Postgres of the wheel on TCP, in the folder of a stopped embedded one; perhaps in another network namespace."""
 
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +14,10 @@ from pathlib import Path
 import psycopg
 
 from ops.embedded import Embedded, _postgres
-from tests.conftest import wait_until
 
 
 def free_port() -> int:
+    """A port of this moment."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -50,23 +51,44 @@ def prepared(folder: Path) -> Data:
     return Data(data, programs)
 
 
+class Server:
+    """One process that serves a data folder; `url` is the database's address."""
+
+    def __init__(self, data: Data, host: str, port: int, *before: str) -> None:
+        """Start it. `before` is what the command is given to, such as `ip netns exec x`."""
+        folder = str(data.folder)
+        command = data.command("postgres", "-D", folder, "-h", host, "-p", str(port), "-k", folder)
+        with (data.folder.parent / "server.log").open("ab") as log:
+            self.process = subprocess.Popen([*before, *command], stdout=log, stderr=log)
+        self.url = f"postgresql://postgres@{host}:{port}/dispatcher"
+
+    def wait(self, url: str | None = None, seconds: float = 60) -> None:
+        """Wait until it answers, at another address if told so."""
+        ends = time.monotonic() + seconds
+        while not answers(url or self.url):
+            if time.monotonic() > ends:
+                raise TimeoutError(f"Postgres does not answer at {url or self.url}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it at once, as in a crash."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
+
+
 @contextmanager
 def running(data: Data, host: str, port: int, *before: str) -> Iterator[str]:
-    """Run it; the database's address. `before` is what the command is given to, such as `ip netns exec x`."""
-    folder = str(data.folder)
-    command = data.command("postgres", "-D", folder, "-h", host, "-p", str(port), "-k", folder)
-    with (data.folder.parent / "server.log").open("ab") as log:
-        process = subprocess.Popen([*before, *command], stdout=log, stderr=log)
-    url = f"postgresql://postgres@{host}:{port}/dispatcher"
+    """Run one for the length of a block; the database's address."""
+    server = Server(data, host, port, *before)
     try:
-        wait_until(lambda: _answers(url), 60, "the server answers")
-        yield url
+        server.wait()
+        yield server.url
     finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(30)
+        server.stop()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether somebody can connect."""
     try:
         psycopg.connect(url, connect_timeout=2).close()
     except psycopg.OperationalError:
