@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, Text, and_, cast, func, literal, null, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from dispatcher.accounts import account_info
+from dispatcher.accounts import account_info, binding
 from dispatcher.campaigns import request_lease, request_list
 from dispatcher.campaigns.request_lease import Lease, LeaseLost
 from dispatcher.campaigns.request_payload import (
@@ -197,6 +197,9 @@ def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
         payload = CampaignPayload.model_validate(lease.row.payload)
         if payload.file is not None and upload_id is None:
             upload_id = request_list.take(engine, settings, lease, payload.file)
+        # By itself: the first campaign's load makes the account's row, which no other load could pass until its end.
+        with engine.begin() as connection:
+            binding.bind(connection, settings)
         return _load(engine, settings, lease, payload, upload_id)
 
     return _alone(engine, key, load)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -39,10 +40,9 @@ print(request_intake.receive(runtime.engine, runtime.settings, json.loads(sys.ar
 """
 
 
-@pytest.fixture
-def loader(core: CoreHarness, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+@contextmanager
+def in_the_middle(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A process in the middle of its load; it goes on when a line is written to it."""
-    assert core.account
     process = subprocess.Popen(
         [sys.executable, "-c", _LOADER, json.dumps(payload(recipients=PEOPLE))],
         env={**environment, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
@@ -53,8 +53,17 @@ def loader(core: CoreHarness, environment: dict[str, str]) -> Iterator[subproces
     with process:
         assert process.stdout
         assert process.stdout.readline() == "in the middle\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def loader(core: CoreHarness, environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    assert core.account
+    with in_the_middle(environment) as process:
         yield process
-        process.kill()
 
 
 def pending(core: CoreHarness) -> list[str]:
@@ -77,6 +86,19 @@ def test_a_loader_that_stood_still_and_goes_on_commits_nothing_after_another_has
     assert campaigns_in(core) == 1
     assert core.one("SELECT count(*) FROM message") == 1000
     assert request(core).campaign_id == campaign
+
+
+def test_a_loader_of_the_first_campaign_that_stands_still_keeps_no_other_from_loading(
+    core: CoreHarness, environment: dict[str, str]
+) -> None:
+    """Nothing has bound the account yet, and who makes its row locks it."""
+    with in_the_middle(environment) as loader:
+        loader.send_signal(signal.SIGSTOP)
+        let_leases_run_out(core)
+        assert request_intake.load_request(core.engine, core.settings, "k1") is not None
+        loader.send_signal(signal.SIGCONT)
+        loader.communicate("go on\n", timeout=30)
+    assert campaigns_in(core) == 1
 
 
 def test_while_its_holder_works_nobody_else_loads_a_request(core: CoreHarness, loader: subprocess.Popen[str]) -> None:
