@@ -527,15 +527,16 @@ WHERE account_id = :account_id AND state = 'settled' AND resulted + suppressed <
 
 -- name: give_up_on_results
 -- Accepted, no result within the horizon, and a poll that worked since: unknown, unless it still arrives. When polls
--- passed over results, what was posted before has the whole horizon again, for questions by idinterno.
+-- passed over results, what was posted before has the whole horizon again, for questions by idinterno. A chunk that only
+-- the operator knows to be sent (held after a restore) counts from their word.
 UPDATE chunk k SET state = 'settled', settled_at = clock_timestamp()
 FROM account a
 WHERE k.id IN (
     SELECT id FROM chunk WHERE account_id = :account_id AND state = 'accepted'
-      AND posted_at < clock_timestamp() - make_interval(secs => :horizon)
+      AND coalesce(posted_at, accepted_at) < clock_timestamp() - make_interval(secs => :horizon)
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 ) AND a.id = k.account_id
-  AND a.polled_at > greatest(k.posted_at, a.passed_over_at) + make_interval(secs => :horizon)
+  AND a.polled_at > greatest(coalesce(k.posted_at, k.accepted_at), a.passed_over_at) + make_interval(secs => :horizon)
 RETURNING k.campaign_id, k.chunk_no, k.messages - k.resulted - k.suppressed AS unknown;
 
 -- name: note_evidence

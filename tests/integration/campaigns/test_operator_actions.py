@@ -16,6 +16,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.sending import claims, pump
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import wait_until
+from tests.integration.core_harness import CoreHarness
 from tests.integration.stepper import Stepper
 
 
@@ -366,3 +367,18 @@ def test_small_chunks_are_added_up_until_their_results_say_something(
         stepper.tick()
     assert stepper.show(campaign).state == "paused"
     assert 50 <= simulator.sent()["lines"] <= 60
+
+
+def test_what_a_former_life_sent_by_the_operator_s_word_is_given_up_in_time(core: CoreHarness) -> None:
+    """Nothing of it was posted in this life, so the wait for its results begins with the word."""
+    campaign = core.load(3)
+    operator_actions.restored(core.engine)
+    operator_actions.resolve(core.engine, campaign, 1, "sent")
+    core.do("UPDATE account SET polled_at = clock_timestamp() + interval '2 seconds'")
+    give_up = {"account_id": core.account.id, "horizon": 1}
+    with core.engine.begin() as connection:
+        assert connection.execute(query("give_up_on_results"), give_up).all() == []
+    core.do("UPDATE chunk SET accepted_at = accepted_at - interval '2 seconds'")
+    with core.engine.begin() as connection:
+        connection.execute(query("give_up_on_results"), give_up)
+    assert core.statuses(campaign) == {"unknown": 3}
