@@ -131,6 +131,7 @@ class Arena:
         """Set everything back for the next scenario. Returns its database's address."""
         self.revive()
         with self.broker() as client:
+            client.replicaof("NO", "ONE")
             client.config_set("maxmemory", "0")
             client.flushall()
         while self.databases:
