@@ -6,9 +6,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SCENARIO ?= all
 SEED ?= 1
 MINUTES ?= 30
+MESSAGES ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench up lock clean chaos soak
+.PHONY: help demo test test-all lint format bench up lock clean chaos soak marathon
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +62,9 @@ chaos: $(VENV)/.dev ## the proof under fire: SCENARIO=name SEED=n, by default al
 
 soak: $(VENV)/.dev ## a steady rate for MINUTES=30: memory, connections, queues
 	@$(BIN)/python -m ops.chaos.soak --minutes $(MINUTES)
+
+marathon: $(VENV)/.dev ## MESSAGES=10000000 as fast as they go, under mixed faults
+	@$(BIN)/python -m ops.chaos.soak --messages $(MESSAGES) --seed $(SEED)
 
 lock: ## pin requirements.txt and requirements-dev.txt again
 	@$(PYTHON) -m venv .lock && .lock/bin/pip --quiet install pip-tools

@@ -1,12 +1,13 @@
 """Millions of messages under mixed faults: campaign after campaign on one database, each leg counted by itself.
 
-A leg is a million messages in four campaigns that overlap. While they run, every kind of fault comes at a seeded
-moment. At the end of a leg everything must be final; then the simulator's ledger is compared with the database, column
-by column, and forgotten, so that nothing grows with the number of messages but the database. A line that is sent again
-in a later leg belongs to nobody there, and counts as sent twice.
+A leg is a million messages in four campaigns that overlap. While they run, faults come in a seeded order, the next one
+once the doubts of the last one are decided. At the end of a leg everything must be final; then the simulator's ledger
+is compared with the database, column by column, and forgotten, so that nothing grows with the number of messages but
+the database. A line that is sent again in a later leg belongs to nobody there, and counts as sent twice.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,19 +36,23 @@ SETTINGS = {
     "PROBE_RATE": "1000",
     "MAX_RESENDS": "10",
 }
-OPTIONS: dict[str, object] = {"latency": 0.005, "delay_min": 0, "delay_max": 2, "max_answer": 0, "mix": {"-10": 0.01}}
+OPTIONS: dict[str, object] = {"latency": 0.005, "delay_min": 0, "delay_max": 1, "max_answer": 0, "mix": {"-10": 0.01}}
 PATIENCE = 300.0
+SPACING = 20
+"""POSTs between two faults, at least."""
+_DUE = "SELECT count(*) FROM chunk WHERE state = 'due'"
+_DOUBTS = "SELECT count(*) FROM chunk WHERE state = 'in_doubt'"
 _STATUS = ", ".join(books.MESSAGES)
 
 
 def slow_results(run: Run) -> None:
     """Results take seconds, and come in any order."""
-    run.simulator.set_option(out_of_order=True, delay_max=6)
+    run.simulator.set_option(out_of_order=True, delay_max=4)
 
 
 def usual_results(run: Run) -> None:
-    """Results come within two seconds again."""
-    run.simulator.set_option(out_of_order=False, delay_max=2)
+    """Results come within a second again."""
+    run.simulator.set_option(out_of_order=False, delay_max=1)
 
 
 def repeat_results(run: Run) -> None:
@@ -71,7 +76,7 @@ FAULTS: tuple[Callable[[Run], None], ...] = (
     *(mixed.kill_child, mixed.restart_worker, kill_broker, mixed.cut_postgres, mixed.crash_postgres),
     *(mixed.lose_answers, mixed.fail_polls, mixed.fail_polls, mixed.refuse),
 )
-"""Each comes once in a leg."""
+"""Each comes once before any comes again."""
 
 
 @dataclass
@@ -80,23 +85,21 @@ class Marathon:
 
     run: Run
     total: Tally = field(default_factory=Tally)
-    faults: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    _coming: list[Callable[[Run], None]] = field(default_factory=list)
     checking: float = 0.0
 
     def leg(self, number: int, messages: int) -> Tally:
         """Send so many messages under every fault, wait for the last result, and count."""
         run = self.run
         run.arena.admin("CHECKPOINT")  # a crash of this leg has this leg's log to recover from
-        faults = run.dice.sample(FAULTS, len(FAULTS))
         sizes = [messages * (n + 1) // CAMPAIGNS - messages * n // CAMPAIGNS for n in range(CAMPAIGNS)]
-        every = max(1, messages // 1000 // (len(faults) + 1))
-        wanted = [self._load(number, 0, sizes[0])]
-        for turn, fault in enumerate(faults):
-            if turn + 1 < CAMPAIGNS:
-                wanted.append(self._load(number, turn + 1, sizes[turn + 1]))
-            self._wait_posts(every * (turn + 1))
-            fault(run)
-            self.faults += 1
+        wanted = []
+        for campaign, rows in enumerate(sizes):
+            wanted.append(self._load(number, campaign, rows))
+            self._break_something()
+        while run.value(_DUE):
+            self._break_something()
         usual_results(run)
         sent = time.monotonic()
         run.wait(run.finished, f"leg {number} is final", PATIENCE)
@@ -106,9 +109,24 @@ class Marathon:
         self._forget()
         return tally
 
-    def _wait_posts(self, number: int) -> None:
+    def _break_something(self) -> None:
+        """The next fault, once some POSTs were made and few doubts are left: with three, POSTs go one at a time."""
         run = self.run
-        run.wait(lambda: run.simulator.stats()["posts"] >= number or run.finished(), f"{number} POSTs", PATIENCE)
+        begun = run.simulator.stats()["posts"]
+
+        def calm() -> bool:
+            if not run.value(_DUE):
+                return True
+            return bool(run.simulator.stats()["posts"] >= begun + SPACING and run.value(_DOUBTS) == 0)
+
+        run.wait(calm, "doubts are decided", PATIENCE)
+        if not run.value(_DUE):
+            return
+        if not self._coming:
+            self._coming = run.dice.sample(FAULTS, len(FAULTS))
+        fault = self._coming.pop()
+        fault(run)
+        self.faults[(fault.__doc__ or "").rstrip(".")] += 1
 
     def _load(self, leg: int, number: int, rows: int) -> pl.DataFrame:
         """A campaign from a file; the rows that the count expects."""
@@ -179,7 +197,9 @@ def play(arena: Arena, messages: int, seed: int = 1) -> tuple[Tally, float]:
     finally:
         run.close()
     _say("all", marathon.total, seconds)
-    click.echo(f"{marathon.faults} faults; counting took {marathon.checking:.0f} of the {seconds:.0f} s")
+    click.echo(f"counting took {marathon.checking:.0f} of the {seconds:.0f} s; {marathon.faults.total()} faults:")
+    for words, times in sorted(marathon.faults.items()):
+        click.echo(f"    {times:>4} x {words}")
     return marathon.total, seconds
 
 
