@@ -20,6 +20,7 @@ from ops.chaos.scenarios import (
 )
 
 _IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
+_NO_REJECTS: dict[str, object] = {"mix": {}}  # else numbers are rejected, and left out of the next campaign
 
 WHOLE_WORKER = ("after_claim", "before_post", "half_body", "answer_unread", "before_finish", "inside_settle")
 """Where not one pool process is killed but the worker with all of them."""
@@ -63,12 +64,13 @@ SCENARIOS: dict[str, Scenario] = {
     "clock-ahead": Scenario(hosts.clock_ahead, missing=hosts.fake_clock_missing),
     "second-up": Scenario(hosts.second_up, {"API_PORT": "0"}, patience=150),
     "broker-demoted": Scenario(hosts.broker_demoted, {"API_PORT": "0"}, patience=150),
-    "payloads-wait": Scenario(handed_in.payloads_wait),
-    "payloads-wait-rabbit": Scenario(handed_in.payloads_wait_in_rabbit, missing=rabbit.missing),
-    "large-inbox": Scenario(handed_in.large_inbox, {"INBOX_INTERVAL": "1"}),
+    "payloads-wait": Scenario(handed_in.payloads_wait, options=_NO_REJECTS),
+    "payloads-wait-rabbit": Scenario(handed_in.payloads_wait_in_rabbit, options=_NO_REJECTS, missing=rabbit.missing),
+    "large-inbox": Scenario(handed_in.large_inbox, {"INBOX_INTERVAL": "1", "PROVIDER_TIMEOUT": "20"}, _NO_REJECTS),
     "control-character": Scenario(
         handed_in.control_character,
         {"INBOX_INTERVAL": "1", "TRANSPORT": "soap", "USUARIO": "CHAOS", "CLAVE": "clave"},
+        _NO_REJECTS,
     ),
     "pgbouncer": Scenario(postgres.pooled, missing=pgbouncer.missing, patience=120),
     "broker-killed": Scenario(broker.killed_and_empty),
