@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dispatcher.config import Settings
-from dispatcher.home import make_lists_folder_if_possible
+from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
@@ -203,6 +203,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def run(settings: Settings, say: Callable[[str], None]) -> int:
     """Supervise until SIGTERM or Ctrl-C."""
     supervisor = Supervisor(children(settings), environment(settings), settings.provider_timeout + KILL_EXTRA, say)
+    keep_to_ourselves()
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.stop)

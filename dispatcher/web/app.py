@@ -19,6 +19,7 @@ from dispatcher.config import Settings
 from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
+from dispatcher.home import keep_to_ourselves
 from dispatcher.runtime import Runtime
 from dispatcher.web import campaign_routes, push_routes
 from dispatcher.web.database_errors import failed
@@ -67,6 +68,7 @@ def serve(settings: Settings) -> None:
     Raises:
         UsageError: the database lacks this version's schema.
     """
+    keep_to_ourselves()
     runtime = Runtime(settings)
     migrations.require_schema(runtime.engine)
     # No access log: a PUSH has a telephone number, and perhaps the secret, in its URL. Proxies' headers are ours to
