@@ -80,8 +80,7 @@ def _flower(settings: Settings) -> list[str]:
         "flower",
         "--address=127.0.0.1",
         f"--port={settings.flower_port}",
-        "--persistent=True",
-        f"--db={settings.home / 'run' / 'flower'}",
+        "--persistent=False",  # tasks name campaigns, and a file of them would outlive every retention
         "--max_tasks=10000",
     )
 

@@ -31,7 +31,7 @@ def parse(body: bytes) -> Any:
         elif first in b"]}":
             depth -= 1
         if depth > DEPTH:
-            raise BadJson(f"The body is nested more than {DEPTH} deep: send one object with a list of recipients.")
+            raise BadJson(f"The JSON is nested more than {DEPTH} deep: send one object with a list of recipients.")
         if items > ITEMS:
             raise BadJson("The body has too many items: put the list into HOME/lists, name it in file.")
         if token.end() - token.start() > STRING:
