@@ -111,7 +111,7 @@ def test_the_key_may_stand_in_the_header(client: Client) -> None:
         ({"template": "Hola {apellido}"}, "apellido"),
         ({"start": "mañana"}, "mañana"),
         ({"recipients": []}, "recipients"),
-        ({"recipients": None}, "recipients or file"),
+        ({"recipients": None}, "recipients, file"),
         ({"plantilla": "x"}, "plantilla"),
         ({"idempotency_key": ""}, "idempotency_key"),
         ({"recipients": None, "file": "../x.csv"}, "outside"),
