@@ -11,7 +11,7 @@ import re
 from dispatcher.provider.envelopes import unescaped
 
 # A tag holds no other "<", so what never ends is not read again from each one.
-_MARKUP = re.compile(r"<!--|<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*>|<[!?/][^<>]*>")
+_MARKUP = re.compile(r"<!--|<(/?)([a-zA-Z][a-zA-Z0-9]*+)[^<>]*+>|<[!?/][^<>]*+>")
 
 
 def rows(text: str) -> list[list[str]] | None:
