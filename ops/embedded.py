@@ -28,7 +28,7 @@ from psycopg import sql
 from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError, UsageError
-from dispatcher.home import make_lists_folder
+from dispatcher.home import keep_to_ourselves, make_lists_folder, tighten
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +73,9 @@ class Embedded:
         Raises:
             UsageError: the home is no place where they could run.
         """
+        keep_to_ourselves()
         try:
-            self.run.mkdir(parents=True, exist_ok=True)
+            self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
                 f"DISPATCHER_HOME {self.home}: {error.strerror}.", hint="Name a folder that this user may write to."
@@ -101,6 +102,7 @@ class Embedded:
             if broker:
                 state["broker_url"], state["valkey_pid"] = self._start_valkey(state)
             self._write(state)
+            tighten(self.home)  # for root the wheel opens the way to Postgres to everybody
         return Addresses(state.get("database_url"), state.get("broker_url"))
 
     def stop(self) -> None:

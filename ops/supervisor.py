@@ -20,7 +20,7 @@ from typing import Protocol
 
 from dispatcher import config
 from dispatcher.config import Settings
-from dispatcher.home import make_lists_folder_if_possible
+from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from ops import nursery
 
 KILL_EXTRA = 45.0
@@ -101,8 +101,7 @@ def _flower(settings: Settings) -> list[str]:
         "flower",
         "--address=127.0.0.1",
         f"--port={settings.flower_port}",
-        "--persistent=True",
-        f"--db={settings.home / 'run' / 'flower'}",
+        "--persistent=False",  # tasks name campaigns, and a file of them would outlive every retention
         "--max_tasks=10000",
     )
 
@@ -256,6 +255,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     start = _shared_memory(settings) if sys.platform == "linux" else spawn
     grace = settings.provider_timeout + KILL_EXTRA
     supervisor = Supervisor(children(settings), environment(settings), grace, say, start)
+    keep_to_ourselves()
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.stop)

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 MAX_INLINE_RECIPIENTS = 10_000
 
+Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Moment = Annotated[str, StringConstraints(max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 
 
@@ -19,10 +21,10 @@ class CampaignSpec(BaseModel):
 
     template: Text
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
-    to_column: str | None = None
-    id_column: str | None = None
-    start: str | None = None
-    expires: str | None = None
+    to_column: Column | None = None
+    id_column: Column | None = None
+    start: Moment | None = None
+    expires: Moment | None = None
     priority: Literal["high", "normal", "low"] = "normal"
     on_doubt: Literal["resend", "hold"] = "resend"
     strict_text: bool = False
@@ -43,7 +45,7 @@ class CampaignPayload(CampaignSpec):
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
     ]
     recipients: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_INLINE_RECIPIENTS)] | None = None
-    file: str | None = None
+    file: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     upload_id: Annotated[str, StringConstraints(max_length=100)] | None = None
 
     @model_validator(mode="after")

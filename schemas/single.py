@@ -26,7 +26,7 @@ class SingleMessage(BaseModel):
     number: Annotated[str, StringConstraints(max_length=100)]
     text: Annotated[str, StringConstraints(max_length=5_000)]
     idinterno: Annotated[str, AfterValidator(_idinterno)] | None = None
-    start: str | None = None
+    start: Annotated[str, StringConstraints(max_length=64)] | None = None
     test: bool = False
     html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
     transport: Literal["http", "soap", "smtp"] | None = None

@@ -15,7 +15,7 @@ from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS, translate
 from dispatcher.errors import UsageError
-from dispatcher.home import make_lists_folder_if_possible
+from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.maintenance import host_clock
 from workers import logs  # noqa: F401  # sets logging up when a process of Celery starts
 from workers.schedule import SCHEDULE
@@ -151,4 +151,5 @@ def _own_connections(**_: Any) -> None:
     runtime.current()
 
 
+keep_to_ourselves()
 app = make_app()

@@ -6,6 +6,8 @@ from typing import Any
 from celery.signals import setup_logging
 from celery.worker.consumer import consumer
 
+from dispatcher.domain.display import shown_lines
+
 _QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
 # At DEBUG they write whole URLs, which hold the key, and whole messages, which hold numbers and texts.
 _NEVER_DEBUG = ("urllib3", "celery.pool", "kombu", "amqp")
@@ -31,10 +33,18 @@ class _WithoutBodies(logging.Filter):
         return True
 
 
+class _Shown(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """Words of others may hold what a terminal would obey."""
+        return shown_lines(super().format(record))
+
+
 @setup_logging.connect
 def set_up(loglevel: int | str | None = None, **_: Any) -> None:
     """Celery's own set-up is replaced."""
-    logging.basicConfig(level=loglevel or logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Shown("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=loglevel or logging.INFO, handlers=[handler])
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _NEVER_DEBUG:

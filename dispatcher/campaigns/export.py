@@ -7,8 +7,6 @@ stays as it is.
 import csv
 import io
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,9 +15,10 @@ from psycopg import sql
 from sqlalchemy import Engine
 
 from dispatcher.campaigns.audit import Audit
+from dispatcher.campaigns.export_file import target
 from dispatcher.db.transactions import take_time
+from dispatcher.domain.display import in_sheet
 from dispatcher.domain.window import provider_local
-from dispatcher.errors import UsageError
 
 COLUMNS = (
     "campaign_id",
@@ -49,47 +48,68 @@ INBOX_COLUMNS = (
 )
 _FREE_TEXT = frozenset({"external_id", "texto", "result_text", "raw", "detail", "origen", "idinterno"})
 _XLSX_ROWS = 1_048_575
-# A cell must not begin with one of these (OWASP, CSV injection).
-_DANGEROUS = "^[=+@\\t\\r\\n-]"
+# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection) in every width that it reads, and what
+# it drops or skips before one.
+_STARTS = r"=+@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20-"
+_SKIPPED = (
+    r'"\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180e'
+    r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
+_DANGEROUS = rf"^([\u0009-\u000d]|[{_SKIPPED}]*[{_STARTS}])"
+# A spreadsheet of another country splits at these, inside of our quotes too: its cells begin there.
+_DANGEROUS_INSIDE = rf"([;|\u0009-\u000d][{_SKIPPED}]*)([{_STARTS}])"
 
 
-def _cell(column: str) -> sql.Composable:
-    """A column that is safe to open in a spreadsheet."""
+def _cell(column: str, kind: str) -> sql.Composable:
+    """A column that is safe to open in a spreadsheet; JSONL is for programs, and stays as it is."""
     name = sql.Identifier(column)
-    if column not in _FREE_TEXT:
+    if column not in _FREE_TEXT or kind == "jsonl":
         return name
-    return sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {0} ELSE {0} END AS {0}").format(name, sql.Literal(_DANGEROUS))
+    text: sql.Composable = name
+    if kind == "csv":
+        inside = sql.Literal(_DANGEROUS_INSIDE)
+        text = sql.SQL(r"regexp_replace({}, {}, E'\\1''\\2', 'g')").format(name, inside)
+    guarded = sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {2} ELSE {2} END AS {0}")
+    return guarded.format(name, sql.Literal(_DANGEROUS), text)
 
 
-def _rows(table: str, columns: tuple[str, ...], campaign_id: int | None, order: str, *, raw: bool) -> sql.Composed:
-    selected = [sql.Identifier(c) if raw else _cell(c) for c in columns]
+def _rows(table: str, columns: tuple[str, ...], campaign_id: int | None, order: str, *, kind: str) -> sql.Composed:
+    selected = [_cell(c, kind) for c in columns]
     which = sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id)) if campaign_id else sql.SQL("true")
     return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
         sql.SQL(", ").join(selected), sql.Identifier(table), which, sql.Identifier(order)
     )
 
 
-def write_results(engine: Engine, campaign_id: int, kind: str, path: Path | None) -> int:
+def write_results(engine: Engine, campaign_id: int, kind: str, path: Path | None, *, force: bool = False) -> int:
     """Write `message_status` of a campaign as csv, jsonl or xlsx, in seq order. Returns how many rows."""
-    select = _rows("message_status", COLUMNS, campaign_id, "seq", raw=kind == "jsonl")
-    return _write(engine, select, COLUMNS, kind, path, "results")
+    select = _rows("message_status", COLUMNS, campaign_id, "seq", kind=kind)
+    return _write(engine, select, COLUMNS, kind, path, "results", force)
 
 
-def write_inbox(engine: Engine, kind: str, path: Path | None, campaign_id: int | None = None) -> int:
+def write_inbox(
+    engine: Engine, kind: str, path: Path | None, campaign_id: int | None = None, *, force: bool = False
+) -> int:
     """Write the replies (of one campaign) as csv, jsonl or xlsx, in the order they arrived. Returns how many."""
-    select = _rows("inbox", INBOX_COLUMNS, campaign_id, "received_at", raw=kind == "jsonl")
-    return _write(engine, select, INBOX_COLUMNS, kind, path, "inbox")
+    select = _rows("inbox", INBOX_COLUMNS, campaign_id, "received_at", kind=kind)
+    return _write(engine, select, INBOX_COLUMNS, kind, path, "inbox", force)
 
 
 def _write(
-    engine: Engine, select: sql.Composed, columns: tuple[str, ...], kind: str, path: Path | None, title: str
+    engine: Engine,
+    select: sql.Composed,
+    columns: tuple[str, ...],
+    kind: str,
+    path: Path | None,
+    title: str,
+    force: bool,
 ) -> int:
     if kind == "xlsx":
         assert path is not None
-        return _write_xlsx(engine, select, columns, path, title)
-    with _target(path) as stream:
+        return _write_xlsx(engine, select, columns, path, title, force)
+    with target(path, force=force) as stream:
         if kind == "csv":
-            return _copy_csv(engine, select, stream)
+            return _copy_csv(engine, select, columns, stream)
         # The text format of COPY would double the backslashes of JSON: CSV with unusual quotes leaves them alone.
         lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(select)
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
@@ -100,13 +120,14 @@ def write_invalid_rows(engine: Engine, campaign_id: int, folder: Path) -> Path:
     """Write a campaign's invalid rows as CSV (line, code, reason, detail, raw). Returns the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"campaign-{campaign_id}-invalid.csv"
-    select = _rows("invalid_row", ("line", "code", "reason", "detail", "raw"), campaign_id, "line", raw=False)
-    with _target(path) as stream:
-        _copy_csv(engine, select, stream)
+    columns = ("line", "code", "reason", "detail", "raw")
+    select = _rows("invalid_row", columns, campaign_id, "line", kind="csv")
+    with target(path, force=True) as stream:
+        _copy_csv(engine, select, columns, stream)
     return path
 
 
-def write_audit(found: Audit, path: Path) -> int:
+def write_audit(found: Audit, path: Path, *, force: bool = False) -> int:
     """Write a campaign's audit as CSV, one row per item (campaign_id, section, item, value). Returns how many rows."""
     sums = {
         name: getattr(found, name)
@@ -119,18 +140,21 @@ def write_audit(found: Audit, path: Path) -> int:
         "complaint": dict(enumerate(found.complaints, start=1)),
     }
     rows = [(found.campaign_id, name, item, value) for name, items in sections.items() for item, value in items.items()]
-    with _target(path) as stream:
+    with target(path, force=force) as stream:
         lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         csv.writer(lines).writerows([("campaign_id", "section", "item", "value"), *rows])
         lines.detach()
     return len(rows)
 
 
-def _copy_csv(engine: Engine, select: sql.Composed, stream: BinaryIO) -> int:
+def _copy_csv(engine: Engine, select: sql.Composed, columns: tuple[str, ...], stream: BinaryIO) -> int:
     # The mark tells a spreadsheet that this is UTF-8; programs behind a pipe do not expect one.
     if stream is not sys.stdout.buffer:
         stream.write(b"\xef\xbb\xbf")
-    return _copy(engine, sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER)").format(select), stream)
+    # In quotes always: a separator of any country may stand in what people wrote.
+    free = sql.SQL(", ").join(sql.Identifier(column) for column in columns if column in _FREE_TEXT)
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER, FORCE_QUOTE ({}))").format(select, free)
+    return _copy(engine, statement, stream)
 
 
 def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
@@ -144,10 +168,12 @@ def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
             return int(cursor.rowcount)
 
 
-def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], path: Path, title: str) -> int:
+def _write_xlsx(
+    engine: Engine, select: sql.Composed, columns: tuple[str, ...], path: Path, title: str, force: bool
+) -> int:
     """Stream into a write-only workbook. A sheet holds a million rows, so there may be several."""
     # The file first: a path that cannot be written fails before the work, not after it.
-    with _target(path) as stream:
+    with target(path, force=force) as stream:
         import openpyxl  # takes a tenth of a second, and most commands do not need it
 
         book = openpyxl.Workbook(write_only=True)
@@ -174,22 +200,6 @@ def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], 
 
 
 def _plain(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return in_sheet(cell)
     return provider_local(cell).replace(tzinfo=None) if isinstance(cell, datetime) else cell
-
-
-@contextmanager
-def _target(path: Path | None) -> Iterator[BinaryIO]:
-    """Stdout, or a file that appears complete or not at all."""
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if not path.name:
-        raise UsageError(f"{str(path)!r} is not a file name.", hint="Give --output a file to write.")
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as stream:
-            yield stream
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from dispatcher import home
 from dispatcher.config import Settings
+from dispatcher.domain.display import quoted
 from dispatcher.errors import UsageError
 from schemas.payload import CampaignPayload
 
@@ -37,10 +38,10 @@ def list_file(settings: Settings, name: str) -> Path:
         path, is_folder = folder, True
     if is_folder and path.is_relative_to(folder):
         raise UsageError(
-            f"file {name[:100]!r} is not a valid file name.", hint=f"Give the name of a file in {folder}."
+            f"file {quoted(name)} is not a valid file name.", hint=f"Give the name of a file in {folder}."
         ) from None
     if not path.is_relative_to(folder):
-        raise UsageError(f"file {name!r} is outside {folder}.", hint="Put the file there and give its name.")
+        raise UsageError(f"file {quoted(name)} is outside {folder}.", hint="Put the file there and give its name.")
     return path
 
 

@@ -15,6 +15,7 @@ import click
 
 from dispatcher.cli.interrupts import end_on_sigterm
 from dispatcher.cli.lazy import Lazy, LazyGroup
+from dispatcher.home import keep_to_ourselves
 
 COMMANDS = {
     "account": Lazy(
@@ -99,6 +100,7 @@ def cli() -> None:
 
 def main() -> None:
     """The console script."""
+    keep_to_ourselves()
     # One thread is enough for a list; a worker on two cores wants the other for Postgres.
     os.environ.setdefault("POLARS_MAX_THREADS", "2")
     # Until a command begins, while its module is imported, there is nothing to stop: SIGTERM may end the process.

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatcher.cli.output import writable
+from dispatcher.domain.display import LONGEST_QUOTE
 from dispatcher.errors import UsageError
 
 
@@ -16,7 +17,7 @@ def require_text(arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if name != "file" and isinstance(value, str) and value != writable(value):
             raise UsageError(
-                f"{name} is not valid text: {value[:80]}", hint="Write it in the terminal's encoding, UTF-8."
+                f"{name} is not valid text: {value[:LONGEST_QUOTE]}", hint="Write it in the terminal's encoding, UTF-8."
             )
 
 

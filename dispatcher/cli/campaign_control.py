@@ -160,13 +160,14 @@ def retry(output: Output, campaign_id: int, code: int | None, words: str | None)
 @click.command()
 @click.argument("campaign_id", type=int)
 @click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="The ledger as CSV too.")
+@click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
-def audit(output: Output, campaign_id: int, path: Path | None) -> None:
+def audit(output: Output, campaign_id: int, path: Path | None, force: bool) -> None:
     """Prove the sums from the messages themselves; exit 0 only when every one holds."""
     with session() as runtime, runtime.engine.connect() as connection:
         found = ledger.audit(connection, campaign_id)
     if path is not None:
-        export.write_audit(found, path)
+        export.write_audit(found, path, force=force)
     output.answer(found.as_json())
     output.say(
         f"Campaign {campaign_id}: {found.rows:,} rows = {found.messages:,} messages + {found.invalid:,} invalid rows."

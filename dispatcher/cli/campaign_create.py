@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 from pydantic import ValidationError
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from dispatcher import config
@@ -18,6 +19,7 @@ from dispatcher.cli.campaign_views import say_left_out, when
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import database_connection, session
+from dispatcher.domain.display import shown
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.ingest import Batch, Source, open_source
@@ -175,7 +177,7 @@ class _progress:
             transient=True,
             disable=output.as_json or not output.notes.is_terminal,
         )
-        self._task = self._bar.add_task(f"Reading {source.name}", total=source.size, rows=0)
+        self._task = self._bar.add_task(escape(f"Reading {shown(source.name)}"), total=source.size, rows=0)
         self._rows = 0
 
     def __enter__(self) -> "_progress":

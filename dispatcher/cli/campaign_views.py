@@ -195,15 +195,16 @@ def describe(found: Summary) -> str:
 @click.argument("campaign_id", type=int)
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
 @click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
+@click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
-def results(output: Output, campaign_id: int, kind: str, path: Path | None) -> None:
+def results(output: Output, campaign_id: int, kind: str, path: Path | None, force: bool) -> None:
     """Every message with its status and result code, in the columns of the view message_status."""
     with session() as runtime:
         with runtime.engine.connect() as connection:
             lifecycle.show(connection, campaign_id)
         if path is None and (kind == "xlsx" or output.as_json):
             raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
-        rows = export.write_results(runtime.engine, campaign_id, kind, path)
+        rows = export.write_results(runtime.engine, campaign_id, kind, path, force=force)
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:
         output.say(f"{rows:,} messages written to {path}")

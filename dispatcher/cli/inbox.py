@@ -69,13 +69,14 @@ def list_(output: Output, limit: int, kind: str | None, campaign_id: int | None,
 @click.option("--campaign", "campaign_id", type=int, help="Answers to one campaign.")
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
 @click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
+@click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
-def export_(output: Output, campaign_id: int | None, kind: str, path: Path | None) -> None:
+def export_(output: Output, campaign_id: int | None, kind: str, path: Path | None, force: bool) -> None:
     """Every reply, in the columns of the view inbox."""
     if path is None and (kind == "xlsx" or output.as_json):
         raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
     with session() as runtime:
-        rows = export.write_inbox(runtime.engine, kind, path, campaign_id)
+        rows = export.write_inbox(runtime.engine, kind, path, campaign_id, force=force)
     output.answer({"replies": rows, "file": str(path)})
     if path is not None:
         output.say(f"{rows:,} replies written to {path}")

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dispatcher.domain.display import in_json, shown, shown_lines
+
 FAILED, BAD_USAGE, TERMINATED, NO_READER = 1, 2, 143, 141
 
 
@@ -46,15 +48,15 @@ class Output:
     def answer(self, value: dict[str, Any]) -> None:
         """The command's one JSON object; nothing without `--json`."""
         if self.as_json:
-            click.echo(writable(json.dumps(value, ensure_ascii=False, default=str)))
+            click.echo(in_json(writable(json.dumps(value, ensure_ascii=False, default=str))))
 
     def say(self, text: str) -> None:
         """A line for people."""
-        self.console.print(writable(text), markup=False)
+        self.console.print(shown_lines(writable(text)), markup=False)
 
     def note(self, text: str) -> None:
         """A line for people that is not the answer."""
-        self.notes.print(writable(text), markup=False)
+        self.notes.print(shown_lines(writable(text)), markup=False)
 
     def table(self, title: str, columns: list[str], rows: list[list[Any]], right: tuple[str, ...] = ()) -> None:
         """A table, unless there is nothing in it."""
@@ -64,8 +66,8 @@ class Output:
         for column in columns:
             table.add_column(column, justify="right" if column in right else "left", overflow="fold")
         for row in rows:
-            # As they are: a reply or a rejected row may hold what rich takes for markup.
-            table.add_row(*(Text("" if cell is None else writable(str(cell))) for cell in row))
+            # A reply or a rejected row may hold what rich takes for markup, or a terminal for orders.
+            table.add_row(*(Text("" if cell is None else shown(writable(str(cell)))) for cell in row))
         self.console.print(table)
 
     def fail(self, error: str, hint: str | None, code: int) -> NoReturn:
@@ -73,9 +75,9 @@ class Output:
         if self.as_json:
             self.answer({"error": error, "hint": hint})
         else:
-            self.notes.print(Text.assemble(("Error:", "bold red"), " ", writable(error)))
+            self.notes.print(Text.assemble(("Error:", "bold red"), " ", shown_lines(writable(error))))
             if hint:
-                self.notes.print(Text.assemble(("What to do:", "bold"), " ", writable(hint)))
+                self.notes.print(Text.assemble(("What to do:", "bold"), " ", shown_lines(writable(hint))))
         sys.exit(code)
 
 

@@ -97,7 +97,7 @@ def conninfo(url: str) -> dict[str, Any]:
 
 _SCHEME = re.compile(r"^postgres(ql)?(\+psycopg)?://")
 # The user, and the password; a port is none.
-_PASSWORD = re.compile(r"(?<=://)([^:/@?]*):(?!\d+[/?,])([^@]*)(?=@)")
+_PASSWORD = re.compile(r"(?<=^postgresql://)([^:/@?]*):(?!\d+[/?,])([^@]*)(?=@)")
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -80,7 +80,9 @@ _SERVICE = re.compile(r"(?:54)?0?(8(?:00|10|22)|6[01][0-9])[0-9]{6,8}")
 _SCIENTIFIC = re.compile(r"([0-9])(?:[.,]([0-9]+))?[eE](\+?)([0-9]{1,2})")
 _SPREADSHEET_FLOAT = re.compile(r"(\+?[0-9]{7,})[.,]0{1,2}")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3}){2,}(?:\.0+)?")
-_WRITTEN = re.compile(r"[ ()\-]*(\+?)([0-9 ().\-/]+)")
+_WRITTEN = re.compile(r"[ ()\-]*+(\+?)([0-9 ().\-/]+)")
+LONGEST = 100
+"""Characters of a written number; every longer cell holds something else."""
 _EXACT_WITHOUT_SIGN = 8  # with so many digits, a float without a + left out only trailing zeros
 
 
@@ -93,6 +95,13 @@ def normalise(raw: str, country: str = "AR") -> str | PhoneProblem:
     Guide: "Envío de mensajes vía http", TOS.
     """
     plan = PLANS[country]
+    raw = raw.strip()
+    if len(raw) > LONGEST:
+        return PhoneProblem(
+            -7,
+            "number_too_long",
+            f"{raw[:40]!r}... is too long ({len(raw)} characters): {plan.name} has {plan.digits} digits",
+        )
     text = _visible(raw)
     if not text:
         return PhoneProblem(-7, "number_empty", f"the number is empty: write {plan.digits} digits")

@@ -68,7 +68,7 @@ VERIFICATION = (
     r"|\botp\b|\bpin\s+(?:de|para)\b"
     r"|\b(?:verification|security|access|one[- ]time)\s+(?:code|password|pin)\b"
     # its digits right behind its name: "codigo: 1234", "tu PIN es 1234"; or before it: "123456 es tu codigo."
-    r"|\b(?:codigo|clave|token|contrasena|password|pin)(?:\s+es\b\s*:?|\s*[:=])\s*"
+    r"|\b(?:codigo|clave|token|contrasena|password|pin)(?:\s+es\b(?:\s*:)?|\s*[:=])\s*"
     + _DIGITS
     + r"|\bpin\s+"
     + _DIGITS
@@ -98,12 +98,21 @@ def transliterate(text: str) -> tuple[str, int]:
         return text, 0
     text, dropped = _EMOJI.subn("", text.replace("\r\n", "\n"))
     spelled = []
-    for char in unicodedata.normalize("NFC", text):
+    for char in _composed(text):
         if char in _DROPPED:
             dropped += 1
         else:
             spelled.append(_spell(char))
     return "".join(spelled), dropped
+
+
+def _composed(text: str) -> str:
+    """Letters and their accents as one character each.
+
+    A piece at a time, because Python sorts a run of accents in quadratic time; at the edge of a piece the accent stays
+    apart, and is dropped later.
+    """
+    return "".join(unicodedata.normalize("NFC", text[at : at + 500]) for at in range(0, len(text), 500))
 
 
 def _spell(char: str) -> str:
@@ -142,9 +151,13 @@ def names_company(text: str, company: str) -> bool:
     words = re.findall(r"[a-z0-9]+", _plain(company))
     if not words:
         return False
-    spelled = r"[^a-z0-9]*".join(r"[^a-z0-9\s]*".join(word) for word in words)  # S.A. is SA
-    pattern = rf"(?<![a-z0-9]){spelled}(?![a-z0-9])"
-    return re.search(pattern, _plain(text)) is not None
+    return _spelled(words).search(_plain(text)) is not None
+
+
+def _spelled(words: list[str]) -> re.Pattern[str]:
+    """The words one after the other, with punctuation in them (S.A. is SA) and anything but letters between them."""
+    spelled = r"[^a-z0-9]*+".join(r"[^a-z0-9\s]*+".join(word) for word in words)
+    return re.compile(rf"(?<![a-z0-9]){spelled}(?![a-z0-9])")
 
 
 def _plain(text: str) -> str:

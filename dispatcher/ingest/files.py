@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
 import zipfile
@@ -131,7 +132,12 @@ def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | Non
         return (path_or_stream if path_or_stream.seekable() else _spooled(path_or_stream, spool)), name
     path = Path(path_or_stream)
     try:
-        return path.open("rb"), path.name
+        # Without waiting: a pipe that nobody writes to would hold the command for ever.
+        stream = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # noqa: SIM115  the Source closes it
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            raise UsageError(f"{path} is not a regular file", hint="give a file, or - and the list on stdin")
+        return stream, path.name
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path} cannot be read: {why}", hint="check the path of the list") from error

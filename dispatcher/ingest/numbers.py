@@ -7,7 +7,7 @@ from array import array
 import polars as pl
 from pyroaring import BitMap64
 
-from dispatcher.domain.phone import AREA_CODES, PLANS, PhoneProblem, normalise
+from dispatcher.domain.phone import AREA_CODES, LONGEST, PLANS, PhoneProblem, normalise
 
 _NBSP_AND_PUNCTUATION = r"[ ()\-\x{a0}]"
 
@@ -70,7 +70,8 @@ def _quick(distinct: pl.Series, country: str) -> pl.DataFrame:
     bare = pl.col("written").str.replace_all(_NBSP_AND_PUNCTUATION, "")
     if country == "AR":
         bare = bare.str.replace(_ARGENTINE_15, "$1$2$3$4$5$6")
-    return frame.with_columns(number=bare.str.extract(_PREFIXED[country]))
+    short = pl.col("written").str.len_chars() <= LONGEST
+    return frame.with_columns(number=pl.when(short).then(bare.str.extract(_PREFIXED[country])))
 
 
 class Recipients:

@@ -61,6 +61,8 @@ def open_delimited(stream: BinaryIO, name: str) -> DelimitedTable:
     skipped, told = _before_header(lines)
     if skipped == len(lines):
         raise UsageError(f"{name} is empty", hint=_HINT)
+    if len(lines[skipped]) > MAX_LINE:
+        raise UsageError(f"{name} is not a table: its first line has more than {MAX_LINE // 1024} KB", hint=_HINT)
     taken, text = _header_text(lines[skipped:], utf8)
     if _CONTROL.search(text):
         raise UsageError(f"{name} is not a table: its first line is not text", hint=_HINT)

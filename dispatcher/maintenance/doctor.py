@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
+from dispatcher import home
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
 from dispatcher.db import migrations
@@ -39,6 +40,7 @@ def examine(settings: Settings) -> list[Check]:
             return side_by_side.run(
                 {
                     "settings": lambda: _settings(settings),
+                    "home": lambda: _home(settings),
                     "database": lambda: _database(engine, settings),
                     "migrations": lambda: _migrations(engine),
                     "account": lambda: _account(engine, settings),
@@ -64,6 +66,18 @@ def _settings(settings: Settings) -> str:
     plain = "; WARNING: plain HTTP, the key travels unencrypted" if settings.plain_http else ""
     what = "key" if settings.apikey else "no API key (no campaigns), usuario and clave"
     return f"{settings.provider_url}, {what} {settings.fingerprint}, home {settings.home}{plain}"
+
+
+def _home(settings: Settings) -> str:
+    """Whether the numbers and texts in HOME are closed to everybody else."""
+    open_ = home.open_to_others(settings.home)
+    if open_:
+        shown = ", ".join(str(path) for path in open_[:3])
+        raise DispatcherError(
+            f"{len(open_)} files or folders can be read by others: {shown}.",
+            hint=f"chmod -R go-rwx {settings.home}, as the user who owns them.",
+        )
+    return f"{settings.home} is closed to others"
 
 
 def _database(engine: Engine, settings: Settings) -> str:

@@ -56,6 +56,9 @@ MEANING: dict[int, str] = {
 
 OTHER = -99
 
+LONGEST_SENTENCE = 1000
+"""Characters of a text that are looked at: a sentence of the provider has about a hundred."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
@@ -199,6 +202,7 @@ def fold(text: str) -> str:
     A letter that was lost on the way (`n?mero`) becomes a blank, which the patterns allow for; UTF-8 that was
     read as latin-1 (`nÃºmero`) is put right first.
     """
+    text = text[:LONGEST_SENTENCE]
     if "Ã" in text:
         with contextlib.suppress(UnicodeError):
             text = text.encode("latin-1").decode("utf-8")

@@ -8,8 +8,11 @@ import re
 _DECLARED = re.compile(rb"\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:[xX]([0-9A-Fa-f]{1,20})|([0-9]{1,20}));")
-_TAG = re.compile(r"<[^>]*>")
-_BODY = re.compile(r"<(?:[\w-]+:)?Body\b[^>]*>(.*)</(?:[\w-]+:)?Body>", re.DOTALL)
+# No tag holds another "<", so none is looked for beyond one: what never ends would be read again from each of them.
+_TAG = re.compile(r"<[^<>]*>")
+_BODY_BEGINS = re.compile(r"<(?:[\w-]+:)?Body\b[^<>]*>")
+_BODY_ENDS = re.compile(r"</(?:[\w-]+:)?Body>")
+_ENDLESS_REFERENCE = re.compile(r"&#[0-9]{8,}|&#[xX][0-9A-Fa-f]{8,}")  # Python refuses to read 4,300 digits
 _NIL = re.compile(r"\bnil\s*=\s*[\"'](?:true|1)[\"']")
 _LOST = "\ufffd"
 
@@ -42,15 +45,25 @@ def repaired(envelope: bytes) -> tuple[bytes, int]:
 def has_result(envelope: bytes, name: str) -> bool:
     """Whether an element `name` is there and is not null; an empty one is there."""
     _, text, _ = _decoded(envelope)
-    found = re.search(rf"<(?:[\w-]+:)?{name}\b([^>]*)>", text)
+    found = _opening(name).search(text)
     return found is not None and not _NIL.search(found[1])
+
+
+def _opening(name: str) -> re.Pattern[str]:
+    return re.compile(rf"<(?:[\w-]+:)?{name}\b([^<>]*)>")
 
 
 def words(envelope: bytes) -> str:
     """What the envelope's body says outside of its tags, on one line."""
     _, text, _ = _decoded(envelope)
-    body = _BODY.search(text)
-    return " ".join(html.unescape(_TAG.sub(" ", body[1] if body else "")).split())
+    begin = _BODY_BEGINS.search(text)
+    ends = [end.start() for end in _BODY_ENDS.finditer(text, begin.end())] if begin else []
+    return " ".join(unescaped(_TAG.sub(" ", text[begin.end() : ends[-1]] if begin and ends else "")).split())
+
+
+def unescaped(text: str) -> str:
+    """Character references replaced; a number that is none of a character's stays as it came."""
+    return html.unescape(_ENDLESS_REFERENCE.sub(lambda found: f"&amp;{found[0][1:]}", text))
 
 
 def _decoded(envelope: bytes) -> tuple[str, str, int]:

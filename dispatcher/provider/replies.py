@@ -9,12 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html.parser import HTMLParser
 from typing import Any
 
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import AnswerError
-from dispatcher.provider import answers
+from dispatcher.provider import answers, html_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +48,13 @@ LONGEST_REPLY = 1024 * 1024
 
 _END = r"(?:\r\n|\n|\r)"
 _FECHA = r"\d{4}-\d\d-\d\d\s+\d\d:\d\d:\d\d"
-# A text may have tabs and line ends of its own, but no line in it begins like another reply.
-_RECORD = re.compile(
-    rf"(?P<origen>\+?\d{{1,20}})\t(?P<texto>(?:(?!{_END}\+?\d{{4,20}}\t).)*?)\t(?P<fecha>{_FECHA})\t(?P<id>\d{{1,18}})"
-    rf"(?:\t(?P<idinterno>[^\t\r\n]*))?[ ]*(?:{_END}|\Z)",
-    re.DOTALL | re.ASCII,
-)
+_AFTER_TEXT = rf"\t(?P<fecha>{_FECHA})\t(?P<id>\d{{1,18}})(?:\t(?P<idinterno>[^\t\r\n]*+)|[ ]*+)(?:{_END}|\Z)"
 # Most replies are one line without tabs in their text, and this finds those ten times faster.
-_SIMPLE_RECORD = re.compile(
-    rf"(?P<origen>\+?\d{{1,20}})\t(?P<texto>[^\t\r\n]*)\t(?P<fecha>{_FECHA})\t(?P<id>\d{{1,18}})"
-    rf"(?:\t(?P<idinterno>[^\t\r\n]*))?[ ]*(?:{_END}|\Z)",
-    re.ASCII,
-)
+_SIMPLE_RECORD = re.compile(rf"(?P<origen>\+?\d{{1,20}})\t(?P<texto>[^\t\r\n]*){_AFTER_TEXT}", re.ASCII)
+# A text may have tabs and line ends of its own, but no line in it begins like another reply.
+_HEAD = re.compile(r"(\+?\d{1,20})\t", re.ASCII)
+_TAIL = re.compile(_AFTER_TEXT, re.ASCII)
+_NEXT_HEAD = re.compile(rf"{_END}\+?\d{{4,20}}\t", re.ASCII)
 _LINE = re.compile(rf"[^\r\n]*(?:{_END}|\Z)")
 _NEXT_REPLY = re.compile(rb"(?:\r\n|\n|\r)(?=\+?\d{4,20}\t)")
 _ORIGEN = re.compile(r"\+?\d{1,20}", re.ASCII)
@@ -131,13 +125,11 @@ def parse_excel(body: bytes, *, framed: bool) -> Replies:
     text = answers.decode(body)
     if "<table" not in text.lower():
         return parse_text(body, framed=framed)
-    table = _Table()
-    table.feed(text)
-    table.close()
-    if not table.ended:
+    table = html_table.rows(text)
+    if table is None:
         raise AnswerError("The table breaks off.", reason="cut", words=answers.words_of(body))
-    titles = [row for row in table.rows if row[0].strip().upper() == "NUMERO"]
-    rows = [row for row in table.rows if row not in titles and any(cell.strip() for cell in row)]
+    titles = [row for row in table if row[0].strip().upper() == "NUMERO"]
+    rows = [row for row in table if row[0].strip().upper() != "NUMERO" and any(cell.strip() for cell in row)]
     replies = [reply for reply in map(_of_cells, rows) if reply is not None]
     if rows and not replies:
         if refused := answers.refusal(" ".join(cell.strip() for row in rows for cell in row)):
@@ -162,19 +154,53 @@ def of_rows(rows: Iterable[Any], repaired: int = 0) -> Replies:
 def _records(text: str) -> tuple[Replies, list[str]]:
     """Every reply in `text`, and the lines that belong to none."""
     replies, strangers, at = Replies(), [], 0
+    tails, heads = _Ahead(_TAIL, text), _Ahead(_NEXT_HEAD, text)
     while at < len(text):
-        found = _SIMPLE_RECORD.match(text, at) or _RECORD.match(text, at)
-        reply = found and _reply(**found.groupdict())
-        if found is None or reply is None:
-            found = _LINE.match(text, at)
-            assert found is not None
-            if line := found[0].strip():
-                strangers.append(line)
+        simple = _SIMPLE_RECORD.match(text, at)
+        if simple:
+            reply, end = _reply(**simple.groupdict()), simple.end()
+        else:
+            reply, end = _of_lines(text, at, tails, heads)
+        if reply is None:
+            line = _LINE.match(text, at)
+            assert line is not None
+            end = line.end()
+            if stranger := line[0].strip():
+                strangers.append(stranger)
         else:
             replies.append(reply)
-        at = found.end()
+        at = end
     replies.malformed = len(strangers)
     return replies, strangers
+
+
+class _Ahead:
+    """The next place of a pattern in a text, for questions that only ever move forward: each character is read once."""
+
+    def __init__(self, pattern: re.Pattern[str], text: str) -> None:
+        self._pattern, self._text = pattern, text
+        self._found: re.Match[str] | None = None
+        self._exhausted = False
+
+    def at(self, position: int) -> re.Match[str] | None:
+        """The first match that begins at `position` or later."""
+        if not self._exhausted and (self._found is None or self._found.start() < position):
+            self._found = self._pattern.search(self._text, position)
+            self._exhausted = self._found is None
+        return self._found
+
+
+def _of_lines(text: str, at: int, tails: _Ahead, heads: _Ahead) -> tuple[Reply | None, int]:
+    """The reply that begins at `at` and whose text has tabs or line ends, and where it ends."""
+    head = _HEAD.match(text, at)
+    tail = tails.at(head.end()) if head else None
+    if head is None or tail is None or _moment(tail["fecha"]) is None:
+        return None, at
+    other = heads.at(head.end())
+    if other is not None and other.start() < tail.start():
+        return None, at
+    texto = text[head.end() : tail.start()]
+    return _reply(head[1], texto, tail["fecha"], tail["id"], tail["idinterno"]), tail.end()
 
 
 def _of_cells(cells: Sequence[str]) -> Reply | None:
@@ -205,39 +231,13 @@ def _is_from_nobody(row: Any) -> bool:
     return not getattr(row, "numero", None) and not getattr(row, "idsms", None)
 
 
-def _reply(*, origen: str, texto: str, fecha: str, id: str, idinterno: str | None) -> Reply | None:
+def _moment(fecha: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(" ".join(fecha.split()))
+        return datetime.fromisoformat(" ".join(fecha.split()))
     except ValueError:
         return None
-    return Reply(int(id), origen, texto, moment, (idinterno or "").strip() or None)
 
 
-class _Table(HTMLParser):
-    """The rows of a table, each a list of its cells' texts; `ended` once its end tag came."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[list[str]] = []
-        self.ended = False
-        self._in_cell = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th"):
-            if not self.rows:
-                self.rows.append([])
-            self.rows[-1].append("")
-            self._in_cell = True
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("td", "th", "tr"):
-            self._in_cell = False
-        elif tag == "table":
-            self.ended = True
-            self.rows = [row for row in self.rows if row]
-
-    def handle_data(self, data: str) -> None:
-        if self._in_cell:
-            self.rows[-1][-1] += data
+def _reply(origen: str, texto: str, fecha: str, id: str, idinterno: str | None) -> Reply | None:
+    moment = _moment(fecha)
+    return None if moment is None else Reply(int(id), origen, texto, moment, (idinterno or "").strip() or None)

@@ -16,7 +16,9 @@ OF_OTHERS = frozenset({"NO_DOTENV", "API_URL"})
 """NO_DOTENV is read before there are settings; API_URL is for programs that call the HTTP API, such as the examples."""
 
 # Kubernetes adds these to every container beside a Service whose name begins with "dispatcher".
-_OF_KUBERNETES = re.compile(r"(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)(_\w+)?)|PORT")
+_OF_KUBERNETES = re.compile(
+    r"^PORT$|(?:^|(?<=\w_))(?:SERVICE_HOST$|SERVICE_PORT(?:$|_\w)|PORT_\d+_(?:TCP|UDP)(?:$|_\w))"
+)
 
 
 def complaints(names: Iterable[str], fields: Iterable[str]) -> list[str]:
@@ -26,7 +28,7 @@ def complaints(names: Iterable[str], fields: Iterable[str]) -> list[str]:
     found = []
     for given in sorted(set(names)):
         name = given.upper().removeprefix(PREFIX)
-        if given.upper().startswith(PREFIX) and name not in known and not _OF_KUBERNETES.fullmatch(name):
+        if given.upper().startswith(PREFIX) and name not in known and not _OF_KUBERNETES.search(name):
             found.append(_complaint(given, name, settings))
     return found
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
@@ -19,8 +20,10 @@ from dispatcher.config import Settings
 from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
+from dispatcher.home import keep_to_ourselves
 from dispatcher.runtime import Runtime
 from dispatcher.web import campaign_routes, push_routes
+from dispatcher.web.connections import HEADER_BYTES, BoundedProtocol, OneLength
 from dispatcher.web.database_errors import failed
 
 
@@ -34,8 +37,12 @@ def create_app(runtime: Runtime) -> FastAPI:
 
     # No pages about the API itself on a port that the internet sees.
     app = FastAPI(title="dispatcher", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    # A redirect would send secret, number and text once more, in a URL that the Host header chose.
+    app.router.redirect_slashes = False
+    app.add_middleware(OneLength)
 
     @app.get("/healthz")
+    @app.get("/healthz/", include_in_schema=False)
     async def healthz() -> Response:
         return await run_in_threadpool(_health, runtime)
 
@@ -61,23 +68,25 @@ def _health(runtime: Runtime) -> Response:
     return JSONResponse({"ok": True})
 
 
+LISTENER: dict[str, Any] = {
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": 10,
+    "http": BoundedProtocol,
+    "h11_max_incomplete_event_size": HEADER_BYTES,
+}
+"""No access log: a PUSH has a telephone number, and perhaps the secret, in its URL. Proxies' headers are ours to read,
+hop by hop."""
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
         UsageError: the database lacks this version's schema.
     """
+    keep_to_ourselves()
     runtime = Runtime(settings)
     migrations.require_schema(runtime.engine)
-    # No access log: a PUSH has a telephone number, and perhaps the secret, in its URL. Proxies' headers are ours to
-    # read, hop by hop.
-    uvicorn.run(
-        create_app(runtime),
-        host=settings.api_host,
-        port=settings.api_port,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        log_level="warning",
-        timeout_graceful_shutdown=10,
-    )
+    uvicorn.run(create_app(runtime), host=settings.api_host, port=settings.api_port, log_level="warning", **LISTENER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any
 
@@ -15,6 +14,7 @@ from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
+from dispatcher.web import json_body
 from dispatcher.web.database_errors import failed
 from dispatcher.web.incoming import carries, knows, read_body
 
@@ -32,6 +32,7 @@ def router(runtime: Runtime) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/campaigns")
+    @routes.post("/campaigns/")
     async def create(request: Request) -> JSONResponse:
         refusal = _refuse(runtime.settings, request)
         if refusal is not None:
@@ -42,9 +43,9 @@ def router(runtime: Runtime) -> APIRouter:
                 413, f"The body has more than {MAX_BYTES} bytes: put the list into HOME/lists, name it in file."
             )
         try:
-            payload = json.loads(body)
-        except (ValueError, RecursionError):
-            return _error(400, "The body is not JSON.")
+            payload = await run_in_threadpool(json_body.parse, body)
+        except json_body.BadJson as error:
+            return _error(400, str(error))
         if not isinstance(payload, dict):
             return _error(400, "The body must be a JSON object.")
         key = request.headers.get("idempotency-key")
@@ -53,6 +54,7 @@ def router(runtime: Runtime) -> APIRouter:
         return await run_in_threadpool(_create, runtime, payload)
 
     @routes.get("/campaigns/{campaign_id}")
+    @routes.get("/campaigns/{campaign_id}/")
     async def show(request: Request, campaign_id: str) -> JSONResponse:
         refusal = _refuse(runtime.settings, request)
         if refusal is not None:
@@ -89,7 +91,8 @@ def _create(runtime: Runtime, payload: dict[str, Any]) -> JSONResponse:
 
 def _show(runtime: Runtime, campaign_id: str) -> JSONResponse:
     try:
-        number = int(campaign_id) if campaign_id.isascii() and campaign_id.isdigit() else 0
+        well_formed = len(campaign_id) < 20 and campaign_id.isascii() and campaign_id.isdigit()
+        number = int(campaign_id) if well_formed else 0
         if not 0 < number < 2**63:
             return _error(
                 404, "There is no such campaign: its number is the campaign_id of the answer to POST /campaigns."

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 
 from fastapi import Request
 from pydantic import SecretStr
+from starlette.exceptions import HTTPException
+
+from dispatcher.web.connections import BODY_SECONDS
 
 
 def knows(given: str, secret: SecretStr | None) -> bool:
@@ -28,8 +32,12 @@ def carries(request: Request, kind: str, *, unsaid: bool) -> bool:
 async def read_body(request: Request, limit: int) -> bytes:
     """The body; of one that is longer than `limit`, a little more than that many bytes."""
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > limit:
-            break
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                body += part
+                if len(body) > limit:
+                    break
+    except TimeoutError:
+        raise HTTPException(408, "The body did not come in time.", {"Connection": "close"}) from None
     return bytes(body)

@@ -29,7 +29,9 @@ def router(runtime: Runtime) -> APIRouter:
     routes = APIRouter()
 
     @routes.api_route(PATH, methods=["GET", "POST"])
+    @routes.api_route(PATH + "/", methods=["GET", "POST"])
     @routes.api_route(PATH + "/{secret}", methods=["GET", "POST"])
+    @routes.api_route(PATH + "/{secret}/", methods=["GET", "POST"])
     async def receive(request: Request, secret: str = "") -> PlainTextResponse:
         refusal = _refuse(runtime.settings, request, secret)
         if refusal is not None:

@@ -58,14 +58,11 @@ def composed(live: LiveSystem) -> LiveSystem:
         for name, value in SERVICES["flower"]["environment"].items()
     }
     port = free_port()
-    home = live.cluster.folder / "home"
-    home.mkdir(exist_ok=True)
     live.cluster.environment |= {
         **given,
         **{name: value for name, value in live.cluster.environment.items() if name.startswith(PREFIX)},
         "FLOWER_BASIC_AUTH": "jefa:clave-larga",
         "FLOWER_PORT": str(port),
-        "FLOWER_DB": str(home / "flower"),
     }
     return live
 

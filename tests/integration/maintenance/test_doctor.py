@@ -21,6 +21,7 @@ from tests.integration.core_harness import CoreHarness
 
 NAMES = [
     "settings",
+    "home",
     "database",
     "migrations",
     "account",

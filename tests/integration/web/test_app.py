@@ -10,7 +10,7 @@ import uvicorn
 
 from dispatcher.accounts import binding
 from dispatcher.runtime import Runtime
-from dispatcher.web.app import create_app
+from dispatcher.web.app import LISTENER, create_app
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import wait_until
 from tests.integration.stepper import Stepper
@@ -22,7 +22,7 @@ GOOD = {"ORIGEN": "1144445555", "TEXTO": "Sí, gracias", "IDINTERNO": "X1"}
 def serving(runtime: Runtime) -> Iterator[str]:
     """The API on a port of its own."""
     server = uvicorn.Server(
-        uvicorn.Config(create_app(runtime), host="127.0.0.1", port=0, log_level="error", proxy_headers=False)
+        uvicorn.Config(create_app(runtime), host="127.0.0.1", port=0, log_level="error", **LISTENER)
     )
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -79,7 +79,11 @@ def test_what_can_never_be_stored_is_the_callers_mistake_and_not_to_be_sent_agai
     client: Client, fields: dict[str, Any]
 ) -> None:
     status, answer = client.create({**PAYLOAD, **fields})
-    assert (status, answer["state"]) == (422, "refused")
+    if "[[[[[[[[" in json.dumps(fields):  # not even looked at
+        assert (status, answer) == (400, {"error": answer["error"]})
+        assert "nested" in answer["error"]
+    else:
+        assert (status, answer["state"]) == (422, "refused")
     assert answer["error"]
     assert client.create(PAYLOAD)[0] == 201, "its key is free for a corrected payload"
 
@@ -107,7 +111,7 @@ def test_the_key_may_stand_in_the_header(client: Client) -> None:
         ({"template": "Hola {apellido}"}, "apellido"),
         ({"start": "mañana"}, "mañana"),
         ({"recipients": []}, "recipients"),
-        ({"recipients": None}, "recipients or file"),
+        ({"recipients": None}, "recipients, file"),
         ({"plantilla": "x"}, "plantilla"),
         ({"idempotency_key": ""}, "idempotency_key"),
         ({"recipients": None, "file": "../x.csv"}, "outside"),

@@ -71,3 +71,10 @@ def test_a_beat_that_does_not_end_holds_nobody_up_for_long(tmp_path: Path, monke
 def test_of_what_up_runs_beat_stops_first() -> None:
     wanted = supervisor.children(Settings(flower_auth="user:password"))
     assert [each.name for each in wanted if each.stops_first] == ["beat"]
+
+
+def test_flower_is_of_this_machine_alone_and_keeps_no_file_of_tasks() -> None:
+    (flower,) = (each for each in supervisor.children(Settings(flower_auth="u:p")) if each.name == "flower")
+    assert {"--address=127.0.0.1", "--persistent=False"} <= set(flower.command)
+    assert flower.environment == {"FLOWER_BASIC_AUTH": "u:p"}
+    assert not [word for word in flower.command if word.startswith("--db")]

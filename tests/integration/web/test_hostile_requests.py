@@ -1,0 +1,134 @@
+"""What a stranger may try on the two listeners: slow, many, two-faced, deep and long requests."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from dispatcher.runtime import Runtime
+from dispatcher.web import connections, incoming, json_body
+from schemas.payload import CampaignPayload
+from tests.conftest import wait_until
+from tests.integration.web.test_app import GOOD, serving
+
+TOKEN = "un-token-largo-de-prueba"
+WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def url(make_runtime: Callable[..., Runtime]) -> Iterator[str]:
+    with serving(make_runtime(api_token=TOKEN)) as address:
+        yield address
+
+
+def opened(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    assert parts.port
+    return socket.create_connection((parts.hostname or "", parts.port), timeout=20)
+
+
+def is_closed(peer: socket.socket) -> bool:
+    try:
+        while peer.recv(4096):
+            pass
+        return True
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"], ids=["nothing", "half a header"])
+def test_a_header_that_does_not_come_is_not_waited_for(url: str, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.3)
+    with opened(url) as peer:
+        peer.sendall(sent)
+        assert is_closed(peer)
+
+
+def test_a_second_request_on_a_connection_has_its_deadline_too(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 0.5)
+    with opened(url) as peer:
+        peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in peer.recv(4096)
+        peer.sendall(b"GET /hea")
+        assert is_closed(peer)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "BODY_SECONDS", 0.3)
+    with opened(url) as peer:
+        form = b"POST /push/smsmasivos HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        peer.sendall(form + b"Content-Length: 100\r\n\r\nORIGEN=1")
+        assert peer.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def test_many_half_open_requests_do_not_stop_push(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 1.0)
+    monkeypatch.setattr(connections, "CONNECTIONS", 20)
+    peers = [opened(url) for _ in range(60)]
+
+    def answers() -> bool:
+        try:
+            return requests.post(f"{url}/push/smsmasivos", data=GOOD, timeout=10).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    wait_until(answers, 15)
+    for peer in peers:
+        peer.close()
+
+
+def test_a_request_of_two_lengths_is_refused_and_closed(url: str) -> None:
+    with opened(url) as peer:
+        head = b"POST /push/smsmasivos HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        peer.sendall(head + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        assert peer.recv(4096).startswith(b"HTTP/1.1 400 ")
+        assert is_closed(peer)
+
+
+@pytest.mark.parametrize("path", ["/push/smsmasivos", "/healthz", "/campaigns/1"])
+def test_both_spellings_answer_and_none_redirects(url: str, path: str) -> None:
+    answers = [
+        requests.get(url + path + end, params=GOOD, headers=WITH_TOKEN, timeout=10, allow_redirects=False)
+        for end in ("", "/")
+    ]
+    assert answers[0].status_code == answers[1].status_code in (200, 404)
+    assert requests.get(f"{url}/nothing/", timeout=10, allow_redirects=False).status_code == 404
+
+
+def test_a_campaign_s_number_of_five_thousand_digits_is_none(url: str) -> None:
+    assert requests.get(f"{url}/campaigns/{'9' * 5000}", headers=WITH_TOKEN, timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"a":' * 100_000, b'"' + b'\\"' * 500_000, b"{" + b'"",' * 1_000_000, b"\x80", b'"' * 999_999],
+    ids=["lists", "objects", "a string without an end", "items", "no UTF-8", "quotes"],
+)
+def test_hostile_json_is_refused_at_once(url: str, body: bytes) -> None:
+    began = time.thread_time()
+    with pytest.raises(json_body.BadJson):
+        json_body.parse(body)
+    assert time.thread_time() - began < 2
+    headers = {**WITH_TOKEN, "Content-Type": "application/json"}
+    assert requests.post(f"{url}/campaigns", data=body, headers=headers, timeout=20).status_code == 400
+
+
+def test_the_largest_campaign_passes_the_limits() -> None:
+    people = [{f"c{n}": "un texto" for n in range(20)} for _ in range(10_000)]
+    assert json_body.parse(json.dumps({"recipients": people}).encode())["recipients"] == people
+
+
+def test_every_text_of_a_payload_has_a_length(url: str) -> None:
+    headers = {**WITH_TOKEN, "Content-Type": "application/json"}
+    body = {"idempotency_key": "k1", "template": "Hola", "file": "../" * 150_000}
+    answer = requests.post(f"{url}/campaigns", data=json.dumps(body), headers=headers, timeout=20)
+    assert answer.status_code == 422
+    assert len(answer.json()["error"]) < 500
+    for name, field in CampaignPayload.model_json_schema()["properties"].items():
+        kinds = field.get("anyOf", [field])
+        for kind in (each for each in kinds if each.get("type") == "string" and "enum" not in each):
+            assert "maxLength" in kind, name
