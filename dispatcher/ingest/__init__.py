@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from dispatcher.errors import UsageError
 from dispatcher.ingest.files import Source, from_recipients, open_source
+from dispatcher.ingest.reading import Reading
 from dispatcher.ingest.validate import (
     INVALID_ROWS,
     MESSAGES,
@@ -31,6 +32,7 @@ __all__ = [
     "UNFIT",
     "Batch",
     "IngestOptions",
+    "Reading",
     "Source",
     "from_recipients",
     "ingest",
