@@ -32,7 +32,7 @@ from dispatcher.db import outage
 from dispatcher.db.outage import storable
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
-from dispatcher.ingest import Source, from_recipients
+from dispatcher.ingest import Reading, Source, from_recipients
 from dispatcher.uploads import reading, store
 from dispatcher.uploads.store import Upload
 from schemas import tables
@@ -268,7 +268,7 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
         source = from_recipients(payload.recipients)
         spec = spec.model_copy(update={"name": spec.name or lease.key})
     else:
-        source = _stored_list(engine, settings, upload_id)
+        source = _stored_list(engine, settings, upload_id, loading.reading_of(spec, settings))
     with source, engine.connect() as connection:
         loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id)
         # From here on the request's row is locked: a process that stands still now must not keep it from others for
@@ -282,12 +282,12 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
     return loaded.campaign_id
 
 
-def _stored_list(engine: Engine, settings: Settings, upload_id: int | None) -> Source:
+def _stored_list(engine: Engine, settings: Settings, upload_id: int | None, asked: Reading) -> Source:
     with engine.connect() as connection:
         upload = store.get(connection, upload_id) if upload_id is not None else None
     if upload is None:
         raise UsageError("the list is not kept any longer.", hint="Hand it in again.")
-    return reading.open_list(engine, upload, spool(settings.home))
+    return reading.open_list(engine, upload, spool(settings.home), asked)
 
 
 def _end(engine: Engine, lease: Lease, state: str, error: str) -> None:

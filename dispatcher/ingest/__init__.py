@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dispatcher.errors import UsageError
 from dispatcher.ingest.files import Source, from_recipients, open_source
 from dispatcher.ingest.reading import Reading
+from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.validate import (
     INVALID_ROWS,
     MESSAGES,
@@ -33,6 +34,7 @@ __all__ = [
     "Batch",
     "IngestOptions",
     "Reading",
+    "Remark",
     "Source",
     "from_recipients",
     "ingest",

@@ -25,6 +25,9 @@ _UNTIDY = rf"^\s|\s$|\s\x1f|\x1f\s|\s\s|[^\S ]|[{INVISIBLE}]"
 _TWICE = r"[\x{80}-\x{9f}Â-ÅÐÎÏØÞßâãäåæïðþƒ├┬Γ√¬‚\x{fffd}]|[a-zñ][¡¿‚„‹›]"
 _SPLIT_APART = re.compile(r"\ufffd|[a-zñáéíóúü](?:[ÂÃ](?![A-ZÀ-Þ])|[¡¿‚„‹›][a-zñ])")
 _BLANK = re.compile("[\\s\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]*")
+# Only what comes back whole: a lost byte is not guessed, since `GarcÃ a` is not Garcà a.
+_CLEANLY = ftfy.TextFixerConfig(restore_byte_a0=False, replace_lossy_sequences=False)
+_BYTE_LOST = re.compile("[a-zñáéíóúü]Ã(?: |$)")
 _BETWEEN = "\x1f"
 
 
@@ -72,10 +75,10 @@ class Tidied:
     def _repair(self, values: pl.Series) -> tuple[pl.Series, pl.Series]:
         """Return the values with what was encoded twice repaired, and which of them cannot be repaired."""
         suspects = values.filter(values.str.contains(_TWICE)).unique().drop_nulls().to_list()
-        repaired = {value: ftfy.fix_encoding(value) for value in suspects}
-        bad = [value for value, after in repaired.items() if is_damaged(after)]
+        outcome = {value: repaired(value) for value in suspects}
+        bad = [value for value, after in outcome.items() if is_damaged(after)]
         damaged = values.is_in(bad).fill_null(False) if bad else pl.repeat(False, len(values), eager=True)
-        changed = {value: after for value, after in repaired.items() if value != after}
+        changed = {value: after for value, after in outcome.items() if value != after}
         if changed:
             found = pl.DataFrame(
                 {"value": list(changed), "after": list(changed.values())},
@@ -89,9 +92,14 @@ class Tidied:
 
 def tidy_text(text: str) -> str:
     """Return one text, mended as values are."""
-    text = ftfy.fix_encoding(text) if not text.isascii() else text
+    text = repaired(text) if not text.isascii() else text
     mended = pl.Series([text], dtype=pl.String).str.replace_all(_ENDS, "").str.replace_all(_RUN, " ")
     return str(mended[0])
+
+
+def repaired(text: str) -> str:
+    """Return `text` as it was before it was encoded twice; as it is, when it does not come back whole."""
+    return text if _BYTE_LOST.search(text) else ftfy.fix_encoding(text, _CLEANLY)
 
 
 def is_blank(text: str) -> bool:

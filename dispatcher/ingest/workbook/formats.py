@@ -10,7 +10,7 @@ import datetime
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from babel import Locale
 from babel.dates import format_datetime
@@ -26,6 +26,8 @@ OVERFLOW = "########"
 _LOCALE = Locale("es", "AR")
 _LANGUAGES = {0x07: "de", 0x09: "en", 0x0A: "es_AR", 0x0C: "fr", 0x10: "it", 0x16: "pt"}
 _DAY = 86_400
+_EXACT = Context(prec=400, rounding=ROUND_HALF_UP)
+_ARGENTINE = str.maketrans(",.", ".,")
 
 BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 5: '"$" #,##0', 6: '"$" #,##0', 7: '"$" #,##0.00',
@@ -228,13 +230,17 @@ def _numbers(section: _Section) -> Renderer:
     pattern += tokens[last].text if last > first else ""
     digits = None if last > first else Decimal(1).scaleb(-len(fraction))
     written = parse_pattern(pattern)
+    # Babel takes 15 µs for a number; the most frequent shapes are a matter of one format string.
+    quick = "{:,f}" if zeros == 1 and fraction.count("0") == len(fraction) and last == first else ""
+    quick = quick if "," in whole else quick.replace(",", "")
 
     def render(value: float) -> str:
-        exact = Decimal(format(value, ".15g")) * scale / 1000**scaled
+        exact = Decimal(format(value or 0.0, ".15g"))  # there is no -0 in a cell
+        if scale > 1 or scaled:
+            exact = exact * scale / 1000**scaled
         if digits is not None:
-            with localcontext(prec=400):
-                exact = exact.quantize(digits, ROUND_HALF_UP)
-        shown = written.apply(exact, _LOCALE)
+            exact = _EXACT.quantize(exact, digits)
+        shown = quick.format(exact).translate(_ARGENTINE) if quick else written.apply(exact, _LOCALE)
         return f"{before}{shown if zeros or exact else ''}{after}"
 
     return render

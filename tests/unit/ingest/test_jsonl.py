@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,3 +81,32 @@ def test_any_bytes_are_lines_or_a_usage_error(data: bytes) -> None:
     except UsageError as error:
         hint = error.hint
     assert hint
+
+
+def test_objects_need_neither_the_same_keys_nor_the_same_spelling() -> None:
+    lines = [
+        '{"telefono": "1144445555", "nombre": "Ana"}',
+        '{"Teléfono": "1144445556", "NOMBRE": "Sol"}',
+        '{"saldo": 5, " telefono ": "1144445557", "Nombre": "Eva"}',
+        "{}",
+        '{"telefono": null, "nombre": " "}',
+        '{"telefono": "1144445558", "nombre": "a", "Nombre": "b"}',
+    ]
+    assert outcomes("\n".join(lines), HOLA) == {
+        1: ("message", "1144445555", "Hola Ana"),
+        2: ("message", "1144445556", "Hola Sol"),
+        3: ("message", "1144445557", "Hola Eva"),
+        6: ("invalid_row", None, "two_values"),
+    }
+
+
+def test_a_column_may_begin_far_down() -> None:
+    first = '{"telefono": "1144445555", "x": "' + "y" * 1_000 + '"}\n'
+    text = first * 1_500 + '{"telefono": "1144445556", "nombre": "Ana"}\n'
+    assert outcomes(text, HOLA)[1501] == ("message", "1144445556", "Hola Ana")
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_number_in_json_is_rejected(word: str) -> None:
+    text = '{"telefono": "1144445555", "nombre": "Ana"}\n{"telefono": "1144445556", "nombre": ' + word + "}"
+    assert outcomes(text, HOLA)[2] == ("invalid_row", None, "bad_json")
