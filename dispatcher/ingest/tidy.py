@@ -23,6 +23,7 @@ _ENDS = rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$"
 _RUN = r"\s\s+|[^\S ]"
 _UNTIDY = rf"^\s|\s$|\s\x1f|\x1f\s|\s\s|[^\S ]|[{INVISIBLE}]"
 _TWICE = r"[\x{80}-\x{9f}Â-ÅÐÎÏØÞßâãäåæïðþƒ├┬Γ√¬‚\x{fffd}]|[a-zñ][¡¿‚„‹›]"
+_ANYTHING = f"{_UNTIDY}|{_TWICE}"
 _SPLIT_APART = re.compile(r"\ufffd|[a-zñáéíóúü](?:[ÂÃ](?![A-ZÀ-Þ])|[¡¿‚„‹›][a-zñ])")
 _BLANK = re.compile("[\\s\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]*")
 # Only what comes back whole: a lost byte is not guessed, since `GarcÃ a` is not Garcà a.
@@ -57,9 +58,12 @@ class Tidied:
         damaged: dict[int, pl.Series] = {}
         for at in wanted:
             values = frame[column(at)]
-            if _occurs(_TWICE, values):
+            joined = values.str.join(_BETWEEN)
+            if not _occurs(_ANYTHING, joined):
+                continue
+            if _occurs(_TWICE, joined):
                 values, damaged[at] = self._repair(values)
-            if _occurs(_UNTIDY, values):
+            if _occurs(_UNTIDY, values.str.join(_BETWEEN)):
                 values = values.str.replace_all(_ENDS, "").str.replace_all(_RUN, " ")
             frame = frame.with_columns(values.alias(column(at)))
         invalid_rows = list(block.invalid_rows)
@@ -112,9 +116,8 @@ def is_damaged(text: str) -> bool:
     return _SPLIT_APART.search(text) is not None or is_bad(text)
 
 
-def _occurs(pattern: str, values: pl.Series) -> bool:
-    """Tell whether `pattern` occurs in any value; one search in all of them is much faster than one in each."""
-    joined = values.str.join(_BETWEEN)
+def _occurs(pattern: str, joined: pl.Series) -> bool:
+    """Tell whether `pattern` occurs in joined values: one search in all of them is much faster than one in each."""
     return bool(joined.str.contains(pattern).any())
 
 
