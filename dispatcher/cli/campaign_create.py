@@ -70,7 +70,9 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
     """Load FILE (CSV, XLSX or JSONL; - reads CSV from stdin) as a campaign.
 
     Encoding, separator, sheet and headings are found out, and said where they are unusual. Cells of a workbook are
-    read as they show. Good rows become messages. An invalid row is left out and kept with its line, the reason and what to do. A file
+    read as they show.
+
+    Good rows become messages. An invalid row is left out and kept with its line, the reason and what to do. A file
     that is not a table, lacks a column or is empty changes nothing.
 
     \b
