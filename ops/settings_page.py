@@ -59,6 +59,7 @@ GROUPS: dict[str, dict[str, Told]] = {
             "its campaign is loaded."
         ),
         "upload_max": Told("Size of the largest list that is taken."),
+        "unpacked_max": Told("Size that a workbook may unpack to. A larger one is refused before it is unpacked."),
     },
     "The provider": {
         "provider_url": Told(

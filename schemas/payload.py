@@ -32,6 +32,9 @@ class CampaignSpec(BaseModel):
     require_balance: bool = False
     canary: Annotated[int, Field(ge=1, le=100_000)] | None = None
     max_reject_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    sheet: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
+    header_row: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
+    visible_only: bool = False
     html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
 
 

@@ -18,7 +18,7 @@ from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import DispatcherError
-from dispatcher.ingest import Batch, Source, ingest
+from dispatcher.ingest import Batch, Remark, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
 from schemas import tables
@@ -40,6 +40,7 @@ class DryRunReport:
     invalid_rows: list[dict[str, Any]]
     estimate: Estimate
     remarks: list[str]
+    reading: list[Remark]
 
     def as_json(self) -> dict[str, Any]:
         """The same, ready for JSON; there is no campaign and no file of invalid rows."""
@@ -54,6 +55,7 @@ class DryRunReport:
             "ends": self.estimate.ends.isoformat(),
             "basis": self.estimate.basis,
             "remarks": self.remarks,
+            "reading": [remark.as_json() for remark in self.reading],
         }
 
 
@@ -86,7 +88,9 @@ def run(
         remarks.append("That is after --expires: messages not sent by then would expire.")
     if settings.apikey is None:
         remarks.append("DISPATCHER_APIKEY is not set: you need it to create the campaign.")
-    return DryRunReport(checked.totals, checked.samples, checked.invalid_rows, would, remarks)
+    reading = source.remarks
+    remarks += [remark.sentence for remark in reading]
+    return DryRunReport(checked.totals, checked.samples, checked.invalid_rows, would, remarks, reading)
 
 
 @dataclass

@@ -20,7 +20,7 @@ from dispatcher.config import Settings
 from dispatcher.db.bulk_copy import Copier, copy_frame
 from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
-from dispatcher.ingest import Batch, IngestOptions, Source, ingest
+from dispatcher.ingest import Batch, IngestOptions, Reading, Remark, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
 from dispatcher.uploads import store
@@ -36,6 +36,7 @@ class Loaded(Totals):
 
     campaign_id: int
     warnings: list[str] = field(default_factory=list)  # the account cannot carry it; the start is past
+    remarks: list[Remark] = field(default_factory=list)  # what was taken for granted in the list
 
 
 def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
@@ -47,6 +48,17 @@ def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
         to_column=spec.to_column,
         id_column=spec.id_column,
         strict_text=spec.strict_text,
+    )
+
+
+def reading_of(spec: CampaignSpec, settings: Settings) -> Reading:
+    """How the file of a campaign is to be read."""
+    return Reading(
+        to_column=spec.to_column,
+        sheet=spec.sheet,
+        header_row=spec.header_row,
+        visible_only=spec.visible_only,
+        unpacked_max=settings.unpacked_max,
     )
 
 
@@ -99,6 +111,7 @@ def load(
     _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id)
     if upload_id is not None:
         store.keep(connection, settings, upload_id)
+    loaded.remarks = source.remarks
     log.info("loaded campaign=%s messages=%s invalid=%s", campaign_id, loaded.messages, loaded.invalid)
     return loaded
 

@@ -38,7 +38,7 @@ from schemas import tables
 from schemas.payload import CampaignPayload
 
 if TYPE_CHECKING:
-    from dispatcher.ingest import Source
+    from dispatcher.ingest import Reading, Source
 
 log = logging.getLogger(__name__)
 
@@ -277,7 +277,7 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
         source = from_recipients(payload.recipients)
         spec = spec.model_copy(update={"name": spec.name or lease.key})
     else:
-        source = _stored_list(engine, settings, upload_id)
+        source = _stored_list(engine, settings, upload_id, loading.reading_of(spec, settings))
     with source, engine.connect() as connection:
         loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id)
         # From here on the request's row is locked: a process that stands still now must not keep it from others for
@@ -291,12 +291,12 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
     return loaded.campaign_id
 
 
-def _stored_list(engine: Engine, settings: Settings, upload_id: int | None) -> "Source":
+def _stored_list(engine: Engine, settings: Settings, upload_id: int | None, asked: "Reading") -> "Source":
     with engine.connect() as connection:
         upload = store.get(connection, upload_id) if upload_id is not None else None
     if upload is None:
         raise UsageError("the list is not kept any longer.", hint="Hand it in again.")
-    return reading.open_list(engine, upload, spool(settings.home))
+    return reading.open_list(engine, upload, spool(settings.home), asked)
 
 
 def _end(engine: Engine, lease: Lease, state: str, error: str) -> None:

@@ -13,6 +13,7 @@ from dispatcher.domain.display import quoted
 from dispatcher.errors import UsageError
 from schemas.payload import CampaignPayload
 
+_LATER = ("html", "sheet", "header_row", "visible_only")
 UNSTORABLE = (UsageError, ValueError, TypeError, RecursionError, OSError)
 """What says that a payload can never be stored as it is."""
 
@@ -51,7 +52,7 @@ def payload_hash(payload: CampaignPayload) -> str:
     Under which upload_id a list came does not count, its bytes do: they are compared by their own hash.
     """
     # Fields that later versions added do not count while nobody sets them: stored hashes stay valid.
-    later = {"html"} if payload.html is None else set()
+    later = {name for name in _LATER if getattr(payload, name) == CampaignPayload.model_fields[name].default}
     return hashlib.sha256(_sorted_json(payload.model_dump(exclude={"upload_id", *later}))).hexdigest()
 
 

@@ -33,6 +33,9 @@ from schemas.payload import CampaignSpec
 @click.option("--template", required=True, help="The text, with columns in braces: 'Hola {nombre}'. {{ }} are literal.")
 @click.option("--name", help="What to call it; the file's name otherwise.")
 @click.option("--to-column", help="The number's column; else the first of telefono, celular, destino, phone, tos.")
+@click.option("--sheet", help="The sheet of a workbook, by name or number; else the first that holds numbers.")
+@click.option("--header-row", type=int, help="The line of the headings; else the first with a known one, of twenty.")
+@click.option("--visible-only", is_flag=True, help="Leave out the rows and columns that a workbook hides.")
 @click.option("--id-column", help="A column of your own ids, shown as external_id in the results.")
 @click.option("--start", help='When to begin: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
 @click.option("--expires", help="When to give up on what was not sent; same forms as --start.")
@@ -68,6 +71,9 @@ from schemas.payload import CampaignSpec
 def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **fields: Any) -> None:
     """Load FILE (CSV, XLSX or JSONL; - reads CSV from stdin) as a campaign.
 
+    Encoding, separator, sheet and headings are found out, and said where they are unusual. Cells of a workbook are
+    read as they show.
+
     Good rows become messages. An invalid row is left out and kept with its line, the reason and what to do. A file
     that is not a table, lacks a column or is empty changes nothing.
 
@@ -80,7 +86,9 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
-    with open_source(file, spool=spool(config.load().home)) as source:
+    settings = config.load()
+    reading = loading.reading_of(spec, settings)
+    with open_source(file, spool=spool(settings.home), reading=reading) as source:
         if dry_run:
             _dry_run(output, spec, source)
         else:
@@ -101,11 +109,15 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
             **loaded.totals_json(),
             "invalid_file": str(invalid_rows) if invalid_rows else None,
             "warnings": loaded.warnings,
+            "remarks": [remark.sentence for remark in loaded.remarks],
+            "reading": [remark.as_json() for remark in loaded.remarks],
             "workers_seen": unseen is None,
         }
     )
     for warning in loaded.warnings:
         output.note(warning)
+    for remark in loaded.remarks:
+        output.note(remark.sentence)
     output.say(f"Campaign {loaded.campaign_id}: {loaded.messages:,} messages, {loaded.invalid:,} invalid.")
     _say_load(output, loaded)
     if invalid_rows:

@@ -11,7 +11,7 @@ from dispatcher.db.transactions import take_time
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
-from dispatcher.ingest import open_source
+from dispatcher.ingest import Reading, open_source
 from dispatcher.suppression import do_not_send, optout_import, optouts
 
 _LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 1_000_000))
@@ -57,8 +57,10 @@ def remove(output: Output, number: str, reason: str | None) -> None:
 @command
 def import_(output: Output, file: str, reason: str | None, to_column: str | None) -> None:
     """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; the No Llame file; - reads stdin)."""
+    settings = config.load()
+    reading = Reading(to_column=to_column, unpacked_max=settings.unpacked_max)
     with (
-        open_source(file, spool=spool(config.load().home)) as source,
+        open_source(file, spool=spool(settings.home), reading=reading) as source,
         session(may_create=True) as runtime,
         runtime.engine.begin() as connection,
     ):
@@ -71,8 +73,11 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
             "known": done.known,
             "invalid": done.invalid,
             "invalid_rows": done.invalid_rows,
+            "remarks": [remark.sentence for remark in source.remarks],
         }
     )
+    for remark in source.remarks:
+        output.note(remark.sentence)
     output.say(f"{done.added:,} numbers opted out, {done.known:,} were known, {done.invalid:,} rows are no numbers.")
     output.table(
         f"Invalid rows (first {len(done.invalid_rows)})",

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 from dispatcher.errors import UsageError
 from dispatcher.ingest.files import Source, from_recipients, open_source
+from dispatcher.ingest.reading import Reading
+from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.validate import (
     INVALID_ROWS,
     MESSAGES,
@@ -31,6 +33,8 @@ __all__ = [
     "UNFIT",
     "Batch",
     "IngestOptions",
+    "Reading",
+    "Remark",
     "Source",
     "from_recipients",
     "ingest",

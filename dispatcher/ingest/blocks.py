@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
+from dispatcher.ingest.remarks import Remark
+
 RAW_LIMIT = 2_000
 """Characters of an invalid row that are kept."""
 
@@ -44,6 +46,11 @@ class Table(Protocol):
     @property
     def columns(self) -> Sequence[str]:
         """The headings, in order."""
+        ...
+
+    @property
+    def remarks(self) -> Sequence[Remark]:
+        """What was taken for granted; complete once all rows have been read."""
         ...
 
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:

@@ -8,7 +8,6 @@ import shutil
 import stat
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,18 +20,23 @@ from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest.blocks import Table
 from dispatcher.ingest.inline import InlineTable
 from dispatcher.ingest.jsonl import open_jsonl
+from dispatcher.ingest.lines import after_marks
+from dispatcher.ingest.reading import Reading
+from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.rows import open_delimited
-from dispatcher.ingest.xlsx import open_xlsx
+from dispatcher.ingest.tidy import Tidied
+from dispatcher.ingest.utf16 import encoding_of, write_utf8
+from dispatcher.ingest.workbook.table import open_workbook
 
 Format = Literal["csv", "xlsx", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "xlsx", "jsonl")
 
 _PIECE = 1 << 20
 
-_KNOWN = "give CSV (comma, semicolon or tab), XLSX or JSONL"
+_KNOWN = "give CSV, XLSX or JSONL"
 _NOT_TABLES = (
     (b"%PDF", "is a PDF", "export the list itself as CSV or XLSX"),
-    (b"\xd0\xcf\x11\xe0", "is an old or protected Excel workbook", "save it as XLSX, without a password"),
+    (b"\xd0\xcf\x11\xe0", "is an old (.xls) or protected Excel workbook", "save it as XLSX, without a password"),
     (b"\x1f\x8b", "is compressed (gzip)", "unpack it first"),
     (b"Rar!", "is compressed (RAR)", "unpack it first"),
     (b"7z\xbc\xaf", "is compressed (7z)", "unpack it first"),
@@ -54,6 +58,8 @@ class Source:
         table: its headings and rows.
         stream: the file; None when inline.
         stamp: of the file when it was opened.
+        copy: what is read instead of the file, when that is UTF-16.
+        opening: what was taken for granted when it was opened.
     """
 
     name: str
@@ -62,11 +68,20 @@ class Source:
     table: Table
     stream: BinaryIO | None = None
     stamp: Stamp | None = None
+    copy: BinaryIO | None = None
+    opening: tuple[Remark, ...] = ()
+
+    @property
+    def remarks(self) -> list[Remark]:
+        """What was taken for granted while it was read; complete once all rows have been."""
+        return [*self.opening, *self.table.remarks]
 
     @property
     def stored_size(self) -> int:
         """Bytes of the file; 0 for what came inline, which has none of its own."""
-        return self.size if self.stream is not None else 0
+        if self.stream is None:
+            return 0
+        return self.size if self.copy is None else self.stream.seek(0, os.SEEK_END)
 
     def pieces(self) -> Iterator[bytes]:
         """The list as it came, from its first byte on: for when its rows have been read.
@@ -77,8 +92,8 @@ class Source:
             self.stream.seek(0)
             while piece := self.stream.read(_PIECE):
                 yield piece
-        elif isinstance(self.table, InlineTable):
-            yield from self.table.as_jsonl(_PIECE)
+        elif isinstance(self.table, Tidied) and isinstance(self.table.table, InlineTable):
+            yield from self.table.table.as_jsonl(_PIECE)
 
     def changed(self) -> bool:
         """Whether the file has been written to since it was opened."""
@@ -86,8 +101,9 @@ class Source:
 
     def close(self) -> None:
         """Close the file."""
-        if self.stream is not None:
-            self.stream.close()
+        for stream in (self.stream, self.copy):
+            if stream is not None:
+                stream.close()
 
     def __enter__(self) -> Source:
         return self
@@ -99,7 +115,11 @@ class Source:
 
 
 def open_source(
-    path_or_stream: str | os.PathLike[str] | BinaryIO, *, format: str | None = None, spool: Path | None = None
+    path_or_stream: str | os.PathLike[str] | BinaryIO,
+    *,
+    format: str | None = None,
+    spool: Path | None = None,
+    reading: Reading | None = None,
 ) -> Source:
     """Open a list of recipients: a path, a binary stream, or "-" for CSV on stdin.
 
@@ -111,9 +131,7 @@ def open_source(
         raise UsageError(f"unknown format {format!r}", hint=_KNOWN)
     stream, name = _stream(path_or_stream, spool)
     try:
-        size = stream.seek(0, os.SEEK_END)
-        kind = format or format_of(stream, name)
-        return Source(name, kind, size, _OPENERS[kind](stream, name), stream, Stamp.of(stream))
+        return _opened(stream, name, format, spool, reading or Reading())
     except BaseException:
         stream.close()
         raise
@@ -121,7 +139,7 @@ def open_source(
 
 def from_recipients(recipients: list[dict[str, object]]) -> Source:
     """Open a list that came inside a request: one dict per recipient; line numbers count from 1."""
-    return Source("the list of recipients", "inline", len(recipients), InlineTable(recipients))
+    return Source("the list of recipients", "inline", len(recipients), Tidied(InlineTable(recipients)))
 
 
 def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | None) -> tuple[BinaryIO, str]:
@@ -132,24 +150,47 @@ def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | Non
         return (path_or_stream if path_or_stream.seekable() else _spooled(path_or_stream, spool)), name
     path = Path(path_or_stream)
     try:
-        # Without waiting: a pipe that nobody writes to would hold the command for ever.
-        stream = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # noqa: SIM115  the Source closes it
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            stream.close()
-            raise UsageError(f"{path} is not a regular file", hint="give a file, or - and the list on stdin")
-        return stream, path.name
+        # A FIFO would be waited for without end, and a device has none.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.fdopen(descriptor, "rb"), path.name
+        os.close(descriptor)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path} cannot be read: {why}", hint="check the path of the list") from error
+    raise UsageError(f"{path} cannot be read: it is not a regular file", hint="give a file, or - for CSV on stdin")
 
 
 def _spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
+    return _kept(lambda kept: shutil.copyfileobj(stream, kept, 1 << 20), folder)
+
+
+def _opened(stream: BinaryIO, name: str, format: str | None, spool: Path | None, reading: Reading) -> Source:
+    stamp = Stamp.of(stream)
+    encoding = encoding_of(stream)
+    if encoding is None:
+        kind = format or format_of(stream, name)
+        table = Tidied(_OPENERS[kind](stream, name, reading))
+        return Source(name, kind, stream.seek(0, os.SEEK_END), table, stream, stamp)
+    copy = _kept(lambda kept: write_utf8(stream, encoding, kept), spool)
+    try:
+        kind = format or format_of(copy, name)
+        table = Tidied(_OPENERS[kind](copy, name, reading))
+        told = (Remark("encoding", {"encoding": "UTF-16"}),)
+        return Source(name, kind, copy.seek(0, os.SEEK_END), table, stream, stamp, copy, told)
+    except BaseException:
+        copy.close()
+        raise
+
+
+def _kept(write: Callable[[BinaryIO], None], folder: Path | None) -> BinaryIO:
+    """Return an unnamed file with what `write` puts there; DispatcherError when there is no room."""
     where = folder or Path(tempfile.gettempdir())
     try:
         where.mkdir(parents=True, exist_ok=True)
         kept = cast(BinaryIO, tempfile.TemporaryFile(dir=where))  # noqa: SIM115  the Source closes it
         try:
-            shutil.copyfileobj(stream, kept, 1 << 20)
+            write(kept)
             kept.flush()
         except BaseException:
             with suppress(OSError):  # closing would write the rest
@@ -171,11 +212,11 @@ def format_of(stream: BinaryIO, name: str) -> Format:
     """
     stream.seek(0)
     sample = stream.read(1 << 16)
-    start = sample.removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = sample[after_marks(stream) :].lstrip()
     if not start:
         raise UsageError(f"{name} is empty", hint=_KNOWN)
     if sample.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zipped(stream, name)
+        return "xlsx"
     for magic, what, hint in _NOT_TABLES:
         if start.startswith(magic):
             raise UsageError(f"{name} {what}, not a table", hint=hint)
@@ -186,18 +227,8 @@ def format_of(stream: BinaryIO, name: str) -> Format:
     return "csv"
 
 
-def _zipped(stream: BinaryIO, name: str) -> Format:
-    try:
-        with zipfile.ZipFile(stream) as archive:
-            if "xl/workbook.xml" in archive.namelist():
-                return "xlsx"
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UsageError(f"{name} is a damaged ZIP or XLSX file", hint="save or copy it again") from error
-    raise UsageError(f"{name} is a ZIP file, not an XLSX workbook", hint="unpack it, or save the list as XLSX")
-
-
-_OPENERS: dict[str, Callable[[BinaryIO, str], Table]] = {
+_OPENERS: dict[str, Callable[[BinaryIO, str, Reading], Table]] = {
     "csv": open_delimited,
-    "xlsx": open_xlsx,
+    "xlsx": open_workbook,
     "jsonl": open_jsonl,
 }

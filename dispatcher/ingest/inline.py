@@ -3,12 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from dispatcher.ingest.blocks import Block, InvalidRow, schema, shown, storable
+from dispatcher.ingest.columns import fold
+from dispatcher.ingest.reading import refuse_columns
+from dispatcher.ingest.remarks import Remark
+from dispatcher.ingest.tidy import is_blank
 from dispatcher.ingest.values import shown_value
+
+
+class Keys:
+    """The keys of all objects of a list. Keys that differ in case, accents and blanks alone are one column."""
+
+    def __init__(self) -> None:
+        """Start without a key."""
+        self.columns: list[str] = []  # as the first object spells them
+        self._position: dict[str, int] = {}  # by any spelling
+        self._folded: dict[str, int] = {}
+
+    def add(self, row: Mapping[Any, object]) -> None:
+        """Take in the keys of one object."""
+        for key in row:
+            if key not in self._position:
+                name = str(key)
+                at = self._folded.setdefault(fold(name), len(self.columns))
+                if at == len(self.columns):
+                    self.columns.append(name)
+                self._position[name] = at
+
+    def values(self, row: Mapping[str, object], wanted: Sequence[int]) -> list[object] | str:
+        """Return the values at the positions `wanted`; a sentence when the object has two for one of them."""
+        found: dict[int, object] = {}
+        for key, value in row.items():
+            at = self._position[str(key)]
+            if found.get(at) in (None, ""):
+                found[at] = value
+            elif at in wanted and value not in (None, "") and value != found[at]:
+                return f"the object has two values for {self.columns[at]!r}: leave one"
+        return [found.get(at) for at in wanted]
 
 
 class Collector:
@@ -16,7 +53,7 @@ class Collector:
 
     def __init__(self, columns: Sequence[str], wanted: Sequence[int]) -> None:
         """Keep the values of the columns at the positions `wanted`."""
-        self._wanted = list(wanted)
+        self.wanted = list(wanted)
         self._names = [columns[at] for at in wanted]
         self._rows: list[tuple[str | int | None, ...]] = []
         self._invalid: list[InvalidRow] = []
@@ -28,10 +65,21 @@ class Collector:
         """Record a row that could not be read."""
         self._invalid.append(InvalidRow(line, shown(raw), None, reason, detail))
 
+    def add_mapping(self, line: int, raw: str, row: Mapping[str, object], keys: Keys) -> None:
+        """Add an object; one in which no column holds anything is skipped."""
+        if all(value is None or (isinstance(value, str) and is_blank(value)) for value in row.values()):
+            return None
+        values = keys.values(row, self.wanted)
+        if isinstance(values, str):
+            return self.invalid(line, raw, "two_values", values)
+        return self.add(line, raw, values)
+
     def add(self, line: int, raw: str, values: Sequence[object]) -> None:
         """Add the values of a row, in the order of `wanted`; a list or an object among them makes the row invalid."""
         texts: list[str | None] = []
         for name, value in zip(self._names, values, strict=True):
+            if isinstance(value, float) and not math.isfinite(value):
+                return self.invalid(line, raw, "bad_json", f"column {name!r}: {value} is not a number that JSON knows")
             try:
                 text = shown_value(value)
             except (TypeError, ValueError) as error:
@@ -40,12 +88,15 @@ class Collector:
                 detail = f"column {name!r} contains a NUL or half a character: write the value again"
                 return self.invalid(line, raw, "nul_byte", detail)
             texts.append(text)
+        return self.add_texts(line, raw, texts)
+
+    def add_texts(self, line: int, raw: str, texts: Sequence[str | None]) -> None:
+        """Add a row of texts that a database can hold."""
         self._rows.append((line, shown(raw), *texts))
-        return None
 
     def flush(self, position: int) -> Block:
         """Return the rows so far, and start again."""
-        frame = pl.DataFrame(self._rows, schema=schema(self._wanted), orient="row")
+        frame = pl.DataFrame(self._rows, schema=schema(self.wanted), orient="row")
         invalid_rows = self._invalid
         self._rows, self._invalid = [], []
         return Block(frame, invalid_rows, position)
@@ -54,21 +105,26 @@ class Collector:
 class InlineTable:
     """A list of dicts as a table: the headings are the keys, in order of appearance."""
 
+    remarks: Sequence[Remark] = ()
+
     def __init__(self, recipients: list[dict[str, object]]) -> None:
         """Read the keys; the list is not copied."""
         self._recipients = recipients
-        self.columns = keys_of(recipients)
+        self._keys = Keys()
+        for recipient in recipients:
+            if isinstance(recipient, Mapping):
+                self._keys.add(recipient)
+        self.columns = self._keys.columns
+        refuse_columns("the list of recipients", len(self.columns))
 
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
         """Yield the recipients; see `Table`."""
         collector = Collector(self.columns, wanted)
-        names = [self.columns[at] for at in wanted]
         for line, recipient in enumerate(self._recipients, 1):
-            raw = repr(recipient) if not isinstance(recipient, Mapping) else _written(recipient)
             if isinstance(recipient, Mapping):
-                collector.add(line, raw, [recipient.get(name) for name in names])
+                collector.add_mapping(line, _written(recipient), recipient, self._keys)
             else:
-                collector.invalid(line, raw, "not_an_object", "a recipient must be an object with columns")
+                collector.invalid(line, repr(recipient), "not_an_object", "a recipient must be an object with columns")
             if len(collector) >= batch_rows:
                 yield collector.flush(line)
         if len(collector):
@@ -88,15 +144,6 @@ class InlineTable:
                 lines, held = [], 0
         if lines:
             yield b"".join(lines)
-
-
-def keys_of(rows: Iterable[object]) -> list[str]:
-    """Return the keys of all dicts in `rows`, each once."""
-    found: dict[str, None] = {}
-    for row in rows:
-        if isinstance(row, Mapping):
-            found.update(dict.fromkeys(str(key) for key in row))
-    return list(found)
 
 
 def _written(recipient: Mapping[str, object]) -> str:

@@ -4,71 +4,91 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from dispatcher.errors import UsageError
-from dispatcher.ingest import decoding
+from dispatcher.ingest import encodings
 from dispatcher.ingest.blocks import Block
-from dispatcher.ingest.inline import Collector, keys_of
-from dispatcher.ingest.lines import BLOCK_BYTES, MAX_LINE, line_blocks
-
-_BOM = b"\xef\xbb\xbf"
+from dispatcher.ingest.decoding import CODE_PAGES
+from dispatcher.ingest.inline import Collector, Keys
+from dispatcher.ingest.lines import MAX_LINE, after_marks, line_blocks
+from dispatcher.ingest.reading import Reading, refuse_columns
+from dispatcher.ingest.remarks import Remark
 
 
 class JsonlTable:
-    """An opened JSONL file: the keys in its first megabyte are its headings."""
+    """An opened JSONL file: the keys of all its objects are its headings."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        """Read the headings; UsageError when no line is an object."""
-        stream.seek(0)
-        sample = stream.read(BLOCK_BYTES)
+        """Read the keys; UsageError when no line is an object."""
         self._stream = stream
-        self._start = len(_BOM) if sample.startswith(_BOM) else 0
-        self._utf8 = decoding.is_utf8(sample)
-        lines = decoding.decode(sample[self._start :], utf8=self._utf8).split("\n")
-        self.columns = keys_of(map(_parsed, lines))
+        self._start = after_marks(stream)
+        self._encoding = encodings.find_out(stream, self._start, name)
+        self._keys = Keys()
+        for _, line, _ in self._lines():
+            row = _parsed(line)
+            if isinstance(row, dict):
+                self._keys.add(row)
+                refuse_columns(name, len(self._keys.columns))
+        self.columns = self._keys.columns
+        self.remarks: list[Remark] = []
+        if self._encoding.code_page != "cp1252":
+            self.remarks.append(Remark("encoding", {"encoding": CODE_PAGES[self._encoding.code_page]}))
         if not self.columns:
             raise UsageError(f"{name} has no JSON object", hint='write one object a line: {"telefono": "11..."}')
 
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
         """Yield the objects; see `Table`."""
-        self._stream.seek(self._start)
         collector = Collector(self.columns, wanted)
-        names = [self.columns[at] for at in wanted]
-        number = position = 0
-        for data, read in line_blocks(self._stream, old_mac=False):
-            position = self._start + read
-            for line in decoding.decode(data, utf8=self._utf8).removesuffix("\n").split("\n"):
-                number += 1
-                _take(collector, number, line, names)
-                if len(collector) >= batch_rows:
-                    yield collector.flush(position)
+        position = self._start
+        for number, line, position in self._lines():
+            self._take(collector, number, line, wanted)
+            if len(collector) >= batch_rows:
+                yield collector.flush(position)
         if len(collector):
             yield collector.flush(position)
 
+    def _lines(self) -> Iterator[tuple[int, str, int]]:
+        """Yield number and text of each line that is not blank, and the position behind its block."""
+        self._stream.seek(self._start)
+        number = 0
+        for data, read in line_blocks(self._stream, old_mac=False):
+            for line in self._encoding.decode(data).removesuffix("\n").split("\n"):
+                number += 1
+                if line := line.strip():
+                    yield number, line, self._start + read
 
-def open_jsonl(stream: BinaryIO, name: str) -> JsonlTable:
+    def _take(self, collector: Collector, number: int, line: str, wanted: Sequence[int]) -> None:
+        if len(line) > MAX_LINE or len(line.encode("utf-8", "replace")) > MAX_LINE:
+            return collector.invalid(number, line, "row_too_long", f"the line is longer than {MAX_LINE} bytes")
+        row = _parsed(line)
+        if isinstance(row, dict):
+            return collector.add_mapping(number, line, row, self._keys)
+        if "\x00" in line:
+            detail = "the line contains a NUL byte (shown as \\x00): the file is damaged there, write it again"
+            return collector.invalid(number, line, "nul_byte", detail)
+        detail = row if isinstance(row, str) else "the line is not a JSON object: write {...} on one line"
+        return collector.invalid(number, line, "bad_json", detail)
+
+
+def open_jsonl(stream: BinaryIO, name: str, reading: Reading) -> JsonlTable:
     """Open `stream` as JSONL."""
+    if reading.sheet is not None or reading.header_row is not None:
+        asked = "sheets" if reading.sheet is not None else "heading row"
+        raise UsageError(f"{name} is JSONL and has no {asked}", hint="leave out --sheet and --header-row")
     return JsonlTable(stream, name)
 
 
-def _take(collector: Collector, number: int, line: str, names: list[str]) -> None:
-    line = line.strip()
-    if not line:
-        return
-    if len(line.encode("utf-8", "replace")) > MAX_LINE:
-        return collector.invalid(number, line, "row_too_long", f"the line is longer than {MAX_LINE} bytes")
-    row = _parsed(line)
-    if isinstance(row, dict):
-        return collector.add(number, line, [row.get(name) for name in names])
-    if "\x00" in line:
-        detail = "the line contains a NUL byte (shown as \\x00): the file is damaged there, write it again"
-        return collector.invalid(number, line, "nul_byte", detail)
-    return collector.invalid(number, line, "bad_json", "the line is not a JSON object: write {...} on one line")
+def _no_number(word: str) -> Any:
+    raise ValueError(word)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _parsed(line: str) -> object:
+    """Return what a line says; None when it is not JSON. `NaN` and `Infinity` are not."""
     try:
-        return json.loads(line)
+        return _DECODER.decode(line)
     except (ValueError, RecursionError):
         return None

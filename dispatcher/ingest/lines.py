@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 20
-MAX_LINE = 64 * 1024
+BOM = b"\xef\xbb\xbf"
+MAX_LINE = 1 << 20
 """Bytes of one line. Longer lines are cut: no real row is that long."""
 
 
@@ -39,6 +40,15 @@ def line_blocks(stream: BinaryIO, *, old_mac: bool) -> Iterator[tuple[bytes, int
             yield data[:end], read
     if carry:
         yield carry, read
+
+
+def after_marks(stream: BinaryIO) -> int:
+    """Move `stream` behind its byte order marks (some programs write two), and return the position."""
+    at = 0
+    stream.seek(0)
+    while stream.read(len(BOM)) == BOM:
+        at += len(BOM)
+    return stream.seek(at)
 
 
 def is_old_mac(sample: bytes) -> bool:

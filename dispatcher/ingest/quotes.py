@@ -61,7 +61,7 @@ def assemble(lines: Sequence[str], start: int, separator: str, width: int) -> tu
             return Broken.OPEN
         if '"' not in line:
             continue
-        fields = split(text.removesuffix("\r"), separator, strict=True)
+        fields = split(text.rstrip("\r"), separator, strict=True)
         if fields is Broken.MALFORMED:
             return fields
         if isinstance(fields, list):
@@ -72,6 +72,7 @@ def assemble(lines: Sequence[str], start: int, separator: str, width: int) -> tu
 
 def fit(fields: list[str], width: int) -> list[str]:
     """Drop empty fields beyond `width`: programs write separators for columns that have no heading."""
-    while len(fields) > width and not fields[-1].strip():
-        fields = fields[:-1]
-    return fields
+    end = len(fields)
+    while end > width and not fields[end - 1].strip():
+        end -= 1
+    return fields[:end]

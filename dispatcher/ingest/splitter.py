@@ -16,6 +16,7 @@ import polars as pl
 from dispatcher.ingest import quotes
 from dispatcher.ingest.blocks import InvalidRow, column, schema, shown
 from dispatcher.ingest.lines import MAX_LINE
+from dispatcher.ingest.tidy import INVISIBLE
 
 
 @dataclass
@@ -41,7 +42,10 @@ class Splitter:
         sep = re.escape(separator)
         value = rf'(?:"[^"\r]*"|[^"\r{sep}]*)'
         self._simple = rf"^{value}(?:{sep}{value})*$"
-        self._blanks = " \x1a" if separator == "\t" else " \t\x1a"
+        blank = rf"[\s\x1a{INVISIBLE}]"
+        nothing = rf'{blank}*(?:"{blank}*")?{blank}*'
+        self._nothing = rf"^{nothing}(?:{sep}{nothing})*$"
+        self._fill = separator + " \t\u00a0"
 
     def take(self, text: str, *, last: bool) -> tuple[pl.DataFrame, list[InvalidRow]]:
         """Return the rows of `text` with the columns of `blocks.schema`, in order, and the invalid rows."""
@@ -50,7 +54,7 @@ class Splitter:
             return pl.DataFrame(schema=schema(self.wanted)), []
         frame = self._classified(text)
         height = frame.height
-        plain = ~pl.col("quoted") & ~pl.col("broken") & (pl.col("fields") == self.width)
+        plain = ~pl.col("quoted") & ~pl.col("broken") & pl.col("fits")
         odd = self._odd(frame.filter(~pl.col("blank") & ~plain), text, last=last)
         frame = frame.filter(plain & ~pl.col("blank"))
         if odd.swallowed:
@@ -68,15 +72,15 @@ class Splitter:
         """Return a frame with a row per line: `at` (from 0), `raw`, and what decides how to split it."""
         lines = pl.Series("raw", [text.removesuffix("\n")], dtype=pl.String).str.split("\n").explode()
         if "\r" in text:
-            lines = lines.str.strip_suffix("\r")
+            lines = lines.str.strip_chars_end("\r")
         raw = pl.col("raw")
         quotes_in = '"' in text
         return (
             lines.to_frame()
             .with_row_index("at")
             .with_columns(
-                blank=raw.str.strip_chars(self._blanks) == "",
-                fields=raw.str.count_matches(self.separator, literal=True) + 1,
+                blank=self._is_blank(lines),
+                fits=self._fits(lines),
                 quoted=raw.str.contains('"', literal=True) if quotes_in else pl.lit(False),
                 simple=raw.str.contains(self._simple) if quotes_in else pl.lit(False),
                 broken=(raw.str.len_bytes() > MAX_LINE)
@@ -84,8 +88,22 @@ class Splitter:
             )
         )
 
+    def _is_blank(self, lines: pl.Series) -> pl.Series:
+        """Tell for each line whether no column of it holds anything."""
+        return lines.str.contains(self._nothing)
+
+    def _fits(self, lines: pl.Series) -> pl.Series:
+        """Tell for each line whether it has as many fields as there are headings; empty ones beyond do not count."""
+        fields = lines.str.count_matches(self.separator, literal=True) + 1
+        fits = fields == self.width
+        more = fields > self.width
+        if more.any():
+            needed = lines.filter(more).str.strip_chars_end(self._fill).str.count_matches(self.separator, literal=True)
+            fits = fits.scatter(more.arg_true(), needed < self.width)
+        return fits
+
     def _plain_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
-        parts = pl.col("raw").str.split_exact(self.separator, self.width - 1)
+        parts = pl.col("raw").str.split_exact(self.separator, max(self.wanted, default=0))
         return frame.with_columns(parts=parts).select(
             (pl.col("at").cast(pl.Int64) + self._line).alias("line"),
             "raw",

@@ -7,9 +7,10 @@ class Uploads(BaseModel):
     """The upload store."""
 
     upload_max: ByteSize = ByteSize(1 << 30)
+    unpacked_max: ByteSize = ByteSize(2 << 30)
     lists_kept: int = Field(7, ge=0, le=3650)
 
-    @field_validator("upload_max")
+    @field_validator("upload_max", "unpacked_max")
     @classmethod
     def _some(cls, value: ByteSize) -> ByteSize:
         if value < 1:

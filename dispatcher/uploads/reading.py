@@ -17,7 +17,7 @@ from schemas import tables
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from dispatcher.ingest import Source
+    from dispatcher.ingest import Reading, Source
 
 _part = tables.upload_part
 
@@ -96,8 +96,8 @@ def open_file(engine: Engine, upload: Upload) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(UploadFile(engine, upload), PART_BYTES))
 
 
-def open_list(engine: Engine, upload: Upload, spool: Path) -> Source:
-    """Open a list of recipients.
+def open_list(engine: Engine, upload: Upload, spool: Path, reading: Reading | None = None) -> Source:
+    """Open a list of recipients, to be read as `reading` says.
 
     A workbook is copied to an unnamed file in the folder `spool` first: its reader takes whatever is raised below it
     for a damaged file, and a database that is away for a moment is none.
@@ -110,9 +110,9 @@ def open_list(engine: Engine, upload: Upload, spool: Path) -> Source:
 
     stream = open_file(engine, upload)
     if upload.media_type != MEDIA_TYPES["xlsx"]:
-        return open_source(stream)
+        return open_source(stream, spool=spool, reading=reading)
     with stream:
-        return open_source(_spooled(stream, upload.name, spool))
+        return open_source(_spooled(stream, upload.name, spool), spool=spool, reading=reading)
 
 
 class _Named(io.BufferedRandom):

@@ -234,6 +234,37 @@ def test_a_dry_run_starts_the_embedded_database_to_look_up_opt_outs(run: Run, go
     assert not (tmp_path / "own" / "postgres" / "postmaster.pid").exists()
 
 
+def test_what_was_taken_for_granted_in_a_list_is_told(run: Run, core: CoreHarness, tmp_path: Path) -> None:
+    assert core.account
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    book.active.append(["LEEME"])
+    for name in ("Mayo", "Junio"):
+        sheet = book.create_sheet(name)
+        for row in (["Clientes"], ["telefono", "nombre", "saldo"], ["1144445555", name, 1234.5]):
+            sheet.append(row)
+        sheet["C3"].number_format = '"$" #,##0.00'
+        sheet.row_dimensions[3].hidden = True
+    path = tmp_path / "lista.xlsx"
+    book.save(path)
+    create = ("campaign", "create", str(path), "--template", "Hola {nombre}, {saldo}", "--json")
+
+    looked = answer(run(*create, "--dry-run"))
+    assert looked["samples"] == [{"destino": "1144445555", "texto": "Hola Mayo, $ 1.234,50"}]
+    made = answer(run(*create, "--sheet", "junio", "--header-row", "2"))
+    for found, sheet_name, codes in (
+        (looked, "Mayo", ["sheet", "sheets_not_read", "header_row", "hidden_rows"]),
+        (made, "Junio", ["sheet", "sheets_not_read", "hidden_rows"]),
+    ):
+        assert [each["code"] for each in found["reading"]] == codes
+        assert found["reading"][0]["sheet"] == sheet_name
+        assert {each["text"] for each in found["reading"]} <= set(found["remarks"])
+    assert core.one("SELECT texto FROM message") == "Hola Junio, $ 1.234,50"
+    refused = run(*create, "--visible-only")
+    assert refused.exit_code != 0
+    assert "no rows" in refused.stdout + refused.stderr
+
+
 def test_a_start_in_the_past_is_told(run: Run, good: str, core: CoreHarness) -> None:
     assert core.account
     late = ("--start", "2020-12-01 09:00:00", "--json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from dispatcher.ingest import Batch, IngestOptions, Source, ingest, open_source
+from dispatcher.ingest import Batch, IngestOptions, Reading, Source, ingest, open_source
 
 SALDO = "Hola {nombre}, su saldo es ${saldo}. Empresa SA"
 
@@ -19,6 +19,11 @@ def batches(
     source = open_source(io.BytesIO(data)) if isinstance(data, bytes) else data
     with source:
         return list(ingest(source, IngestOptions(template, **options), batch_rows=batch_rows))
+
+
+def opened(data: bytes | str, **reading: Any) -> Source:
+    """Open a list that is to be read in some way."""
+    return open_source(io.BytesIO(data.encode() if isinstance(data, str) else data), reading=Reading(**reading))
 
 
 def outcomes(data: bytes | str | Source, template: str = SALDO, **options: Any) -> dict[int, tuple[Any, ...]]:

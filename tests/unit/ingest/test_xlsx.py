@@ -22,7 +22,7 @@ def workbook(*rows: list[Any]) -> bytes:
     assert sheet is not None
     for row in rows:
         sheet.append(row)
-    book.create_sheet("otra").append(["telefono"])
+    book.create_sheet("otra").append(["notas"])
     saved = io.BytesIO()
     book.save(saved)
     return saved.getvalue()
@@ -32,13 +32,13 @@ def workbook(*rows: list[Any]) -> bytes:
     ("value", "seen"),
     [
         ("Ana", "Ana"),
-        (1500.5, "1500.5"),
+        (1500.5, "1500,5"),
         (1500.0, "1500"),
-        (0.1 + 0.2, "0.3"),
+        (0.1 + 0.2, "0,3"),
         (True, "VERDADERO"),
         (datetime.date(2026, 3, 1), "01/03/2026"),
         (datetime.datetime(2026, 3, 1, 9, 5), "01/03/2026 09:05"),
-        (datetime.time(9, 5), "09:05"),
+        (datetime.time(9, 5), "9:05:00"),
     ],
 )
 def test_a_value_is_written_as_people_see_it(value: object, seen: str) -> None:
@@ -76,9 +76,11 @@ def test_a_long_sheet_comes_in_batches_with_a_position() -> None:
     assert positions[-1] == len(data)
 
 
-def test_an_empty_first_sheet_is_refused_by_its_name() -> None:
+def test_an_empty_workbook_is_refused_by_the_name_of_its_sheet() -> None:
+    saved = io.BytesIO()
+    openpyxl.Workbook().save(saved)
     with pytest.raises(UsageError, match="'Sheet'"):
-        open_source(io.BytesIO(workbook()))
+        open_source(saved)
 
 
 def test_a_workbook_that_is_cut_off_is_refused() -> None:

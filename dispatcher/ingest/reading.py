@@ -1,0 +1,61 @@
+"""How a list is to be read: what its owner asked for, and the limits. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dispatcher.errors import UsageError
+from dispatcher.ingest import columns as headings
+
+HEADER_ROWS = 20
+"""How many rows with content are looked at to find the headings."""
+
+UNPACKED_MAX = 2 << 30
+MAX_COLUMNS = 1_000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is asked of the reader of a file.
+
+    Attributes:
+        to_column: the heading of the number's column, when it was named; several are divided by commas.
+        sheet: name or number (from 1) of the sheet of a workbook.
+        header_row: line of the headings, as an editor or a spreadsheet numbers it.
+        visible_only: leave out hidden rows and columns of a workbook.
+        unpacked_max: bytes that a workbook may unpack to.
+    """
+
+    to_column: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
+    visible_only: bool = False
+    unpacked_max: int = UNPACKED_MAX
+
+    def holds_number(self, row: Sequence[str]) -> bool:
+        """Tell whether `row` looks like headings: one of them is known to head numbers, or is the one asked for."""
+        return any(self._heads_numbers(value.strip()) for value in row if value and len(value) <= 200)
+
+    def _heads_numbers(self, value: str) -> bool:
+        if self.to_column is not None:
+            asked = (self.to_column, *self.to_column.split(","))
+            return headings.fold(value) in {headings.fold(name) for name in asked}
+        try:
+            headings.number_column([value], None)
+        except UsageError:
+            return False
+        return True
+
+    def header_index(self, rows: Sequence[Sequence[str]]) -> int:
+        """Return which of the first rows with content has the headings; 0 when none is known to."""
+        return next((at for at, row in enumerate(rows[:HEADER_ROWS]) if self.holds_number(row)), 0)
+
+
+def refuse_columns(name: str, count: int) -> None:
+    """Raise UsageError when a list has more columns than a list has."""
+    if count > MAX_COLUMNS:
+        raise UsageError(
+            f"{name} has {count:,} columns with content; a list has at most {MAX_COLUMNS:,}",
+            hint="delete the columns that the messages do not need, and save the list again",
+        )

@@ -1,0 +1,58 @@
+"""What was taken for granted while a list was read: codes with values, and a sentence for each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_SENTENCES = {
+    "encoding": "The text was read as {encoding}: check the accents in the samples.",
+    "separator": "The list was read as one column: none of the separators {tried} divides its first line.",
+    "sheet": "The sheet {sheet!r} was read.",
+    "sheets_not_read": "Not read: {sheets}. Choose a sheet with --sheet (sheet).",
+    "header_row": "The headings were found in line {line}; the {above} above it are left out.",
+    "hidden_rows": "{rows} are hidden by a filter and will be sent. Leave them out with --visible-only (visible_only).",
+    "hidden_rows_left_out": "{rows} are hidden by a filter and were left out.",
+    "hidden_columns": "Hidden columns are read like the others: {columns}. Leave them out with --visible-only.",
+    "hidden_columns_left_out": "Hidden columns were left out: {columns}.",
+    "repaired_double_encoding": "{values} were encoded twice (GarcÃ­a) and were repaired (García).",
+    "unrendered_format": "The number format {format!r} is not known here: {cells}, shown without it.",
+}
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One thing that the owner of a list should know: a code with its values."""
+
+    code: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """The remark in words."""
+        return _SENTENCES[self.code].format(**{name: _worded(name, value) for name, value in self.values.items()})
+
+    def as_json(self) -> dict[str, Any]:
+        """The remark ready for JSON: its code, its values, and the sentence as `text`."""
+        return {"code": self.code, **self.values, "text": self.sentence}
+
+
+_COUNTED = {"rows": ("row", "rows"), "values": ("value", "values"), "cells": ("cell is", "cells are")}
+_SHOWN = 10
+
+
+def _worded(name: str, value: Any) -> Any:
+    if name == "above":
+        return "line" if value == 1 else f"{value:,} lines"
+    if name in _COUNTED:
+        return f"{value:,} {_COUNTED[name][value != 1]}"
+    if isinstance(value, (list, tuple)):
+        return _listed(value)
+    return value
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(repr(name[:40]) for name in names[:_SHOWN]) + more

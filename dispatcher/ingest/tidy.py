@@ -1,0 +1,134 @@
+"""What is mended in every value, whatever the format of the list: blanks around and inside it, and broken accents.
+
+Values are padded by old programs, copied from web pages with other kinds of blanks, and encoded twice on their way
+through a wrong import. A value whose letters are lost for good makes its row invalid: nobody gets half a name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import ftfy
+import polars as pl
+from ftfy.badness import is_bad
+
+from dispatcher.ingest.blocks import Block, InvalidRow, Table, column, shown
+from dispatcher.ingest.remarks import Remark
+
+INVISIBLE = r"\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}"
+"""Zero width characters, direction marks and soft hyphens, as part of a pattern's class."""
+
+_ENDS = rf"^[\s{INVISIBLE}]+|[\s{INVISIBLE}]+$"
+_RUN = r"\s\s+|[^\S ]"
+_UNTIDY = rf"^\s|\s$|\s\x1f|\x1f\s|\s\s|[^\S ]|[{INVISIBLE}]"
+_TWICE = r"[\x{80}-\x{9f}Â-ÅÐÎÏØÞßâãäåæïðþƒ├┬Γ√¬‚\x{fffd}]|[a-zñ][¡¿‚„‹›]"
+_ANYTHING = f"{_UNTIDY}|{_TWICE}"
+_SPLIT_APART = re.compile(r"\ufffd|[a-zñáéíóúü](?:[ÂÃ](?![A-ZÀ-Þ])|[¡¿‚„‹›][a-zñ])")
+_BLANK = re.compile("[\\s\xad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]*")
+# Only what comes back whole: a lost byte is not guessed, since `GarcÃ a` is not Garcà a.
+_CLEANLY = ftfy.TextFixerConfig(restore_byte_a0=False, replace_lossy_sequences=False)
+_BYTE_LOST = re.compile("[a-zñáéíóúü]Ã(?: |$)")
+_BETWEEN = "\x1f"
+
+
+class Tidied:
+    """A table whose headings and values are mended; see `Table`."""
+
+    def __init__(self, table: Table) -> None:
+        """Mend what `table` yields."""
+        self.table = table
+        self.columns = [tidy_text(name) for name in table.columns]
+        self._repaired = 0
+
+    @property
+    def remarks(self) -> list[Remark]:
+        """The remarks of the table, and how many values were repaired in the last pass."""
+        repaired = [Remark("repaired_double_encoding", {"values": self._repaired})] if self._repaired else []
+        return [*self.table.remarks, *repaired]
+
+    def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
+        """Yield the blocks of the table, mended."""
+        self._repaired = 0
+        for block in self.table.blocks(wanted, batch_rows):
+            yield self._mended(block, wanted)
+
+    def _mended(self, block: Block, wanted: Sequence[int]) -> Block:
+        frame = block.frame
+        damaged: dict[int, pl.Series] = {}
+        for at in wanted:
+            values = frame[column(at)]
+            joined = values.str.join(_BETWEEN)
+            if not _occurs(_ANYTHING, joined):
+                continue
+            if _occurs(_TWICE, joined):
+                values, damaged[at] = self._repair(values)
+            if _occurs(_UNTIDY, values.str.join(_BETWEEN)):
+                values = values.str.replace_all(_ENDS, "").str.replace_all(_RUN, " ")
+            frame = frame.with_columns(values.alias(column(at)))
+        invalid_rows = list(block.invalid_rows)
+        for at, bad in damaged.items():
+            if bad.any():
+                invalid_rows += _damaged(frame.filter(bad), at, self.columns[at])
+        if len(invalid_rows) > len(block.invalid_rows):
+            unreadable = [invalid_row.line for invalid_row in invalid_rows]
+            frame = frame.filter(~pl.col("line").is_in(unreadable))
+            invalid_rows = list({invalid_row.line: invalid_row for invalid_row in reversed(invalid_rows)}.values())
+        return Block(frame, invalid_rows, block.position)
+
+    def _repair(self, values: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """Return the values with what was encoded twice repaired, and which of them cannot be repaired."""
+        suspects = values.filter(values.str.contains(_TWICE)).unique().drop_nulls().to_list()
+        outcome = {value: repaired(value) for value in suspects}
+        bad = [value for value, after in outcome.items() if is_damaged(after)]
+        damaged = values.is_in(bad).fill_null(False) if bad else pl.repeat(False, len(values), eager=True)
+        changed = {value: after for value, after in outcome.items() if value != after}
+        if changed:
+            found = pl.DataFrame(
+                {"value": list(changed), "after": list(changed.values())},
+                schema={"value": pl.String, "after": pl.String},
+            )
+            joined = values.to_frame("value").join(found, on="value", how="left", maintain_order="left")
+            self._repaired += len(values) - joined["after"].null_count()
+            values = joined.select(pl.coalesce("after", "value").alias("value"))["value"]
+        return values, damaged
+
+
+def tidy_text(text: str) -> str:
+    """Return one text, mended as values are."""
+    text = repaired(text) if not text.isascii() else text
+    mended = pl.Series([text], dtype=pl.String).str.replace_all(_ENDS, "").str.replace_all(_RUN, " ")
+    return str(mended[0])
+
+
+def repaired(text: str) -> str:
+    """Return `text` as it was before it was encoded twice; as it is, when it does not come back whole."""
+    return text if _BYTE_LOST.search(text) else ftfy.fix_encoding(text, _CLEANLY)
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a value holds nothing that can be seen."""
+    return _BLANK.fullmatch(text) is not None
+
+
+def is_damaged(text: str) -> bool:
+    """Tell whether letters of `text` were lost on its way: `Garc\ufffda`, `GarcÃ a`, `Garc¡a`."""
+    return _SPLIT_APART.search(text) is not None or is_bad(text)
+
+
+def _occurs(pattern: str, joined: pl.Series) -> bool:
+    """Tell whether `pattern` occurs in joined values: one search in all of them is much faster than one in each."""
+    return bool(joined.str.contains(pattern).any())
+
+
+def _damaged(frame: pl.DataFrame, at: int, heading: str) -> list[InvalidRow]:
+    return [
+        InvalidRow(
+            line,
+            shown(raw),
+            None,
+            "damaged_text",
+            f"column {heading!r}: letters of {value[:60]!r} were lost when the list was saved: write the value again",
+        )
+        for line, raw, value in frame.select("line", "raw", column(at)).iter_rows()
+    ]

@@ -1,0 +1,222 @@
+"""One sheet as a stream of rows, with the cells as people see them. Only cells that hold something take part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+from dispatcher.errors import UsageError
+from dispatcher.ingest.tidy import is_blank
+from dispatcher.ingest.workbook.strings import MAX_CELL, SharedStrings, long_cell, unescaped
+from dispatcher.ingest.workbook.styles import Style
+from dispatcher.ingest.workbook.xml import Attributes, Unreadable, feed, local
+
+LAST_ROW = 1_048_576
+LAST_COLUMN = 16_384
+MAX_EMPTY_CELLS = 40_000_000
+
+_VISIBLE = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_DIGITS = "0123456789$"
+_BOOLEANS = {"1": "VERDADERO", "0": "FALSO", "true": "VERDADERO", "false": "FALSO"}
+
+
+class Cell(NamedTuple):
+    """A cell that holds something: its column from 0, what it shows, and whether that is an error."""
+
+    column: int
+    text: str
+    error: bool
+
+
+class Row(NamedTuple):
+    """A row with content, as the spreadsheet numbers it."""
+
+    number: int
+    hidden: bool
+    cells: list[Cell]
+
+
+@dataclass
+class Look:
+    """What cells are read with, and the hidden columns that were met."""
+
+    name: str
+    strings: SharedStrings
+    styles: Sequence[Style]
+    hidden_columns: set[int] = field(default_factory=set)
+
+
+def read_rows(stream: BinaryIO, look: Look) -> Iterator[Row]:
+    """Yield the rows of a sheet that hold something.
+
+    Raises:
+        UsageError: the sheet has rows or columns that no sheet has.
+        Unreadable: its XML is broken.
+    """
+    rows: list[Row] = []
+    handlers = _Handlers(look, rows.append)
+    for _ in feed(stream, handlers.start, handlers.end, handlers.text):
+        if rows:
+            yield from rows
+            rows.clear()
+
+
+class _Handlers:
+    """What expat calls; per cell as little as can be."""
+
+    def __init__(self, look: Look, put: Callable[[Row], None]) -> None:
+        self._look = look
+        self._put = put
+        self._row = 0
+        self._hidden = False
+        self._cells: list[Cell] = []
+        self._column = -1  # of the last cell
+        self._kind = ""
+        self._style = ""
+        self._value: list[str] | None = None  # where text goes; None: nowhere
+        self._pieces: list[str] = []
+        self._length = 0
+        self._empty = 0
+        self._phonetic = False
+        self._columns: dict[str, int] = {}
+        self._plain = Style()
+        self._namespace = ""
+        self._names = self._tags("")
+
+    def _tags(self, namespace: str) -> tuple[str, str, str, str, str]:
+        prefix = f"{namespace}\n" if namespace else ""
+        return f"{prefix}c", f"{prefix}v", f"{prefix}row", f"{prefix}t", f"{prefix}is"
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        c, v, row, t, _ = self._names
+        if name == c:
+            self._start_cell(attributes)
+        elif name == v or (name == t and not self._phonetic):
+            self._value = self._pieces
+        elif name == row:
+            self._start_row(attributes)
+        else:
+            self._start_other(local(name), name, attributes)
+
+    def _start_cell(self, attributes: Attributes) -> None:
+        reference = attributes.get("r")
+        if reference is None:
+            self._column += 1
+        else:
+            letters = reference.rstrip(_DIGITS)
+            column = self._columns.get(letters)
+            self._column = self._columns.setdefault(letters, _column(letters)) if column is None else column
+        if self._column >= LAST_COLUMN:
+            raise UsageError(f"{self._look.name} has a cell beyond the last column of a sheet", hint=_DAMAGED)
+        self._kind = attributes.get("t", "n")
+        self._style = attributes.get("s", "")
+
+    def _start_row(self, attributes: Attributes) -> None:
+        number = attributes.get("r")
+        try:
+            following = self._row + 1 if number is None else int(number)
+        except ValueError:
+            raise Unreadable("a row has no number") from None
+        if following > LAST_ROW:
+            raise UsageError(
+                f"{self._look.name} has a row numbered {following:,}, beyond the last row of a sheet ({LAST_ROW:,})",
+                hint=_DAMAGED,
+            )
+        if following <= self._row:
+            raise Unreadable("its rows are out of order")
+        self._row = following
+        self._hidden = attributes.get("hidden", "") in ("1", "true")
+        self._column = -1
+
+    def _start_other(self, tag: str, name: str, attributes: Attributes) -> None:
+        if tag == "worksheet":
+            self._names = self._tags(name.rpartition("\n")[0])
+        elif tag == "col" and attributes.get("hidden", "") in ("1", "true"):
+            first, last = int(attributes.get("min", 1)), int(attributes.get("max", 0))
+            self._look.hidden_columns.update(range(max(first, 1) - 1, min(last, LAST_COLUMN)))
+        elif tag == "rPh":
+            self._phonetic = True
+
+    def end(self, name: str) -> None:
+        c, v, row, t, _ = self._names
+        if name in (v, t):
+            self._value = None
+        elif name == c:
+            if self._pieces:
+                self._end_cell()
+            else:
+                self._empty += 1
+                if self._empty > MAX_EMPTY_CELLS:
+                    raise UsageError(
+                        f"{self._look.name} has more than {MAX_EMPTY_CELLS:,} empty cells",
+                        hint="delete the empty rows and columns, or save the list as CSV UTF-8",
+                    )
+        elif name == row:
+            if self._cells:
+                self._put(Row(self._row, self._hidden, self._cells))
+                self._cells = []
+        elif name.endswith("rPh"):
+            self._phonetic = False
+
+    def text(self, value: str) -> None:
+        if self._value is not None:
+            self._length += len(value)
+            if self._length > MAX_CELL:
+                raise long_cell(self._look.name)
+            self._value.append(value)
+
+    def _end_cell(self) -> None:
+        raw = self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)
+        self._pieces.clear()
+        self._length = 0
+        text, error = self._shown(raw)
+        if text and not (text[0] not in _VISIBLE and is_blank(text)):
+            self._cells.append(Cell(self._column, text, error))
+
+    def _shown(self, raw: str) -> tuple[str, bool]:
+        """Return what a cell shows, and whether that is an error."""
+        kind = self._kind
+        style = self._look.styles[int(self._style)] if self._style else self._plain
+        if kind == "n":
+            shown = style.number(raw.strip())
+            return shown, shown.startswith("####")
+        if kind == "s":
+            shown = self._look.strings[int(raw)]
+        elif kind == "e":
+            return raw.strip(), True
+        elif kind == "b":
+            return _BOOLEANS.get(raw.strip().lower(), raw), False
+        elif kind == "d":
+            return _iso(raw.strip(), style), False
+        else:
+            shown = unescaped(raw)
+        if style.frame is not None:
+            shown = f"{style.frame[0]}{shown}{style.frame[1]}"
+        return shown, False
+
+
+_DAMAGED = "open it in a spreadsheet and save it again"
+
+
+def _column(letters: str) -> int:
+    """Return the position of the column called `letters`, from 0."""
+    if not re.fullmatch("[A-Za-z]{1,3}", letters):
+        raise Unreadable("a cell has no place")
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + ord(letter) - 64
+    return number - 1
+
+
+def _iso(text: str, style: Style) -> str:
+    """Return a date that is written as text (the strict dialect) as its cell shows it."""
+    import datetime
+
+    try:
+        moment = datetime.datetime.fromisoformat(text.removesuffix("Z"))
+    except ValueError:
+        return text
+    serial = (moment - datetime.datetime(1899, 12, 30)) / datetime.timedelta(days=1)
+    return style.number(repr(serial)) if style.render is not None else moment.strftime("%d/%m/%Y")

@@ -1,0 +1,214 @@
+"""A workbook as a table: which sheet and which row have the headings, and the rows below them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import BinaryIO, NamedTuple
+
+from dispatcher.errors import UsageError
+from dispatcher.ingest.blocks import Block, storable
+from dispatcher.ingest.columns import fold
+from dispatcher.ingest.inline import Collector
+from dispatcher.ingest.reading import HEADER_ROWS, Reading, refuse_columns
+from dispatcher.ingest.remarks import Remark
+from dispatcher.ingest.workbook.package import DAMAGE, Package
+from dispatcher.ingest.workbook.sheet import Look, Row, read_rows
+from dispatcher.ingest.workbook.strings import SharedStrings, read_strings
+from dispatcher.ingest.workbook.styles import read_styles
+from dispatcher.ingest.workbook.xml import Unreadable
+
+_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
+
+
+class _Sheet(NamedTuple):
+    name: str
+    part: str
+    visible: bool
+
+
+class WorkbookTable:
+    """The sheet of a workbook that holds the list, from its headings on."""
+
+    _sheet: _Sheet
+
+    def __init__(self, stream: BinaryIO, name: str, reading: Reading) -> None:
+        """Find the sheet and its headings; UsageError when the workbook is damaged or has no list."""
+        self._name = name
+        self._size = stream.seek(0, 2)
+        self._reading = reading
+        try:
+            self._open(Package(stream, name, reading.unpacked_max))
+        except UsageError:
+            raise
+        except (*DAMAGE, Unreadable, LookupError) as error:
+            raise self._damaged(error) from error
+
+    @property
+    def remarks(self) -> list[Remark]:
+        """What was taken for granted, and what the last pass met."""
+        found = [*self._remarks]
+        left_out = "_left_out" if self._reading.visible_only else ""
+        if self._hidden_rows:
+            found.append(Remark(f"hidden_rows{left_out}", {"rows": self._hidden_rows}))
+        if self._hidden_columns:
+            found.append(Remark(f"hidden_columns{left_out}", {"columns": self._hidden_columns}))
+        found += [
+            Remark("unrendered_format", {"format": style.code[:100], "cells": style.unrendered})
+            for style in {id(style): style for style in self._styles}.values()
+            if style.unrendered
+        ]
+        return found
+
+    def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
+        """Yield the rows below the headings; see `Table`. The position is an estimate."""
+        collector = Collector(self.columns, wanted)
+        total = max(self._package.size(self._sheet.part), 1)
+        self._hidden_rows = 0
+        for style in self._styles:
+            style.unrendered = 0
+        try:
+            with self._package.open(self._sheet.part) as part:
+                for row in read_rows(part, self._look()):
+                    if row.number <= self._header_row or not self._takes(row):
+                        continue
+                    self._put(collector, row, wanted)
+                    if len(collector) >= batch_rows:
+                        yield collector.flush(min(self._size, self._size * part.tell() // total))
+        except UsageError:
+            raise
+        except (*DAMAGE, Unreadable, LookupError) as error:
+            raise self._damaged(error) from error
+        if len(collector):
+            yield collector.flush(self._size)
+
+    def _takes(self, row: Row) -> bool:
+        if row.hidden:
+            self._hidden_rows += 1
+        return not (row.hidden and self._reading.visible_only)
+
+    def _put(self, collector: Collector, row: Row, wanted: Sequence[int]) -> None:
+        found = {cell.column: cell for cell in row.cells}
+        raw = "; ".join([cell.text for cell in row.cells])
+        texts: list[str | None] = []
+        for at in wanted:
+            cell = found.get(self._places[at])
+            if cell is None:
+                texts.append(None)
+                continue
+            if cell.error or cell.text in _ERRORS:
+                detail = f"column {self.columns[at]!r} shows {cell.text[:40]}: correct the cell and save again"
+                return collector.invalid(row.number, raw, "formula_error", detail)
+            if not cell.text.isascii() and not storable(cell.text):
+                detail = f"column {self.columns[at]!r} contains half a character: write the value again"
+                return collector.invalid(row.number, raw, "nul_byte", detail)
+            texts.append(cell.text)
+        return collector.add_texts(row.number, raw, texts)
+
+    def _open(self, package: Package) -> None:
+        self._package = package
+        relations = package.relations(package.workbook)
+        main = list(package.elements(package.workbook))
+        from_1904 = any(
+            each.tag == "workbookPr" and each.attributes.get("date1904", "") in ("1", "true") for each in main
+        )
+        parts = {relation.kind: relation.target for relation in relations.values() if package.has(relation.target)}
+        self._styles = read_styles(package.elements(parts["styles"]), from_1904=from_1904) if "styles" in parts else []
+        self._strings = SharedStrings()
+        if "sharedStrings" in parts:
+            with package.open(parts["sharedStrings"]) as stream:
+                self._strings = read_strings(stream, self._name)
+        self._choose(
+            [
+                _Sheet(each.attributes.get("name", ""), found.target, each.attributes.get("state") in (None, "visible"))
+                for each in main
+                if each.tag == "sheet"
+                and (found := relations.get(each.attributes.get("id", ""))) is not None
+                and found.kind == "worksheet"
+            ]
+        )
+
+    def _choose(self, sheets: Sequence[_Sheet]) -> None:
+        """Find the sheet of the list: the one asked for, else the first visible one with a number's column."""
+        self._hidden_rows = 0
+        self._remarks: list[Remark] = []
+        candidates = [self._asked(sheets)] if self._reading.sheet is not None else _visible(sheets)
+        heads = {sheet: self._head(sheet) for sheet in candidates}
+        lists = [sheet for sheet, rows in heads.items() if any(self._reading.holds_number(_texts(r)) for r in rows)]
+        filled = [sheet for sheet, rows in heads.items() if rows]
+        if not filled:
+            first = candidates[0].name if candidates else ""
+            raise UsageError(
+                f"{self._name}: the sheet {first!r} is empty",
+                hint="put the list on a visible sheet, with the headings in its first row",
+            )
+        self._sheet = (lists or filled)[0]
+        if len(sheets) > 1:
+            self._remarks.append(Remark("sheet", {"sheet": self._sheet.name}))
+            others = [sheet.name for sheet in sheets if sheet != self._sheet]
+            self._remarks.append(Remark("sheets_not_read", {"sheets": others}))
+        self._take_headings(heads[self._sheet])
+
+    def _asked(self, sheets: Sequence[_Sheet]) -> _Sheet:
+        asked = str(self._reading.sheet)
+        for sheet in sheets:
+            if fold(sheet.name) == fold(asked):
+                return sheet
+        if asked.isascii() and asked.isdigit() and len(asked) < 6 and 0 < int(asked) <= len(sheets):
+            return sheets[int(asked) - 1]
+        raise UsageError(
+            f"{self._name} has no sheet {asked[:100]!r}",
+            hint=f"it has {', '.join(repr(sheet.name[:40]) for sheet in sheets[:20])}",
+        )
+
+    def _head(self, sheet: _Sheet) -> list[Row]:
+        """Return the first rows of a sheet that hold something."""
+        with self._package.open(sheet.part) as part:
+            rows = read_rows(part, self._look())
+            if self._reading.header_row is not None:
+                return [row for row in islice(rows, self._reading.header_row) if row.number == self._reading.header_row]
+            return list(islice(rows, HEADER_ROWS))
+
+    def _look(self) -> Look:
+        return Look(self._name, self._strings, self._styles)
+
+    def _take_headings(self, rows: Sequence[Row]) -> None:
+        at = self._reading.header_index([_texts(row) for row in rows])
+        self._header_row = rows[at].number
+        if at:
+            self._remarks.append(Remark("header_row", {"line": self._header_row, "above": at}))
+        cells = rows[at].cells
+        hidden = self._hidden()
+        self._hidden_columns = [cell.text for cell in cells if cell.column in hidden]
+        if self._reading.visible_only:
+            cells = [cell for cell in cells if cell.column not in hidden]
+        refuse_columns(self._name, len(cells))
+        # Columns without a heading cannot be named, so they are left out: a sheet may be 16,384 columns wide.
+        self._places = [cell.column for cell in cells]
+        self.columns = [cell.text.strip() for cell in cells]
+
+    def _hidden(self) -> set[int]:
+        look = self._look()
+        with self._package.open(self._sheet.part) as part:
+            next(read_rows(part, look), None)  # the columns are described above the rows
+        return look.hidden_columns
+
+    def _damaged(self, error: Exception) -> UsageError:
+        why = str(error) if isinstance(error, Unreadable) else type(error).__name__
+        return UsageError(
+            f"{self._name} is a damaged or unusual XLSX file ({why})",
+            hint="open it in a spreadsheet and save it again as XLSX, or as CSV UTF-8",
+        )
+
+
+def open_workbook(stream: BinaryIO, name: str, reading: Reading) -> WorkbookTable:
+    """Open `stream` as a workbook."""
+    return WorkbookTable(stream, name, reading)
+
+
+def _visible(sheets: Sequence[_Sheet]) -> list[_Sheet]:
+    return [sheet for sheet in sheets if sheet.visible] or list(sheets)
+
+
+def _texts(row: Row) -> list[str]:
+    return [cell.text for cell in row.cells]

@@ -1,0 +1,245 @@
+"""Workbooks as people and programs make them: where the list is, what is hidden, which dialect, and bombs."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatcher.errors import UsageError
+from dispatcher.ingest import open_source
+from tests.unit.ingest.books import STRICT, TRANSITIONAL, book, cell, rows
+from tests.unit.ingest.lists import opened, outcomes
+
+HOLA = "Hola {nombre}"
+HEAD = [cell("A1", "telefono"), cell("B1", "nombre")]
+
+
+def people(*names: str, first: int = 2) -> list[list[str]]:
+    return [[cell(f"A{n}", 1120000000 + n), cell(f"B{n}", name)] for n, name in enumerate(names, first)]
+
+
+LIST = rows(HEAD, *people("Ana", "Sol"))
+READ = {2: ("message", "1120000002", "Hola Ana"), 3: ("message", "1120000003", "Hola Sol")}
+
+
+def told(data: bytes, **reading: Any) -> tuple[dict[int, tuple[Any, ...]], dict[str, dict[str, Any]]]:
+    """Return the outcomes of a workbook, and its remarks by code."""
+    with opened(data, **reading) as source:
+        found = outcomes(source, HOLA)
+        return found, {remark.code: dict(remark.values) for remark in source.remarks}
+
+
+def test_the_list_is_found_behind_a_cover_and_hidden_sheets() -> None:
+    cover = rows([cell("A1", "LEEME: no tocar")])
+    data = book(
+        LIST, cover, LIST, LIST, names=("vieja", "LEEME", "Clientes", "Otra"), states=("hidden", *["visible"] * 3)
+    )
+    found, remarks = told(data)
+    assert found == READ
+    assert remarks == {"sheet": {"sheet": "Clientes"}, "sheets_not_read": {"sheets": ["vieja", "LEEME", "Otra"]}}
+
+
+@pytest.mark.parametrize("asked", ["otra", "Otra", "2"])
+def test_a_sheet_can_be_chosen(asked: str) -> None:
+    other = rows(HEAD, *people("Eva"))
+    found, remarks = told(book(LIST, other, names=("Clientes", "Otra")), sheet=asked)
+    assert found == {2: ("message", "1120000002", "Hola Eva")}
+    assert remarks["sheet"] == {"sheet": "Otra"}
+
+
+def test_a_sheet_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UsageError, match="no sheet 'Marzo'") as caught:
+        opened(book(LIST, names=("Clientes",)), sheet="Marzo")
+    assert "'Clientes'" in str(caught.value.hint)
+
+
+def test_the_headings_are_found_below_a_title() -> None:
+    title = f'<row r="1">{cell("A1", "Clientes de mayo")}</row>'
+    head = rows([cell("A3", "telefono"), cell("B3", "nombre")], *people("Ana", first=4), first=3)
+    found, remarks = told(book(title + head))
+    assert found == {4: ("message", "1120000004", "Hola Ana")}
+    assert remarks == {"header_row": {"line": 3, "above": 1}}
+
+
+def test_the_row_of_the_headings_can_be_chosen() -> None:
+    data = book(
+        rows(
+            [cell("A1", "telefono"), cell("B1", "viejo")],
+            [cell("A2", "telefono"), cell("B2", "nombre")],
+            *people("Ana", first=3),
+        )
+    )
+    found, _ = told(data, header_row=2)
+    assert found == {3: ("message", "1120000003", "Hola Ana")}
+
+
+def hidden_book() -> bytes:
+    data = rows(HEAD)
+    for n in range(2, 6):
+        hidden = ' hidden="1"' if n % 2 else ""
+        cells = cell(f"A{n}", 1120000000 + n) + cell(f"B{n}", "Ana") + cell(f"C{n}", "x")
+        data += f'<row r="{n}"{hidden}>{cells}</row>'
+    data = data.replace("</row>", cell("C1", "secreto") + "</row>", 1)
+    return book(data, above='<cols><col min="3" max="3" hidden="1"/></cols>')
+
+
+def test_hidden_rows_and_columns_are_told_and_read() -> None:
+    found, remarks = told(hidden_book())
+    assert list(found) == [2, 3, 4, 5]
+    assert remarks == {"hidden_rows": {"rows": 2}, "hidden_columns": {"columns": ["secreto"]}}
+
+
+def test_hidden_rows_and_columns_can_be_left_out() -> None:
+    found, remarks = told(hidden_book(), visible_only=True)
+    assert list(found) == [2, 4]
+    assert remarks == {"hidden_rows_left_out": {"rows": 2}, "hidden_columns_left_out": {"columns": ["secreto"]}}
+    with opened(hidden_book(), visible_only=True) as source, pytest.raises(UsageError, match="'secreto'"):
+        outcomes(source, "{secreto}")
+
+
+@pytest.mark.parametrize("namespace", [TRANSITIONAL, STRICT])
+@pytest.mark.parametrize("prefix", ["", "x"])
+@pytest.mark.parametrize("main", ["xl/workbook.xml", "libro.xml", "Daten/Mappe 1.xml"])
+def test_names_and_dialects_that_are_legal_are_read(main: str, prefix: str, namespace: str) -> None:
+    assert told(book(LIST, main=main, prefix=prefix, namespace=namespace)) == (READ, {})
+
+
+def test_parts_are_found_whatever_their_case_and_slashes() -> None:
+    shuffled = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book(LIST))) as good, zipfile.ZipFile(shuffled, "w") as odd:
+        for info in good.infolist():
+            odd.writestr(info.filename.upper().replace("/", "\\"), good.read(info))
+    assert told(shuffled.getvalue()) == (READ, {})
+
+
+def test_shared_strings_are_read_without_their_phonetic_reading() -> None:
+    words = (
+        f'<sst xmlns="{TRANSITIONAL}"><si><t>telefono</t></si><si><r><t>nom</t></r><r><t>bre</t></r></si>'
+        "<si><t>An_x0061_</t><rPh><t>x</t></rPh></si></sst>"
+    )
+    head = [cell("A1", 0, kind="s"), cell("B1", 1, kind="s")]
+    data = book(rows(head, [cell("A2", 1120000002), cell("B2", 2, kind="s")]), parts={"xl/words.xml": words})
+    assert told(data)[0] == {2: READ[2]}
+
+
+def test_styled_rows_without_content_are_skipped() -> None:
+    blank = "".join(
+        f'<row r="{n}" s="1" customFormat="1"><c r="A{n}" s="1"/><c r="XFD{n}"/></row>' for n in range(4, 50_000)
+    )
+    assert told(book(LIST + blank, formats=("0",)))[0] == READ
+
+
+def test_a_sheet_as_wide_as_can_be_is_read_by_its_content() -> None:
+    wide = rows([*HEAD, cell("XFD1", "saldo")], *people("Ana", "Sol"))
+    assert told(book(wide))[0] == READ
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (rows(HEAD) + f'<row r="999999999">{cell("A999999999", 1)}</row>', "row numbered 999,999,999"),
+        (
+            rows(
+                [
+                    *HEAD,
+                    *(
+                        cell(f"{a}{b}{c}1", "x")
+                        for a in "ABC"
+                        for b in "ABCDEFGHIJKLMNOPQRST"
+                        for c in "ABCDEFGHIJKLMNOPQRST"
+                    ),
+                ]
+            ),
+            "1,202 columns",
+        ),
+        (rows(HEAD, [cell("A2", 1120000002), cell("XFE2", "x")]), "beyond the last column"),
+        (rows(HEAD, *people("Ana")) + rows(HEAD), "out of order"),
+        (rows(HEAD, [cell("A2", 1120000002), cell("B2", "y" * 1_100_000)]), "a cell of more than"),
+        ("<row><c", "damaged or unusual"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else "",
+)
+def test_what_no_sheet_has_is_refused(data: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        outcomes(opened(book(data, compression=zipfile.ZIP_STORED)), HOLA)
+
+
+def test_entities_are_refused() -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><worksheet><sheetData/></worksheet>'
+    with pytest.raises(UsageError, match="document type or entities"):
+        opened(book(LIST, parts={"xl/sheets/page1.xml": bomb}))
+
+
+def test_a_workbook_that_unpacks_to_more_than_allowed_is_refused() -> None:
+    with pytest.raises(UsageError, match="DISPATCHER_UNPACKED_MAX"):
+        opened(book(LIST), unpacked_max=500)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("application/vnd.oasis.opendocument.spreadsheet", "OpenDocument"),
+        ("application/epub+zip", "not an XLSX workbook"),
+    ],
+)
+def test_other_archives_are_refused_by_name(kind: str, says: str) -> None:
+    saved = io.BytesIO()
+    with zipfile.ZipFile(saved, "w") as archive:
+        archive.writestr("mimetype", kind)
+    with pytest.raises(UsageError, match=says):
+        open_source(saved)
+
+
+def sheet_of(head: bytes, repeated: bytes, times: int, path: Path, part: str = "xl/sheets/page1.xml") -> None:
+    """Write a workbook, one part of which repeats itself."""
+    with (
+        zipfile.ZipFile(io.BytesIO(book(LIST, parts={"xl/words.xml": "<sst/>"}))) as good,
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for info in good.infolist():
+            if info.filename != part:
+                bomb.writestr(info.filename, good.read(info))
+        with bomb.open(part, "w", force_zip64=True) as written:
+            written.write(head)
+            block = repeated * 10_000
+            for _ in range(times // 10_000):
+                written.write(block)
+
+
+_OPEN = b'<worksheet xmlns="' + TRANSITIONAL.encode() + b'"><sheetData><row r="1">'
+_BOMBS = {
+    "empty columns": (_OPEN, b'<c r="XFD1"/>', 4_000_000, "xl/sheets/page1.xml"),
+    "one long cell": (_OPEN + b'<c r="A1" t="inlineStr"><is><t>', b"y" * 30, 5_000_000, "xl/sheets/page1.xml"),
+    "shared strings": (b'<sst xmlns="' + TRANSITIONAL.encode() + b'">', b"<si><t/></si>", 10_000_000, "xl/words.xml"),
+    "one long tag": (_OPEN + b'<c r="', b"A" * 30, 5_000_000, "xl/sheets/page1.xml"),
+}
+
+
+@pytest.mark.parametrize("bomb", list(_BOMBS))
+def test_a_bomb_is_refused_at_once_and_in_little_memory(bomb: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.xlsx"
+    head, repeated, times, part = _BOMBS[bomb]
+    sheet_of(head, repeated, times, path, part)
+    assert path.stat().st_size < 2_000_000
+    program = (
+        "import resource, sys, time\n"
+        "from dispatcher.errors import UsageError\n"
+        "from dispatcher.ingest import IngestOptions, ingest, open_source\n"
+        "began = time.process_time()\n"
+        "try:\n"
+        "    with open_source(sys.argv[1]) as source:\n"
+        "        list(ingest(source, IngestOptions('Hola {nombre}')))\n"
+        "except UsageError as error:\n"
+        "    print(round(time.process_time() - began, 1), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True)
+    seconds, megabytes, said = done.stdout.split(" ", 2)
+    assert float(seconds) < 2
+    assert int(megabytes) < 300
+    assert "unpacks to more than 200 times its size" in said
