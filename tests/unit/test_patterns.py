@@ -1,5 +1,6 @@
 """Every regular expression of the project takes linear time, whatever a stranger sends."""
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -34,7 +35,11 @@ def worst(found: Found) -> tuple[float, str]:
     """The largest growth of the CPU time when a text doubles, and the attack that shows it."""
     largest, shown = 0.0, ""
     for how in sorted(found.uses):
-        for attack in pattern_attacks.slowest(found.pattern, how):
+        try:
+            attacks = pattern_attacks.slowest(found.pattern, how)
+        except pattern_attacks.Explodes as explosion:
+            return math.inf, str(explosion)
+        for attack in attacks:
 
             def measure(length: int, how: str = how, attack: Attack = attack) -> float:
                 return cpu(pattern_attacks.use(found.pattern, how, attack.text(length)))

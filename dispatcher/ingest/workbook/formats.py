@@ -42,12 +42,14 @@ BUILT_IN = {
 _ISO = re.compile(r"yyyy\\?-mm\\?-dd(?:(?:\\?[ tT]|\"T\")hh?:mm(?::ss(?:[.,]0+)?)?)?(?:;@)?", re.IGNORECASE)
 
 _TOKEN = re.compile(
-    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_(?P<width>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]*)\]'
+    r'"(?P<quoted>[^"]{0,255})"|\\(?P<escaped>.)|_(?P<width>.)|\*(?P<fill>.)|\[(?P<bracket>[^\]]{0,255})\]'
     r"|(?P<general>General|Est[aá]ndar)|(?P<half>AM/PM|A/P|a/p|am/pm)|(?P<date>[yY]+|[mM]+|[dD]+|[hH]+|[sS]+(?:\.0+)?)"
     r"|(?P<exponent>[eE][+\-]0+)|(?P<digits>[0#?][0#?,]*(?:\.[0#?]*)?,*|\.[0#?]+)|(?P<text>@)|(?P<percent>%)"
     r"|(?P<other>.)",
     re.DOTALL | re.IGNORECASE,
 )
+_PIECE = re.compile(r'"[^"]{0,255}"|\\.|\[[^\]]{0,255}\]|.', re.DOTALL)
+_LONGEST = 255  # characters of a format, as a spreadsheet allows
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?\d+(?:\.\d+)?)")
 _COLOURS = re.compile(r"(?i)black|blue|cyan|green|magenta|red|white|yellow|negro|azul|verde|rojo|blanco|color ?\d+")
 
@@ -75,6 +77,8 @@ class _Section:
 
 def renderer(code: str, *, from_1904: bool = False) -> Renderer | None:
     """Return what renders numbers in the format `code`; None when it has something that is not rendered here."""
+    if len(code) > _LONGEST:
+        return None
     if _ISO.fullmatch(code):
         return lambda value: shown_value(_moment(value, from_1904)) or ""
     try:
@@ -89,7 +93,7 @@ def renderer(code: str, *, from_1904: bool = False) -> Renderer | None:
 
 def text_frame(code: str) -> tuple[str, str] | None:
     """Return what stands before and behind a text in this format; None when the text stands alone."""
-    for part in _split(code)[-1:]:
+    for part in _split(code)[-1:] if len(code) <= _LONGEST else ():
         try:
             tokens = _section(part).tokens
         except _Beyond:
@@ -107,7 +111,13 @@ def general(value: float) -> str:
 
 def _split(code: str) -> list[str]:
     """Divide a format at the semicolons outside quotes."""
-    return re.findall(r'(?:^|;)((?:"[^"]*"|\\.|\[[^\]]*\]|[^;"\\])*)', code) or [code]
+    parts = [""]
+    for found in _PIECE.finditer(code):
+        if found[0] == ";":
+            parts.append("")
+        else:
+            parts[-1] += found[0]
+    return parts
 
 
 def _section(part: str) -> _Section:
