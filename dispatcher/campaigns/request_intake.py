@@ -146,7 +146,7 @@ def _store(connection: Connection, payload: CampaignPayload, digest: str, stored
         connection.execute(again.values(**row, **anew))
         is_new = True
     if is_new:
-        if upload is not None and not store.hold(connection, upload.id):
+        if upload is not None and not store.use(connection, upload.id):
             raise reading.gone(upload.name)
         return _Known("received")
     same = known.payload_hash == digest and _same_list(connection, upload, known.upload_id)

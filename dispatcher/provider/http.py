@@ -1,4 +1,4 @@
-"""The provider over HTTP: bulk posts, status questions, the server's date and the account's figures."""
+"""The provider over HTTP: bulk POSTs, status questions, the server's date and account info."""
 
 from __future__ import annotations
 
