@@ -98,17 +98,24 @@ class Source:
 
 
 def open_source(
-    path_or_stream: str | os.PathLike[str] | BinaryIO, *, format: str | None = None, spool: Path | None = None
+    path_or_stream: str | os.PathLike[str] | BinaryIO,
+    *,
+    format: str | None = None,
+    spool: Path | None = None,
+    name: str | None = None,
 ) -> Source:
     """Open a list of recipients: a path, a binary stream, or "-" for CSV on stdin.
 
     A stream that cannot seek is copied to an unnamed file in the folder `spool` (by default the system's temporary
-    folder), which disappears with the process. Raises UsageError, with advice, for what is not a table, and
+    folder), which disappears with the process. Sentences call a stream `name`.
+
+    Raises UsageError, with advice, for what is not a table, and
     DispatcherError when there is no room for the copy.
     """
     if format is not None and format not in FORMATS:
         raise UsageError(f"unknown format {format!r}", hint=_KNOWN)
-    stream, name = _stream(path_or_stream, spool)
+    stream, found_name = _stream(path_or_stream, spool)
+    name = name or found_name
     try:
         size = stream.seek(0, os.SEEK_END)
         kind = format or format_of(stream, name)
@@ -125,10 +132,10 @@ def from_recipients(recipients: list[dict[str, object]]) -> Source:
 
 def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | None) -> tuple[BinaryIO, str]:
     if path_or_stream == "-":
-        return _spooled(sys.stdin.buffer, spool), "stdin"
+        return spooled(sys.stdin.buffer, spool), "stdin"
     if not isinstance(path_or_stream, (str, os.PathLike)):
         name = str(getattr(path_or_stream, "name", "the stream"))
-        return (path_or_stream if path_or_stream.seekable() else _spooled(path_or_stream, spool)), name
+        return (path_or_stream if path_or_stream.seekable() else spooled(path_or_stream, spool)), name
     path = Path(path_or_stream)
     try:
         return path.open("rb"), path.name
@@ -137,7 +144,8 @@ def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | Non
         raise UsageError(f"{path} cannot be read: {why}", hint="check the path of the list") from error
 
 
-def _spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
+def spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
+    """A copy of a stream in an unnamed file, which disappears with the process."""
     where = folder or Path(tempfile.gettempdir())
     try:
         where.mkdir(parents=True, exist_ok=True)
