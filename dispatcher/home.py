@@ -65,7 +65,7 @@ def _open_to_others(home: Path) -> Iterator[tuple[Path, int]]:
 
 
 def make_lists_folder(home: Path) -> None:
-    """Make the folder, so that a list can be copied there before the first task; nobody else may read any of `home`.
+    """Make the folder `lists`, so that a list can be copied there before the first task; nobody else may read `home`.
 
     Raises:
         UsageError: the home is no place where it could be.
@@ -81,7 +81,7 @@ def make_lists_folder(home: Path) -> None:
 
 
 def make_lists_folder_if_possible(home: Path) -> None:
-    """As `make_lists_folder` for a process that can do its work without one: a complaint in the log instead."""
+    """Like `make_lists_folder`, but only log a problem: the process can work without the folder."""
     try:
         make_lists_folder(home)
     except UsageError as error:

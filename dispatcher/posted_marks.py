@@ -42,39 +42,39 @@ class PostedMarks:
         self._folder = settings.home / "run" / "posted"
         self._broker = _BrokerMarks(settings)
 
-    def read(self, life: str, account_id: int) -> int:
+    def read(self, prefix: str, account_id: int) -> int:
         """The highest mark; 0 when there is none. A witness that cannot be read says nothing."""
-        return max(self._from_file(life, account_id), self._broker.read(f"{life}:{account_id}"))
+        return max(self._from_file(prefix, account_id), self._broker.read(f"{prefix}:{account_id}"))
 
-    def write(self, life: str, account_id: int, turn: int) -> bool:
+    def write(self, prefix: str, account_id: int, turn: int) -> bool:
         """Raise the marks to a claim's value. False when no witness took it: then nothing may be posted."""
-        in_file = self._to_file(life, account_id, turn)
-        in_broker = self._broker.write(f"{life}:{account_id}", turn)
+        in_file = self._to_file(prefix, account_id, turn)
+        in_broker = self._broker.write(f"{prefix}:{account_id}", turn)
         return in_file or in_broker
 
     def close(self) -> None:
         """Give the broker's connection back."""
         self._broker.close()
 
-    def _path(self, life: str, account_id: int) -> Path:
-        return self._folder / f"{life}-{account_id}"
+    def _path(self, prefix: str, account_id: int) -> Path:
+        return self._folder / f"{prefix}-{account_id}"
 
-    def _from_file(self, life: str, account_id: int) -> int:
+    def _from_file(self, prefix: str, account_id: int) -> int:
         try:
-            return int(self._path(life, account_id).read_bytes() or b"0")
+            return int(self._path(prefix, account_id).read_bytes() or b"0")
         except FileNotFoundError:
             return 0
         except (OSError, ValueError) as error:
             log.warning("mark_not_read where=home error=%s", error)
             return 0
 
-    def _to_file(self, life: str, account_id: int, turn: int) -> bool:
+    def _to_file(self, prefix: str, account_id: int, turn: int) -> bool:
         try:
             try:
-                descriptor = os.open(self._path(life, account_id), os.O_RDWR | os.O_CREAT, 0o600)
+                descriptor = os.open(self._path(prefix, account_id), os.O_RDWR | os.O_CREAT, 0o600)
             except FileNotFoundError:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(self._path(life, account_id), os.O_RDWR | os.O_CREAT, 0o600)
+                descriptor = os.open(self._path(prefix, account_id), os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 known = os.pread(descriptor, 32, 0)

@@ -38,7 +38,7 @@ APIKEY = "DEMO"
 TEMPLATE = "Hola {nombre}, su saldo es ${saldo}. Empresa SA"
 _MIX = {"-1": 0.02, "-2": 0.01, "-3": 0.005, "-10": 0.01, "-5": 0.002}
 _NAMES = ("José", "María", "Ana", "Juan", "Sofía", "Martín", "Lucía", "Nicolás", "Agustín", "Camila")
-_PATIENCE = 240.0
+_COMPLETES_WITHIN = 240.0
 
 
 def home() -> Path:
@@ -205,7 +205,7 @@ def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict
 
 
 def _watch(output: Output, runtime: Runtime, campaign_id: int) -> Summary:
-    ends = time.monotonic() + _PATIENCE
+    ends = time.monotonic() + _COMPLETES_WITHIN
     bar = progress_bar(output)
     task = bar.add_task("", total=None)
     with bar:
@@ -217,7 +217,7 @@ def _watch(output: Output, runtime: Runtime, campaign_id: int) -> Summary:
                 return found
             if time.monotonic() > ends:
                 raise DispatcherError(
-                    f"The demo's campaign is still {found.state} after {_PATIENCE:.0f} s: {describe(found)}",
+                    f"The demo's campaign is still {found.state} after {_COMPLETES_WITHIN:.0f} s: {describe(found)}",
                     hint=f"The workers' log is {runtime.settings.home / 'workers.log'}.",
                 )
             time.sleep(0.2)

@@ -8,7 +8,7 @@ SELECT id FROM account WHERE id = :account_id AND fingerprint = :fingerprint FOR
 -- name: read_conditions
 -- Runs after lock_account, in a snapshot of its own, so that the counts are those of this moment.
 SELECT a.*,
-       (SELECT prefix FROM installation) AS life,
+       (SELECT prefix FROM installation) AS prefix,
        clock_timestamp() AS db_now,
        coalesce(n.in_flight, 0) AS in_flight,
        coalesce(n.doubts, 0) AS doubts
@@ -202,7 +202,7 @@ WHERE chunk_id = :chunk_id AND attempt = :attempt AND (outcome IS NULL OR outcom
 -- name: account_failed
 -- One step of the account's backoff; POSTs that failed together count as one step.
 UPDATE account SET failures = failures + 1,
-       retry_at = clock_timestamp() + make_interval(secs => least(300, power(2, least(failures, 9)))),
+       retry_at = clock_timestamp() + backoff(failures),
        poll_at = least(poll_at, clock_timestamp() + interval '1 second'), poll_misses = 0
 WHERE id = :account_id AND (retry_at IS NULL OR retry_at <= clock_timestamp());
 
@@ -252,13 +252,13 @@ WITH before AS (
 )
 UPDATE account a SET blocked_at = clock_timestamp(), blocked_words = :words,
        blocked_cause = coalesce(a.blocked_cause, 'answer'), failures = a.failures + 1,
-       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(a.failures, 6))))
+       retry_at = clock_timestamp() + backoff(a.failures, 5)
 FROM before WHERE a.id = before.id
 RETURNING before.blocked_at IS NULL AS begun;
 
 -- name: take_trial
 -- A blocked account's one call of this backoff step, for a single message; no row when it is not time yet.
-UPDATE account SET retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(failures, 6))))
+UPDATE account SET retry_at = clock_timestamp() + backoff(failures, 5)
 WHERE id = :account_id AND blocked_at IS NOT NULL AND (retry_at IS NULL OR retry_at <= clock_timestamp())
 RETURNING id;
 
@@ -455,7 +455,7 @@ WHERE id = :account_id AND poll_turn = :poll_turn;
 
 -- name: poll_state
 -- What a poll plan is made from; the prefix changes when the database is restored.
-SELECT (SELECT prefix FROM installation) AS life, reading, cursors, poll_misses, poll_failures, clock_timestamp() AS db_now,
+SELECT (SELECT prefix FROM installation) AS prefix, reading, cursors, poll_misses, poll_failures, clock_timestamp() AS db_now,
        EXISTS (SELECT 1 FROM chunk WHERE account_id = :account_id
                AND state IN ('sending', 'accepted', 'in_doubt', 'held')) AS awaited
 FROM account WHERE id = :account_id;
@@ -605,8 +605,8 @@ WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :traced_seq 
   AND m.result_code IS NULL AND m.suppressed IS NULL;
 
 -- name: balance_against
--- How many messages saldo or envíos moved by between two readings around a doubtful POST, beyond all that our own lines
--- can explain: those posted between the readings, and those whose results came between them. Null when the readings say
+-- How many messages saldo or envíos moved by between two samples around a doubtful POST, beyond all that our own lines
+-- can explain: those posted between the samples, and those whose results came between them. Null when the samples say
 -- nothing.
 WITH before AS (
     SELECT b.at, b.saldo, b.envios FROM balance b JOIN chunk k ON k.id = :chunk_id
@@ -754,7 +754,7 @@ ORDER BY k.probe_at LIMIT :limit;
 -- name: back_off_probe
 -- Asked and nothing new: ask this chunk again later, twice as late each time, an hour at most.
 UPDATE chunk SET probes = probes + 1,
-       probe_at = clock_timestamp() + make_interval(secs => least(3600, :base * power(2, least(probes, 10))))
+       probe_at = clock_timestamp() + backoff(probes, :base, 3600)
 WHERE id = :chunk_id;
 
 -- name: probe_again
@@ -864,7 +864,7 @@ WHERE c.account_id = :account_id AND c.canary_chunks IS NOT NULL AND c.state IN 
 UPDATE campaign SET canary_chunks = NULL, opened_at = clock_timestamp() WHERE id = :campaign_id AND state IN ('scheduled', 'running');
 
 -- name: recent_results
--- Results of the chunks that were posted last, of each running campaign with a limit on rejects: of :chunks of them, or
+-- Results of the chunks that were posted last, of each running campaign with a limit on rejected messages: of :chunks of them, or
 -- of as many as it takes for :enough results, :most at most. What was posted before the operator overruled a pause is
 -- past.
 SELECT c.id, c.max_reject_rate, count(*)::int AS chunks, sum(r.bad)::int AS bad, sum(r.results)::int AS results
@@ -977,7 +977,7 @@ WITH before AS (
 )
 UPDATE account a SET blocked_at = coalesce(a.blocked_at, clock_timestamp()), blocked_words = :words, blocked_cause = :cause,
        failures = a.failures + 1, account_words_at = :fecha,
-       retry_at = clock_timestamp() + make_interval(secs => least(300, 5 * power(2, least(a.failures, 6))))
+       retry_at = clock_timestamp() + backoff(a.failures, 5)
 FROM before WHERE a.id = before.id
 RETURNING before.blocked_at IS NULL AS begun;
 
@@ -1287,7 +1287,7 @@ WHERE idempotency_key = :key AND file_awaited_since < clock_timestamp() - make_i
        OR lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => :lease))
 RETURNING idempotency_key;
 
--- name: hold_upload
+-- name: use_upload
 -- From here to the end of the transaction nobody drops the list, and for :days longer its time is not up; no row when its
 -- content is gone or about to go.
 UPDATE upload SET expires_at = greatest(expires_at, clock_timestamp() + make_interval(days => :days))

@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 
 from dispatcher import runtime
 from dispatcher.accounts import account_info, binding, provider_clock
-from dispatcher.campaigns import request_intake
+from dispatcher.campaigns import request_intake, request_loading
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.replies import pull
 from dispatcher.sending import pump as sending_pump
@@ -124,7 +124,7 @@ def pull_inbox(account_id: int) -> None:
 def load_request(key: str) -> None:
     """Load a payload whose worker died."""
     current = runtime.current()
-    request_intake.load_request(current.engine, current.settings, key)
+    request_loading.load_request(current.engine, current.settings, key)
 
 
 @app.task(bind=True, base=PayloadTask, name="dispatcher.create_campaign")

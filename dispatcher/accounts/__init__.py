@@ -1,4 +1,4 @@
-"""Accounts: the provider's URL with a credential, its clock, its figures and its blocks.
+"""Accounts: the provider's URL with a credential, its clock, its info and its blocks.
 
 May use `suppression` and every room below it. Start in `binding.py`; `provider_clock.py` measures the provider's time.
 """

@@ -29,13 +29,13 @@ T = TypeVar("T")
 
 CAMPAIGN_TIMEOUT = 5.0
 """Total seconds for each question about a campaign: creating one must not wait for a slow provider."""
-_BALANCE_PAUSE = 10.0  # seconds between two readings of the balance
+_BALANCE_PAUSE = 10.0  # seconds between two samples of the balance
 _BALANCES_KEPT = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
 class AccountInfo:
-    """The account's figures; None where the plan has no such figure, or where it was not asked for.
+    """What the provider says of the account; None where the plan has no such value, or where it was not asked for.
 
     `fecha` is naive provider time; `offset_seconds` is the provider's clock less this machine's.
     """
@@ -88,7 +88,7 @@ def fetch_for_campaign(settings: Settings, *, required: bool) -> AccountInfo | N
         None when no key is set, or when the provider gave no usable answer.
 
     Raises:
-        UsageError: the figures are required, and the provider gave no usable answer.
+        UsageError: account info is required, and the provider gave no usable answer.
     """
     if settings.apikey is None:
         return None
@@ -146,7 +146,7 @@ def _keep(connection: Connection, account_id: int, info: AccountInfo) -> None:
 
 
 def _over(info: AccountInfo, now: datetime) -> str | None:
-    """Which block by results these figures end: there is credit again, or the contract has been extended."""
+    """Which block by results this account info ends: there is credit again, or the contract has been extended."""
     if info.saldo is not None and info.saldo > 0:
         return "credit"
     if info.vencimiento is not None and info.vencimiento >= provider_local(now).date():

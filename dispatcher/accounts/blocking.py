@@ -1,6 +1,7 @@
 """Blocks: an account that the provider refuses sends nothing but one trial per backoff step."""
 
 import logging
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -25,7 +26,21 @@ UNBLOCKED: dict[str, Any] = {
 def block(connection: Connection, account_id: int, words: str) -> None:
     """Block the account in the provider's words; the log says so when the block begins, not at each trial."""
     row = connection.execute(query("account_blocked"), {"account_id": account_id, "words": words}).one()
-    if row.begun:
+    _log_begin(account_id, words, row.begun)
+
+
+def block_by_result(connection: Connection, account_id: int, words: str, cause: str | None, fecha: datetime) -> None:
+    """As `block`, for words about credit or contract that came as a message's result of this fecha.
+
+    Nothing changes when newer words were read before.
+    """
+    parameters = {"account_id": account_id, "words": words, "cause": cause, "fecha": fecha}
+    row = connection.execute(query("block_by_result"), parameters).first()
+    _log_begin(account_id, words, row is not None and row.begun)
+
+
+def _log_begin(account_id: int, words: str, begun: bool) -> None:
+    if begun:
         log.error("account_blocked account=%s words=%r", account_id, words[:200])
 
 

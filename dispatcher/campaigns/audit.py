@@ -24,7 +24,7 @@ class Audit:
     sent_max: int
     balanced: bool
     complaints: list[str]
-    decisions: int  # of operators
+    operator_actions: int
 
     def as_json(self) -> dict[str, Any]:
         """The same, ready for JSON."""
@@ -47,7 +47,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
     shown = lifecycle.show(connection, campaign_id)
     message, attempt, chunk = tables.message, tables.attempt, tables.chunk
     invalid_rows = _count(connection, tables.invalid_row.c.campaign_id == campaign_id)
-    decisions = _count(connection, tables.operator_action.c.campaign_id == campaign_id)
+    actions = _count(connection, tables.operator_action.c.campaign_id == campaign_id)
     statuses = _counted(connection, _STATUS.c.status, _STATUS.c.campaign_id == campaign_id)
     codes = _counted(connection, message.c.result_code, message.c.campaign_id == campaign_id)
     left_out = _counted(connection, message.c.suppressed, message.c.campaign_id == campaign_id)
@@ -81,7 +81,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
         sent_max=sent + sum(statuses.get(status, 0) for status in _PERHAPS_SENT),
         balanced=not complaints,
         complaints=complaints,
-        decisions=decisions,
+        operator_actions=actions,
     )
 
 

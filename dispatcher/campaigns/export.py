@@ -131,7 +131,7 @@ def write_audit(found: Audit, path: Path, *, force: bool = False) -> int:
     """Write a campaign's audit as CSV, one row per item (campaign_id, section, item, value). Returns how many rows."""
     sums = {
         name: getattr(found, name)
-        for name in ("rows", "messages", "invalid", "sent_min", "sent_max", "decisions", "balanced")
+        for name in ("rows", "messages", "invalid", "sent_min", "sent_max", "operator_actions", "balanced")
     }
     sections: dict[str, dict[Any, Any]] = {
         "sum": sums,

@@ -1,6 +1,6 @@
-"""What an operator decides where evidence cannot: resolve a doubt, retry rejects, go on after a restore.
+"""What an operator does where evidence cannot decide: resolve a doubt, retry rejected messages, go on after a restore.
 
-Every decision is recorded in `operator_action`.
+Every action is recorded in `operator_action`.
 """
 
 import getpass
@@ -88,11 +88,11 @@ def actor() -> str:
 def record(
     connection: Connection, action: str, campaign_id: int | None, chunk_no: int | None, detail: dict[str, Any]
 ) -> None:
-    """Record a decision in the transaction that carries it out."""
-    decision = insert(tables.operator_action).values(
+    """Record an action in the transaction that carries it out."""
+    record = insert(tables.operator_action).values(
         actor=actor(), action=action, campaign_id=campaign_id, chunk_no=chunk_no, detail=detail
     )
-    connection.execute(decision)
+    connection.execute(record)
 
 
 def resolve(engine: Engine, campaign_id: int, chunk_no: int, verdict: Literal["sent", "unsent"]) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def retry(engine: Engine, campaign_id: int, *, code: int | None, words: str | No
             f"Code {code} is not one of the provider's.", hint="`dispatcher campaign show` lists the codes."
         )
     total = 0
-    chunks = _with_rejects(engine, campaign_id, code)
+    chunks = _with_rejected(engine, campaign_id, code)
     try:
         for chunk in chunks:
             total += retry_deadlocks(partial(_retry_chunk, engine, campaign_id, chunk, code, words))
@@ -190,7 +190,7 @@ def retry(engine: Engine, campaign_id: int, *, code: int | None, words: str | No
     return total
 
 
-def _with_rejects(engine: Engine, campaign_id: int, code: int | None) -> list[Any]:
+def _with_rejected(engine: Engine, campaign_id: int, code: int | None) -> list[Any]:
     """The chunks with rejected messages that may be retried."""
     chunk, result = tables.chunk, tables.chunk_result
     rejected = exists().where(

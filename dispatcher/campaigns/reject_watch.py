@@ -1,6 +1,6 @@
 """The canary: the first messages go out alone, and the rest only if few enough of them were rejected.
 
-A running campaign with a limit is watched too: when the chunks posted last have too many rejects, it pauses.
+A running campaign with a limit is watched too: when the chunks posted last have too many rejected messages, it pauses.
 `lifecycle.resume` overrules both verdicts.
 """
 
@@ -21,7 +21,7 @@ ENOUGH_RESULTS = 50
 
 
 def reject_limit(spec: CampaignSpec) -> float | None:
-    """The share of rejects above which a campaign pauses; None = nobody watches it."""
+    """The share of rejected messages above which a campaign pauses; None = nobody watches it."""
     if spec.max_reject_rate is None and spec.canary is not None:
         return DEFAULT_REJECT_RATE
     return spec.max_reject_rate
@@ -30,7 +30,7 @@ def reject_limit(spec: CampaignSpec) -> float | None:
 def verdict(bad: int, results: int, limit: float) -> str | None:
     """Why the campaign must pause; None when the rate is within the limit."""
     if results and bad / results > limit:
-        return f"{bad} of {results} results were rejects ({bad / results:.1%}); the limit is {limit:.1%}"
+        return f"{bad} of {results} messages were rejected ({bad / results:.1%}); the limit is {limit:.1%}"
     return None
 
 
@@ -55,7 +55,9 @@ def watch(connection: Connection, account_id: int) -> None:
     recent = {"account_id": account_id, "chunks": RECENT_CHUNKS, "enough": ENOUGH_RESULTS, "most": ENOUGH_RESULTS}
     for row in connection.execute(query("recent_results"), recent).all():
         if row.results >= ENOUGH_RESULTS and (why := verdict(row.bad, row.results, row.max_reject_rate)):
-            _pause(connection, row.id, f"rejects: {why} in the last {row.chunks} chunk{'s' * (row.chunks != 1)}")
+            _pause(
+                connection, row.id, f"rejected messages: {why} in the last {row.chunks} chunk{'s' * (row.chunks != 1)}"
+            )
 
 
 def _pause(connection: Connection, campaign_id: int, why: str) -> None:

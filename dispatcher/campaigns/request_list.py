@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 QUIET = 2.0
 """Seconds between two looks at a file."""
-PATIENCE = 600.0
+LOOKED_FOR_SECONDS = 600.0
 """Seconds of looking after which a file that no host has is given up."""
 _GAP = 60.0
 """Seconds without any look after which the wait begins anew: all workers were stopped."""
@@ -186,13 +186,13 @@ def note_look(engine: Engine, settings: Settings, key: str, *, grows: bool = Fal
 
 
 def give_up(engine: Engine, wanted: Wanted) -> None:
-    """Refuse a request whose file no host has had for `PATIENCE` seconds."""
+    """Refuse a request whose file no host has had for `LOOKED_FOR_SECONDS` seconds."""
     with engine.begin() as connection:
         row = connection.execute(
             select(_request.c.looked_on).where(_request.c.idempotency_key == wanted.key)
         ).one_or_none()
         error = not_found(wanted.file, row.looked_on if row else [])
-        limits = {"patience": PATIENCE, "gap": _GAP, "lease": LEASE}
+        limits = {"patience": LOOKED_FOR_SECONDS, "gap": _GAP, "lease": LEASE}
         if connection.execute(query("give_up_file"), {"key": wanted.key, "error": error, **limits}).first():
             log.warning("request_refused key=%s error=%s", wanted.key, error)
 
@@ -200,7 +200,8 @@ def give_up(engine: Engine, wanted: Wanted) -> None:
 def not_found(name: str, places: list[str]) -> str:
     """Why a request is refused whose file nobody has."""
     return outage.storable(
-        f"file {name[:200]!r} was not found whole within {PATIENCE / 60:.0f} minutes; looked in {', '.join(places)}. "
+        f"file {name[:200]!r} was not found whole within {LOOKED_FOR_SECONDS / 60:.0f} minutes; "
+        f"looked in {', '.join(places)}. "
         "Copy it into one of these folders under another name, rename it when it is complete, and send the request "
         "again."
     )

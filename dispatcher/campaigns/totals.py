@@ -1,4 +1,4 @@
-"""What the rows of a list came to, counted batch by batch."""
+"""Counts messages and invalid rows of a list, batch by batch."""
 
 from collections import Counter
 from dataclasses import dataclass, field

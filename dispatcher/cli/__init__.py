@@ -20,14 +20,14 @@ from dispatcher.home import keep_to_ourselves
 COMMANDS = {
     "account": Lazy(
         "dispatcher.cli.account:account",
-        "The account at the provider: its figures; hand it to a new key, end a block.",
+        "Show the account at the provider, hand it to a new key, end a block.",
     ),
     "api": Lazy(
         "dispatcher.cli.system:api",
         "Run the HTTP API alone, in the foreground (part of `up`): /push/smsmasivos, /campaigns and /healthz.",
     ),
     "campaign": Lazy(
-        "dispatcher.cli.campaign:campaign", "Hand in campaigns, follow them, stop them, read their results."
+        "dispatcher.cli.campaign:campaign", "Create campaigns, follow them, stop them, read their results."
     ),
     "db": Lazy("dispatcher.cli.system:db", "The database's schema."),
     "demo": Lazy(
@@ -36,18 +36,18 @@ COMMANDS = {
     ),
     "doctor": Lazy(
         "dispatcher.cli.system:doctor",
-        "Say what is wrong with a set-up: settings, database, broker, provider, key, clocks, window, worker, beat.",
+        "Check the whole set-up and everything that should be running; say what is wrong.",
     ),
-    "inbox": Lazy("dispatcher.cli.inbox:inbox_group", "Replies: pull them, read them, export them, answer one."),
+    "inbox": Lazy("dispatcher.cli.inbox:inbox_group", "Fetch replies, list them, export them, answer one."),
     "optout": Lazy(
         "dispatcher.cli.optout:optout",
-        "People who want no messages: every campaign and every single message honours the list.",
+        "The opt-out list: no campaign and no single message goes to a number on it.",
     ),
     "provider": Lazy(
         "dispatcher.cli.provider:provider", "Ask the provider directly; nothing is stored or marked as read."
     ),
     "send": Lazy(
-        "dispatcher.cli.send:send", "Send TEXT to NUMBER now and say what became of it; exit 0 only when it was taken."
+        "dispatcher.cli.send:send", "Send TEXT to NUMBER now and show the result; exit 0 if the provider accepted it."
     ),
     "undeliverable": Lazy(
         "dispatcher.cli.optout:undeliverable",
@@ -55,7 +55,7 @@ COMMANDS = {
     ),
     "up": Lazy(
         "dispatcher.cli.system:up",
-        "Run worker, beat, Flower and the API in the foreground, with the embedded servers or the configured ones.",
+        "Run the workers, beat, Flower and the API in the foreground, with embedded or configured servers.",
     ),
 }
 

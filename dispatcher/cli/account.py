@@ -39,7 +39,7 @@ def look(output: Output) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else there.")
 @click.pass_context
 def account(context: click.Context, as_json: bool) -> None:
-    """The account at the provider: its figures; hand it to a new key, end a block."""
+    """Show the account at the provider, hand it to a new key, end a block."""
     if context.invoked_subcommand is None:
         context.invoke(look, as_json=as_json)
 

@@ -18,7 +18,7 @@ from dispatcher.errors import UsageError
 _WAIT = click.option(
     "--wait",
     type=click.FloatRange(min=0),
-    help="Seconds to wait for POSTs in flight; one call's time-out otherwise.",
+    help="Seconds to wait for POSTs in flight. Default: the time-out of one call.",
 )
 
 
@@ -27,7 +27,7 @@ _WAIT = click.option(
 @_WAIT
 @command
 def pause(output: Output, campaign_id: int, wait: float | None) -> None:
-    """Stop sending; returns once earlier POSTs have finished, or says how many are in flight."""
+    """Stop sending until `campaign resume`. Waits for POSTs in flight, and reports those that are still open."""
     with session() as runtime:
         seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
         _say_halted(output, lifecycle.pause(runtime.engine, campaign_id, wait=seconds, reason="paused by the operator"))
@@ -37,7 +37,7 @@ def pause(output: Output, campaign_id: int, wait: float | None) -> None:
 @click.argument("campaign_id", type=int)
 @command
 def resume(output: Output, campaign_id: int) -> None:
-    """Go on after a pause; after one by the canary or the reject rate, the rest goes without that canary.
+    """Resume a paused campaign. If the canary or the reject rate paused it, the rest is sent without a canary.
 
     The reject rate is then judged again, from what is posted after this. A campaign that you paused yourself goes on as
     it was: a canary still goes first.
@@ -51,7 +51,7 @@ def resume(output: Output, campaign_id: int) -> None:
 @_WAIT
 @command
 def cancel(output: Output, campaign_id: int, wait: float | None) -> None:
-    """Send nothing more, for good; what was sent keeps getting its results."""
+    """Stop a campaign for good. Messages that were already sent still get their results."""
     with session() as runtime:
         seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
         _say_halted(
@@ -70,7 +70,7 @@ def _say_halted(output: Output, halted: lifecycle.Halted) -> None:
 @click.argument("campaign_id", type=int)
 @command
 def doubts(output: Output, campaign_id: int) -> None:
-    """Chunks whose outcome nobody knows, each with the evidence so far."""
+    """List chunks with an unknown outcome, with the evidence so far."""
     with session() as runtime, runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
         found = operator_actions.doubts(connection, campaign_id)
@@ -116,20 +116,20 @@ def doubts(output: Output, campaign_id: int) -> None:
 
 @click.command()
 @click.argument("campaign_id", type=int)
-@click.option("--chunk", "chunk_no", type=int, help="One chunk; see `campaign doubts`.")
+@click.option("--chunk", "chunk_no", type=int, help="This chunk; `campaign doubts` lists them.")
 @click.option("--all", "every", is_flag=True, help="Every held chunk of the campaign.")
 @click.option(
     "--as",
     "verdict",
     type=click.Choice(["sent", "unsent"]),
     required=True,
-    help="sent: the provider has it, wait for results. unsent: it has not, send the lines without a trace again.",
+    help="sent: the provider has it, so wait for results. unsent: it does not, so send lines without a result again.",
 )
 @command
 def resolve(
     output: Output, campaign_id: int, chunk_no: int | None, every: bool, verdict: Literal["sent", "unsent"]
 ) -> None:
-    """Decide what evidence could not; it is recorded with your name."""
+    """Decide chunks in doubt or held; recorded under your name."""
     if (chunk_no is None) != every:
         raise UsageError("Give either --chunk N or --all.")
     with session() as runtime:
@@ -144,11 +144,11 @@ def resolve(
 
 @click.command()
 @click.argument("campaign_id", type=int)
-@click.option("--code", type=int, help="Rejected with this result code, -99 for instance.")
-@click.option("--reason", "words", help="Rejected with these words in the provider's text: 'se han agotado'.")
+@click.option("--code", type=int, help="Messages with this result code, for example -99.")
+@click.option("--reason", "words", help="Messages with these words in the provider's text, like 'se han agotado'.")
 @command
 def retry(output: Output, campaign_id: int, code: int | None, words: str | None) -> None:
-    """Send rejected messages again, each under a new idinterno; opted-out people stay out."""
+    """Send rejected messages again, each under a new idinterno. Opted-out numbers are left out."""
     if (code is None) == (words is None):
         raise UsageError("Give either --code or --reason.", hint="`dispatcher campaign show` lists the codes.")
     with session() as runtime:
@@ -159,11 +159,13 @@ def retry(output: Output, campaign_id: int, code: int | None, words: str | None)
 
 @click.command()
 @click.argument("campaign_id", type=int)
-@click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="The ledger as CSV too.")
+@click.option(
+    "--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="Also write the audit as CSV."
+)
 @click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
 def audit(output: Output, campaign_id: int, path: Path | None, force: bool) -> None:
-    """Prove the sums from the messages themselves; exit 0 only when every one holds."""
+    """Count the messages and compare with the counters; exit 0 if all agree."""
     with session() as runtime, runtime.engine.connect() as connection:
         found = ledger.audit(connection, campaign_id)
     if path is not None:
@@ -177,7 +179,7 @@ def audit(output: Output, campaign_id: int, path: Path | None, force: bool) -> N
     )
     output.table("POSTs", ["outcome", "count"], [[k, f"{n:,}"] for k, n in found.attempts.items()], right=("count",))
     sent = f"{found.sent_min:,}" if found.sent_min == found.sent_max else f"{found.sent_min:,}-{found.sent_max:,}"
-    output.say(f"Sent: {sent}. Operators' decisions: {found.decisions}.")
+    output.say(f"Sent: {sent}. Operator actions: {found.operator_actions}.")
     for complaint in found.complaints:
         output.say(f"DOES NOT HOLD: {complaint}")
     if found.balanced:

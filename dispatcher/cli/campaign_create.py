@@ -31,24 +31,24 @@ from schemas.payload import CampaignSpec
 @click.command()
 @click.argument("file")
 @click.option("--template", required=True, help="The text, with columns in braces: 'Hola {nombre}'. {{ }} are literal.")
-@click.option("--name", help="What to call it; the file's name otherwise.")
-@click.option("--to-column", help="The number's column; else the first of telefono, celular, destino, phone, tos.")
-@click.option("--sheet", help="The sheet of a workbook, by name or number; else the first that holds numbers.")
-@click.option("--header-row", type=int, help="The line of the headings; else the first with a known one, of twenty.")
+@click.option("--name", help="Name of the campaign. Default: the file's name.")
+@click.option("--to-column", help="The number's column. Default: the first of telefono, celular, destino, phone, tos.")
+@click.option("--sheet", help="The sheet of a workbook, by name or number. Default: the first that holds numbers.")
+@click.option("--header-row", type=int, help="The line of the headings. Default: the first of 20 with a known heading.")
 @click.option("--visible-only", is_flag=True, help="Leave out the rows and columns that a workbook hides.")
 @click.option("--id-column", help="A column of your own ids, shown as external_id in the results.")
 @click.option("--start", help='When to begin: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
-@click.option("--expires", help="When to give up on what was not sent; same forms as --start.")
+@click.option("--expires", help="Messages not sent by then expire. Same format as --start.")
 @click.option("--priority", type=click.Choice(["high", "normal", "low"]), default="normal", show_default=True)
 @click.option(
     "--on-doubt",
     type=click.Choice(["resend", "hold"]),
     default="resend",
     show_default=True,
-    help="When an answer was lost and the provider provably has no trace of a line: send it again, or hold it.",
+    help="If an answer was lost and the provider has no trace of a line: send it again, or hold it.",
 )
 @click.option("--strict-text", is_flag=True, help="Leave out texts with accents and the like instead of adapting them.")
-@click.option("--test", is_flag=True, help="The provider validates and sends nothing (TEST=1).")
+@click.option("--test", is_flag=True, help="The provider checks every message and sends none (TEST=1).")
 @click.option(
     "--html",
     "html_file",
@@ -58,14 +58,18 @@ from schemas.payload import CampaignSpec
 @click.option(
     "--canary",
     type=int,
-    help="Send the first N alone; go on only if few of them are rejected, pause otherwise (`campaign resume` goes on).",
+    help="Send the first N alone. Pause if too many of them are rejected; `campaign resume` continues.",
 )
 @click.option(
     "--max-reject-rate",
     type=float,
-    help="Pause when more than this share (0.2 = 20 %) of recent results are rejects; 0.2 with --canary.",
+    help="Pause if more than this share of recent messages is rejected (0.2 = 20 %). Default with --canary: 0.2.",
 )
-@click.option("--require-balance", is_flag=True, help="Refuse it when it exceeds the balance or outlasts the contract.")
+@click.option(
+    "--require-balance",
+    is_flag=True,
+    help="Refuse the campaign if it exceeds the balance or outlasts the contract.",
+)
 @click.option("--dry-run", is_flag=True, help="Validate, show samples, invalid rows and an estimate; change nothing.")
 @command
 def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **fields: Any) -> None:

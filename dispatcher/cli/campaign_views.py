@@ -26,7 +26,7 @@ from dispatcher.runtime import Runtime
 @click.argument("campaign_id", type=int)
 @command
 def show(output: Output, campaign_id: int) -> None:
-    """Where a campaign stands: state, statuses, result codes."""
+    """Show a campaign's state, statuses and result codes."""
     with session() as runtime, runtime.engine.connect() as connection:
         found = lifecycle.show(connection, campaign_id)
         unseen = workers_seen.complaint(connection)
@@ -95,7 +95,7 @@ def when(moment: datetime | None) -> str:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
 @command
 def list_(output: Output, limit: int) -> None:
-    """The newest campaigns."""
+    """List the newest campaigns."""
     with session() as runtime, runtime.engine.connect() as connection:
         found = lifecycle.listing(connection, limit)
     output.answer({"campaigns": [each.as_json() for each in found]})
@@ -126,7 +126,7 @@ def list_(output: Output, limit: int) -> None:
 @click.option("--timeout", type=click.FloatRange(min=0), help="Give up after this many seconds (exit 1).")
 @command
 def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
-    """Follow a campaign until it ends; exit 0 only when it completed."""
+    """Follow a campaign until it ends; exit 0 if it completed."""
     ends = time.monotonic() + timeout if timeout is not None else None
     with session() as runtime:
         look = _Look(output, runtime, campaign_id)
@@ -198,7 +198,7 @@ def describe(found: Summary) -> str:
 @click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
 def results(output: Output, campaign_id: int, kind: str, path: Path | None, force: bool) -> None:
-    """Every message with its status and result code, in the columns of the view message_status."""
+    """Export every message with its result code, in the columns of the view message_status."""
     with session() as runtime:
         with runtime.engine.connect() as connection:
             lifecycle.show(connection, campaign_id)

@@ -23,20 +23,20 @@ from dispatcher.transports import Formato, Transport
 
 @click.group(name="inbox")
 def inbox_group() -> None:
-    """Replies: pull them, read them, export them, answer one."""
+    """Fetch replies, list them, export them, answer one."""
 
 
 @inbox_group.command()
-@click.option("--origen", help="Those of one number alone.")
-@click.option("--whole", is_flag=True, help="The whole inbox, not only what is unread at the provider.")
-@click.option("--mark/--no-mark", default=None, help="Mark as read at the provider, once stored.")
-@click.option("--transport", type=click.Choice(["http", "soap"]), help="DISPATCHER_TRANSPORT otherwise.")
+@click.option("--origen", help="Only replies from this number.")
+@click.option("--whole", is_flag=True, help="Read the whole inbox, not only unread replies.")
+@click.option("--mark/--no-mark", default=None, help="Mark replies as read at the provider once they are stored.")
+@click.option("--transport", type=click.Choice(["http", "soap"]), help="Default: DISPATCHER_TRANSPORT.")
 @click.option("--format", "formato", type=click.Choice(["text", "excel"]), default="text", show_default=True)
 @command
 def pull(
     output: Output, origen: str | None, whole: bool, mark: bool | None, transport: Transport | None, formato: Formato
 ) -> None:
-    """Fetch replies from the provider now; answers those that were new."""
+    """Fetch new replies now and list them."""
     with session(may_create=True) as runtime:
         number = optouts.national(origen, runtime.settings.country) if origen else None
         with runtime.engine.begin() as connection:
@@ -54,11 +54,11 @@ def pull(
 @click.option(
     "--kind", type=click.Choice(["optout", "review", "reply"]), help="optout, or review: a person should look."
 )
-@click.option("--campaign", "campaign_id", type=int, help="Answers to one campaign.")
-@click.option("--origen", help="Those of one number.")
+@click.option("--campaign", "campaign_id", type=int, help="Only replies to this campaign.")
+@click.option("--origen", help="Only replies from this number.")
 @command
 def list_(output: Output, limit: int, kind: str | None, campaign_id: int | None, origen: str | None) -> None:
-    """Stored replies, the newest first."""
+    """List stored replies, newest first."""
     with session() as runtime, runtime.engine.connect() as connection:
         number = optouts.national(origen, runtime.settings.country) if origen else None
         found = reply_listing.listing(connection, limit, kind=kind, campaign_id=campaign_id, origen=number)
@@ -66,13 +66,19 @@ def list_(output: Output, limit: int, kind: str | None, campaign_id: int | None,
 
 
 @inbox_group.command(name="export")
-@click.option("--campaign", "campaign_id", type=int, help="Answers to one campaign.")
+@click.option("--campaign", "campaign_id", type=int, help="Only replies to this campaign.")
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
-@click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
+@click.option(
+    "--output",
+    "-o",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file. Default: stdout.",
+)
 @click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
 def export_(output: Output, campaign_id: int | None, kind: str, path: Path | None, force: bool) -> None:
-    """Every reply, in the columns of the view inbox."""
+    """Export every reply, with the columns of the view inbox."""
     if path is None and (kind == "xlsx" or output.as_json):
         raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
     with session() as runtime:

@@ -24,18 +24,18 @@ def embedded(settings: Settings, *, broker: bool) -> Iterator[None]:
 
 
 def hint() -> None:
-    """Have the workers look now at what is due; without a broker that answers they do so a little later."""
+    """Tell the workers to look for due chunks now. Without a broker they look a little later."""
     import_module("ops.hints").tick()
 
 
 def only_up(settings: Settings) -> AbstractContextManager[None]:
-    """Be the one `up` of the home, for the length of a block; another one is refused by its number."""
+    """Hold the home's lock of `up` for the length of a block; a second `up` is refused."""
     lock: AbstractContextManager[None] = import_module("ops.up_lock").held(settings.home)
     return lock
 
 
 def supervise(settings: Settings, say: Any) -> int:
-    """Run worker, beat and Flower in the foreground until SIGTERM or Ctrl-C; returns the exit code."""
+    """Run the workers, beat, Flower and the API in the foreground until SIGTERM or Ctrl-C; returns the exit code."""
     code: int = import_module("ops.supervisor").run(settings, say)
     return code
 

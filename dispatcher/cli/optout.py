@@ -19,7 +19,7 @@ _LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.In
 
 @click.group()
 def optout() -> None:
-    """People who want no messages: every campaign and every single message honours the list."""
+    """The opt-out list: no campaign and no single message goes to a number on it."""
 
 
 @optout.command()

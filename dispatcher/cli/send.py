@@ -23,23 +23,23 @@ from schemas.single import SingleMessage
 @click.argument("text")
 @click.option("--idinterno", help="Your own reference, 1 to 50 letters and digits; the same one is never sent twice.")
 @click.option("--start", help='FECHADESDE: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
-@click.option("--test", is_flag=True, help="The provider validates and sends nothing (TEST=1).")
+@click.option("--test", is_flag=True, help="The provider checks the message and does not send it (TEST=1).")
 @click.option(
     "--html",
     "html_file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Content behind a link; the text says where the link goes: http://1rck.in/-000000",
 )
-@click.option("--transport", type=click.Choice(["http", "soap", "smtp"]), help="DISPATCHER_TRANSPORT otherwise.")
+@click.option("--transport", type=click.Choice(["http", "soap", "smtp"]), help="Default: DISPATCHER_TRANSPORT.")
 @click.option("--strict-text", is_flag=True, help="Refuse a text with accents and the like, instead of adapting it.")
 @click.option(
     "--retry-unknown",
     is_flag=True,
-    help="With --idinterno: if that message's outcome is unknown, call again; a -4 then proves that it had arrived.",
+    help="With --idinterno: if the outcome is unknown, call again. A -4 then proves that the first call arrived.",
 )
 @command
 def send(output: Output, html_file: Path | None, **fields: Any) -> None:
-    """Send TEXT to NUMBER now and say what became of it; exit 0 only when it was taken.
+    """Send TEXT to NUMBER now and show the result; exit 0 if the provider accepted it.
 
     \b
     dispatcher send 1144445555 'Su turno es a las 15. Empresa SA'
@@ -72,8 +72,9 @@ def say_sent(output: Output, sent: Sent) -> None:
     output.say(f"idinterno {sent.idinterno}")
     if sent.status == "unknown":
         output.note(
-            "Nobody knows whether it was taken; it is not sent again by itself. To call again, with the provider's -4 "
-            f"as proof that it had arrived: --idinterno {sent.idinterno} --retry-unknown"
+            "Nobody knows whether the provider accepted it. It is not sent again automatically. "
+            "To call again, with the provider's -4 as proof that the first call arrived: "
+            f"--idinterno {sent.idinterno} --retry-unknown"
         )
     if not sent.good:
         sys.exit(FAILED)

@@ -27,11 +27,11 @@ def db() -> None:
     type=click.Choice(["pre", "all"]),
     default="all",
     show_default=True,
-    help="pre: only what the version before can run with, for a rolling upgrade; all when only this version runs.",
+    help="pre: only changes that the previous version tolerates (rolling upgrade). all: everything.",
 )
 @command
 def upgrade(output: Output, phase: Literal["pre", "all"]) -> None:
-    """Bring the database to this version's schema; safe to run again."""
+    """Bring the database to this version's schema. Safe to run again."""
     settings = config.load()
     with ops_loader.embedded(settings, broker=False):
         runtime = Runtime(settings)
@@ -64,7 +64,7 @@ def restored(output: Output) -> None:
 @click.command()
 @command
 def doctor(output: Output) -> None:
-    """Say what is wrong with a set-up: settings, database, broker, provider, key, clocks, window, worker, beat."""
+    """Check the whole set-up and everything that should be running; say what is wrong."""
     from dispatcher.maintenance import doctor as examination
 
     examined = "settings"
@@ -87,7 +87,7 @@ def doctor(output: Output) -> None:
 @click.command()
 @command
 def up(output: Output) -> None:
-    """Run worker, beat, Flower and the API in the foreground, with the embedded servers or the configured ones.
+    """Run the workers, beat, Flower and the API in the foreground, with embedded or configured servers.
 
     Ctrl-C or SIGTERM stops it cleanly: a POST that is under way may finish.
     """

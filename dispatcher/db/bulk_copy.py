@@ -1,4 +1,4 @@
-"""COPY beside the work that makes the rows: while one frame goes to the database, the next is being prepared."""
+"""Runs COPY in the background: while one frame goes to the database, the next one is prepared."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType

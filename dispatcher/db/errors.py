@@ -1,4 +1,4 @@
-"""What the drivers say, as errors of ours. The only place that sorts psycopg's and SQLAlchemy's errors by kind.
+"""Translates driver errors into ours. Only this file tells psycopg's and SQLAlchemy's errors apart by kind.
 
 Inside, a driver's error travels as it is: a claim or a settle must know which one it was. It is translated where it
 leaves our code, over HTTP or on the command line. COPY and the statements that run for every chunk raise psycopg's own
@@ -125,6 +125,6 @@ def _refusal(cause: BaseException) -> str:
 
 
 def _last_finding(cause: BaseException) -> str:
-    """What the last attempt to connect came to; the driver's questions to the reader are indented below it."""
+    """The last connection error, without the driver's indented hints."""
     lines = [line for line in str(cause).splitlines() if line.strip()] or [type(cause).__name__]
     return next((line for line in reversed(lines) if not line.startswith("\t")), lines[-1].strip())

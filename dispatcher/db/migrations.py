@@ -120,7 +120,7 @@ def require_schema(engine: Engine) -> str:
 
 
 def is_recorded(connection: Connection, revision: str) -> bool:
-    """Whether the database says who may run on this revision; one that was set by hand or before that does not."""
+    """Whether the database records who may run on this revision. A revision set by hand has no record."""
     state = _state(connection)
     return state is not None and state.revision == revision
 

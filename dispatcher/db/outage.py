@@ -1,4 +1,4 @@
-"""Whether an error of the database passes by itself, or lies in what was to be stored."""
+"""Is a database error temporary, or is the value at fault?"""
 
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError

@@ -120,16 +120,20 @@ def open_source(
     format: str | None = None,
     spool: Path | None = None,
     reading: Reading | None = None,
+    name: str | None = None,
 ) -> Source:
     """Open a list of recipients: a path, a binary stream, or "-" for CSV on stdin.
 
     A stream that cannot seek is copied to an unnamed file in the folder `spool` (by default the system's temporary
-    folder), which disappears with the process. Raises UsageError, with advice, for what is not a table, and
+    folder), which disappears with the process. Sentences call a stream `name`.
+
+    Raises UsageError, with advice, for what is not a table, and
     DispatcherError when there is no room for the copy.
     """
     if format is not None and format not in FORMATS:
         raise UsageError(f"unknown format {format!r}", hint=_KNOWN)
-    stream, name = _stream(path_or_stream, spool)
+    stream, found_name = _stream(path_or_stream, spool)
+    name = name or found_name
     try:
         return _opened(stream, name, format, spool, reading or Reading())
     except BaseException:
@@ -144,10 +148,10 @@ def from_recipients(recipients: list[dict[str, object]]) -> Source:
 
 def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | None) -> tuple[BinaryIO, str]:
     if path_or_stream == "-":
-        return _spooled(sys.stdin.buffer, spool), "stdin"
+        return spooled(sys.stdin.buffer, spool), "stdin"
     if not isinstance(path_or_stream, (str, os.PathLike)):
         name = str(getattr(path_or_stream, "name", "the stream"))
-        return (path_or_stream if path_or_stream.seekable() else _spooled(path_or_stream, spool)), name
+        return (path_or_stream if path_or_stream.seekable() else spooled(path_or_stream, spool)), name
     path = Path(path_or_stream)
     try:
         # A FIFO would be waited for without end, and a device has none.
@@ -161,7 +165,8 @@ def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | Non
     raise UsageError(f"{path} cannot be read: it is not a regular file", hint="give a file, or - for CSV on stdin")
 
 
-def _spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
+def spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
+    """A copy of a stream in an unnamed file, which disappears with the process."""
     return _kept(lambda kept: shutil.copyfileobj(stream, kept, 1 << 20), folder)
 
 

@@ -47,7 +47,7 @@ def due(runtime: Runtime) -> str:
     if known.blocked or isinstance(decision, Defer):
         why = decision.why if isinstance(decision, Defer) else "blocked"
         return f"{found}; none may go now: {why}"
-    waited = max(timedelta(0), known.db_now - max([open_since, *_brakes_ended(known)]))
+    waited = max(timedelta(0), known.db_now - max([open_since, *_waits_ended(known)]))
     found += f"; the oldest due chunk could have gone {waited.total_seconds():.0f} s ago"
     if waited > STALLED:
         raise DispatcherError(
@@ -74,7 +74,7 @@ def _due_chunks(connection: Connection, account: Bound) -> str:
     return f"{row.n} chunks due{since}"
 
 
-def _brakes_ended(known: Conditions) -> list[datetime]:
+def _waits_ended(known: Conditions) -> list[datetime]:
     """When each reason to wait ended (database's clock): the backoff, the rate limit, the closed window."""
     ended = [moment for moment in (known.retry_at, known.rate_free_at) if moment]
     earliest, _ = known.clock.bounds(known.db_now)

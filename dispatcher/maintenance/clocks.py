@@ -22,9 +22,9 @@ _EITHER = (
 
 
 def compare(database: timedelta, provider: timedelta | None, limit: timedelta = PROVIDER) -> str:
-    """How the database's clock and the provider's differ from this machine's; None while the provider's is not known.
+    """Compare the database's clock and the provider's with this machine's; pass None if the provider's is not known.
 
-    `limit` is how far the provider's may be off; 0 = as far as it likes.
+    `limit` is how far the provider's may be off; 0 = no limit.
 
     Raises:
         DispatcherError: they differ too much; it says which clock is off, as far as the three can tell.

@@ -19,20 +19,20 @@ from dispatcher.runtime import Runtime
 from schemas import tables
 
 _HEARTBEAT = timedelta(seconds=30)
-_OFFSET_WORTH_A_WORD = 5.0
+_NOTABLE_OFFSET = 5.0  # seconds between the provider's clock and ours that are worth a remark
 # Longer than a check may take: every check that hangs is reported in the same words. It ends the thread left behind.
-_PATIENCE = side_by_side.LIMIT + 1.0
+_CALL_SECONDS = side_by_side.LIMIT + 1.0
 _DATE_SECONDS = 2.0  # where the database is asked as well
 _PING_SECONDS = 1.5  # a ping of the workers always lasts this long, and connecting needs some time too
 
 
 def unusable(error: DispatcherError, name: str = "settings") -> Check:
-    """The one finding that is possible while a setting is bad, or there is no database."""
+    """The only check that can be shown while a setting is bad or there is no database."""
     return side_by_side.failed(name, error)
 
 
 def examine(settings: Settings) -> list[Check]:
-    """Every check, in the same order each time; done in a few seconds, whatever hangs."""
+    """Run every check and list them in a fixed order. Takes a few seconds, even if something hangs."""
     runtime = Runtime(settings)
     engine = runtime.engine  # made before the checks, which are threads
     try:
@@ -120,24 +120,24 @@ def _celery(settings: Settings) -> Any:
     from celery import Celery
 
     client = Celery("doctor", broker=settings.celery_broker_url)
-    client.conf.broker_connection_timeout = _PATIENCE
+    client.conf.broker_connection_timeout = _CALL_SECONDS
     client.conf.update(settings.celery_tls)
     if settings.celery_broker_url.startswith("redis"):
         client.conf.broker_transport_options = {
-            "socket_timeout": _PATIENCE,
-            "socket_connect_timeout": _PATIENCE,
+            "socket_timeout": _CALL_SECONDS,
+            "socket_connect_timeout": _CALL_SECONDS,
         }
     return client
 
 
 def _broker(settings: Settings, client: Any) -> str:
     with client.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, timeout=_PATIENCE)
+        broker.ensure_connection(max_retries=1, timeout=_CALL_SECONDS)
         kind = broker.transport.driver_type
     return f"{kind} ({'embedded' if settings.broker_url is None else 'configured'})"
 
 
-def _ask(settings: Settings, apikey: str = "", seconds: float = _PATIENCE) -> HttpProvider:
+def _ask(settings: Settings, apikey: str = "", seconds: float = _CALL_SECONDS) -> HttpProvider:
     """The provider with a deadline of the doctor's; its date needs no key."""
     return HttpProvider(
         settings.provider_url,
@@ -162,7 +162,7 @@ def _key(settings: Settings) -> str:
 
 def _clock(settings: Settings) -> str:
     offset = _offset(lambda: _provider_now(settings)).total_seconds()
-    remark = "" if abs(offset) < _OFFSET_WORTH_A_WORD else "; the window is kept by the provider's clock"
+    remark = "" if abs(offset) < _NOTABLE_OFFSET else "; the window is kept by the provider's clock"
     return f"provider is {offset:+.0f} s against this machine{remark}"
 
 
@@ -176,7 +176,7 @@ def _clocks(engine: Engine, settings: Settings) -> str:
     return clocks.compare(database, provider, timedelta(seconds=settings.clock_limit))
 
 
-def _provider_now(settings: Settings, seconds: float = _PATIENCE) -> datetime:
+def _provider_now(settings: Settings, seconds: float = _CALL_SECONDS) -> datetime:
     """The provider's clock: it answers in whole seconds, so on average half a second has passed."""
     date = _ask(settings, seconds=seconds).server_date()
     return date.fecha.replace(tzinfo=PROVIDER_ZONE) + timedelta(seconds=0.5)

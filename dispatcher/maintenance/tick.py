@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from dispatcher.accounts import binding, provider_clock
-from dispatcher.campaigns import reject_watch, request_intake, request_list
+from dispatcher.campaigns import reject_watch, request_list, request_loading
 from dispatcher.db import outage
 from dispatcher.db.statements import query
 from dispatcher.maintenance import host_clock
@@ -59,8 +59,8 @@ def tick(runtime: Runtime) -> Hints:
         host_clock.compare(connection)
         account = binding.find(connection, runtime.settings)
     if request_list.awaited(runtime.engine):
-        _lists.run(partial(request_intake.look_for_files, runtime.engine, runtime.settings))
-    hints.requests = request_intake.pending(runtime.engine)
+        _lists.run(partial(request_loading.look_for_files, runtime.engine, runtime.settings))
+    hints.requests = request_loading.pending(runtime.engine)
     if account is not None:
         _look_after(runtime, hints, account.id)
     _drop_lists(runtime)

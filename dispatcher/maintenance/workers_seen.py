@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select
 
 from schemas import tables
 
-_PATIENCE = timedelta(minutes=1)
+_SEEN_WITHIN = timedelta(minutes=1)
 
 
 def complaint(connection: Connection) -> str | None:
@@ -14,7 +14,7 @@ def complaint(connection: Connection) -> str | None:
     age = connection.execute(
         select(func.clock_timestamp() - tables.heartbeat.c.at).where(tables.heartbeat.c.name == "tick")
     ).scalar()
-    if age is not None and age <= _PATIENCE:
+    if age is not None and age <= _SEEN_WITHIN:
         return None
     seen = "yet" if age is None else f"for {_in_words(age)}"
     return f"No worker has been seen {seen}: nothing will be sent until `dispatcher up` runs."

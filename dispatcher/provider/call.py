@@ -1,4 +1,4 @@
-"""One exchange: what it may take, the check before its first byte, and how far it came."""
+"""One call to the provider: its time limit, the check before its first byte, and how far it got."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carries out one post or one question: its value, or the error that says what the failure proves."""
+"""Makes one POST or asks one question. Returns the value, or raises the error that says what the failure proves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The provider over HTTP: bulk posts, status questions, the server's date and the account's figures."""
+"""The provider over HTTP: bulk POSTs, status questions, the server's date and account info."""
 
 from __future__ import annotations
 
@@ -43,15 +43,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ServerDate:
-    """The provider's clock: `fecha` in its local time (GMT-3, naive, whole seconds), between two moments.
+    """The provider's clock: `fecha` in its local time (GMT-3, naive, whole seconds), after a moment.
 
-    `asked_at` and `answered_at` are seconds of `dispatcher.provider.deadline.now()`: right before the
-    question left and right after its answer had come.
+    `asked_at` is in seconds of `dispatcher.provider.deadline.now()`, right before the question left.
     """
 
     fecha: datetime
     asked_at: float
-    answered_at: float
 
 
 class HttpProvider:
@@ -152,7 +150,7 @@ class HttpProvider:
         """The provider's clock; `AnswerError` otherwise. Guide "Consulta de la fecha del servidor"."""
         fecha, call = self._ask(SERVER_DATE, None, answers.parse_server_date)
         assert call.began is not None
-        return ServerDate(fecha, call.began, now())
+        return ServerDate(fecha, call.began)
 
     def saldo(self) -> int:
         """Messages left on a prepaid plan; `AnswerError` otherwise. Guide "Consulta de saldo vía HTTP/s"."""

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import case, func, null, update
@@ -33,8 +32,8 @@ _account = tables.account.c
 WHOLE_EVERY = 3600.0
 """Seconds between two pulls of the whole inbox, read or not."""
 _WHOLE_LEASE = 300.0  # seconds, beyond one call, that storing a whole inbox may take before another worker begins one
-_FIRST_RETRY = timedelta(minutes=1)  # after a whole pull that failed; doubles up to an hour
-_LONGEST_RETRY = timedelta(hours=1)
+_FIRST_RETRY = 60.0  # seconds after a whole pull that failed; doubles up to an hour
+_LONGEST_RETRY = 3600.0
 
 
 def pull(
@@ -157,7 +156,7 @@ class _Puller:
 
     @contextmanager
     def _marking(self) -> Iterator[None]:
-        """Until the block has ended well, the whole inbox is due; so it stays when an earlier marking went wrong."""
+        """If the block fails, the whole inbox is read next time."""
         begin = update(tables.account).where(_account.id == self.account_id, _account.inbox_marking_at.is_(None))
         with self.runtime.engine.begin() as connection:
             first = connection.execute(begin.values(inbox_marking_at=func.clock_timestamp())).rowcount
@@ -185,7 +184,7 @@ _WHOLE_READ: dict[str, Any] = {"inbox_words": None, "inbox_whole_failures": 0, "
 _WHOLE_FAILED: dict[str, Any] = {
     "inbox_whole_failures": _account.inbox_whole_failures + 1,
     "inbox_whole_retry_at": func.clock_timestamp()
-    + func.least(_LONGEST_RETRY, _FIRST_RETRY * func.power(2, func.least(_account.inbox_whole_failures, 6))),
+    + func.backoff(_account.inbox_whole_failures, _FIRST_RETRY, _LONGEST_RETRY),
 }
 
 

@@ -139,7 +139,7 @@ class ReplyStore:
         return kept + self._insert(connection, unmet, way)
 
     def _new(self, connection: Connection, batch: Sequence[_Incoming]) -> list[_Incoming]:
-        """Those of a batch that are not stored yet; one that the answer has twice comes once."""
+        """The batch's replies that are not stored yet, without duplicates."""
         once = {each.provider_id: each for each in batch}
         reply = tables.reply.c
         known = select(reply.provider_id).where(reply.account_id == self._account_id, reply.provider_id.in_(once))

@@ -8,6 +8,7 @@ import logging
 import polars as pl
 from sqlalchemy import Connection
 
+from dispatcher.accounts import blocking
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.provider.codes import account_scope, strip_number
@@ -37,16 +38,8 @@ def requeue(connection: Connection, account_id: int, lines: pl.DataFrame) -> int
         How many messages moved to a new chunk.
     """
     fecha, words = lines.sort("fecha").select("fecha", "text").row(-1)
-    plain = strip_number(words)
-    parameters = {
-        "account_id": account_id,
-        "words": plain,
-        "cause": _cause(words),
-        "fecha": fecha.replace(tzinfo=PROVIDER_ZONE),
-    }
-    begun = connection.execute(query("block_by_result"), parameters).first()
-    if begun and begun.begun:
-        log.error("account_blocked account=%s words=%r", account_id, plain[:200])
+    at = fecha.replace(tzinfo=PROVIDER_ZONE)
+    blocking.block_by_result(connection, account_id, strip_number(words), _cause(words), at)
     for campaign_id in sorted(lines["campaign_id"].unique()):
         connection.execute(query("lock_campaign"), {"campaign_id": campaign_id})
     key = ["campaign_id", "seq", "generation"]

@@ -122,7 +122,7 @@ class Doubts:
         return left
 
     def decide(self, doubt: Any) -> None:
-        """No line is left to ask for: send what was found absent again where that is shown, or hold it."""
+        """All lines have been asked for: resend those proven absent, or hold the chunk."""
         if doubt.on_doubt == "hold":
             self._hold(doubt, ", on_doubt=hold")
         elif doubt.resends >= self._turn.settings.max_resends:

@@ -1,4 +1,4 @@
-"""Finds out which rows a question by fecha brings: the guide does not say, one settled line and three questions do."""
+"""Finds out which rows a question by fecha returns. The guide does not say; three questions about a settled line do."""
 
 import logging
 from dataclasses import dataclass

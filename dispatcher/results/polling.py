@@ -20,6 +20,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.db.statements import query
+from dispatcher.domain.backoff import backoff
 from dispatcher.errors import ProviderError
 from dispatcher.results import poll_day
 from dispatcher.results.fecha_reading import detect
@@ -136,7 +137,7 @@ class Poller:
             awaited = connection.execute(query("awaiting_results"), {"account_id": self.account.id}).one()
             late = connection.execute(query("awaiting_late_results"), {"account_id": self.account.id}).one()
             row = connection.execute(query("poll_state"), {"account_id": self.account.id}).one()
-        history = (row.life, self._cluster())
+        history = (row.prefix, self._cluster())
         if history != self._history:
             # Restored from a dump, or failed over, while this process ran: what it settled may be lost again.
             self.settler, self._history = Settler(self.runtime.engine, self.account.id), history
@@ -187,4 +188,4 @@ class Poller:
                 query("poll_failed"),
                 {"account_id": self.account.id, "poll_turn": self.turn, "words": words[:300].replace("\x00", " ")},
             )
-        return float(min(300.0, max(1.0, self.runtime.settings.poll_interval / 4) * 2 ** min(failures, 8)))
+        return backoff(failures, first=max(1.0, self.runtime.settings.poll_interval / 4))

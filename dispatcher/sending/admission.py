@@ -7,6 +7,7 @@ from typing import Any
 from dispatcher.accounts.blocking import DOUBTS_FOR_TRIAL
 from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.config import Settings
+from dispatcher.domain.backoff import backoff
 from dispatcher.domain.window import Window
 
 PRIORITIES = ("high", "normal", "low")
@@ -75,11 +76,6 @@ class Defer:
         return self.rate_wait is not None and self.rate_wait <= PUMP_WAITS
 
 
-def backoff(failures: int) -> timedelta:
-    """The step after this many failures in a row: 1 s, 2 s, 4 s … 5 min."""
-    return timedelta(seconds=min(300, 2 ** max(0, min(failures, 10) - 1)))
-
-
 def decide(conditions: Conditions) -> Admit | Defer:
     """Check the database's age, slot, backoff, rate and window, in that order; nothing waits after an Admit."""
     now = conditions.db_now
@@ -101,8 +97,9 @@ def decide(conditions: Conditions) -> Admit | Defer:
     trial = conditions.blocked or conditions.doubts >= DOUBTS_FOR_TRIAL
     if trial and conditions.in_flight:
         return Defer("a trial is under way")
-    step = timedelta(seconds=5) if conditions.blocked else timedelta(0)
-    return Admit(earliest, latest, trial, now + max(step, backoff(conditions.failures)) if trial else None)
+    least = 5.0 if conditions.blocked else 0.0
+    step = timedelta(seconds=max(least, backoff(conditions.failures - 1)))
+    return Admit(earliest, latest, trial, now + step if trial else None)
 
 
 def wheel(turn: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Chunks: claim one, and write down what came of its POST. Everything between is `dispatcher.submit`'s."""
+"""Claims a chunk, and records the outcome of its POST. The POST in between is in `pump.py`."""
 
 import logging
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Claim:
     attempt: int
     bloque: bytes
     lines: int
-    life: str  # the installation's prefix: marks under another prefix are not compared with this claim
+    prefix: str  # the installation's: marks under another prefix are not compared with this claim
     turn: int  # how many claims the account has made, this one included
     test: bool
     html: str | None  # content of a unit call; None = the lines are one bulk POST
@@ -100,7 +100,7 @@ def _claim(
         attempt=chunk.attempt,
         bloque=content.bloque.encode("latin-1"),
         lines=content.lines,
-        life=account.life,
+        prefix=account.prefix,
         turn=account.turn + 1,
         test=chunk.test,
         html=chunk.html,

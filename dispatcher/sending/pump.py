@@ -4,12 +4,12 @@ import itertools
 import logging
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import select
 
 from dispatcher.accounts import binding, provider_clock, staleness
+from dispatcher.accounts.send_guard import Held, send_guard
 from dispatcher.db.statements import query
 from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard
 from dispatcher.provider.deadline import now as boot_clock
@@ -38,13 +38,13 @@ def pump(runtime: Runtime, account_id: int) -> bool:
         return False
     if provider_clock.ready(runtime, account_id) is None:
         return False
-    life, marks = _life(runtime), runtime.marks
+    prefix, marks = _prefix(runtime), runtime.marks
     ends, keeps_rate = time.monotonic() + BUDGET_SECONDS, False
     for _ in range(BUDGET_CHUNKS):
         if time.monotonic() >= ends:
             return not keeps_rate
         # Read before the claim: claims side by side, each above what it read, never accuse each other.
-        mark = marks.read(life, account_id)
+        mark = marks.read(prefix, account_id)
         claim = claims.claim_next(runtime.engine, runtime.settings, account_id, account.fingerprint)
         if isinstance(claim, NothingToSend):
             continue
@@ -55,7 +55,7 @@ def pump(runtime: Runtime, account_id: int) -> bool:
             if not _waited(claim, ends):
                 return False
             continue
-        if not _witnessed(runtime, claim, life, mark):
+        if not _witnessed(runtime, claim, prefix, mark):
             return False
         _submit(runtime, claim)
     return True
@@ -81,20 +81,20 @@ def _bound(runtime: Runtime, account_id: int) -> binding.Bound | None:
     return account if account and account.id == account_id else None
 
 
-def _life(runtime: Runtime) -> str:
+def _prefix(runtime: Runtime) -> str:
     """The installation's prefix; a restore draws a new one."""
     with runtime.engine.begin() as connection:
         return str(connection.execute(select(tables.installation.c.prefix)).scalar_one())
 
 
-def _witnessed(runtime: Runtime, claim: Claim, life: str, mark: int) -> bool:
+def _witnessed(runtime: Runtime, claim: Claim, prefix: str, mark: int) -> bool:
     """Whether the claim is newer than every mark, and a mark of it is written; else it is given back unposted."""
-    if claim.life != life:
+    if claim.prefix != prefix:
         why = "the installation's prefix has changed since"
     elif claim.turn <= mark:
         why = f"claim {claim.turn} was made before: the marks are at {mark}"
         staleness.stop(runtime.engine, claim.account_id, why)
-    elif not runtime.marks.write(life, claim.account_id, claim.turn):
+    elif not runtime.marks.write(prefix, claim.account_id, claim.turn):
         why = "no mark of the claim could be written, neither in HOME nor in the broker"
         log.error("not_posted %s reason=no_mark", claim.label())
         with runtime.engine.begin() as connection:
@@ -108,19 +108,8 @@ def _witnessed(runtime: Runtime, claim: Claim, life: str, mark: int) -> bool:
 def _submit(runtime: Runtime, claim: Claim) -> None:
     """POST a claimed chunk, once, outside any transaction."""
     timeout = runtime.settings.provider_timeout
-
-    def guard() -> None:
-        """Right before the first byte: is there lease enough for the whole call, and is the window still open?"""
-        now = boot_clock()
-        if now + timeout > claim.lease_ends:
-            raise SendRefusedByGuard("too little of the lease was left when the connection stood")
-        moment = claim.latest + timedelta(seconds=now - claim.claimed_at)
-        window = runtime.settings.sending_window
-        if not window.always and moment >= window.last_start(claim.latest):
-            raise SendRefusedByGuard("the window closed while connecting")
-        if claim.expires_at and moment >= claim.expires_at:
-            raise SendRefusedByGuard("the deadline passed while connecting")
-
+    held = Held(claim.latest, claim.claimed_at, claim.lease_ends, claim.expires_at)
+    guard = send_guard(runtime.settings.sending_window, held, timeout)
     try:
         finish = _post(runtime, claim, guard, timeout)
     except ProviderError as error:

@@ -29,7 +29,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class CheckedMessage:
     """A message as it would go out, or the reason why it does not."""
 
     number: str
@@ -61,21 +61,21 @@ def check_offered(wanted: SingleMessage, transport: Transport) -> None:
         )
 
 
-def draft(
+def check(
     connection: Connection, settings: Settings, wanted: SingleMessage, clock: ProviderClock, now: datetime
-) -> Draft:
+) -> CheckedMessage:
     """Check a message in the order in which a campaign's row is checked; both lists last, in the caller's snapshot."""
     start = parse_moment(wanted.start, "start") if wanted.start is not None else None
     number = normalise(wanted.number, settings.country)
     texto = wanted.text if wanted.strict_text else texts.transliterate(wanted.text)[0]
     if isinstance(number, PhoneProblem):
-        return Draft(storable(wanted.number[:40]), texto, start, Refusal(number.code, number.detail))
+        return CheckedMessage(storable(wanted.number[:40]), texto, start, Refusal(number.code, number.detail))
     refusal = (
         _text_problem(texto, settings.company)
         or _window_problem(settings, clock, now, start)
         or _list_problem(connection, number)
     )
-    return Draft(number, texto, start, refusal)
+    return CheckedMessage(number, texto, start, refusal)
 
 
 def _text_problem(texto: str, company: str | None) -> Refusal | None:

@@ -17,7 +17,7 @@ from dispatcher.db.outage import storable
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
-from dispatcher.single_messages.checks import Draft
+from dispatcher.single_messages.checks import CheckedMessage
 from dispatcher.transports import TRANSPORTS, Transport
 from schemas import tables
 from schemas.single import SingleMessage
@@ -73,7 +73,7 @@ class Request:
     idinterno: str
     wanted: SingleMessage
     transport: Transport
-    draft: Draft
+    checked: CheckedMessage
     first_only: bool = False
 
     @property
@@ -82,18 +82,18 @@ class Request:
         if self.first_only:
             return []
         # Our own refusal says nothing about a call whose outcome is unknown.
-        unknown_too = self.wanted.retry_unknown and self.draft.refusal is None
+        unknown_too = self.wanted.retry_unknown and self.checked.refusal is None
         return [*_AGAIN, "unknown"] if unknown_too else [*_AGAIN]
 
     def is_recorded_in(self, row: Row[Any]) -> bool:
         """Whether a record is this very message's."""
-        return (row.destino, row.texto, row.html) == (self.draft.number, self.draft.storable_text, self.wanted.html)
+        return (row.destino, row.texto, row.html) == (self.checked.number, self.checked.storable_text, self.wanted.html)
 
     def refused(self) -> Sent:
         """What became of it when our own checks refuse it."""
-        refusal = self.draft.refusal
+        refusal = self.checked.refusal
         assert refusal is not None
-        return Sent(self.idinterno, self.draft.number, "refused", refusal.code, refusal.words, self.transport)
+        return Sent(self.idinterno, self.checked.number, "refused", refusal.code, refusal.words, self.transport)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +118,9 @@ def take(connection: Connection, settings: Settings, request: Request) -> Taken 
     if new is not None:
         if settings.rate:
             _count_for_rate(connection, request.account_id, settings.rate)
-        if request.draft.refusal is not None:
+        if request.checked.refusal is not None:
             return request.refused()
-        return Taken(new.id, new.attempt, request.account_id, request.draft.number, again=False)
+        return Taken(new.id, new.attempt, request.account_id, request.checked.number, again=False)
     return _take_again(connection, request, lease)
 
 
@@ -156,16 +156,16 @@ def refuse(
 
 def _record(connection: Connection, request: Request, lease: float) -> Row[Any] | None:
     """A new record, `sending` or `refused`; None when the idinterno has one already."""
-    draft, wanted = request.draft, request.wanted
-    refusal = draft.refusal
+    checked, wanted = request.checked, request.wanted
+    refusal = checked.refusal
     parameters = {
         "account_id": request.account_id,
         "idinterno": request.idinterno,
-        "destino": draft.number,
-        "texto": draft.storable_text,
+        "destino": checked.number,
+        "texto": checked.storable_text,
         "transport": request.transport,
         "test": wanted.test,
-        "start_at": draft.start_at,
+        "start_at": checked.start_at,
         "html": wanted.html,
         "state": "refused" if refusal else "sending",
         "code": refusal.code if refusal else None,
@@ -186,13 +186,13 @@ def _take_again(connection: Connection, request: Request, lease: float) -> Taken
     states = request.callable_states
     if row.state not in states:
         return _sent(row)
-    if request.draft.refusal is not None:
+    if request.checked.refusal is not None:
         return request.refused()
     again = {"id": row.id, "attempt": row.attempt, "states": states, "transport": request.transport, "lease": lease}
     taken = connection.execute(query("retake_single"), again).first()
     if taken is None:
         return _sent(row)
-    return Taken(taken.id, taken.attempt, request.account_id, request.draft.number, again=row.state == "unknown")
+    return Taken(taken.id, taken.attempt, request.account_id, request.checked.number, again=row.state == "unknown")
 
 
 def _count_for_rate(connection: Connection, account_id: int, rate: int) -> None:

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,17 +22,18 @@ from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from dispatcher.accounts import binding, blocking, provider_clock
+from dispatcher.accounts.send_guard import Held, send_guard
 from dispatcher.config import Settings
 from dispatcher.db import outage
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE
-from dispatcher.errors import InDoubt, ProviderError, SendRefusedByGuard, UsageError
+from dispatcher.errors import InDoubt, ProviderError, UsageError
 from dispatcher.provider.codes import account_scope, strip_number
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.provider.message import Message, SendResult
 from dispatcher.runtime import Runtime
 from dispatcher.single_messages import checks, records
-from dispatcher.single_messages.checks import Draft, Refusal
+from dispatcher.single_messages.checks import CheckedMessage, Refusal
 from dispatcher.single_messages.records import Sent, Taken
 from dispatcher.suppression import from_results
 from dispatcher.transports import Transport
@@ -63,21 +64,23 @@ def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -
     checks.check_offered(wanted, transport)
     sender = runtime.sender(transport)
     idinterno = wanted.idinterno or f"U{uuid.uuid4().hex.upper()}"
-    taken, draft, latest, began = _prepare(runtime, wanted, transport, idinterno, first_only)
+    taken, checked, latest, began = _prepare(runtime, wanted, transport, idinterno, first_only)
     if isinstance(taken, Sent):
         return taken
     message = Message(
-        numero=draft.number,
-        texto=draft.texto,
+        numero=checked.number,
+        texto=checked.texto,
         # A mail's subject has no place for it; our record has it all the same.
         idinterno=None if transport == "smtp" else idinterno,
-        fechadesde=draft.start_at,
+        fechadesde=checked.start_at,
         test=wanted.test,
         html=wanted.html,
     )
-    guard = _guard(settings, latest, began)
+    # The record is ours for a call and the margin.
+    held = Held(latest, began, began + settings.provider_timeout + records.LEASE_MARGIN)
+    guard = send_guard(settings.sending_window, held, settings.provider_timeout)
     outcome = _call(lambda: sender.send(message, guard=guard, timeout=settings.provider_timeout), taken.again)
-    sent = Sent(idinterno, draft.number, outcome.status, outcome.code, outcome.text, transport)
+    sent = Sent(idinterno, checked.number, outcome.status, outcome.code, outcome.text, transport)
     return _finish(runtime, taken, sent, outcome.account_words)
 
 
@@ -141,12 +144,12 @@ def _record_refusal(runtime: Runtime, payload: Any, own: str, words: str) -> Non
 
 def _prepare(
     runtime: Runtime, wanted: SingleMessage, transport: Transport, idinterno: str, first_only: bool
-) -> tuple[Taken | Sent, Draft, datetime, float]:
+) -> tuple[Taken | Sent, CheckedMessage, datetime, float]:
     """Check and record in one transaction, by a clock measurement that holds; a new one is taken when there is none.
 
     Returns:
-        The record or what became of the message before; the draft; the provider's clock at most, and the boot clock,
-        both of one moment.
+        The record or what became of the message before; the checked message; the provider's clock at most, and the
+        boot clock, both of one moment.
     """
     settings = runtime.settings
     for _ in range(3):
@@ -156,11 +159,11 @@ def _prepare(
             began = boot_clock()
             clock = provider_clock.of_row(account)
             if clock is not None and clock.trustworthy(account.db_now, provider_clock.host_id(), began):
-                draft = checks.draft(connection, settings, wanted, clock, account.db_now)
-                if draft.refusal is None:
-                    draft = replace(draft, refusal=_account_problem(connection, account))
-                request = records.Request(bound.id, idinterno, wanted, transport, draft, first_only)
-                return records.take(connection, settings, request), draft, clock.bounds(account.db_now)[1], began
+                checked = checks.check(connection, settings, wanted, clock, account.db_now)
+                if checked.refusal is None:
+                    checked = replace(checked, refusal=_account_problem(connection, account))
+                request = records.Request(bound.id, idinterno, wanted, transport, checked, first_only)
+                return records.take(connection, settings, request), checked, clock.bounds(account.db_now)[1], began
         provider_clock.measure(runtime, bound.id)
     raise UsageError("The clock of this machine or of the database keeps jumping, so the window cannot be kept.")
 
@@ -181,24 +184,6 @@ def _account_problem(connection: Connection, account: Row[Any]) -> Refusal | Non
         f"the account is blocked, the provider says: {account.blocked_words}; set that right with the provider, then "
         "`dispatcher account resume`",
     )
-
-
-def _guard(settings: Settings, latest: datetime, began: float) -> Callable[[], None]:
-    """Right before the first byte: is there lease enough for the whole call, and is the window still open?
-
-    `latest` is the provider's clock at `began`, from which on the record is ours for a call and the margin.
-    """
-
-    def check() -> None:
-        waited = boot_clock() - began
-        if waited > records.LEASE_MARGIN:
-            raise SendRefusedByGuard("too little of the lease was left when the connection stood")
-        moment = latest + timedelta(seconds=waited)
-        window = settings.sending_window
-        if not window.always and moment >= window.last_start(latest):
-            raise SendRefusedByGuard("the window closed while connecting")
-
-    return check
 
 
 # -- the call and after ----------------------------------------------------------------------------------------------

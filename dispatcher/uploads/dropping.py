@@ -1,4 +1,4 @@
-"""Lets lists go whose time is up, a few parts at a time.
+"""Deletes expired lists, a few parts at a time.
 
 Rows are deleted by key, and not partitions dropped: each list has a time of its own (a campaign that is made from it
 makes it longer, DISPATCHER_LISTS_KEPT=0 ends it), and no lock of a whole table is ever needed. The space is used again
@@ -19,7 +19,7 @@ _LISTS_AT_ONCE = 20
 
 
 def drop_old(engine: Engine) -> int:
-    """Drop one round of what is old; how many parts that was. Safe to run by several processes at once."""
+    """Delete one round of expired parts and return how many. Several processes may run it at once."""
     dropped = 0
     for _ in range(_LISTS_AT_ONCE):
         gone = _drop_some(engine, PARTS_AT_ONCE - dropped)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from sqlalchemy import Engine, select
 
 from dispatcher.db.transactions import single_statement
-from dispatcher.errors import DispatcherError, UsageError
-from dispatcher.uploads.store import MEDIA_TYPES, PART_BYTES, Upload, pieces_of
+from dispatcher.errors import UsageError
+from dispatcher.uploads.store import MEDIA_TYPES, PART_BYTES, Upload
 from schemas import tables
 
 if TYPE_CHECKING:
@@ -106,33 +105,12 @@ def open_list(engine: Engine, upload: Upload, spool: Path, reading: Reading | No
         UsageError: it is no table, or its content is gone.
         DispatcherError: there is no room for the copy.
     """
-    from dispatcher.ingest import open_source  # polars comes with it: whoever only takes lists does without
+    # Polars comes with them: whoever only takes lists does without.
+    from dispatcher.ingest import open_source
+    from dispatcher.ingest.files import spooled
 
     stream = open_file(engine, upload)
     if upload.media_type != MEDIA_TYPES["xlsx"]:
         return open_source(stream, spool=spool, reading=reading)
     with stream:
-        return open_source(_spooled(stream, upload.name, spool), spool=spool, reading=reading)
-
-
-class _Named(io.BufferedRandom):
-    """A file without a name that sentences call by the list's."""
-
-    name: str = ""
-
-
-def _spooled(stream: BinaryIO, name: str, folder: Path) -> BinaryIO:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115  the Source closes it
-        kept = _Named(file)
-        kept.name = name
-        for piece in pieces_of(stream):
-            kept.write(piece)
-        kept.flush()
-    except OSError as error:
-        raise DispatcherError(
-            f"The list cannot be spooled in {folder}: {error.strerror or error}. Nothing was loaded.",
-            hint="Make room there.",
-        ) from None
-    return cast(BinaryIO, kept)
+        return open_source(spooled(stream, spool), name=upload.name, spool=spool, reading=reading)

@@ -159,9 +159,9 @@ def _found(connection: Connection, statement: Select[Any]) -> Upload | None:
     return Upload(*row) if row else None
 
 
-def hold(connection: Connection, upload_id: int) -> bool:
+def use(connection: Connection, upload_id: int) -> bool:
     """Make sure that a list is not dropped in this transaction, nor in the day after it; False when it is too late."""
-    held = connection.execute(query("hold_upload"), {"id": upload_id, "days": UNUSED_DAYS}).first()
+    held = connection.execute(query("use_upload"), {"id": upload_id, "days": UNUSED_DAYS}).first()
     return held is not None
 
 

@@ -9,7 +9,7 @@ from ops.bench.meter import Meter, Usage
 from ops.bench.stack import stack
 from ops.bench.statements import Counters, counters, switch_on
 
-PATIENCE = 600.0
+COMPLETES_WITHIN = 600.0
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def measure(messages: int) -> Outcome:
         with running.workers():
             before = counters(running)
             with Meter(running.roots) as meter, running.processes(loader=create(path)):
-                running.wait(lambda: running.scalar(COMPLETED), PATIENCE, "the campaign is not completed")
+                running.wait(lambda: running.scalar(COMPLETED), COMPLETES_WITHIN, "the campaign is not completed")
             asked = counters(running) - before
         settled = running.scalar("SELECT sum(n) FROM chunk_result")
         if settled != messages:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from ops.bench.campaign import COMPLETED, PATIENCE, create
+from ops.bench.campaign import COMPLETED, COMPLETES_WITHIN, create
 from ops.bench.lists import write_list
 from ops.bench.meter import GONE, tree
 from ops.bench.stack import Stack, stack
@@ -62,10 +62,10 @@ def measure(messages: int) -> Outcome:
             time.sleep(REST)
             rest = peak = look(running)
             with running.processes(loader=create(path)):
-                ends = time.monotonic() + PATIENCE
+                ends = time.monotonic() + COMPLETES_WITHIN
                 while not running.scalar(COMPLETED):
                     if time.monotonic() > ends:
-                        raise RuntimeError(f"the campaign is not completed within {PATIENCE:.0f} s")
+                        raise RuntimeError(f"the campaign is not completed within {COMPLETES_WITHIN:.0f} s")
                     peak = max(peak, look(running), key=lambda each: each.total)
                     time.sleep(_EVERY)
     return Outcome(messages, rest, peak)

@@ -7,7 +7,7 @@ from ops.bench.lists import write_list
 from ops.bench.meter import Meter, Usage
 from ops.bench.stack import APIKEY, stack
 
-PATIENCE = 600.0
+_WRITTEN_WITHIN = 600.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def measure(messages: int) -> Outcome:
         with running.processes(environment, worker=[*worker, "-n", "sink@%h", "-l", "WARNING"]):
             running.wait(lambda: running.broker_clients() >= 2, 60, "the worker does not listen")
             with Meter(running.roots) as meter, running.processes(environment, publisher=publish):
-                running.wait(lambda: running.scalar(_DONE) == messages, PATIENCE, "not every message is written")
+                running.wait(lambda: running.scalar(_DONE) == messages, _WRITTEN_WITHIN, "not every message is written")
     return Outcome(messages, meter.usage)
 
 

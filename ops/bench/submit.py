@@ -26,7 +26,7 @@ from ops.bench.stack import APIKEY, Stack, stack
 PROCESSES = 2
 ROUNDS = 3
 _SPAWN = multiprocessing.get_context("spawn")
-_PATIENCE = 300.0
+_LONGEST_RUN = 300.0
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 Work = Callable[[], None]
@@ -129,10 +129,10 @@ def _together(prepared: list[partial[Work]]) -> float:
     processes = [_SPAWN.Process(target=_run, args=(prepare, barrier)) for prepare in prepared]
     for process in processes:
         process.start()
-    barrier.wait(_PATIENCE)
+    barrier.wait(_LONGEST_RUN)
     began = time.monotonic()
     for process in processes:
-        process.join(_PATIENCE)
+        process.join(_LONGEST_RUN)
         if process.exitcode != 0:
             raise RuntimeError(f"a process of the measurement ended with {process.exitcode}")
     return time.monotonic() - began
@@ -140,7 +140,7 @@ def _together(prepared: list[partial[Work]]) -> float:
 
 def _run(prepare: partial[Work], barrier: "multiprocessing.synchronize.Barrier") -> None:
     work = prepare()
-    barrier.wait(_PATIENCE)
+    barrier.wait(_LONGEST_RUN)
     work()
     # What Python takes to end is nobody's figure.
     os._exit(0)

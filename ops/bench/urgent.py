@@ -15,7 +15,7 @@ LATENCY = 0.05
 """Seconds that the provider takes for each answer: what a near one takes, and enough for a campaign of some length."""
 _CHUNK = 250
 _A_SECOND = 5.0
-_PATIENCE = 120.0
+_COMPLETES_WITHIN = 120.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def _until(running: Stack, asker: Celery, began: float) -> Iterator[tuple[str, f
     """Hand messages in, each at its time whatever became of the one before, until the campaign has ended."""
     number = 0
     while running.scalar(_OPEN):
-        if time.time() > began + _PATIENCE:
-            raise RuntimeError(f"the campaign is not completed within {_PATIENCE:.0f} s")
+        if time.time() > began + _COMPLETES_WITHIN:
+            raise RuntimeError(f"the campaign is not completed within {_COMPLETES_WITHIN:.0f} s")
         number += 1
         time.sleep(max(0.0, began + number / _A_SECOND - time.time()))
         yield _hand_in(asker, number)

@@ -37,7 +37,7 @@ SETTINGS = {
     "MAX_RESENDS": "10",
 }
 OPTIONS: dict[str, object] = {"latency": 0.005, "delay_min": 0, "delay_max": 1, "max_answer": 0, "mix": {"-10": 0.01}}
-PATIENCE = 300.0
+_LEG_SECONDS = 300.0
 SPACING = 20
 """POSTs between two faults, at least."""
 _DUE = "SELECT count(*) FROM chunk WHERE state = 'due'"
@@ -102,7 +102,7 @@ class Marathon:
             self._break_something()
         usual_results(run)
         sent = time.monotonic()
-        run.wait(run.finished, f"leg {number} is final", PATIENCE)
+        run.wait(run.finished, f"leg {number} is final", _LEG_SECONDS)
         recovery = time.monotonic() - sent
         tally = self._count(pl.concat(wanted))
         tally.recovery = recovery
@@ -119,7 +119,7 @@ class Marathon:
                 return True
             return bool(run.simulator.stats()["posts"] >= begun + SPACING and run.value(_DOUBTS) == 0)
 
-        run.wait(calm, "doubts are decided", PATIENCE)
+        run.wait(calm, "doubts are decided", _LEG_SECONDS)
         if not run.value(_DUE):
             return
         if not self._coming:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import text
@@ -296,8 +295,3 @@ class Run:
         self.processes.kill()
         self.simulator.release()
         self.runtime.close()
-
-    @property
-    def log_folder(self) -> Path:
-        """Where the workers wrote."""
-        return self.folder

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from dispatcher import config
 from dispatcher.runtime import Runtime
 
-_PATIENCE = timedelta(seconds=30)
+_TICK_WITHIN = timedelta(seconds=30)
 
 
 def _worker(name: str) -> None:
@@ -35,7 +35,7 @@ def _beat(_: str) -> None:
     with runtime.engine.connect() as connection:
         age = connection.execute(text("SELECT clock_timestamp() - at FROM heartbeat WHERE name = 'tick'")).scalar()
     runtime.close()
-    if age is None or age > _PATIENCE:
+    if age is None or age > _TICK_WITHIN:
         raise click.ClickException(f"no tick for {age}")
 
 

@@ -102,4 +102,4 @@ balance = Table(
     Column("envios", BigInteger),
     CheckConstraint("saldo IS NOT NULL OR envios IS NOT NULL"),
 )
-"""Readings of saldo and envios: corroborating evidence, never proof alone, for others may share the account."""
+"""Samples of saldo and envios: corroborating evidence, never proof alone, for others may share the account."""

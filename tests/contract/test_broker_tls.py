@@ -86,8 +86,8 @@ def test_the_doctor_refuses_a_stranger_and_another_name(
 
 def test_marks_go_to_a_trusted_broker(broker: Wire, bundle: Path, tmp_path: Path) -> None:
     marks = PostedMarks(settings_for(f"rediss://127.0.0.1:{broker.port}/0", tmp_path, bundle))
-    assert marks._broker.write("life:1", 7)
-    assert marks._broker.read("life:1") == 7
+    assert marks._broker.write("prefix:1", 7)
+    assert marks._broker.read("prefix:1") == 7
     marks.close()
 
 
@@ -97,7 +97,7 @@ def test_marks_do_not_go_to_a_stranger_or_another_name(
 ) -> None:
     settings = settings_for(f"rediss://{host}:{broker.port}/0", tmp_path, certificate.path if trusted else None)
     marks = PostedMarks(settings)
-    assert not marks._broker.write("life:1", 7)
+    assert not marks._broker.write("prefix:1", 7)
     assert broker.received == b""
     marks.close()
 

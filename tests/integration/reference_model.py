@@ -96,7 +96,7 @@ class Campaign:
     chunks: list[Chunk] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     posted_roots: set[int] = field(default_factory=set)  # roots of which something was ever claimed
-    restored_roots: set[int] = field(default_factory=set)  # roots that a former life of the database may have posted
+    restored_roots: set[int] = field(default_factory=set)  # roots that the database may have posted before its restore
 
     @property
     def runs(self) -> bool:

@@ -79,7 +79,7 @@ class Machine(RuleBasedStateMachine):
         core.do(
             "UPDATE account SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, failures = 0, retry_at = NULL"
         )
-        core.settler.seen.forget_before(core.now().max)  # another life's lines
+        core.settler.seen.forget_before(core.now().max)  # lines under another prefix
         self.world = World(max_resends=core.settings.max_resends)
         self.claims: list[tuple[Claim, Chunk]] = []
         self.posted: dict[tuple[int, int, int], int] = {}  # (campaign, seq, generation) -> chunk that it last left in

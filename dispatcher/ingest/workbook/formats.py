@@ -50,6 +50,8 @@ _TOKEN = re.compile(
 )
 _PIECE = re.compile(r'"[^"]{0,255}"|\\.|\[[^\]]{0,255}\]|.', re.DOTALL)
 _LONGEST = 255  # characters of a format, as a spreadsheet allows
+_ELAPSED = re.compile("\ue000(h+|m+|s+)\ue001")
+_UNITS = {"h": 3600, "m": 60, "s": 1}
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?\d+(?:\.\d+)?)")
 _COLOURS = re.compile(r"(?i)black|blue|cyan|green|magenta|red|white|yellow|negro|azul|verde|rojo|blanco|color ?\d+")
 
@@ -314,15 +316,9 @@ def _dates(section: _Section, from_1904: bool) -> Renderer:
             moment = datetime.datetime.combine(datetime.date(1899, 12, 30), moment)
         assert isinstance(moment, datetime.datetime)
         shown = format_datetime(moment, pattern, locale=language)
-        for unit, length in (("h", 3600), ("m", 60), ("s", 1)):
-            shown = _with_elapsed(shown, unit, str(elapsed // length))
-        return shown
+        return _ELAPSED.sub(lambda found: str(elapsed // _UNITS[found[1][0]]).zfill(len(found[1])), shown)
 
     return render
-
-
-def _with_elapsed(shown: str, unit: str, number: str) -> str:
-    return re.sub(f"\ue000({unit}+)\ue001", lambda found: number.zfill(len(found[1])), shown)
 
 
 def _cldr(section: _Section) -> str:

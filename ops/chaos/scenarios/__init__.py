@@ -12,11 +12,11 @@ from ops.chaos.scenarios import (
     evidence,
     handed_in,
     hosts,
-    lives,
     mixed,
     people,
     postgres,
     provider,
+    restores,
 )
 
 _IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
@@ -83,10 +83,10 @@ SCENARIOS: dict[str, Scenario] = {
     "postgres-crashes": Scenario(postgres.crashes),
     "postgres-cut": Scenario(postgres.connections_cut),
     "migration-waits": Scenario(postgres.a_migration_waits),
-    "database-wiped": Scenario(lives.wiped),
-    "database-restored": Scenario(lives.restored(6)),
-    "database-restored-new": Scenario(lives.restored(0)),
-    "another-key": Scenario(lives.another_key),
+    "database-wiped": Scenario(restores.wiped),
+    "database-restored": Scenario(restores.restored(6)),
+    "database-restored-new": Scenario(restores.restored(0)),
+    "another-key": Scenario(restores.another_key),
     "disk-full": Scenario(postgres.disk_full, missing=disk.missing),
     "two-dispatchers": Scenario(postgres.two_dispatchers),
     "closing-clock-ahead": Scenario(clock.closing(90), {"WINDOW_GUARD": "3"}),

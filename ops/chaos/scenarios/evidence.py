@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from ops.chaos.run import Run
-from ops.chaos.scenarios.lives import post_beyond_a_dump, restore_dump
+from ops.chaos.scenarios.restores import post_beyond_a_dump, restore_dump
 
 _SENT = "SELECT count(*) FROM chunk WHERE state IN ('due', 'sending')"
 

@@ -14,6 +14,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                   (((('x' || prefix)::bit(40)::bigint + 2 * campaign_id + 3 * generation + seq) % 31)::int + 1), 1)
 $$;
 
+-- How long to wait after so many failures: :first seconds, twice as long each time, :longest at most. As in Python.
+CREATE FUNCTION backoff(failures int, first double precision DEFAULT 1, longest double precision DEFAULT 300)
+RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT make_interval(secs => least(longest, first * power(2, greatest(0, least(failures, 30)))))
+$$;
+
 -- (campaign_id, seq) of one of our idinternos, in any case; nulls for anything else.
 CREATE FUNCTION decode_idinterno(idinterno text, OUT campaign_id bigint, OUT seq int)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -206,7 +212,7 @@ CREATE INDEX chunk_awaiting_results ON chunk (account_id, posted_at)
 CREATE INDEX chunk_later_results ON chunk (account_id, posted_at) WHERE resulted > 0;
 CREATE INDEX chunk_with_unknown ON chunk (account_id, settled_at) WHERE state = 'settled' AND resulted + suppressed < messages;
 CREATE INDEX chunk_in_progress ON chunk (campaign_id, root_no) WHERE state IN ('sending', 'accepted', 'in_doubt', 'held');
--- The chunks posted last, whose rejects are watched.
+-- The chunks posted last, whose rejected messages are counted.
 CREATE INDEX chunk_with_results ON chunk (campaign_id, posted_at) WHERE resulted > 0;
 
 CREATE TABLE message (
@@ -303,7 +309,7 @@ CREATE TABLE operator_action (
     detail jsonb NOT NULL DEFAULT '{}'
 );
 
--- Readings of saldo and envios: corroborating evidence, never proof alone, for others may share the account.
+-- Samples of saldo and envios: corroborating evidence, never proof alone, for others may share the account.
 CREATE TABLE balance (
     account_id bigint NOT NULL REFERENCES account,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -36,7 +36,7 @@ def nothing_was_loaded(core: CoreHarness) -> bool:
     )
 
 
-def test_rows_are_messages_and_rejects_with_their_line_numbers(core: CoreHarness, tmp_path: Path) -> None:
+def test_rows_are_messages_and_invalid_rows_with_their_line_numbers(core: CoreHarness, tmp_path: Path) -> None:
     path = file_of(
         tmp_path, "1144445555,Ana", "12345,Corto", "+54 9 11 4444-5555,Ana otra vez", "1144446666,", "1144447777,Eva"
     )

@@ -78,7 +78,7 @@ def test_what_is_held_goes_again_only_by_the_operators_word_and_once(
         operator_actions.resolve(stepper.runtime.engine, campaign, 1, "unsent")
     assert stepper.finish(campaign).counts == {"ok": 10}
     assert simulator.sent()["taken_twice"] == {}
-    assert audited(stepper, campaign).decisions == 1
+    assert audited(stepper, campaign).operator_actions == 1
 
 
 @pytest.mark.parametrize("chunk_no", [7, 0, -1, 10**20])
@@ -203,7 +203,7 @@ def test_after_a_restore_results_settle_what_was_sent_since_even_if_the_dump_has
 ) -> None:
     stepper = Stepper(make_runtime(chunk_size=10))
     campaign = stepper.load(50)
-    # The life that is lost sends two of five chunks; what the dump says of them is put back.
+    # Two of five chunks are sent; then what the dump says of them is put back.
     for _ in range(2):
         claim = claims.claim_next(stepper.runtime.engine, stepper.runtime.settings, *measured(stepper))
         assert isinstance(claim, claims.Claim)
@@ -286,7 +286,7 @@ def test_after_a_resumed_canary_the_reject_rate_still_holds(stepper: Stepper, si
     shown = stepper.show(campaign)
     assert shown.state == "paused"
     assert shown.reason is not None
-    assert shown.reason.startswith("rejects")
+    assert shown.reason.startswith("rejected messages")
     sent = simulator.sent()["lines"]
     lifecycle.resume(stepper.runtime.engine, campaign)
     stepper.tick()
@@ -341,7 +341,7 @@ def test_a_good_canary_lets_the_rest_follow(stepper: Stepper, simulator: Simulat
     assert stepper.finish(campaign).counts == {"ok": 60}
 
 
-def test_a_jump_of_rejects_pauses_a_running_campaign(
+def test_a_jump_of_rejected_messages_pauses_a_running_campaign(
     make_runtime: Callable[..., Runtime], simulator: SimulatorProcess
 ) -> None:
     stepper = Stepper(make_runtime(chunk_size=20, rate=0))
@@ -370,7 +370,7 @@ def test_small_chunks_are_added_up_until_their_results_say_something(
 
 
 def test_what_a_former_life_sent_by_the_operator_s_word_is_given_up_in_time(core: CoreHarness) -> None:
-    """Nothing of it was posted in this life, so the wait for its results begins with the word."""
+    """Nothing of it was posted since the restore, so the wait for its results begins with the word."""
     campaign = core.load(3)
     operator_actions.restored(core.engine)
     operator_actions.resolve(core.engine, campaign, 1, "sent")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.campaigns import request_intake, request_list
+from dispatcher.campaigns import request_intake, request_list, request_loading
 from dispatcher.maintenance import tick as maintenance_tick
 from tests.conftest import wait_until
 from tests.integration.core_harness import CoreHarness
@@ -301,7 +301,7 @@ def finish(core: CoreHarness) -> bool:
     let_leases_run_out(core)
     core.do("UPDATE campaign_request SET updated_at = now() - interval '1 minute' WHERE state = 'received'")
     for key in maintenance_tick.tick(core.runtime).requests:
-        request_intake.load_request(core.engine, core.settings, key)
+        request_loading.load_request(core.engine, core.settings, key)
     return bool(request(core).state != "received")
 
 
@@ -341,7 +341,7 @@ def test_a_payload_that_kills_every_loader_is_given_up(core: CoreHarness) -> Non
         "VALUES ('k1', 'h', CAST(:p AS jsonb), 'received', 3, now() - interval '1 minute')",
         p=json.dumps(payload()),
     )
-    assert request_intake.load_request(core.engine, core.settings, "k1") is None
+    assert request_loading.load_request(core.engine, core.settings, "k1") is None
     assert request(core).state == "failed"
     assert campaigns_in(core) == 0
 

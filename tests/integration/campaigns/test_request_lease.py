@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DataError, OperationalError
 
-from dispatcher.campaigns import loading, request_intake
+from dispatcher.campaigns import loading, request_intake, request_loading
 from dispatcher.maintenance import tick as maintenance_tick
 from tests.conftest import wait_until
 from tests.integration.campaigns.test_request_intake import campaigns_in, let_leases_run_out, payload, receive, request
@@ -78,7 +78,7 @@ def test_a_loader_that_stood_still_and_goes_on_commits_nothing_after_another_has
     loader.send_signal(signal.SIGSTOP)
     let_leases_run_out(core)
     assert pending(core) == ["k1"]
-    campaign = request_intake.load_request(core.engine, core.settings, "k1")
+    campaign = request_loading.load_request(core.engine, core.settings, "k1")
     assert campaign is not None
     loader.send_signal(signal.SIGCONT)
     told, _ = loader.communicate("go on\n", timeout=30)
@@ -95,7 +95,7 @@ def test_a_loader_of_the_first_campaign_that_stands_still_keeps_no_other_from_lo
     with in_the_middle(environment) as loader:
         loader.send_signal(signal.SIGSTOP)
         let_leases_run_out(core)
-        assert request_intake.load_request(core.engine, core.settings, "k1") is not None
+        assert request_loading.load_request(core.engine, core.settings, "k1") is not None
         loader.send_signal(signal.SIGCONT)
         loader.communicate("go on\n", timeout=30)
     assert campaigns_in(core) == 1
@@ -105,7 +105,7 @@ def test_while_its_holder_works_nobody_else_loads_a_request(core: CoreHarness, l
     first = request(core).lease_until
     wait_until(lambda: request(core).lease_until > first, 10, "the lease is renewed")
     assert pending(core) == []
-    assert request_intake.load_request(core.engine, core.settings, "k1") is None
+    assert request_loading.load_request(core.engine, core.settings, "k1") is None
     loader.communicate("go on\n", timeout=30)
     row = request(core)
     assert (row.state, row.tries, row.holder, row.lease_until) == ("created", 1, None, None)
@@ -162,7 +162,7 @@ def test_a_list_that_the_database_can_never_hold_is_refused(
 def test_a_bug_is_tried_three_times_and_given_up(core: CoreHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     assert core.account
     broken(monkeypatch, KeyError("x"))
-    for _ in range(request_intake.MAX_TRIES):
+    for _ in range(request_loading.MAX_TRIES):
         with pytest.raises(KeyError):
             receive(core, payload())
     assert receive(core, payload()) is None
@@ -177,4 +177,4 @@ def test_a_lease_written_before_the_clock_was_stepped_back_counts_no_more(core: 
         p=json.dumps(payload()),
     )
     assert pending(core) == ["k1"]
-    assert request_intake.load_request(core.engine, core.settings, "k1") is not None
+    assert request_loading.load_request(core.engine, core.settings, "k1") is not None

@@ -11,7 +11,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from dispatcher.campaigns import loading, request_intake, request_list
+from dispatcher.campaigns import loading, request_intake, request_list, request_loading
 from dispatcher.campaigns.request_intake import Outcome
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients, open_source
@@ -59,9 +59,9 @@ def receive(core: CoreHarness, key: str = "k1", template: str = "Hola {n}", **fi
 
 def look(core: CoreHarness) -> None:
     """What a tick of that host does in the background, and the hint after it."""
-    request_intake.look_for_files(core.engine, core.settings)
-    for key in request_intake.pending(core.engine):
-        request_intake.load_request(core.engine, core.settings, key)
+    request_loading.look_for_files(core.engine, core.settings)
+    for key in request_loading.pending(core.engine):
+        request_loading.load_request(core.engine, core.settings, key)
 
 
 def request(core: CoreHarness, key: str = "k1") -> Any:
@@ -98,9 +98,9 @@ def test_a_file_of_another_host_is_no_refusal_and_that_host_hands_it_in(hosts: t
     assert request(here).looked_on == [f"{socket.gethostname()}:{folder(here)}"]
     look(here)
     assert request(here).state == "received"
-    request_intake.look_for_files(there.engine, there.settings)
-    (key,) = request_intake.pending(here.engine)
-    campaign = request_intake.load_request(here.engine, here.settings, key)  # by the host that never had it
+    request_loading.look_for_files(there.engine, there.settings)
+    (key,) = request_loading.pending(here.engine)
+    campaign = request_loading.load_request(here.engine, here.settings, key)  # by the host that never had it
     assert campaign is not None
     row = request(here)
     assert (row.state, row.campaign_id, row.error) == ("created", campaign, None)
@@ -278,7 +278,7 @@ def test_an_upload_that_a_request_waits_for_is_not_dropped(core: CoreHarness, mo
     assert core.account
     kept = upload(core, LIST.encode())
     with monkeypatch.context() as dying:
-        dying.setattr(request_intake, "load_request", lambda *_: None)
+        dying.setattr(request_loading, "load_request", lambda *_: None)
         assert receive(core, upload_id=kept.public_id).state == "received"
     core.do("UPDATE upload SET expires_at = now() - interval '1 day'")
     dropping.drop_old(core.engine)

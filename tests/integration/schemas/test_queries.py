@@ -16,6 +16,7 @@ import schemas
 from dispatcher.db import statements, transactions
 from dispatcher.db.statements import query
 from dispatcher.domain import idinterno
+from dispatcher.domain.backoff import backoff
 from dispatcher.domain.idinterno import MAX_SEQ
 from dispatcher.results import staging
 from tests.integration.core_harness import CoreHarness
@@ -177,6 +178,15 @@ def test_the_database_writes_and_reads_idinternos_as_python_does(
                 assert tuple(found) == ((expected.campaign_id, expected.seq) if expected else (None, None)), repr(sent)
 
 
+@given(st.integers(-3, 2**31 - 1), st.sampled_from([1.0, 5.0, 60.0]), st.sampled_from([300.0, 3600.0]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_database_waits_after_failures_as_python_does(
+    core: CoreHarness, failures: int, first: float, longest: float
+) -> None:
+    step = core.one("SELECT backoff(:n, :first, :longest)", n=failures, first=first, longest=longest)
+    assert step.total_seconds() == backoff(failures, first, longest)
+
+
 def make_chunks(core: CoreHarness, analyzed: bool, state: str, canary: int | None = None) -> None:
     """A running campaign of 3,000 chunks, each in the state that an expression over its number n gives."""
     core.do(
@@ -256,7 +266,7 @@ def test_what_waits_for_a_canary_reads_nothing_of_the_rest(core: CoreHarness, an
 
 
 @STATISTICS
-def test_watching_rejects_reads_no_more_chunks_than_it_judges(core: CoreHarness, analyzed: bool) -> None:
+def test_the_reject_watch_reads_no_more_chunks_than_it_judges(core: CoreHarness, analyzed: bool) -> None:
     make_chunks(core, analyzed, "CASE WHEN n > 2000 THEN 'due' ELSE 'accepted' END")
     plan = run(core, query("recent_results").text, chunks=5, enough=50, most=50)
     assert 0 < chunks_read(plan) <= 50

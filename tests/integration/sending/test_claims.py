@@ -1,4 +1,4 @@
-"""Claims: one claimer a chunk, and every brake checked before it."""
+"""Claims: one claimer a chunk, and every reason to wait checked before it."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from dispatcher.accounts import blocking, provider_clock
+from dispatcher.accounts import blocking, provider_clock, send_guard
 from dispatcher.db.statements import query
 from dispatcher.errors import (
     AccountBlocked,
@@ -393,8 +393,8 @@ def test_too_little_lease_left_posts_nothing(
     """A worker that was stopped between its claim and its POST finds its lease used up."""
     campaign = core.load(4)
     assert core.account
-    real = sending_pump.boot_clock
-    monkeypatch.setattr(sending_pump, "boot_clock", lambda: real() + 40.0)
+    real = send_guard.boot_clock
+    monkeypatch.setattr(send_guard, "boot_clock", lambda: real() + 40.0)
     monkeypatch.setattr(claims_module, "finish_undelivered", lambda engine, claim, error: outcomes.append(error))
     outcomes: list[ProviderError | None] = []
     sending_pump._submit(core.runtime, core.claim())

@@ -137,13 +137,13 @@ def test_without_any_witness_nothing_is_posted(
 def test_claims_side_by_side_do_not_accuse_each_other(core: CoreHarness) -> None:
     """Both read the marks; the later claim writes its mark first."""
     core.load(20)
-    life = core.one("SELECT prefix FROM installation")
+    prefix = core.one("SELECT prefix FROM installation")
     marks_of = core.runtime.marks
-    read = marks_of.read(life, core.account.id)
+    read = marks_of.read(prefix, core.account.id)
     first, second = core.claim(), core.claim()
     for claim in (second, first):
-        assert sending_pump._witnessed(core.runtime, claim, life, read)
-    assert marks_of.read(life, core.account.id) == second.turn
+        assert sending_pump._witnessed(core.runtime, claim, prefix, read)
+    assert marks_of.read(prefix, core.account.id) == second.turn
 
 
 def test_a_prefix_that_was_drawn_meanwhile_gives_the_claim_back(core: CoreHarness) -> None:

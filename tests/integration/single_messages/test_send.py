@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.accounts import binding, staleness
+from dispatcher.accounts import binding, send_guard, staleness
 from dispatcher.errors import UsageError
 from dispatcher.replies import pull
 from dispatcher.runtime import Runtime
@@ -223,7 +223,7 @@ def test_a_call_that_stood_still_after_its_record_posts_nothing(
 
     def stalled(*arguments: Any) -> Any:
         prepared = prepare(*arguments)
-        monkeypatch.setattr(send, "boot_clock", lambda: began + records.LEASE_MARGIN + 1)
+        monkeypatch.setattr(send_guard, "boot_clock", lambda: began + records.LEASE_MARGIN + 1)
         return prepared
 
     monkeypatch.setattr(send, "_prepare", stalled)

@@ -157,10 +157,10 @@ def test_many_small_lists_go_in_one_round(core: CoreHarness) -> None:
 def test_a_list_whose_time_is_up_cannot_be_opened_nor_held(core: CoreHarness) -> None:
     kept = put(core, b"telefono\n")
     with core.engine.begin() as connection:
-        assert store.hold(connection, kept.id)
+        assert store.use(connection, kept.id)
     let_time_pass(core)
     with core.engine.begin() as connection:
-        assert not store.hold(connection, kept.id)
+        assert not store.use(connection, kept.id)
         found = store.get(connection, kept.id)
     assert found is not None
     with pytest.raises(UsageError, match="not kept any longer"):
@@ -171,6 +171,6 @@ def test_a_list_that_is_being_taken_up_is_not_dropped(core: CoreHarness) -> None
     kept = put(core, b"telefono\n")
     core.do("UPDATE upload SET expires_at = now() + interval '1 second'")
     with core.engine.begin() as connection:
-        assert store.hold(connection, kept.id)
+        assert store.use(connection, kept.id)
         let_go = dropping.drop_old(core.engine)
     assert (let_go, dropping.drop_old(core.engine), parts(core)) == (0, 0, 1)

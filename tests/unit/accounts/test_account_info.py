@@ -1,4 +1,4 @@
-"""The account's figures: which plan has which, and what is no plan at all."""
+"""Account info: which plan has which value, and what is no plan at all."""
 
 from collections.abc import Callable
 from datetime import date, datetime

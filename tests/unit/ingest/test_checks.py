@@ -73,7 +73,7 @@ def test_a_text_of_which_nothing_is_left_is_rejected() -> None:
     assert one("😀", template="{nombre}") == ("invalid_row", None, "text_empty")
 
 
-def test_strict_text_rejects_what_would_be_spelled_otherwise() -> None:
+def test_strict_text_refuses_what_would_be_spelled_otherwise() -> None:
     assert one("José", strict_text=True) == ("invalid_row", -11, "text_characters")
     assert one("Jose", strict_text=True)[0] == "message"
 

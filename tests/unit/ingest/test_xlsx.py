@@ -54,7 +54,7 @@ def test_rows_are_numbered_as_the_sheet_numbers_them() -> None:
     }
 
 
-def test_an_error_cell_rejects_its_row_when_its_column_is_used() -> None:
+def test_an_error_cell_makes_its_row_invalid_when_its_column_is_used() -> None:
     data = workbook(["telefono", "valor", "otro"], ["1144445555", "#N/A", 1], ["1144445556", "a", "#REF!"])
     assert outcomes(data, VALUE) == {
         2: ("invalid_row", None, "formula_error"),

@@ -1,4 +1,4 @@
-"""A database that is wiped or restored, and a key that is swapped: the provider remembers a life that we do not."""
+"""A database that is wiped or restored, and a key that is swapped: the provider remembers what we do not."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def _taken(run: Run) -> set[str]:
     return {line["idinterno"].upper() for line in run.simulator.ledger() if not line["ignored"]}
 
 
-def end_life(run: Run) -> None:
+def let_go_of_database(run: Run) -> None:
     """Kill every process and let go of the database, so that it can be copied or replaced."""
     run.processes.kill()
     run.runtime.close()
@@ -28,12 +28,12 @@ def post_beyond_a_dump(run: Run, after: int, *, latency: float) -> int:
     if after:
         run.processes.start()
         run.wait_posts(after)
-    end_life(run)
+    let_go_of_database(run)
     run.arena.clone("chaos_dump", template=run.database)
     run.runtime = run.connect()
     run.processes.start()
     run.wait_posts(after + 10)
-    end_life(run)
+    let_go_of_database(run)
     run.pass_time(0.5)
     return campaign
 
@@ -45,13 +45,13 @@ def restore_dump(run: Run) -> None:
 
 
 def wiped(run: Run) -> None:
-    """The database is lost in the middle, and the provider goes on to tell of the former life: it settles nothing."""
+    """The database is lost in the middle. What the provider then tells of its messages settles nothing."""
     run.simulator.set_option(latency=0.15)
     run.load()
     run.processes.start()
     run.wait_posts(8)
     former = run.value("SELECT prefix FROM installation")
-    end_life(run)
+    let_go_of_database(run)
     run.pass_time(0.5)  # what was on the wire is taken, or never will be
     lines = sorted(_taken(run))
     run.former_prefixes.add(former)
@@ -64,17 +64,17 @@ def wiped(run: Run) -> None:
     for number in range(1, 6):
         run.wait_posts(8 + 3 * number)
         now = fecha_digits(run.provider_time())
-        # Campaign and line number are those of the new life's messages; only the prefix tells the lives apart.
+        # Campaign and line number are those of the new database's messages; only the prefix tells them apart.
         run.simulator.inject(*({"idinterno": line, "fecha": now, "text": f"1120000000: {FIXED}"} for line in lines))
-    run.wait(run.finished, "the new life's campaign", 45)
+    run.wait(run.finished, "the new database's campaign", 45)
     told = run.value("SELECT foreign_lines FROM account")
-    run.expect(told >= len(lines) > 500, f"{told} lines of the former life's {len(lines)} showed up in the polls")
+    run.expect(told >= len(lines) > 500, f"{told} lines of the lost database's {len(lines)} showed up in the polls")
     own = {line for line in _taken(run) if not line.startswith(f"M{former}")}
-    run.expect(len(own) == 2000, f"the new life sent {len(own)} lines")
+    run.expect(len(own) == 2000, f"the new database sent {len(own)} lines")
     settled = {
         row.idinterno for row in run.sql("SELECT idinterno FROM message_status WHERE campaign_id = :id", id=campaign)
     }
-    run.expect(settled == own, "a message of the new life carries an idinterno that it did not send")
+    run.expect(settled == own, "a message of the new database carries an idinterno that it did not send")
 
 
 def restored(after: int) -> Callable[[Run], None]:
@@ -92,7 +92,9 @@ def restored(after: int) -> Callable[[Run], None]:
         run.expect(len(unsent) >= 5, f"only {len(unsent)} chunks were never sent")
         run.healed()
         run.processes.start()
-        run.wait(lambda: not sent & _held_chunks(run, campaign).keys(), "results settle what the former life sent", 60)
+        run.wait(
+            lambda: not sent & _held_chunks(run, campaign).keys(), "results settle what went out after the dump", 60
+        )
         run.pass_time(6)  # horizon and probes of a doubt would be over
         run.expect(_held_chunks(run, campaign).keys() == unsent, "what was never sent did not stay held")
         run.expect(run.simulator.stats()["posts"] == posts, "something was POSTed before the operator decided")
