@@ -54,7 +54,8 @@ WITH chosen AS (
                                               AND o.state IN ('due', 'sending') AND o.id <> k.id))
         ORDER BY k.root_no, k.chunk_no LIMIT 1 FOR NO KEY UPDATE OF k SKIP LOCKED
     )
-    RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, resends, messages - resulted - suppressed AS unsettled
+    RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, resends, lease_until,
+              messages - resulted - suppressed AS unsettled
 ), taken AS (
     UPDATE campaign SET turn = :turn, state = 'running', started_at = coalesce(started_at, clock_timestamp())
     WHERE id = (SELECT id FROM chosen) AND EXISTS (SELECT 1 FROM claimed)
@@ -105,8 +106,8 @@ WITH content AS MATERIALIZED (
         OFFSET 0  -- so that each line is looked up once, not once for each column above
     ) l
 ), begun AS (
-    INSERT INTO attempt (chunk_id, attempt, messages, provider_at)
-    SELECT :chunk_id, :attempt, lines, :earliest FROM content WHERE lines > 0
+    INSERT INTO attempt (chunk_id, attempt, messages, provider_at, lease_until)
+    SELECT :chunk_id, :attempt, lines, :earliest, CAST(:lease_until AS timestamptz) FROM content WHERE lines > 0
 ), turned AS (
     UPDATE account SET turn = :turn, rate_free_at = :rate_free_at, retry_at = :retry_at
     WHERE id = :account_id AND (SELECT lines FROM content) > 0
@@ -133,7 +134,7 @@ UPDATE chunk SET state = 'settled', settled_at = clock_timestamp(), lease_until 
 WHERE id = :chunk_id AND state = 'sending' AND attempt = :attempt;
 
 -- name: finish_accepted
--- OK counts for its own attempt alone, also when the lease ran out meanwhile. It wakes the poll, and ends the account's
+-- OK counts for its own attempt alone, also when the lease ran out or the chunk was held meanwhile. It wakes the poll, and ends the account's
 -- backoff and a block by an answer. It ends no block by results, since the provider takes a bulk POST without credit
 -- too, and no block that began after this POST did (one that lies ahead was written before the clock was stepped back).
 -- The account's row is touched only when that changes something.
@@ -142,7 +143,7 @@ WITH moved AS (
            settled_at = CASE WHEN resulted + suppressed = messages THEN clock_timestamp() END,
            accepted_at = clock_timestamp(), lease_until = NULL, doubt_since = NULL, doubt_reason = NULL,
            probe_at = clock_timestamp() + interval '60 seconds', probes = 0
-    WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
+    WHERE id = :chunk_id AND state IN ('sending', 'in_doubt', 'held') AND attempt = :attempt
     RETURNING state, posted_at
 ), ended AS (
     -- A late answer may correct a lost attempt.
@@ -170,9 +171,21 @@ WITH moved AS (
 )
 SELECT state FROM moved;
 
+-- name: take_back_resend
+-- An OK that came after its doubt was split: the lines that are due again were taken, so they are not sent again. What
+-- is claimed already cannot be called back.
+UPDATE chunk c SET state = CASE WHEN c.resulted + c.suppressed = c.messages THEN 'settled' ELSE 'accepted' END,
+       settled_at = CASE WHEN c.resulted + c.suppressed = c.messages THEN clock_timestamp() END,
+       accepted_at = clock_timestamp(), doubt_since = NULL, doubt_reason = NULL,
+       probe_at = clock_timestamp() + interval '60 seconds', probes = 0
+FROM chunk p
+WHERE p.id = :chunk_id AND p.attempt = :attempt AND p.state <> 'sending' AND c.campaign_id = p.campaign_id
+  AND c.parent_no = p.chunk_no AND c.resends = p.resends + 1 AND c.state IN ('due', 'held')
+RETURNING c.chunk_no, c.state;
+
 -- name: finish_undelivered
 -- Back to due on proof that the provider took nothing of this attempt. Absence found meanwhile proves nothing of the
--- next one.
+-- next one. A held chunk stays held: a life of the database that was lost may have sent it. Its attempt says what came.
 WITH moved AS (
     UPDATE chunk SET state = 'due', lease_until = NULL, doubt_since = NULL, doubt_reason = NULL
     WHERE id = :chunk_id AND state IN ('sending', 'in_doubt') AND attempt = :attempt
@@ -959,14 +972,46 @@ RETURNING state;
 
 -- name: hold_unfinished
 -- After a restore nobody knows what was sent since the dump: the operator decides. What was sent may have results, from
--- the campaign's loading on: they settle their messages as always.
-UPDATE chunk k SET state = 'held', lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'restored',
+-- the campaign's loading on: they settle their messages as always. A chunk that has every result is settled.
+UPDATE chunk k SET state = CASE WHEN k.resulted + k.suppressed = k.messages THEN 'settled' ELSE 'held' END,
+       settled_at = CASE WHEN k.resulted + k.suppressed = k.messages THEN clock_timestamp() END,
+       lease_until = NULL, doubt_since = clock_timestamp(), doubt_reason = 'restored',
        first_post_at = coalesce(k.first_post_at,
                                 c.created_at + make_interval(secs => coalesce(a.clock_low_ms, 0) / 1000.0))
 FROM campaign c, account a
 WHERE k.state IN ('due', 'sending', 'in_doubt') AND c.id = k.campaign_id AND a.id = k.account_id
   AND (CAST(:account_id AS bigint) IS NULL OR a.id = CAST(:account_id AS bigint))
-RETURNING k.campaign_id;
+RETURNING k.campaign_id, k.state;
+
+-- name: posts_under_way
+-- POSTs that were begun and whose outcome may still come.
+SELECT count(*)::int FROM attempt WHERE outcome IS NULL AND lease_until > clock_timestamp();
+
+-- name: taken_twice
+-- Lines that the provider answered OK to twice. A line goes into a second POST only by a split, which moves what was
+-- found absent to a child with one resend more: then no POST before the split was accepted, or it was no absence. Lines
+-- that the account was refused for, and rejected ones that are retried, move to children without a resend: their result
+-- says that they were not sent. A line cut off before its POST keeps the count of resends.
+WITH RECURSIVE accepted AS (
+    SELECT k.id, k.chunk_no, k.parent_no, k.resends, t.n, t.lines
+    FROM chunk k CROSS JOIN LATERAL (
+        SELECT count(*) AS n, coalesce(sum(messages), 0) AS lines FROM attempt
+        WHERE chunk_id = k.id AND outcome = 'accepted'
+    ) t
+    WHERE k.campaign_id = :campaign_id
+), above AS (
+    SELECT c.chunk_no, c.lines, p.chunk_no AS before, p.resends AS at, p.parent_no, p.n, p.resends < c.resends AS resent
+    FROM accepted c JOIN accepted p ON p.chunk_no = c.parent_no AND p.resends IN (c.resends, c.resends - 1)
+    WHERE c.n > 0 AND c.resends > 0
+    UNION ALL
+    SELECT a.chunk_no, a.lines, p.chunk_no, p.resends, p.parent_no, p.n, a.resent OR p.resends < a.at
+    FROM above a JOIN accepted p ON p.chunk_no = a.parent_no AND p.resends IN (a.at, a.at - 1)
+    WHERE a.at > 0
+)
+SELECT chunk_no, before, lines::int FROM above WHERE resent AND n > 0
+UNION ALL
+SELECT chunk_no, chunk_no, (lines - lines / n)::int FROM accepted WHERE n > 1
+ORDER BY 1, 2;
 
 -- name: block_by_result
 -- A result line says that credit or contract is over: block, one step for each newer such line. Tells whether the block

@@ -86,11 +86,12 @@ CHUNK_TRANSITIONS = (
     Transition("in_doubt", "held", "no resend is allowed or left, or no evidence came in time"),
     Transition("held", "settled", "every line has its result after all"),
     Transition("held", "split", "the operator says: unsent"),
-    Transition("held", "accepted", "the operator says: sent"),
+    Transition("held", "accepted", "the operator says: sent; or a late OK"),
     Transition("held", "due", "never posted; the operator says: unsent"),
     Transition("in_doubt", "due", "late proof that nothing was delivered"),
     Transition("due", "held", "the database was restored"),
     Transition("sending", "held", "the database was restored"),
+    Transition("due", "accepted", "a late OK for the POST before the resend"),
     Transition("accepted", "settled", "every line has its result, or the result horizon passed"),
 )
 

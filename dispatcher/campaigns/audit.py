@@ -6,13 +6,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, column, func, select, table
 
 from dispatcher.campaigns import lifecycle
+from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
 from schemas import tables
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Rows = messages + invalid, messages = Σ statuses; what was sent is a range while anything is unknown."""
+    """Rows = messages + invalid, messages = Σ statuses; what was sent is a range while anything is unknown.
+
+    `sent_max` counts a line that the provider answered OK to twice as two.
+    """
 
     campaign_id: int
     rows: int
@@ -69,7 +73,14 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
         )
         if not holds
     ]
+    twice = connection.execute(query("taken_twice"), {"campaign_id": campaign_id}).all()
+    complaints += [
+        f"the provider took {row.lines} lines of chunk {row.chunk_no} twice: it answered OK to them in chunk "
+        f"{row.before} too"
+        for row in twice
+    ]
     sent = statuses.get("ok", 0)
+    again = 0 if shown.test else sum(row.lines for row in twice)
     return Audit(
         campaign_id=campaign_id,
         rows=rows,
@@ -78,7 +89,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
         statuses=statuses,
         attempts=attempts,
         sent_min=sent,
-        sent_max=sent + sum(statuses.get(status, 0) for status in _PERHAPS_SENT),
+        sent_max=sent + again + sum(statuses.get(status, 0) for status in _PERHAPS_SENT),
         balanced=not complaints,
         complaints=complaints,
         operator_actions=actions,

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Select, Text, case, cast, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, ScalarSelect, Select, Text, case, cast, exists, func, insert, select, update
 
 from dispatcher.campaigns import lifecycle
 from dispatcher.db.statements import query
@@ -33,6 +33,7 @@ class Doubt:
     state: str
     since: datetime
     reason: str
+    outcome: str  # of its last POST; `in_flight` or `open` while there is none, `none` when nothing was posted
     messages: int
     found: int  # lines that have their result
     absent: int  # lines that the provider, asked after the horizon, did not know
@@ -63,6 +64,7 @@ def _doubts(campaign_id: int) -> Select[*tuple[Any, ...]]:
             chunk.c.state,
             chunk.c.doubt_since.label("since"),
             chunk.c.doubt_reason.label("reason"),
+            func.coalesce(_last_outcome(), "none").label("outcome"),
             chunk.c.messages,
             chunk.c.resulted.label("found"),
             absent.scalar_subquery().label("absent"),
@@ -74,6 +76,18 @@ def _doubts(campaign_id: int) -> Select[*tuple[Any, ...]]:
         )
         .where(chunk.c.campaign_id == campaign_id, chunk.c.state.in_(_DOUBTFUL))
         .order_by(chunk.c.chunk_no)
+    )
+
+
+def _last_outcome() -> ScalarSelect[Any]:
+    """What came of a chunk's last POST: `in_flight` while its lease lasts, `open` when it never came."""
+    chunk, attempt = tables.chunk, tables.attempt
+    flying = case((attempt.c.lease_until > func.clock_timestamp(), "in_flight"), else_="open")
+    return (
+        select(func.coalesce(attempt.c.outcome, flying))
+        .where(attempt.c.chunk_id == chunk.c.id, attempt.c.attempt == chunk.c.attempt)
+        .correlate(chunk)
+        .scalar_subquery()
     )
 
 
@@ -99,12 +113,13 @@ def resolve(engine: Engine, campaign_id: int, chunk_no: int, verdict: Literal["s
     """Decide one doubtful or held chunk: `sent` waits for results, `unsent` sends the lines without a trace again.
 
     Raises:
-        UsageError: the chunk is neither in doubt nor held.
+        UsageError: the chunk is neither in doubt nor held, its POST is still under way, or the provider took it.
     """
 
     def transaction() -> dict[str, Any]:
         with engine.begin() as connection:
             chunk = _doubtful(connection, campaign_id, chunk_no)
+            _require_an_end(chunk, verdict)
             answer = _sent(connection, chunk) if verdict == "sent" else _unsent(connection, chunk)
             record(connection, "resolve", campaign_id, chunk_no, {"as": verdict, **answer})
             return answer
@@ -121,13 +136,26 @@ def _doubtful(connection: Connection, campaign_id: int, chunk_no: int) -> Any:
         root_no = connection.execute(select(chunk.c.root_no).where(is_it)).scalar()
         if root_no is not None:
             _lock_family(connection, campaign_id, root_no, chunk_no)
-        found = connection.execute(select(chunk).where(is_it, chunk.c.state.in_(_DOUBTFUL))).first()
+        with_outcome = select(chunk, _last_outcome().label("outcome"))
+        found = connection.execute(with_outcome.where(is_it, chunk.c.state.in_(_DOUBTFUL))).first()
     if found is None:
         raise UsageError(
             f"Chunk {chunk_no} of campaign {campaign_id} is neither in doubt nor held.",
             hint=f"`dispatcher campaign doubts {campaign_id}` lists the chunks that are.",
         )
     return found
+
+
+def _require_an_end(chunk: Any, verdict: str) -> None:
+    """Refuse a word that the outcome of the chunk's last POST contradicts, or may contradict any moment."""
+    name = f"chunk {chunk.chunk_no} of campaign {chunk.campaign_id}"
+    if chunk.outcome == "in_flight":
+        raise UsageError(
+            f"The POST of {name} is still under way: its outcome is not in yet.",
+            hint="Wait until `dispatcher campaign doubts` shows its outcome, two minutes at most by default.",
+        )
+    if chunk.outcome == "accepted" and verdict == "unsent":
+        raise UsageError(f"The provider answered OK to the POST of {name}, so it was sent.", hint="Resolve it as sent.")
 
 
 def _lock_family(connection: Connection, campaign_id: int, root_no: int, chunk_no: int) -> None:
@@ -143,6 +171,8 @@ def _sent(connection: Connection, chunk: Any) -> dict[str, Any]:
 
 
 def _unsent(connection: Connection, chunk: Any) -> dict[str, Any]:
+    if chunk.resulted + chunk.suppressed == chunk.messages:
+        return _sent(connection, chunk)  # nothing is left to send: it ends here
     if chunk.attempt == 0:
         released = connection.execute(query("release_unposted"), {"chunk_id": chunk.id}).one()
         return {"state": "due", "child": None, "messages": released.messages}
@@ -235,7 +265,14 @@ def restored(engine: Engine) -> dict[str, Any]:
         take_time(connection)
         prefix = connection.execute(drawn).scalar_one()
         connection.execute(update(tables.account).values(stale_at=None, stale_words=None))
-        held = Counter(connection.execute(query("hold_unfinished"), {"account_id": None}).scalars())
+        moved = connection.execute(query("hold_unfinished"), {"account_id": None}).all()
+        held = Counter(row.campaign_id for row in moved if row.state == "held")
+        in_flight = connection.execute(query("posts_under_way")).scalar_one()
         for campaign_id, chunks in held.items():
             record(connection, "restored", campaign_id, None, {"held_chunks": chunks})
-    return {"prefix": prefix, "held_chunks": sum(held.values()), "campaigns": sorted(held)}
+    return {
+        "prefix": prefix,
+        "held_chunks": sum(held.values()),
+        "campaigns": sorted(held),
+        "in_flight": in_flight,
+    }

@@ -57,6 +57,8 @@ def restored(output: Output) -> None:
         answer = operator_actions.restored(runtime.engine)
     output.answer(answer)
     output.say(f"New prefix {answer['prefix']}; {answer['held_chunks']} chunks held.")
+    if answer["in_flight"]:
+        output.say(f"{answer['in_flight']} POSTs were already on their way; their outcome is not in yet.")
     for campaign_id in answer["campaigns"]:
         output.say(f"Decide: dispatcher campaign resolve {campaign_id} --all --as sent|unsent")
 

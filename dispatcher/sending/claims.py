@@ -159,6 +159,7 @@ def _begin_attempt(connection: Connection, settings: Settings, account: Any, adm
             "last_seq": chunk.last_seq,
             "attempt": chunk.attempt,
             "resends": chunk.resends,
+            "lease_until": chunk.lease_until,
             "head": head,
             "checksum": checksum,
             "earliest": admit.earliest,
@@ -186,7 +187,8 @@ def _record_suppressions(connection: Connection, chunk: Any, content: Any) -> No
 def finish_accepted(engine: Engine, claim: Claim) -> str | None:
     """The provider answered OK. Returns the chunk's new state; None when this attempt no longer counts."""
     with single_statement(engine) as connection:
-        return accept(connection, claim)
+        state = accept(connection, claim)
+    return state or _take_back(engine, claim)
 
 
 def accept(connection: Connection, claim: Claim) -> str | None:
@@ -197,6 +199,17 @@ def accept(connection: Connection, claim: Claim) -> str | None:
         {"chunk_id": claim.chunk_id, "attempt": claim.attempt, "account_id": claim.account_id, "trial": claim.trial},
     )
     return str(row.state) if row else None
+
+
+def _take_back(engine: Engine, claim: Claim) -> str | None:
+    """An OK that came after the doubt was decided: what it speaks of and is due again is not sent again."""
+    with engine.begin() as connection:
+        rows = connection.execute(
+            query("take_back_resend"), {"chunk_id": claim.chunk_id, "attempt": claim.attempt}
+        ).all()
+    for row in rows:
+        log.warning("resend_taken_back %s child=%s", claim.label(), row.chunk_no)
+    return str(rows[0].state) if rows else None
 
 
 def finish_undelivered(engine: Engine, claim: Claim, error: ProviderError) -> str | None:

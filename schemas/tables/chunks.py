@@ -106,6 +106,7 @@ attempt = Table(
     Column("messages", Integer, nullable=False),
     Column("claimed_at", Moment, nullable=False, server_default=text("now()")),
     Column("provider_at", Moment, nullable=False),
+    Column("lease_until", Moment, nullable=False),  # no outcome of its own worker comes after it
     Column("finished_at", Moment),
     Column("outcome", Text),
     Column("detail", Text),

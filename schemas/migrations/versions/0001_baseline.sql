@@ -263,6 +263,7 @@ CREATE TABLE attempt (
     messages int NOT NULL,
     claimed_at timestamptz NOT NULL DEFAULT now(),
     provider_at timestamptz NOT NULL,
+    lease_until timestamptz NOT NULL,   -- no outcome of its own worker comes after it
     finished_at timestamptz,
     outcome text CHECK (outcome IN ('accepted', 'not_delivered', 'not_started', 'refused', 'in_doubt', 'lost')),
     detail text,

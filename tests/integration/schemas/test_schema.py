@@ -103,9 +103,11 @@ STRAY = [
     "INSERT INTO campaign_request (idempotency_key, payload_hash, state) VALUES ('k', 'h', 'received')",
     "INSERT INTO campaign_request (idempotency_key, payload_hash, state) VALUES ('', 'h', 'refused')",
     "INSERT INTO campaign_request (idempotency_key, payload_hash, state) VALUES ('k', 'h', 'odd')",
-    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, outcome) SELECT id, 9, 1, now(), 'accepted' FROM chunk",
-    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, finished_at) SELECT id, 9, 1, now(), now() FROM chunk",
-    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at) VALUES (999, 1, 1, now())",
+    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, lease_until, outcome) "
+    "SELECT id, 9, 1, now(), now(), 'accepted' FROM chunk",
+    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, lease_until, finished_at) "
+    "SELECT id, 9, 1, now(), now(), now() FROM chunk",
+    "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, lease_until) VALUES (999, 1, 1, now(), now())",
     "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) VALUES (1, 1, 0, -1)",
     "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) VALUES (1, 1, -13, 1)",
     "INSERT INTO chunk_result (campaign_id, chunk_no, code, n) VALUES (1, 1, 2, 1)",
