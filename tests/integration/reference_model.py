@@ -58,6 +58,8 @@ class Chunk:
     refusals: int = 0  # how often the account was refused for these lines
     traced: int = 0  # the last of its lines that had a result of its own
     goes_last: bool = False  # the campaign's last line, posted after all others have ended
+    parent: int | None = None
+    flying: bool = False  # its last POST has no outcome yet
 
     @property
     def shows_taken(self) -> int:
@@ -117,7 +119,7 @@ class Campaign:
 
     def child(self, parent: Chunk, lines: list[Line], resends: int) -> Chunk:
         """Move lines to a new due chunk."""
-        child = Chunk(self, len(self.chunks) + 1, parent.root, resends=resends)
+        child = Chunk(self, len(self.chunks) + 1, parent.root, resends=resends, parent=parent.number)
         self.chunks.append(child)
         for line in lines:
             line.chunk = child
@@ -173,13 +175,17 @@ class World:
         # A resent line that left a trace meanwhile is not sent again.
         lines = [line for line in chunk.open_lines if not (chunk.resends and line.generation in line.traces)]
         chunk.state = "sending" if lines else "settled"
+        chunk.flying = bool(lines)
         return lines
 
     def answered(self, chunk: Chunk, attempt: int, outcome: str) -> str | None:
-        """A POST's outcome, perhaps late; None when it no longer counts."""
-        doubtful = outcome == "in_doubt"
-        if chunk.attempt != attempt or chunk.state not in (("sending",) if doubtful else ("sending", "in_doubt")):
+        """A POST's outcome, perhaps late; None when it no longer counts. OK counts for a held chunk, too."""
+        if chunk.attempt != attempt:
             return None
+        chunk.flying = False
+        counts = {"in_doubt": ("sending",), "ok": ("sending", "in_doubt", "held")}.get(outcome, ("sending", "in_doubt"))
+        if chunk.state not in counts:
+            return self.take_back(chunk) if outcome == "ok" else None
         chunk.state = {"ok": "accepted", "in_doubt": "in_doubt"}.get(outcome, "due")
         if chunk.state == "due":  # absence found meanwhile proves nothing of the next attempt
             for line in chunk.lines:
@@ -187,9 +193,19 @@ class World:
         chunk.settle_if_done()
         return chunk.state
 
+    def take_back(self, chunk: Chunk) -> str | None:
+        """An OK after the doubt was decided: what is due again, or held, was taken. The state that it comes to."""
+        state = None
+        for child in self.chunks("due", "held"):
+            if child.campaign is chunk.campaign and child.parent == chunk.number and child.resends == chunk.resends + 1:
+                child.state = "accepted"
+                child.settle_if_done()
+                state = child.state
+        return state
+
     def crashed(self, chunk: Chunk) -> None:
         """The lease ran out."""
-        chunk.state = "in_doubt"
+        chunk.state, chunk.flying = "in_doubt", False
         chunk.settle_if_done()
 
     def result(self, line: Line, generation: int, code: int) -> None:
@@ -254,10 +270,13 @@ class World:
     def unsent(self, chunk: Chunk) -> bool:
         """The operator's word is a proof of absence, against which a trace still holds."""
         lines = chunk.open_lines
+        if not lines:  # nothing is left to send: it ends here
+            chunk.state = "settled"
+            return True
         if chunk.attempt == 0:  # held because the account was refused again and again: never posted
             chunk.state, chunk.refusals = "due", 0
             return True
-        if not lines or any(line.generation in line.traces for line in lines):
+        if any(line.generation in line.traces for line in lines):
             return False
         for line in lines:
             line.absent_in.add(chunk.number)
@@ -268,6 +287,7 @@ class World:
         for chunk in list(self.chunks("due", "sending", "in_doubt")):
             chunk.state = "held"
             chunk.campaign.restored_roots.add(chunk.root)
+            chunk.settle_if_done()
 
     def retry(self, campaign: Campaign, code: int) -> int:
         """Rejected lines start over under the next generation."""

@@ -190,7 +190,7 @@ class Machine(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from(OUTCOMES), data=st.data())
     @precondition(lambda self: self.claims)
     def answer(self, outcome: str, data: st.DataObject) -> None:
-        open_ones = [claimed for claimed in self.claims if claimed[1].state in ("sending", "in_doubt")]
+        open_ones = [claimed for claimed in self.claims if claimed[1].state in ("sending", "in_doubt", "held")]
         self._answer(*data.draw(st.sampled_from(open_ones * 3 + self.claims)), outcome)  # perhaps of an earlier attempt
 
     def _answer(self, claim: Claim, chunk: Chunk, outcome: str) -> None:
@@ -206,6 +206,7 @@ class Machine(RuleBasedStateMachine):
                 else CredentialsRefused(words="La apikey es incorrecta.")
             )
             state = claims_module.finish_undelivered(engine, claim, error)
+        self.claims = [each for each in self.claims if each[0] is not claim]  # a worker answers once
         expected = self.world.answered(chunk, claim.attempt, outcome)
         assert state == expected
         if state == "due":  # proof that nothing of this attempt arrived
@@ -325,9 +326,9 @@ class Machine(RuleBasedStateMachine):
                 self.core.engine, chunk.campaign.id, chunk.number, "sent" if verdict == "sent" else "unsent"
             )
         except UsageError:
-            assert verdict == "unsent"
-            assert not self.world.unsent(chunk)
+            assert chunk.flying or (verdict == "unsent" and not self.world.unsent(chunk))
             return
+        assert not chunk.flying
         if verdict == "sent":
             chunk.state = "accepted"
             chunk.settle_if_done()
