@@ -35,7 +35,9 @@ _PREFIXED = {
 }
 
 
-def destinos(written: pl.Series, country: str) -> tuple[pl.Series, dict[str, PhoneProblem]]:
+def destinos(
+    written: pl.Series, country: str, *, area: str | None = None, first_number: bool = False
+) -> tuple[pl.Series, dict[str, PhoneProblem]]:
     """Return the national numbers (null where there is none), and the problem of each string that has one.
 
     `written` has no nulls. For every string the answer is that of `phone.normalise`, only faster.
@@ -48,7 +50,7 @@ def destinos(written: pl.Series, country: str) -> tuple[pl.Series, dict[str, Pho
     column = pl.DataFrame({"written": written, "clean": clean})
     quick = _quick(column.filter(~pl.col("clean"))["written"].unique(), country)
     for raw, number in quick.iter_rows():
-        found = number if number is not None else normalise(raw, country)
+        found = number if number is not None else normalise(raw, country, area=area, first_number=first_number)
         if isinstance(found, PhoneProblem):
             problems[raw] = found
             numbers[raw] = None
