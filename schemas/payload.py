@@ -26,6 +26,10 @@ class CampaignSpec(BaseModel):
     priority: Literal["high", "normal", "low"] = "normal"
     on_doubt: Literal["resend", "hold"] = "resend"
     strict_text: bool = False
+    literal: bool = False
+    keep_words: bool = False
+    area: Annotated[str, StringConstraints(pattern=r"^0?[0-9]{2,4}$")] | None = None
+    first_number: bool = False
     test: bool = False
     require_balance: bool = False
     canary: Annotated[int, Field(ge=1, le=100_000)] | None = None

@@ -78,7 +78,7 @@ def run(
     plan.finish()
     sending, posts = checked.totals.sending, plan.chunks(0).height
     would = estimate.estimate(settings, schedule.begins(now), sending=sending, posts=posts)
-    remarks += schedule.late_start(now)
+    remarks += checked.totals.said() + schedule.late_start(now)
     remarks += estimate.shortfalls(
         account_info.fetch_for_campaign(settings, required=False), sending=sending, ends=would.ends
     )

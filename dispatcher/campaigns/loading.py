@@ -47,6 +47,10 @@ def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
         to_column=spec.to_column,
         id_column=spec.id_column,
         strict_text=spec.strict_text,
+        literal=spec.literal,
+        keep_words=spec.keep_words,
+        area=spec.area,
+        first_number=spec.first_number,
     )
 
 
@@ -95,7 +99,7 @@ def load(
     chunks = plan.chunks(account.id)
     copy_frame(connection, _copy_into(tables.chunk, chunks), chunks)
     _check_account(loaded, settings, spec, info, schedule.begins(now), chunks.height)
-    loaded.warnings += schedule.late_start(now)
+    loaded.warnings += schedule.late_start(now) + loaded.said()
     _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id)
     if upload_id is not None:
         store.keep(connection, settings, upload_id)
@@ -167,7 +171,7 @@ def _copy_batch(copier: Copier, loaded: Loaded, plan: ChunkPlan, batch: Batch) -
         "suppressed",
     )
     copier.put(_copy_into(tables.message, messages), messages)
-    invalid_rows = batch.invalid_rows.select(campaign_id, "line", "raw", "code", "reason", "detail")
+    invalid_rows = batch.invalid_rows.select(campaign_id, "line", "raw", "code", "reason", "detail", "facts")
     copier.put(_copy_into(tables.invalid_row, invalid_rows), invalid_rows)
     loaded.add(batch)
 

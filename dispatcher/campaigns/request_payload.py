@@ -16,6 +16,9 @@ UNSTORABLE = (UsageError, ValueError, TypeError, RecursionError, OSError)
 """What says that a payload can never be stored as it is."""
 
 
+_LATER_FIELDS = ("html", "literal", "keep_words", "area", "first_number")
+
+
 def key_of(raw: Any) -> str:
     """The idempotency key of something that need not be a payload; empty when it has none that can be stored."""
     given = raw.get("idempotency_key") if isinstance(raw, dict) else None
@@ -50,7 +53,7 @@ def payload_hash(payload: CampaignPayload) -> str:
     Under which upload_id a list came does not count, its bytes do: they are compared by their own hash.
     """
     # Fields that later versions added do not count while nobody sets them: stored hashes stay valid.
-    later = {"html"} if payload.html is None else set()
+    later = {name for name in _LATER_FIELDS if getattr(payload, name) in (None, False)}
     return hashlib.sha256(_sorted_json(payload.model_dump(exclude={"upload_id", *later}))).hexdigest()
 
 

@@ -28,9 +28,15 @@ from schemas.payload import CampaignSpec
 
 @click.command()
 @click.argument("file")
-@click.option("--template", required=True, help="The text, with columns in braces: 'Hola {nombre}'. {{ }} are literal.")
+@click.option("--template", required=True, help="The text, with columns in braces: 'Hola {nombre}'.")
 @click.option("--name", help="What to call it; the file's name otherwise.")
-@click.option("--to-column", help="The number's column; else the first of telefono, celular, destino, phone, tos.")
+@click.option(
+    "--to-column",
+    help="The number's column, or several (celular,telefono): the first valid number counts. Without it, the first of"
+    " telefono, celular, destino, phone, tos, or a heading like 'Nº Celular'.",
+)
+@click.option("--area", help="The area code that local numbers belong to: with 11, '15 4444-5555' is 1144445555.")
+@click.option("--first-number", is_flag=True, help="Take the first good number of a cell that holds several.")
 @click.option("--id-column", help="A column of your own ids, shown as external_id in the results.")
 @click.option("--start", help='When to begin: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
 @click.option("--expires", help="When to give up on what was not sent; same forms as --start.")
@@ -43,6 +49,10 @@ from schemas.payload import CampaignSpec
     help="When an answer was lost and the provider provably has no trace of a line: send it again, or hold it.",
 )
 @click.option("--strict-text", is_flag=True, help="Leave out texts with accents and the like instead of adapting them.")
+@click.option("--keep-words", is_flag=True, help="Send NULL, nan, N/A and the like; else they are empty fields.")
+@click.option(
+    "--literal", is_flag=True, help="Send %nombre%, [nombre] and the like as text, though a column is so named."
+)
 @click.option("--test", is_flag=True, help="The provider validates and sends nothing (TEST=1).")
 @click.option(
     "--html",
@@ -68,6 +78,15 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
 
     Good rows become messages. An invalid row is left out and kept with its line, the reason and what to do. A file
     that is not a table, lacks a column or is empty changes nothing.
+
+    In the template, {{ and }} are literal braces. A placeholder may have filters and a default:
+
+    \b
+    {saldo:money}      $ 1.234,50, however the list writes it
+    {vence:date}       31/12/2026
+    {nombre:title}     JUAN PEREZ becomes Juan Perez
+    {nombre:20}        at most 20 characters, cut at a word
+    {nombre|cliente}   what stands there when the field is empty; also {nombre:title:20|cliente}
 
     \b
     dispatcher campaign create clientes.xlsx --template 'Hola {nombre}, su saldo es ${saldo}. Empresa SA' \\

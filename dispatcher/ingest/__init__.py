@@ -13,13 +13,13 @@ from collections.abc import Iterator
 
 from dispatcher.errors import UsageError
 from dispatcher.ingest.files import Source, from_recipients, open_source
+from dispatcher.ingest.options import IngestOptions
 from dispatcher.ingest.validate import (
     INVALID_ROWS,
     MESSAGES,
     UNFIT,
     Batch,
     Checker,
-    IngestOptions,
     LeftOut,
     batches,
     nobody,

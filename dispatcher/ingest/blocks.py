@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
+
+from dispatcher.domain import reasons
 
 RAW_LIMIT = 2_000
 """Characters of an invalid row that are kept."""
 
 
 class InvalidRow(NamedTuple):
-    """A row that cannot become a message: its line, its content, and why."""
+    """A row that cannot become a message: its line, its content, and why.
+
+    Attributes:
+        facts: what the sentence in `detail` says, as JSON.
+    """
 
     line: int
     raw: str
     code: int | None
     reason: str
     detail: str
+    facts: str = "{}"
+
+
+def invalid(line: int, raw: str, reason: str, facts: Mapping[str, Any]) -> InvalidRow:
+    """Make an invalid row of a reason that `reasons` words."""
+    kept = shown(json.dumps(facts, ensure_ascii=False))
+    return InvalidRow(line, shown(raw), reasons.code(reason), reason, shown(reasons.say(reason, facts)), kept)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ invalid_row = Table(
     Column("code", SmallInteger),
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default="{}"),
     CheckConstraint(GUIDE_CODE),
 )
 """Rows of the list that could not become a message, each with its line and why."""

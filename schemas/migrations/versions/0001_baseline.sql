@@ -236,8 +236,9 @@ CREATE TABLE invalid_row (
     line bigint NOT NULL,
     raw text NOT NULL,
     code smallint CHECK (code BETWEEN -12 AND 1 OR code IN (-14, -99)),
-    reason text NOT NULL,
-    detail text NOT NULL,
+    reason text NOT NULL,               -- a slug
+    detail text NOT NULL,               -- in words
+    facts jsonb NOT NULL DEFAULT '{}',  -- what the words say: column, value, limit
     PRIMARY KEY (campaign_id, line)
 );
 

@@ -1,0 +1,102 @@
+"""What a cell says when it says nothing: errors of spreadsheets, and words of programs for an empty field."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import openpyxl
+import polars as pl
+import pytest
+
+from dispatcher.ingest import Source, from_recipients, open_source
+from tests.unit.ingest.lists import batches, outcomes
+
+TEXT = "Hola {nombre}, saldo ${saldo}."
+NUMBER = "1144445555"
+Make = Callable[[list[dict[str, str]]], Source]
+
+
+def csv_list(rows: list[dict[str, str]]) -> Source:
+    lines = [";".join(rows[0]), *(";".join(row.values()) for row in rows)]
+    return open_source(io.BytesIO("\n".join(lines).encode()))
+
+
+def jsonl_list(rows: list[dict[str, str]]) -> Source:
+    return open_source(io.BytesIO("\n".join(json.dumps(row) for row in rows).encode()))
+
+
+def xlsx_list(rows: list[dict[str, str]]) -> Source:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(list(rows[0]))
+    for row in rows:
+        sheet.append(list(row.values()))
+    data = io.BytesIO()
+    book.save(data)
+    return open_source(data)
+
+
+def inline_list(rows: list[dict[str, str]]) -> Source:
+    return from_recipients([dict(row) for row in rows])
+
+
+every_format = pytest.mark.parametrize("make", [csv_list, xlsx_list, jsonl_list, inline_list])
+
+ERRORS = (
+    *("#N/D", "#N/A", "#¡REF!", "#REF!", "#DIV/0!", "#¡DIV/0!", "#¿NOMBRE?", "#NAME?", "#¡VALOR!", "#VALUE!", "#¡NUM!"),
+    *("#¡NULO!", "########", "#n/a", "Err:502"),
+)
+WORDS = ("NULL", "nan", "NaN", "None", "undefined", "N/A", "\\N", "(null)", "-")
+
+
+def row(**values: str) -> dict[str, str]:
+    return {"telefono": NUMBER, "nombre": "Ana", "saldo": "10", "nota": "x"} | values
+
+
+@every_format
+@pytest.mark.parametrize("column", ["nombre", "saldo"])
+def test_a_formula_error_is_never_sent(make: Make, column: str) -> None:
+    rows = [row(telefono=f"11{44440000 + n}") | {column: shown} for n, shown in enumerate(ERRORS)]
+    assert [end[2] for end in outcomes(make(rows), TEXT).values()] == ["formula_error"] * len(ERRORS)
+
+
+@every_format
+def test_a_formula_error_in_the_number_is_called_so(make: Make) -> None:
+    rows = [row(telefono=shown) for shown in ERRORS]
+    assert [end[2] for end in outcomes(make(rows), TEXT).values()] == ["formula_error"] * len(ERRORS)
+
+
+@every_format
+def test_a_formula_error_that_nobody_needs_does_no_harm(make: Make) -> None:
+    assert [end[0] for end in outcomes(make([row(nota="#N/D")]), TEXT).values()] == ["message"]
+
+
+@every_format
+def test_a_word_for_nothing_is_an_empty_field(make: Make) -> None:
+    rows = [row(telefono=f"11{44440000 + n}", nombre=word) for n, word in enumerate(WORDS)]
+    found = pl.concat([batch.invalid_rows for batch in batches(make(rows), TEXT)])
+    assert found["reason"].to_list() == ["field_empty"] * len(WORDS)
+    for word, detail, facts in zip(WORDS, found["detail"], found["facts"], strict=True):
+        assert "'nombre'" in detail
+        assert json.loads(facts) == {"columns": ["nombre"], "words": [word]}
+
+
+@every_format
+def test_a_word_in_the_place_of_the_number_is_an_empty_number(make: Make) -> None:
+    found = outcomes(make([row(telefono=word) for word in WORDS]), TEXT)
+    assert [end[2] for end in found.values()] == ["number_empty"] * len(WORDS)
+
+
+@every_format
+def test_words_are_sent_as_they_are_by_who_means_them(make: Make) -> None:
+    (end,) = outcomes(make([row(nombre="None")]), TEXT, keep_words=True).values()
+    assert end == ("message", NUMBER, "Hola None, saldo $10.")
+
+
+@every_format
+def test_a_word_within_a_value_is_only_a_word(make: Make) -> None:
+    (end,) = outcomes(make([row(nombre="Nan-Su Null")]), TEXT).values()
+    assert end == ("message", NUMBER, "Hola Nan-Su Null, saldo $10.")
