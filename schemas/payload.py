@@ -12,12 +12,17 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 class CampaignSpec(BaseModel):
     """What a campaign says and when, without its recipients. Dates are text: `dispatcher.domain.window` reads them.
 
+    `append_to` is an open campaign that the list is added to, with the campaign's template. `again` says that a list
+    may repeat another campaign, `refuse_repeats` that it must not.
     `html` is the content behind the link that the template has a mark for (guide, HTML): the same for all recipients.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    template: Text
+    template: Text = ""
+    append_to: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    again: bool = False
+    refuse_repeats: bool = False
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
     to_column: str | None = None
     id_column: str | None = None
@@ -35,6 +40,12 @@ class CampaignSpec(BaseModel):
     canary: Annotated[int, Field(ge=1, le=100_000)] | None = None
     max_reject_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _has_template(self) -> Self:
+        if not self.template and self.append_to is None:
+            raise ValueError("template is required")
+        return self
 
 
 class CampaignPayload(CampaignSpec):

@@ -87,23 +87,13 @@ def _write(
     if kind == "xlsx":
         assert path is not None
         return _write_xlsx(engine, select, columns, path, title)
-    with _target(path) as stream:
+    with target(path) as stream:
         if kind == "csv":
             return _copy_csv(engine, select, stream)
         # The text format of COPY would double the backslashes of JSON: CSV with unusual quotes leaves them alone.
         lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(select)
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
         return _copy(engine, statement, stream)
-
-
-def write_invalid_rows(engine: Engine, campaign_id: int, folder: Path) -> Path:
-    """Write a campaign's invalid rows as CSV (line, code, reason, detail, raw). Returns the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"campaign-{campaign_id}-invalid.csv"
-    select = _rows("invalid_row", ("line", "code", "reason", "detail", "raw"), campaign_id, "line", raw=False)
-    with _target(path) as stream:
-        _copy_csv(engine, select, stream)
-    return path
 
 
 def write_audit(found: Audit, path: Path) -> int:
@@ -119,7 +109,7 @@ def write_audit(found: Audit, path: Path) -> int:
         "complaint": dict(enumerate(found.complaints, start=1)),
     }
     rows = [(found.campaign_id, name, item, value) for name, items in sections.items() for item, value in items.items()]
-    with _target(path) as stream:
+    with target(path) as stream:
         lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
         csv.writer(lines).writerows([("campaign_id", "section", "item", "value"), *rows])
         lines.detach()
@@ -147,7 +137,7 @@ def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
 def _write_xlsx(engine: Engine, select: sql.Composed, columns: tuple[str, ...], path: Path, title: str) -> int:
     """Stream into a write-only workbook. A sheet holds a million rows, so there may be several."""
     # The file first: a path that cannot be written fails before the work, not after it.
-    with _target(path) as stream:
+    with target(path) as stream:
         import openpyxl  # takes a tenth of a second, and most commands do not need it
 
         book = openpyxl.Workbook(write_only=True)
@@ -178,7 +168,7 @@ def _plain(cell: Any) -> Any:
 
 
 @contextmanager
-def _target(path: Path | None) -> Iterator[BinaryIO]:
+def target(path: Path | None) -> Iterator[BinaryIO]:
     """Stdout, or a file that appears complete or not at all."""
     if path is None:
         yield sys.stdout.buffer

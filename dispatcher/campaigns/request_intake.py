@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Text, and_, cast, func, literal, null
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from dispatcher.accounts import account_info, binding
-from dispatcher.campaigns import request_lease, request_list
+from dispatcher.campaigns import appending, request_lease, request_list
 from dispatcher.campaigns.request_lease import Lease, LeaseLost
 from dispatcher.campaigns.request_payload import (
     UNSTORABLE,
@@ -30,7 +30,7 @@ from dispatcher.campaigns.request_payload import (
 from dispatcher.config import Settings
 from dispatcher.db import outage
 from dispatcher.db.outage import storable
-from dispatcher.errors import UsageError
+from dispatcher.errors import ListRefused, UsageError
 from dispatcher.home import spool
 from dispatcher.uploads import reading, store
 from dispatcher.uploads.store import Upload
@@ -245,7 +245,7 @@ def _alone(engine: Engine, key: str, work: Callable[[Lease], T]) -> T | int | No
             return work(lease)
     except request_list.Awaited:
         lease.give_up(counts=False)
-    except (UsageError, ValidationError, RecursionError) as error:
+    except (UsageError, ListRefused, ValidationError, RecursionError) as error:
         _end(engine, lease, "refused", explain(error))
     except LeaseLost as error:
         log.warning("request_lost key=%s why=%s", key, error)
@@ -279,7 +279,10 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
     else:
         source = _stored_list(engine, settings, upload_id)
     with source, engine.connect() as connection:
-        loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id)
+        if spec.append_to is None:
+            loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id)
+        else:
+            loaded = appending.append(connection, settings, spec, source, info=info)
         # From here on the request's row is locked: a process that stands still now must not keep it from others for
         # long.
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout TO DEFAULT")

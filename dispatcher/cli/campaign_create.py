@@ -1,5 +1,6 @@
 """`dispatcher campaign create`: a file becomes a campaign, or with --dry-run a look at what it would be."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from dispatcher import config
 from dispatcher.accounts import account_info
+from dispatcher.accounts.account_info import AccountInfo
+from dispatcher.campaigns import appending, invalid_file, loading
 from dispatcher.campaigns import dry_run as dry_run_module
-from dispatcher.campaigns import export, loading
+from dispatcher.campaigns.loading import Loaded, NothingToSend
+from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.campaigns.totals import Totals
 from dispatcher.cli import ops_loader
 from dispatcher.cli.arguments import read_html
@@ -28,7 +32,14 @@ from schemas.payload import CampaignSpec
 
 @click.command()
 @click.argument("file")
-@click.option("--template", required=True, help="The text, with columns in braces: 'Hola {nombre}'.")
+@click.option("--template", default="", help="The text, with columns in braces: 'Hola {nombre}'.")
+@click.option(
+    "--append-to",
+    type=click.IntRange(min=1),
+    help="Add the list to this open campaign, with its template. Who has a message in it gets no other.",
+)
+@click.option("--again", is_flag=True, help="The list repeats an earlier campaign, and is meant to.")
+@click.option("--refuse-repeats", is_flag=True, help="Refuse a list that repeats an earlier campaign (exit 1).")
 @click.option("--name", help="What to call it; the file's name otherwise.")
 @click.option(
     "--to-column",
@@ -92,11 +103,14 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
     dispatcher campaign create clientes.xlsx --template 'Hola {nombre}, su saldo es ${saldo}. Empresa SA' \\
         --start '2026-12-01 09:00:00'
     """
+    if not fields["template"]:
+        del fields["template"]
     try:
         spec = CampaignSpec(**fields, html=read_html(html_file))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
+        where = f"--{str(first['loc'][0]).replace('_', '-')}: " if first["loc"] else ""
+        raise UsageError(f"{where}{first['msg'].removeprefix('Value error, ')}") from None
     with open_source(file, spool=spool(config.load().home)) as source:
         if dry_run:
             _dry_run(output, spec, source)
@@ -107,9 +121,12 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
 def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
     with session(may_create=True) as runtime:
         info = account_info.fetch_for_campaign(runtime.settings, required=spec.require_balance)
-        with _progress(output, source) as advance, runtime.engine.begin() as connection:
-            loaded = loading.load(connection, runtime.settings, spec, source, advance, info)
-        invalid_rows = _write_invalid_rows(output, runtime, loaded.campaign_id) if loaded.invalid else None
+        try:
+            loaded = _load(output, runtime, spec, source, info)
+        except NothingToSend as nothing:
+            _write_refused(output, runtime, source, nothing)
+            raise
+        invalid_rows = _write_invalid_rows(output, runtime, loaded) if loaded.invalid else None
         with runtime.engine.connect() as connection:
             unseen = workers_seen.complaint(connection)
     output.answer(
@@ -118,6 +135,7 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
             **loaded.totals_json(),
             "invalid_file": str(invalid_rows) if invalid_rows else None,
             "warnings": loaded.warnings,
+            "repeats": [each.as_json() for each in loaded.repeats],
             "workers_seen": unseen is None,
         }
     )
@@ -127,19 +145,45 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
     _say_load(output, loaded)
     if invalid_rows:
         output.say(f"Each invalid row with its reason: {invalid_rows}")
-    if not loaded.messages:
-        output.note("No row was good: nothing will be sent.")
-    elif unseen:
+        number = loaded.campaign_id
+        output.say(f"Correct them there, then: dispatcher campaign create {invalid_rows} --append-to {number}")
+    if unseen:
         output.note(unseen)
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
-    if loaded.messages and spec.start is None:
+    if spec.start is None:
         ops_loader.hint()
 
 
-def _write_invalid_rows(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:
+def _load(output: Output, runtime: Runtime, spec: CampaignSpec, source: Source, info: AccountInfo | None) -> Loaded:
+    """Load the list. In a terminal, a list that repeats a campaign is loaded only when the person says so."""
+    ask = not output.as_json and not spec.refuse_repeats and sys.stdin.isatty() and sys.stderr.isatty()
+    try:
+        with _progress(output, source) as advance, runtime.engine.begin() as connection:
+            if spec.append_to is not None:
+                return appending.append(connection, runtime.settings, spec, source, advance, info)
+            return loading.load(connection, runtime.settings, spec, source, advance, info, ask=ask)
+    except RepeatFound as repeat:
+        if not ask or not click.confirm(f"{repeat} Send it once more?", err=True):
+            raise
+    return _load(output, runtime, spec.model_copy(update={"again": True}), source, info)
+
+
+def _write_refused(output: Output, runtime: Runtime, source: Source, nothing: NothingToSend) -> None:
+    """Give the rows back of a list of which none is good."""
+    folder = runtime.settings.home / "invalid"
+    try:
+        path = invalid_file.write_refused(source, nothing.invalid_rows, folder)
+    except OSError as error:
+        output.note(f"The invalid rows cannot be written to a file: {error.filename}: {error.strerror}")
+    else:
+        nothing.hint = f"Correct the rows in {path}: each has its reason."
+
+
+def _write_invalid_rows(output: Output, runtime: Runtime, loaded: Loaded) -> Path | None:
     """The file of invalid rows. The campaign exists already: a full disk must not make anybody create it again."""
     try:
-        return export.write_invalid_rows(runtime.engine, campaign_id, runtime.settings.home / "invalid")
+        folder = runtime.settings.home / "invalid"
+        return invalid_file.write(runtime.engine, loaded.campaign_id, folder, list_no=loaded.list_no)
     except OSError as error:
         output.note(f"The invalid rows are in the database, but not in a file: {error.filename}: {error.strerror}")
         return None

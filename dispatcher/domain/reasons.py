@@ -18,6 +18,9 @@ class Wording(NamedTuple):
     what_to_do: str
 
 
+DUPLICATE = r"^[0-9]+ is already in |^[0-9]+ ya est[aá] en "
+"""How the wording of a duplicate begins, in every language that it is written in."""
+
 REASONS = {
     "duplicate": Wording(None, "{number} is already in {where}", "only the first row of a number is sent"),
     "field_empty": Wording(-99, "column {columns} is empty and the template needs it", "fill it in"),

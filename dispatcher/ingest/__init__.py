@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 from dispatcher.errors import UsageError
 from dispatcher.ingest.files import Source, from_recipients, open_source
+from dispatcher.ingest.numbers import Recipients
 from dispatcher.ingest.options import IngestOptions
 from dispatcher.ingest.validate import (
+    INVALID_COLUMNS,
     INVALID_ROWS,
     MESSAGES,
     UNFIT,
@@ -26,11 +28,13 @@ from dispatcher.ingest.validate import (
 )
 
 __all__ = [
+    "INVALID_COLUMNS",
     "INVALID_ROWS",
     "MESSAGES",
     "UNFIT",
     "Batch",
     "IngestOptions",
+    "Recipients",
     "Source",
     "from_recipients",
     "ingest",
@@ -41,12 +45,18 @@ BATCH_ROWS = 50_000
 
 
 def ingest(
-    source: Source, options: IngestOptions, left_out: LeftOut = nobody, *, batch_rows: int = BATCH_ROWS
+    source: Source,
+    options: IngestOptions,
+    left_out: LeftOut = nobody,
+    *,
+    batch_rows: int = BATCH_ROWS,
+    recipients: Recipients | None = None,
 ) -> Iterator[Batch]:
     """Check all rows of `source`, `batch_rows` at most at a time; may be called again for another pass.
 
     `left_out` says which numbers of a column get nothing, and why. Their rows become suppressed messages, even when
-    something else in the row is wrong.
+    something else in the row is wrong. `recipients` are the numbers that have a message already; those of the list join
+    them.
 
     A problem with the template, the options or the headings raises UsageError here, before a row is read. A list
     without rows, and an XLSX file that is damaged further down, raise it from the iterator.
@@ -55,5 +65,5 @@ def ingest(
         raise ValueError("batch_rows must be at least 1")
     if not source.table.columns:
         raise UsageError(f"{source.name} is empty", hint="give at least one recipient")
-    checker = Checker(source.table.columns, options, left_out)
+    checker = Checker(source.table.columns, options, left_out, recipients)
     return batches(source.table.blocks(checker.wanted, batch_rows), checker, source.name)

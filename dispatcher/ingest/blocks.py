@@ -11,7 +11,7 @@ import polars as pl
 
 from dispatcher.domain import reasons
 
-RAW_LIMIT = 2_000
+RAW_LIMIT = 20_000
 """Characters of an invalid row that are kept."""
 
 
@@ -68,6 +68,15 @@ class Table(Protocol):
 def column(position: int) -> str:
     """Return the name that the column at `position` has in a block."""
     return f"c{position}"
+
+
+def written(values: Sequence[str]) -> str:
+    """Return values as one line of CSV with `;`: the raw form of a row that has none of its own."""
+    return ";".join(f'"{value.replace(chr(34), chr(34) * 2)}"' if _needs_quotes(value) else value for value in values)
+
+
+def _needs_quotes(value: str) -> bool:
+    return any(char in value for char in ';"\r\n')
 
 
 def schema(wanted: Sequence[int]) -> dict[str, type[pl.DataType]]:

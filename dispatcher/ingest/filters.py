@@ -69,7 +69,7 @@ def money(values: pl.Series) -> pl.Series:
     A point before three digits divides thousands, as people in Argentina write; a single comma before three digits
     (`1,234`) can be either, and is not read.
     """
-    frame = values.to_frame("value").select(number=pl.col("value").str.strip_chars("$- \u00a0\t"), value="value")
+    frame = values.to_frame("value").select(number=pl.col("value").str.strip_chars("'$- \u00a0\t"), value="value")
     frame = frame.with_columns(
         minus=pl.col("value").str.count_matches("-", literal=True),
         # Most values are a plain number already, and need no more than the look that says so.
@@ -131,7 +131,7 @@ _COMPACT = re.compile(r"((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})")
 def date(values: pl.Series) -> pl.Series:
     """Write days as `31/12/2026`, whether they are 2026-12-31, 31-12-26, 20261231 or have a time behind them."""
     distinct = values.unique()
-    shown = pl.Series([_day(value.strip()[:60]) for value in distinct], dtype=pl.String)
+    shown = pl.Series([_day(value.strip().removeprefix("'")[:60]) for value in distinct], dtype=pl.String)
     return values.replace_strict(distinct, shown, return_dtype=pl.String)
 
 

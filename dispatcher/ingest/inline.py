@@ -100,4 +100,4 @@ def keys_of(rows: Iterable[object]) -> list[str]:
 
 
 def _written(recipient: Mapping[str, object]) -> str:
-    return "; ".join(f"{key}={value}" for key, value in recipient.items())
+    return json.dumps(recipient, ensure_ascii=False, default=str)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
+from itertools import islice
 
 import polars as pl
 from pyroaring import BitMap64
@@ -81,6 +83,24 @@ class Recipients:
     def __init__(self) -> None:
         """Start empty."""
         self._seen = BitMap64()
+        self.elsewhere = "an earlier row"
+        """Where a number was before that this list has once."""
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def know(self, numbers: Iterable[str]) -> None:
+        """Remember numbers that came from elsewhere."""
+        self._seen |= BitMap64(array("Q", map(int, numbers)))
+
+    def count(self, numbers: Iterable[str]) -> int:
+        """Return how many of some numbers are known."""
+        return sum(int(number) in self._seen for number in numbers)
+
+    def sample(self, most: int) -> list[str]:
+        """Return at most so many of the numbers, evenly over all of them, as national digits."""
+        step = max(1, len(self._seen) // most)
+        return [str(number) for number in islice(self._seen, 0, None, step)][:most]
 
     def repeated(self, destino: pl.Series) -> pl.Series:
         """Tell for each number whether it was in this batch or an earlier one before, and remember it."""

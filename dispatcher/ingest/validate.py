@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from dispatcher.domain import sms_text
+from dispatcher.domain import reasons, sms_text
 from dispatcher.domain.phone import COUNTRIES
 from dispatcher.errors import UsageError
 from dispatcher.ingest import columns as headings
@@ -79,7 +79,13 @@ class Batch:
 class Checker:
     """Checks the rows of one list; it remembers the recipients that it has seen."""
 
-    def __init__(self, columns: Sequence[str], options: IngestOptions, left_out: LeftOut = nobody) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        options: IngestOptions,
+        left_out: LeftOut = nobody,
+        recipients: Recipients | None = None,
+    ) -> None:
         """Find the columns; UsageError when the template or the options do not fit them."""
         if options.country not in COUNTRIES:
             raise UsageError(f"unknown country {options.country!r}", hint=f"use one of {', '.join(COUNTRIES)}")
@@ -91,21 +97,23 @@ class Checker:
         )
         self._fields = Fields(template.bind(columns, literal=options.literal), keep_words=options.keep_words)
         self._renderer = Renderer(self._fields.parts, strict=options.strict_text)
-        self._recipients = Recipients()
+        self._recipients = Recipients() if recipients is None else recipients
+        self._known = _known_rows(columns)
         self._left_out = left_out
 
     @property
     def wanted(self) -> list[int]:
         """The positions of the columns that take part."""
         ids = set() if self._id is None else {self._id}
-        return sorted(self._numbers.positions | ids | self._fields.positions)
+        known = set() if self._known is None else {self._known}
+        return sorted(self._numbers.positions | ids | known | self._fields.positions)
 
     def check(self, block: Block) -> Batch:
         """Check the rows of one block, after those of all earlier blocks."""
         invalid_rows = list(block.invalid_rows)
         remarks: Counter[Remark] = Counter()
         frame = self._numbers.read(block.frame, invalid_rows, remarks)
-        frame = self._first_of_each(frame, invalid_rows)
+        frame = self._first_of_each(self._without_known(frame, invalid_rows), invalid_rows)
         frame = frame.with_columns(suppressed=self._left_out(frame["destino"]))
         if frame["suppressed"].null_count() == frame.height:
             frame = self._with_texts(frame, invalid_rows, remarks)
@@ -132,6 +140,15 @@ class Checker:
             remarks=remarks,
         )
 
+    def _without_known(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
+        """Leave out what a file of invalid rows calls a duplicate: its number has a message already."""
+        if self._known is None:
+            return frame
+        known = frame[column(self._known)].fill_null("").str.contains(reasons.DUPLICATE)
+        for line, raw, destino in frame.filter(known).select("line", "raw", "destino").iter_rows():
+            invalid_rows.append(invalid(line, raw, "duplicate", {"number": destino, "where": "the list it came from"}))
+        return frame.filter(~known)
+
     def _first_of_each(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         repeated = self._recipients.repeated(frame["destino"])
         if not repeated.any():
@@ -140,7 +157,7 @@ class Checker:
         before = first.select("destino", pl.col("line").alias("first"))
         again = frame.filter(repeated).join(before, on="destino", how="left", maintain_order="left")
         for line, raw, destino, earlier in again.select("line", "raw", "destino", "first").iter_rows():
-            where = "an earlier row" if earlier is None else f"line {earlier}"
+            where = self._recipients.elsewhere if earlier is None else f"line {earlier}"
             invalid_rows.append(invalid(line, raw, "duplicate", {"number": destino, "where": where}))
         return first
 
@@ -175,6 +192,16 @@ class Checker:
         for line, raw, value in frame.filter(bad).select("line", "raw", "texto").iter_rows():
             invalid_rows.append(_text_problem(line, raw, value))
         return frame.filter(~bad)
+
+
+def _known_rows(columns: Sequence[str]) -> int | None:
+    """Return the position of the reason in a file of invalid rows that comes back; None for any other list."""
+    found = {headings.fold(name): at for at, name in enumerate(columns)}
+    return found["motivo"] if all(name in found for name in INVALID_COLUMNS) else None
+
+
+INVALID_COLUMNS = ("motivo", "que_hacer", "linea")
+"""What a file of invalid rows has behind the columns of its list: why, what to do, the line of the list."""
 
 
 def _text_problem(line: int, raw: str, texto: str) -> InvalidRow:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from dispatcher.errors import UsageError
-from dispatcher.ingest.blocks import Block
+from dispatcher.ingest.blocks import Block, written
 from dispatcher.ingest.inline import Collector
 from dispatcher.ingest.values import shown_value
 
@@ -55,7 +55,7 @@ class XlsxTable:
 
     def _take(self, collector: Collector, number: int, values: Sequence[object], wanted: Sequence[int]) -> None:
         picked = [values[at] if at < len(values) else None for at in wanted]
-        raw = "; ".join(map(_text, values))
+        raw = written([_text(value) for value in values])
         for at, value in zip(wanted, picked, strict=True):
             if isinstance(value, str) and value in _ERRORS:
                 detail = f"column {self.columns[at]!r} shows {value}: correct the formula and save again"

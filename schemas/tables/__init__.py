@@ -6,7 +6,7 @@ and indexes included. Functions and views are in the migrations alone.
 
 from schemas.tables.accounts import account, balance, installation
 from schemas.tables.base import Moment, metadata
-from schemas.tables.campaigns import campaign, campaign_request, invalid_row, left_out, message
+from schemas.tables.campaigns import campaign, campaign_list, campaign_request, invalid_row, left_out, message
 from schemas.tables.chunks import absence, attempt, chunk, chunk_result
 from schemas.tables.operations import heartbeat, migration_state, operator_action
 from schemas.tables.replies import reply
@@ -22,6 +22,7 @@ __all__ = [
     "attempt",
     "balance",
     "campaign",
+    "campaign_list",
     "campaign_request",
     "chunk",
     "chunk_result",

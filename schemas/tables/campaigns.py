@@ -92,10 +92,28 @@ message = Table(
     postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.4},
 )
 
+campaign_list = Table(
+    "campaign_list",
+    metadata,
+    Column("campaign_id", BigInteger, ForeignKey("campaign.id"), primary_key=True),
+    Column("list_no", SmallInteger, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("columns", JSONB, nullable=False),  # the headings, in order
+    Column("separator", Text),  # of a CSV
+    Column("options", JSONB, nullable=False),  # how its rows were read
+    Column("fingerprint", Text),  # equal for lists that say the same to the same numbers
+    Column("loaded_at", Moment, nullable=False, server_default=text("now()")),
+    CheckConstraint("list_no > 0"),
+    Index("campaign_list_fingerprint", "fingerprint"),
+)
+"""The lists of a campaign: the one that it was made from, and those that were appended."""
+
 invalid_row = Table(
     "invalid_row",
     metadata,
     Column("campaign_id", BigInteger, ForeignKey("campaign.id"), primary_key=True),
+    Column("list_no", SmallInteger, primary_key=True, server_default=text("1")),
     Column("line", BigInteger, primary_key=True),
     Column("raw", Text, nullable=False),
     Column("code", SmallInteger),

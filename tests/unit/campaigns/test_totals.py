@@ -9,7 +9,7 @@ from dispatcher.ingest import INVALID_ROWS, MESSAGES, Batch
 def batch(suppressed: list[str | None], reasons: list[str]) -> Batch:
     messages = pl.DataFrame({"suppressed": suppressed}, schema={"suppressed": pl.String})
     missing = [pl.lit(None, kind).alias(name) for name, kind in MESSAGES.items() if name != "suppressed"]
-    invalid_rows = [(n, "raw", None, reason, "detail") for n, reason in enumerate(reasons)]
+    invalid_rows = [(n, "raw", None, reason, "detail", "{}") for n, reason in enumerate(reasons)]
     return Batch(
         messages=messages.with_columns(*missing),
         invalid_rows=pl.DataFrame(invalid_rows, schema=INVALID_ROWS, orient="row"),
@@ -34,4 +34,5 @@ def test_totals_add_up_over_batches() -> None:
         "reasons": {"duplicate": 3},
         "dropped_characters": 6,
         "transliterated": 3,
+        "found": [],
     }
