@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-import polars as pl
 from sqlalchemy import Connection, func, select
 
 from dispatcher.db.statements import query
@@ -66,9 +65,9 @@ class Fingerprint:
         self._rows += batch.messages.height
         if batch.messages.is_empty():
             return
-        both = batch.messages.select(pl.struct("destino", "texto")).to_series()
+        both = batch.messages.select("destino", "texto")
         for at in range(len(self._marks)):
-            self._marks[at] ^= cast(int, both.hash(at).bitwise_xor())
+            self._marks[at] ^= cast(int, both.hash_rows(at).bitwise_xor())
 
     def text(self) -> str | None:
         """Return the fingerprint; None when there was no message."""

@@ -14,6 +14,7 @@ from dispatcher.accounts.account_info import AccountInfo
 from dispatcher.campaigns import appending, invalid_file, loading
 from dispatcher.campaigns import dry_run as dry_run_module
 from dispatcher.campaigns.loading import Loaded, NothingToSend
+from dispatcher.campaigns.look import Look
 from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.campaigns.totals import Totals
 from dispatcher.cli import ops_loader
@@ -210,7 +211,10 @@ def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
         found = dry_run_module.run(spec, source, database_connection, advance)
     output.answer(found.as_json())
     output.say(f"Dry run: {found.totals.messages:,} messages, {found.totals.invalid:,} invalid; nothing was changed.")
+    fields = ", ".join(found.columns["fields"]) or "no column"
+    output.say(f"The number is taken from {' or '.join(found.columns['number'])}, the text from {fields}.")
     output.table("Samples", ["number", "text"], [[s["destino"], s["texto"]] for s in found.samples])
+    _say_look(output, found.look)
     _say_load(output, found.totals)
     output.table(
         f"Invalid rows (first {len(found.invalid_rows)})",
@@ -222,6 +226,15 @@ def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     output.say(f"Would begin {when(would.begins)} and end about {when(would.ends)}; {would.basis}.")
     for remark in found.remarks:
         output.note(remark)
+
+
+def _say_look(output: Output, look: Look) -> None:
+    rows = [[row["line"], row["why"], row["destino"], row["texto"]] for row in look.odd_rows()]
+    output.table("Worth a look", ["line", "why", "number", "text"], rows, right=("line",))
+    changes = [[char, n] for char, n in look.changes.most_common(20)]
+    output.table("Characters that are spelled otherwise", ["character", "texts"], changes, right=("texts",))
+    if look.different_texts:
+        output.note(f"{look.different_texts:,} rows have the number of another row, and another text.")
 
 
 class _progress:

@@ -51,12 +51,13 @@ def ingest(
     *,
     batch_rows: int = BATCH_ROWS,
     recipients: Recipients | None = None,
+    look: bool = False,
 ) -> Iterator[Batch]:
     """Check all rows of `source`, `batch_rows` at most at a time; may be called again for another pass.
 
     `left_out` says which numbers of a column get nothing, and why. Their rows become suppressed messages, even when
     something else in the row is wrong. `recipients` are the numbers that have a message already; those of the list join
-    them.
+    them. `look` fills `Batch.looked`.
 
     A problem with the template, the options or the headings raises UsageError here, before a row is read. A list
     without rows, and an XLSX file that is damaged further down, raise it from the iterator.
@@ -65,5 +66,5 @@ def ingest(
         raise ValueError("batch_rows must be at least 1")
     if not source.table.columns:
         raise UsageError(f"{source.name} is empty", hint="give at least one recipient")
-    checker = Checker(source.table.columns, options, left_out, recipients)
+    checker = Checker(source.table.columns, options, left_out, recipients, look=look)
     return batches(source.table.blocks(checker.wanted, batch_rows), checker, source.name)

@@ -11,7 +11,7 @@ _ERRORS = (
     "|CONNECT|CONECTAR|UNKNOWN|DESCONOCIDO|BUSY|OCUPADO|PYTHON|EXTERNAL|EXTERNO|ERROR)!|[¡¿]?(?:NAME|NOMBRE)[?]"
     "|GETTING_DATA|OBTENIENDO_DATOS"
 )
-ERROR = rf"^\s*(?i:#(?:{_ERRORS}|##+)|Err:[0-9]{{3}})\s*$"
+ERROR = rf"^\s*(?:(?i:#(?:{_ERRORS}|##+))|Err:[0-9]{{3}})\s*$"
 """An error as Excel, LibreOffice and Google show it in English or Spanish, and the `####` of a narrow column."""
 
 _WORDS = ("null", "(null)", "<null>", "[null]", "nan", "none", "undefined", "n/a", "n/d", "\\n", "-", "--", "—")
@@ -43,3 +43,9 @@ def is_empty(value: pl.Expr, *, keep_words: bool) -> pl.Expr:
     """Tell whether a cell is empty, or holds a word that stands for nothing."""
     bare = value.str.strip_chars()
     return bare.is_null() | bare.is_in(["", *(() if keep_words else WORDS)])
+
+
+def may_lack_value(bare: pl.Expr, *, keep_words: bool) -> pl.Expr:
+    """Tell quickly whether a cell, stripped already, may be empty or an error; nothing that is so is missed."""
+    words = ["", *(() if keep_words else WORDS)]
+    return bare.is_null() | bare.is_in(words) | bare.str.starts_with("#") | bare.str.starts_with("Err:")

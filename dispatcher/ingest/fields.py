@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,10 +10,13 @@ import polars as pl
 
 from dispatcher.ingest import cells, filters
 from dispatcher.ingest.blocks import InvalidRow, column, invalid
+from dispatcher.ingest.columns import fold
 from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.template import Literal, Placeholder
 
 _VALUE_SHOWN = 40
+_NAME = re.compile("nombre|apellido|cliente|name")
+_DIGITS = r"^[0-9 .,\-]+$"
 
 
 class Fields:
@@ -31,6 +35,11 @@ class Fields:
     def positions(self) -> set[int]:
         """The columns that take part."""
         return set(self._headings)
+
+    def digits_as_name(self) -> pl.Expr:
+        """Tell whether a column that is called like a name holds digits alone."""
+        names = [at for at, heading in self._headings.items() if _NAME.search(fold(heading))]
+        return pl.any_horizontal(pl.lit(value=False), *(pl.col(column(at)).str.contains(_DIGITS) for at in names))
 
     def fill(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow], remarks: Counter[Remark]) -> pl.DataFrame:
         """Return the rows whose values are good, with the columns that `parts` names."""
@@ -54,16 +63,21 @@ class Fields:
 
     def _with_all(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         """Return the rows in which nothing that is needed is missing, and no formula is broken."""
+        # A quick look at all rows, and an exact one at the few that may be wrong.
+        bare = frame.select(pl.col(column(at)).str.strip_chars() for at in self._headings)
+        suspects = [cells.may_lack_value(pl.col(name), keep_words=self._keep_words) for name in bare.columns]
+        suspect = bare.select(pl.any_horizontal(suspects).alias("suspect"))["suspect"]
+        if not suspect.any():
+            return frame
         tests = {}
         for at in self._headings:
             value = pl.col(column(at))
             tests[f"error{at}"] = cells.has_error(value).fill_null(value=False)
             if at in self._needed:
                 tests[f"empty{at}"] = cells.is_empty(value, keep_words=self._keep_words)
-        bad = frame.select(pl.any_horizontal(tests.values()).alias("bad"))["bad"]
-        if not bad.any():
+        found = frame.filter(suspect).with_columns(**tests).filter(pl.any_horizontal(list(tests)))
+        if found.is_empty():
             return frame
-        found = frame.filter(bad).with_columns(**tests)
         for row in found.iter_rows(named=True):
             broken = [at for at in self._headings if row[f"error{at}"]]
             missing = [at for at in self._headings if at in self._needed and row[f"empty{at}"]]
@@ -72,7 +86,7 @@ class Fields:
             if words := [word for at in which if (word := (row[column(at)] or "").strip())]:
                 facts["words"] = words
             invalid_rows.append(invalid(row["line"], row["raw"], reason, facts))
-        return frame.filter(~bad)
+        return frame.filter(~pl.col("line").is_in(found["line"].implode()))
 
     def _changed(self, frame: pl.DataFrame, placeholder: Placeholder, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         """Add a placeholder's column: its values through its filters, its default where there is none."""

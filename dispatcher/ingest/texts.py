@@ -20,6 +20,7 @@ class Renderer:
         self._dropped = 0
         self._changed = False
         parts: list[pl.Expr] = []
+        self._as_written = pl.concat_str([pl.col(p) if isinstance(p, str) else pl.lit(p.text) for p in template])
         for part in template:
             if isinstance(part, str):
                 parts.append(pl.col(part))
@@ -29,6 +30,10 @@ class Renderer:
             self._changed |= spelled != part.text
             parts.append(pl.lit(spelled))
         self._rendered = pl.concat_str(parts)
+
+    def written(self, frame: pl.DataFrame) -> pl.Series:
+        """Return the texts before they are spelled in the provider's alphabet."""
+        return frame.select(self._as_written.alias("written")).to_series()
 
     def render(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `texto`, `dropped` (characters left out) and `changed` (the spelling was adapted)."""

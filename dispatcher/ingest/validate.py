@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -65,6 +66,8 @@ class Batch:
         dropped_characters: emoji, quotes, ¿ and ¡ that were left out of these messages.
         transliterated: messages whose text was adapted to the alphabet.
         remarks: what else is worth saying of these rows, and of how many of them.
+        looked: for a dry run, every row that has a number and all fields, repeated ones too: line, destino, texto,
+            written (before it was spelled in the alphabet), digits (a name is a number); else None.
     """
 
     messages: pl.DataFrame
@@ -74,6 +77,7 @@ class Batch:
     dropped_characters: int
     transliterated: int
     remarks: Counter[Remark] = field(default_factory=Counter)
+    looked: pl.DataFrame | None = None
 
 
 class Checker:
@@ -85,10 +89,13 @@ class Checker:
         options: IngestOptions,
         left_out: LeftOut = nobody,
         recipients: Recipients | None = None,
+        *,
+        look: bool = False,
     ) -> None:
         """Find the columns; UsageError when the template or the options do not fit them."""
         if options.country not in COUNTRIES:
             raise UsageError(f"unknown country {options.country!r}", hint=f"use one of {', '.join(COUNTRIES)}")
+        self._columns = columns
         template = templates.parse(options.template)
         self._company = CompanyRule(template, options.company)
         self._numbers = NumberColumns(columns, options)
@@ -100,6 +107,17 @@ class Checker:
         self._recipients = Recipients() if recipients is None else recipients
         self._known = _known_rows(columns)
         self._left_out = left_out
+        self._look = look
+
+    @property
+    def taken(self) -> dict[str, Any]:
+        """Which columns were taken for what, by their headings."""
+        fields = [self._columns[at] for at in sorted(self._fields.positions)]
+        return {
+            "number": self._numbers.taken,
+            "id": None if self._id is None else self._columns[self._id],
+            "fields": fields,
+        }
 
     @property
     def wanted(self) -> list[int]:
@@ -113,7 +131,9 @@ class Checker:
         invalid_rows = list(block.invalid_rows)
         remarks: Counter[Remark] = Counter()
         frame = self._numbers.read(block.frame, invalid_rows, remarks)
-        frame = self._first_of_each(self._without_known(frame, invalid_rows), invalid_rows)
+        frame = self._without_known(frame, invalid_rows)
+        looked = self._looked(frame) if self._look else None
+        frame = self._first_of_each(frame, invalid_rows)
         frame = frame.with_columns(suppressed=self._left_out(frame["destino"]))
         if frame["suppressed"].null_count() == frame.height:
             frame = self._with_texts(frame, invalid_rows, remarks)
@@ -138,7 +158,13 @@ class Checker:
             dropped_characters=int(frame["dropped"].sum()),
             transliterated=int(frame["changed"].sum()),
             remarks=remarks,
+            looked=looked,
         )
+
+    def _looked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        frame = self._fields.fill(frame, [], Counter())
+        frame = frame.with_columns(self._renderer.written(frame), digits=self._fields.digits_as_name())
+        return self._renderer.render(frame).select("line", "destino", "texto", "written", "digits")
 
     def _without_known(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         """Leave out what a file of invalid rows calls a duplicate: its number has a message already."""
