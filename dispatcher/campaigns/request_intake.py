@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Text, and_, cast, func, literal, null
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from dispatcher.accounts import account_info, binding
-from dispatcher.campaigns import appending, request_lease, request_list
+from dispatcher.campaigns import request_lease, request_list
 from dispatcher.campaigns.request_lease import Lease, LeaseLost
 from dispatcher.campaigns.request_payload import (
     UNSTORABLE,
@@ -267,7 +267,7 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
         LeaseLost: another process has taken over, so nothing of this is committed.
     """
     # Polars comes with them: a tick, which looks for requests that nobody loads, does without.
-    from dispatcher.campaigns import loading
+    from dispatcher.campaigns import appending, loading
     from dispatcher.ingest import from_recipients
 
     spec = payload.spec()

@@ -33,7 +33,7 @@ class Renderer:
 
     def written(self, frame: pl.DataFrame) -> pl.Series:
         """Return the texts before they are spelled in the provider's alphabet."""
-        return frame.select(self._as_written.alias("written")).to_series()
+        return frame.with_columns(self._as_written.alias("written"))["written"]
 
     def render(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `texto`, `dropped` (characters left out) and `changed` (the spelling was adapted)."""

@@ -40,3 +40,11 @@ def test_rows_with_one_number_and_two_texts_are_counted_across_batches() -> None
     people = [("1144445555", "Ana"), ("1144445556", "Eva"), ("011 15 4444-5555", "Luz"), ("1144445555", "Ana")]
     for batch_rows in (50_000, 1):
         assert look(*people, batch_rows=batch_rows).different_texts == 1
+
+
+def test_a_template_without_columns_is_looked_at_too() -> None:
+    source = from_recipients([{"telefono": "1144445555"}, {"telefono": "1144445556"}])
+    (batch,) = ingest(source, IngestOptions("Hola José"), look=True)
+    found = Look()
+    found.add(batch)
+    assert found.changes == {"é": 2}
