@@ -193,7 +193,7 @@ def test_results_of_unit_calls_prove_nothing_about_a_bulk_doubt(stepper: Stepper
     later = stepper.load(3, first=200)
     load(stepper, 2)
     stepper.submit()
-    settle_doubts(stepper)
+    settle_doubts(stepper, within=3)
     assert statuses(stepper, bulk) == {"in_doubt": 3}, "the bulk chunk after it has no result yet"
     assert statuses(stepper, later) == {"submitted": 3}
 
@@ -277,9 +277,13 @@ def test_sums_hold(make_core: Callable[..., CoreHarness], simulator: SimulatorPr
     assert len(core.statuses(campaign)) == 2
 
 
-def settle_doubts(stepper: Stepper, rounds: int = 12) -> None:
-    """Polls that work for longer than the horizon, and the probes that may follow."""
-    for _ in range(rounds):
+def settle_doubts(stepper: Stepper, within: float = 30) -> None:
+    """Polls that work for longer than the wait, and the probes that may follow, until every doubt is decided.
+
+    The wait is twice the longest time from POST to result, so two seconds with a fecha of whole seconds.
+    """
+    ends = time.monotonic() + within
+    while time.monotonic() < ends and stepper.sql("SELECT 1 FROM chunk WHERE state = 'in_doubt'"):
         stepper.sql("UPDATE account SET poll_at = now()")
         stepper.poll()
         stepper.probe()
