@@ -59,5 +59,9 @@ def ingest(
         raise ValueError("batch_rows must be at least 1")
     if not source.table.columns:
         raise UsageError(f"{source.name} is empty", hint="give at least one recipient")
-    checker = Checker(source.table.columns, options, left_out)
-    return batches(source.table.blocks(checker.wanted, batch_rows), checker, source.name)
+    try:
+        checker = Checker(source.table.columns, options, left_out)
+    except UsageError as error:
+        tried = [remark.sentence for remark in source.remarks if remark.code == "separator"]
+        raise UsageError(" ".join([str(error), *tried]), hint=error.hint) from None
+    return batches(source.table.blocks(checker.wanted, batch_rows, checker.verbatim), checker, source.name)

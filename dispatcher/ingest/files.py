@@ -65,7 +65,7 @@ class Source:
     name: str
     format: str
     size: int
-    table: Table
+    table: Tidied
     stream: BinaryIO | None = None
     stamp: Stamp | None = None
     copy: BinaryIO | None = None
@@ -92,7 +92,7 @@ class Source:
             self.stream.seek(0)
             while piece := self.stream.read(_PIECE):
                 yield piece
-        elif isinstance(self.table, Tidied) and isinstance(self.table.table, InlineTable):
+        elif isinstance(self.table.table, InlineTable):
             yield from self.table.table.as_jsonl(_PIECE)
 
     def changed(self) -> bool:

@@ -7,7 +7,7 @@ through a wrong import. A value whose letters are lost for good makes its row in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import ftfy
 import polars as pl
@@ -47,11 +47,11 @@ class Tidied:
         repaired = [Remark("repaired_double_encoding", {"values": self._repaired})] if self._repaired else []
         return [*self.table.remarks, *repaired]
 
-    def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
-        """Yield the blocks of the table, mended."""
+    def blocks(self, wanted: Sequence[int], batch_rows: int, verbatim: Collection[int] = ()) -> Iterator[Block]:
+        """Yield the blocks of the table, mended but for the columns at the positions `verbatim`."""
         self._repaired = 0
         for block in self.table.blocks(wanted, batch_rows):
-            yield self._mended(block, wanted)
+            yield self._mended(block, [at for at in wanted if at not in verbatim])
 
     def _mended(self, block: Block, wanted: Sequence[int]) -> Block:
         frame = block.frame

@@ -108,6 +108,11 @@ class Checker:
         ids = [] if self._id is None else [self._id]
         return sorted({self._number, *ids, *self._fields.values()})
 
+    @property
+    def verbatim(self) -> set[int]:
+        """The positions of the columns whose values are taken as they are: the caller's own ids."""
+        return set() if self._id is None else {self._id} - {self._number, *self._fields.values()}
+
     def check(self, block: Block) -> Batch:
         """Check the rows of one block, after those of all earlier blocks."""
         invalid_rows = list(block.invalid_rows)

@@ -12,6 +12,7 @@ from dispatcher.campaigns import loading
 from dispatcher.domain import sms_text
 from dispatcher.errors import UsageError
 from dispatcher.ingest import UNFIT, from_recipients, open_source
+from dispatcher.ingest.tidy import is_blank
 from dispatcher.provider import form
 from schemas.payload import CampaignSpec
 from tests.integration.core_harness import CoreHarness
@@ -52,7 +53,9 @@ def test_rows_are_messages_and_invalid_rows_with_their_line_numbers(core: CoreHa
 
 
 NUMBERS = st.one_of(st.integers(0, 40).map(lambda n: f"11{20_000_000 + n}"), st.text("0123456789 -+abñ=", max_size=14))
-PEOPLE = st.lists(st.fixed_dictionaries({"telefono": NUMBERS, "n": st.text(max_size=170)}), min_size=1, max_size=40)
+PERSON = st.fixed_dictionaries({"telefono": NUMBERS, "n": st.text(max_size=170)})
+# A row in which nothing stands is no recipient.
+PEOPLE = st.lists(PERSON.filter(lambda person: not is_blank("".join(person.values()))), min_size=1, max_size=40)
 
 
 @given(PEOPLE, st.sets(st.integers(0, 40).map(lambda n: f"11{20_000_000 + n}"), max_size=10))

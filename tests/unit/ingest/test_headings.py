@@ -45,6 +45,8 @@ def test_one_column_with_an_unknown_separator_says_what_was_tried() -> None:
         (remark,) = source.remarks
     assert remark.code == "separator"
     assert remark.values["tried"][:4] == [",", ";", "\t", "|"]
+    with pytest.raises(UsageError, match=r"no column holds the number.*none of the separators"):
+        outcomes("telefono%nombre\n1144445555%Ana\n", HOLA)
 
 
 def test_a_list_of_one_column_needs_no_remark() -> None:
