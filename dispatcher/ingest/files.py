@@ -26,7 +26,6 @@ from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.rows import open_delimited
 from dispatcher.ingest.tidy import Tidied
 from dispatcher.ingest.utf16 import encoding_of, write_utf8
-from dispatcher.ingest.workbook.table import open_workbook
 
 Format = Literal["csv", "xlsx", "jsonl"]
 FORMATS: tuple[Format, ...] = ("csv", "xlsx", "jsonl")
@@ -232,8 +231,14 @@ def format_of(stream: BinaryIO, name: str) -> Format:
     return "csv"
 
 
+def _open_workbook(stream: BinaryIO, name: str, reading: Reading) -> Table:
+    from dispatcher.ingest.workbook.table import open_workbook  # brings Babel, and a CSV does not need it
+
+    return open_workbook(stream, name, reading)
+
+
 _OPENERS: dict[str, Callable[[BinaryIO, str, Reading], Table]] = {
     "csv": open_delimited,
-    "xlsx": open_workbook,
+    "xlsx": _open_workbook,
     "jsonl": open_jsonl,
 }
