@@ -116,7 +116,7 @@ def test_headings_over_the_limit_are_refused_instead_of_cut(run: Run, tmp_path: 
     path.write_text("telefono," + "x" * 140_000 + ",nombre\n1144445555,,Ana\n")
     result = run("campaign", "create", str(path), "--template", "Hola {nombre}", "--dry-run")
     assert result.exit_code == 2
-    assert "64 KB" in result.stderr
+    assert "128 KiB" in result.stderr
 
 
 def test_what_is_shown_has_one_form() -> None:
