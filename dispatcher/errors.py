@@ -29,6 +29,10 @@ class UsageError(DispatcherError):
     """The request cannot be carried out as it was given."""
 
 
+class ListRefused(DispatcherError):
+    """The list is not loaded, though it was given as it should be."""
+
+
 class ProviderError(DispatcherError):
     """The provider did not do what was asked.
 

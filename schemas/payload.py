@@ -14,12 +14,17 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
 class CampaignSpec(BaseModel):
     """What a campaign says and when, without its recipients. Dates are text: `dispatcher.domain.window` reads them.
 
+    `append_to` is an open campaign that the list is added to, with the campaign's template. `again` says that a list
+    may repeat another campaign, `refuse_repeats` that it must not.
     `html` is the content behind the link that the template has a mark for (guide, HTML): the same for all recipients.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    template: Text
+    template: Text = ""
+    append_to: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    again: bool = False
+    refuse_repeats: bool = False
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
     to_column: Column | None = None
     id_column: Column | None = None
@@ -28,6 +33,10 @@ class CampaignSpec(BaseModel):
     priority: Literal["high", "normal", "low"] = "normal"
     on_doubt: Literal["resend", "hold"] = "resend"
     strict_text: bool = False
+    literal: bool = False
+    keep_words: bool = False
+    area: Annotated[str, StringConstraints(max_length=5, pattern=r"^0?[0-9]{2,4}$")] | None = None
+    first_number: bool = False
     test: bool = False
     require_balance: bool = False
     canary: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -36,6 +45,12 @@ class CampaignSpec(BaseModel):
     header_row: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
     visible_only: bool = False
     html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
+
+    @model_validator(mode="after")
+    def _has_template(self) -> Self:
+        if not self.template and self.append_to is None:
+            raise ValueError("template is required")
+        return self
 
 
 class CampaignPayload(CampaignSpec):

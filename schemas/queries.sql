@@ -1361,3 +1361,44 @@ WITH kept AS (
     RETURNING u.id
 )
 DELETE FROM upload u WHERE u.id = :id AND NOT EXISTS (SELECT 1 FROM kept);
+
+-- name: count_waiting
+-- How many messages of a campaign have not been handed in yet, from the counters of its chunks.
+SELECT coalesce(sum(messages - resulted - suppressed), 0)::bigint FROM chunk WHERE campaign_id = :campaign_id AND state = 'due';
+
+-- name: waiting_numbers
+-- Which of some messages have not been handed in yet, by their primary key: the numbers.
+SELECT m.destino FROM message m
+JOIN chunk k ON k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no AND k.state = 'due'
+WHERE m.campaign_id = :campaign_id AND m.seq = ANY(CAST(:seqs AS int[])) AND m.suppressed IS NULL AND m.result_code IS NULL;
+
+-- name: numbers_that_wait
+-- How many of some numbers have a message in a campaign that has not been handed in yet. Reads the campaign's messages.
+SELECT count(DISTINCT m.destino) FROM message m
+JOIN chunk k ON k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no AND k.state = 'due'
+WHERE m.campaign_id = :campaign_id AND m.destino = ANY(CAST(:numbers AS text[])) AND m.suppressed IS NULL
+  AND m.result_code IS NULL;
+
+-- name: lock_append
+-- One append to a campaign at a time: the others wait for its transaction.
+SELECT pg_advisory_xact_lock(7107, CAST(hashint8(CAST(:campaign_id AS bigint)) AS int));
+
+-- name: not_last_any_more
+-- A list is appended, so what was the campaign's last line is not: of two chunks that wait for all others, neither would
+-- ever go. Locks the chunk, before its campaign as everywhere.
+UPDATE chunk SET goes_last = false WHERE campaign_id = :campaign_id AND goes_last;
+
+-- name: lock_open_campaign
+-- For an append: no claim, no child and no completion of this campaign until it commits. No row: there is no such
+-- campaign any more that may still send.
+SELECT messages FROM campaign WHERE id = :campaign_id AND state IN ('scheduled', 'running', 'paused') FOR NO KEY UPDATE;
+
+-- name: take_appended
+-- The staged messages of an append, behind those that the campaign has.
+INSERT INTO message (campaign_id, seq, chunk_no, line, destino, texto, external_id, suppressed)
+SELECT campaign_id, seq + :messages, chunk_no + :chunks, line, destino, texto, external_id, suppressed FROM appended_message;
+
+-- name: count_appended
+-- Rows = messages + invalid rows, also after an append.
+UPDATE campaign SET rows = rows + :messages + :invalid, messages = messages + :messages, invalid = invalid + :invalid
+WHERE id = :campaign_id;

@@ -21,8 +21,12 @@ def chunk_size(spec: CampaignSpec, settings: Settings) -> int:
 class ChunkPlan:
     """Divides the rows, as they come, into chunks of at most `size` messages and `limit` bytes of encoded body."""
 
-    def __init__(self, campaign_id: int, size: int, limit: int, canary: int = 0) -> None:
-        """Start with chunk 1 and seq 1; the first `canary` messages get chunks of their own."""
+    def __init__(self, campaign_id: int, size: int, limit: int, canary: int = 0, *, appends: bool = False) -> None:
+        """Start with chunk 1 and seq 1; the first `canary` messages get chunks of their own.
+
+        With `appends` the numbers are moved later, behind those that the campaign has by then.
+        """
+        self._appends = appends
         self._canary = canary
         self.campaign_id = campaign_id
         self._size = size
@@ -38,7 +42,8 @@ class ChunkPlan:
             return self._assign_singly(suppressed)
         next_seq = self._first + self._count
         # Length of the longest idinterno that these rows can get.
-        reference = 1 + 10 + len(f"{self.campaign_id:X}") + 1 + len(f"{next_seq + len(encoded_bytes):X}") + 1
+        highest = 2**31 - 1 if self._appends else next_seq + len(encoded_bytes)
+        reference = 1 + 10 + len(f"{self.campaign_id:X}") + 1 + len(f"{highest:X}") + 1
         ends = (encoded_bytes.cast(pl.Int64) + (reference + _LINE_OVERHEAD)).cum_sum()
         gone = suppressed.cast(pl.Int64).cum_sum()
         numbers: list[pl.Series] = []
@@ -91,11 +96,11 @@ class ChunkPlan:
         """
         if self._count:
             self._close()
-        if self._sendable < 2:
+        if self._sendable < (1 if self._appends else 2):
             return None
         at = bisect_right(self._done, self._last_sendable, key=lambda chunk: chunk[0]) - 1
         first, last, messages, suppressed = self._done[at]
-        if messages == 1:
+        if messages - suppressed == 1:
             self._goes_last = at + 1
             return None
         last = last - 1 if last == self._last_sendable else last

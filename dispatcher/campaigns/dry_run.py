@@ -13,12 +13,14 @@ from dispatcher.accounts import account_info, binding
 from dispatcher.campaigns import chunk_plan, estimate, loading
 from dispatcher.campaigns.chunk_plan import ChunkPlan
 from dispatcher.campaigns.estimate import Estimate
+from dispatcher.campaigns.look import Look
 from dispatcher.campaigns.schedule import Schedule
 from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS
-from dispatcher.errors import DispatcherError
+from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest import Batch, Remark, Source, ingest
+from dispatcher.ingest.validate import Checker
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
 from schemas import tables
@@ -41,6 +43,8 @@ class DryRunReport:
     estimate: Estimate
     remarks: list[str]
     reading: list[Remark]
+    look: Look
+    columns: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
         """The same, ready for JSON; there is no campaign and no file of invalid rows."""
@@ -56,6 +60,8 @@ class DryRunReport:
             "basis": self.estimate.basis,
             "remarks": self.remarks,
             "reading": [remark.as_json() for remark in self.reading],
+            "look": self.look.as_json(),
+            "columns": self.columns,
         }
 
 
@@ -71,12 +77,15 @@ def run(
         UsageError: as a load would.
     """
     settings = config.load()
+    if not spec.template:
+        raise UsageError("A dry run needs the template.", hint="Give --template, also with --append-to.")
     html_calls.check(spec, settings)
     now = datetime.now(UTC)
     schedule = Schedule.of(spec, now)
     lists, remarks = _lists(settings, open_database)
     plan = ChunkPlan(1, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes)
-    checked = _check(ingest(source, loading.options_of(spec, settings), lists.reasons), plan, progress)
+    options = loading.options_of(spec, settings)
+    checked = _check(ingest(source, options, lists.reasons, look=True), plan, progress)
     plan.finish()
     sending, posts = checked.totals.sending, plan.chunks(0).height
     would = estimate.estimate(settings, schedule.begins(now), sending=sending, posts=posts)
@@ -88,9 +97,18 @@ def run(
         remarks.append("That is after --expires: messages not sent by then would expire.")
     if settings.apikey is None:
         remarks.append("DISPATCHER_APIKEY is not set: you need it to create the campaign.")
-    reading = source.remarks
+    reading = [*source.remarks, *checked.totals.said()]
     remarks += [remark.sentence for remark in reading]
-    return DryRunReport(checked.totals, checked.samples, checked.invalid_rows, would, remarks, reading)
+    return DryRunReport(
+        totals=checked.totals,
+        samples=checked.samples,
+        invalid_rows=checked.invalid_rows,
+        estimate=would,
+        remarks=remarks,
+        reading=reading,
+        look=checked.look,
+        columns=Checker(source.table.columns, options).taken,
+    )
 
 
 @dataclass
@@ -100,6 +118,7 @@ class _Checked:
     totals: Totals = field(default_factory=Totals)
     samples: list[dict[str, Any]] = field(default_factory=list)
     invalid_rows: list[dict[str, Any]] = field(default_factory=list)
+    look: Look = field(default_factory=Look)
 
 
 def _check(batches: Iterator[Batch], plan: ChunkPlan, progress: Callable[[Batch], None] | None) -> _Checked:
@@ -108,6 +127,7 @@ def _check(batches: Iterator[Batch], plan: ChunkPlan, progress: Callable[[Batch]
         suppressed = batch.messages["suppressed"]
         plan.assign(batch.messages["encoded_bytes"], suppressed.is_not_null())
         checked.totals.add(batch)
+        checked.look.add(batch)
         sent = batch.messages.filter(suppressed.is_null())
         checked.samples += sent.head(SAMPLES - len(checked.samples)).select("destino", "texto").to_dicts()
         checked.invalid_rows += batch.invalid_rows.head(INVALID_ROWS_SHOWN - len(checked.invalid_rows)).to_dicts()

@@ -1,4 +1,4 @@
-"""Exports: results, replies, invalid rows and the audit.
+"""Exports: results, replies and the audit.
 
 People open CSV and XLSX, so cells that a spreadsheet would run as formulas are made harmless. JSONL is for programs and
 stays as it is.
@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from dispatcher.campaigns.audit import Audit
 from dispatcher.campaigns.export_file import target
 from dispatcher.db.transactions import take_time
+from dispatcher.domain import formulas
 from dispatcher.domain.display import in_sheet
 from dispatcher.domain.window import provider_local
 
@@ -46,18 +47,8 @@ INBOX_COLUMNS = (
     "source",
     "provisional",
 )
-_FREE_TEXT = frozenset({"external_id", "texto", "result_text", "raw", "detail", "origen", "idinterno"})
+_FREE_TEXT = frozenset({"external_id", "texto", "result_text", "origen", "idinterno"})
 _XLSX_ROWS = 1_048_575
-# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection) in every width that it reads, and what
-# it drops or skips before one.
-_STARTS = r"=+@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20-"
-_SKIPPED = (
-    r'"\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180e'
-    r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
-)
-_DANGEROUS = rf"^([\u0009-\u000d]|[{_SKIPPED}]*[{_STARTS}])"
-# A spreadsheet of another country splits at these, inside of our quotes too: its cells begin there.
-_DANGEROUS_INSIDE = rf"([;|\u0009-\u000d][{_SKIPPED}]*)([{_STARTS}])"
 
 
 def _cell(column: str, kind: str) -> sql.Composable:
@@ -67,10 +58,10 @@ def _cell(column: str, kind: str) -> sql.Composable:
         return name
     text: sql.Composable = name
     if kind == "csv":
-        inside = sql.Literal(_DANGEROUS_INSIDE)
+        inside = sql.Literal(formulas.DANGEROUS_INSIDE)
         text = sql.SQL(r"regexp_replace({}, {}, E'\\1''\\2', 'g')").format(name, inside)
     guarded = sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {2} ELSE {2} END AS {0}")
-    return guarded.format(name, sql.Literal(_DANGEROUS), text)
+    return guarded.format(name, sql.Literal(formulas.DANGEROUS), text)
 
 
 def _rows(table: str, columns: tuple[str, ...], campaign_id: int | None, order: str, *, kind: str) -> sql.Composed:
@@ -114,17 +105,6 @@ def _write(
         lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(select)
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
         return _copy(engine, statement, stream)
-
-
-def write_invalid_rows(engine: Engine, campaign_id: int, folder: Path) -> Path:
-    """Write a campaign's invalid rows as CSV (line, code, reason, detail, raw). Returns the file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"campaign-{campaign_id}-invalid.csv"
-    columns = ("line", "code", "reason", "detail", "raw")
-    select = _rows("invalid_row", columns, campaign_id, "line", kind="csv")
-    with target(path, force=True) as stream:
-        _copy_csv(engine, select, columns, stream)
-    return path
 
 
 def write_audit(found: Audit, path: Path, *, force: bool = False) -> int:

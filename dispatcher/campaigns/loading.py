@@ -8,19 +8,20 @@ from itertools import chain
 from pathlib import Path
 
 import polars as pl
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
-from dispatcher.campaigns import chunk_plan, estimate, reject_watch
+from dispatcher.campaigns import chunk_plan, estimate, list_record, reject_watch, repeats
 from dispatcher.campaigns.chunk_plan import ChunkPlan
+from dispatcher.campaigns.repeats import Fingerprint, Repeat, RepeatFound
 from dispatcher.campaigns.schedule import Schedule
 from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
 from dispatcher.db.bulk_copy import Copier, copy_frame
 from dispatcher.db.transactions import take_time
-from dispatcher.errors import UsageError
-from dispatcher.ingest import Batch, IngestOptions, Reading, Remark, Source, ingest
+from dispatcher.errors import ListRefused, UsageError
+from dispatcher.ingest import Batch, IngestOptions, Reading, Recipients, Remark, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
 from dispatcher.uploads import store
@@ -35,8 +36,29 @@ class Loaded(Totals):
     """A loaded campaign."""
 
     campaign_id: int
-    warnings: list[str] = field(default_factory=list)  # the account cannot carry it; the start is past
-    remarks: list[Remark] = field(default_factory=list)  # what was taken for granted in the list
+    list_no: int = 1  # above 1, the list was appended
+    warnings: list[str] = field(default_factory=list)  # the account cannot carry it; the start is past; it is a repeat
+    reading: list[Remark] = field(default_factory=list)  # what was taken for granted in the list, or stands out
+    repeats: list[Repeat] = field(default_factory=list)
+    refused: list[pl.DataFrame] = field(default_factory=list)  # the invalid rows before the first message
+
+
+MOST_REFUSED = 100_000
+"""Invalid rows that are kept in memory of a list that may turn out to have no good one."""
+
+
+class NothingToSend(ListRefused):
+    """Every row of a list is invalid, so there is no campaign; `invalid_rows` are they."""
+
+    def __init__(self, name: str, invalid_rows: list[pl.DataFrame]) -> None:
+        """Say how many rows there were."""
+        self.invalid_rows = pl.concat(invalid_rows)
+        reasons = self.invalid_rows["reason"].value_counts(sort=True).head(5).iter_rows()
+        listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons)
+        super().__init__(
+            f"Not one row of {name} is good ({listed}). Nothing was loaded.",
+            hint="Correct the rows; each has its reason.",
+        )
 
 
 def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
@@ -48,6 +70,10 @@ def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
         to_column=spec.to_column,
         id_column=spec.id_column,
         strict_text=spec.strict_text,
+        literal=spec.literal,
+        keep_words=spec.keep_words,
+        area=spec.area,
+        first_number=spec.first_number,
     )
 
 
@@ -70,13 +96,18 @@ def load(
     progress: Callable[[Batch], None] | None = None,
     info: AccountInfo | None = None,
     upload_id: int | None = None,
+    *,
+    ask: bool = False,
 ) -> Loaded:
     """Load a campaign in the caller's transaction and open it: once that commits, workers may claim its chunks.
 
     `info` is the state of the account as read before the transaction: the campaign is checked against it. `upload_id`
-    says that the source is this list of the upload store; any other source is put there.
+    says that the source is this list of the upload store; any other source is put there. With `ask`, a list that
+    repeats a campaign is not loaded; it is otherwise, with a warning.
 
     Raises:
+        RepeatFound: `ask`, and the list repeats a campaign.
+        NothingToSend: every row is invalid.
         UsageError: the source is not a table, lacks a column, is empty, too large, or changed while it was read; no key
             is set; the database belongs to another account; the HTML cannot be sent; the spec requires a balance and
             the account has too little.
@@ -90,28 +121,37 @@ def load(
     account = binding.bind(connection, settings)
     now: datetime = connection.execute(select(func.now())).scalar_one()
     schedule = Schedule.of(spec, now)
-    batches = _with_first_checked(ingest(source, options_of(spec, settings), Lists.read(connection).reasons))
+    recipients, fingerprint = Recipients(), Fingerprint()
+    left_out = Lists.read(connection).reasons
+    batches = _with_first_checked(ingest(source, options_of(spec, settings), left_out, recipients=recipients))
     # After everything that can refuse the list early: a campaign number, once drawn, is not used again.
     campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule)
     loaded = Loaded(campaign_id=campaign_id)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
     with Copier(connection) as copier:
         for batch in batches:
-            _copy_batch(copier, loaded, plan, batch)
+            copy_batch(copier, loaded, plan, batch)
+            fingerprint.add(batch)
             if progress:
                 progress(batch)
+    if not loaded.messages:
+        raise NothingToSend(source.name, loaded.refused)
+    if not spec.again and not spec.test:
+        loaded.repeats = repeats.find(connection, account.id, fingerprint.text(), recipients)
+        _refuse_repeats(loaded, spec, ask=ask)
+    list_record.keep(connection, campaign_id, 1, source, spec, fingerprint.text())
     if keeps:
         upload_id = _keep_list(connection, settings, source)
     if moved := plan.finish():
         _move_line(connection, campaign_id, *moved)
     chunks = plan.chunks(account.id)
-    copy_frame(connection, _copy_into(tables.chunk, chunks), chunks)
-    _check_account(loaded, settings, spec, info, schedule.begins(now), chunks.height)
-    loaded.warnings += schedule.late_start(now)
+    copy_frame(connection, copy_into(tables.chunk.name, chunks), chunks)
+    check_account(loaded, settings, spec, info, schedule.begins(now), chunks.height)
+    loaded.warnings += schedule.late_start(now) + [str(each) for each in loaded.repeats]
     _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id)
     if upload_id is not None:
         store.keep(connection, settings, upload_id)
-    loaded.remarks = source.remarks
+    loaded.reading = [*source.remarks, *loaded.said()]
     log.info("loaded campaign=%s messages=%s invalid=%s", campaign_id, loaded.messages, loaded.invalid)
     return loaded
 
@@ -129,6 +169,13 @@ def _keep_list(connection: Connection, settings: Settings, source: Source) -> in
             f"{source.name} changed while it was read; nothing was loaded.", hint="Wait until it is complete."
         )
     return kept.id
+
+
+def _refuse_repeats(loaded: Loaded, spec: CampaignSpec, *, ask: bool) -> None:
+    if loaded.repeats and (ask or spec.refuse_repeats):
+        raise RepeatFound(
+            " ".join(map(str, loaded.repeats)), hint="Give --again (again) if it is meant to go out once more."
+        )
 
 
 def _with_first_checked(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -165,7 +212,8 @@ def _move_line(connection: Connection, campaign_id: int, seq: int, chunk_no: int
     )
 
 
-def _copy_batch(copier: Copier, loaded: Loaded, plan: ChunkPlan, batch: Batch) -> None:
+def copy_batch(copier: Copier, loaded: Loaded, plan: ChunkPlan, batch: Batch, into: str = "message") -> None:
+    """Hand a batch to the database, its messages into the table `into`, and count it."""
     rows = batch.messages
     numbers = plan.assign(rows["encoded_bytes"], rows["suppressed"].is_not_null())
     campaign_id = pl.lit(loaded.campaign_id).alias("campaign_id")
@@ -179,18 +227,23 @@ def _copy_batch(copier: Copier, loaded: Loaded, plan: ChunkPlan, batch: Batch) -
         "external_id",
         "suppressed",
     )
-    copier.put(_copy_into(tables.message, messages), messages)
-    invalid_rows = batch.invalid_rows.select(campaign_id, "line", "raw", "code", "reason", "detail")
-    copier.put(_copy_into(tables.invalid_row, invalid_rows), invalid_rows)
+    copier.put(copy_into(into, messages), messages)
+    list_no = pl.lit(loaded.list_no, pl.Int16).alias("list_no")
+    invalid_rows = batch.invalid_rows.select(campaign_id, list_no, "line", "raw", "code", "reason", "detail", "facts")
+    copier.put(copy_into(tables.invalid_row.name, invalid_rows), invalid_rows)
     loaded.add(batch)
+    if loaded.messages:
+        loaded.refused.clear()
+    elif sum(frame.height for frame in loaded.refused) < MOST_REFUSED:
+        loaded.refused.append(batch.invalid_rows)
 
 
-def _copy_into(table: Table, frame: pl.DataFrame) -> str:
+def copy_into(table: str, frame: pl.DataFrame) -> str:
     """The COPY statement that takes a frame's columns."""
-    return f"COPY {table.name} ({', '.join(frame.columns)}) FROM STDIN (FORMAT csv)"
+    return f"COPY {table} ({', '.join(frame.columns)}) FROM STDIN (FORMAT csv)"
 
 
-def _check_account(
+def check_account(
     loaded: Loaded, settings: Settings, spec: CampaignSpec, info: AccountInfo | None, start: datetime, posts: int
 ) -> None:
     """Warn of what the account lacks for this campaign, or refuse the campaign."""

@@ -19,7 +19,7 @@ from dispatcher.campaigns.request_payload import explain
 from dispatcher.config import Settings
 from dispatcher.db import outage
 from dispatcher.db.outage import storable
-from dispatcher.errors import UsageError
+from dispatcher.errors import ListRefused, UsageError
 from dispatcher.home import spool
 from dispatcher.uploads import reading, store
 from schemas import tables
@@ -112,7 +112,7 @@ def _alone(engine: Engine, key: str, work: Callable[[Lease], T]) -> T | int | No
             return work(lease)
     except request_list.Awaited:
         lease.give_up(counts=False)
-    except (UsageError, ValidationError, RecursionError) as error:
+    except (UsageError, ListRefused, ValidationError, RecursionError) as error:
         _end(engine, lease, "refused", explain(error))
     except LeaseLost as error:
         log.warning("request_lost key=%s why=%s", key, error)
@@ -134,7 +134,7 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
         LeaseLost: another process has taken over, so nothing of this is committed.
     """
     # Polars comes with them: a tick, which looks for requests that nobody loads, does without.
-    from dispatcher.campaigns import loading
+    from dispatcher.campaigns import appending, loading
     from dispatcher.ingest import from_recipients
 
     spec = payload.spec()
@@ -146,7 +146,10 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
     else:
         source = _stored_list(engine, settings, upload_id, loading.reading_of(spec, settings))
     with source, engine.connect() as connection:
-        loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id)
+        if spec.append_to is None:
+            loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id)
+        else:
+            loaded = appending.append(connection, settings, spec, source, info=info)
         # From here on the request's row is locked: a process that stands still now must not keep it from others for
         # long.
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout TO DEFAULT")

@@ -10,12 +10,17 @@ from pydantic import ValidationError
 from dispatcher import home
 from dispatcher.config import Settings
 from dispatcher.domain.display import quoted
-from dispatcher.errors import UsageError
+from dispatcher.errors import ListRefused, UsageError
 from schemas.payload import CampaignPayload
 
-_LATER = ("html", "sheet", "header_row", "visible_only")
 UNSTORABLE = (UsageError, ValueError, TypeError, RecursionError, OSError)
 """What says that a payload can never be stored as it is."""
+
+_LATER = (
+    *("html", "sheet", "header_row", "visible_only", "literal", "keep_words", "area", "first_number"),
+    *("append_to", "again", "refuse_repeats"),
+)
+"""Fields that the first version did not have."""
 
 
 def key_of(raw: Any) -> str:
@@ -86,7 +91,7 @@ def explain(error: Exception) -> str:
             f"{'.'.join(map(str, item['loc'])) or 'payload'}: {item['msg'].removeprefix('Value error, ')}"
             for item in error.errors(include_input=False, include_url=False)
         )[:2000]
-    if isinstance(error, UsageError):
+    if isinstance(error, (UsageError, ListRefused)):
         # Errors of the ingest have no full stop of their own.
         return f"{str(error).rstrip('.')}. {error.hint or ''}".strip()
     if isinstance(error, RecursionError):

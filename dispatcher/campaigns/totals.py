@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dispatcher.ingest import Batch
+from dispatcher.ingest.remarks import Remark
 
 
 @dataclass
@@ -17,6 +18,7 @@ class Totals:
     reasons: Counter[str] = field(default_factory=Counter)  # invalid rows by reason
     dropped_characters: int = 0
     transliterated: int = 0
+    remarks: Counter[Remark] = field(default_factory=Counter)  # how many rows each holds for
 
     @property
     def rows(self) -> int:
@@ -43,6 +45,12 @@ class Totals:
         self.reasons.update(batch.invalid_rows["reason"].to_list())
         self.dropped_characters += batch.dropped_characters
         self.transliterated += batch.transliterated
+        for remark, n in batch.remarks.items():  # not update(): a remark that holds for no row so far is kept
+            self.remarks[remark] += n
+
+    def said(self) -> list[Remark]:
+        """The remarks, each with the rows that it holds for."""
+        return [remark.counted(rows) for remark, rows in self.remarks.items()]
 
     def totals_json(self) -> dict[str, Any]:
         """The sums, ready for JSON."""

@@ -1,5 +1,6 @@
 """`dispatcher campaign create`: a file becomes a campaign, or with --dry-run a look at what it would be."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from dispatcher import config
 from dispatcher.accounts import account_info
+from dispatcher.accounts.account_info import AccountInfo
+from dispatcher.campaigns import appending, invalid_file, loading
 from dispatcher.campaigns import dry_run as dry_run_module
-from dispatcher.campaigns import export, loading
+from dispatcher.campaigns.loading import Loaded, NothingToSend
+from dispatcher.campaigns.look import Look
+from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.campaigns.totals import Totals
 from dispatcher.cli import ops_loader
 from dispatcher.cli.arguments import read_html
 from dispatcher.cli.campaign_views import say_left_out, when
 from dispatcher.cli.command import command
-from dispatcher.cli.output import Output
+from dispatcher.cli.output import Output, writable
 from dispatcher.cli.sessions import database_connection, session
 from dispatcher.domain.display import shown
 from dispatcher.errors import UsageError
@@ -30,12 +35,25 @@ from schemas.payload import CampaignSpec
 
 @click.command()
 @click.argument("file")
-@click.option("--template", required=True, help="The text, with columns in braces: 'Hola {nombre}'. {{ }} are literal.")
+@click.option("--template", default="", help="The text, with columns in braces: 'Hola {nombre}'.")
 @click.option("--name", help="Name of the campaign. Default: the file's name.")
-@click.option("--to-column", help="The number's column. Default: the first of telefono, celular, destino, phone, tos.")
+@click.option(
+    "--to-column",
+    help="The number's column, or several (celular,telefono): the first valid number counts. Default: the first of"
+    " telefono, celular, destino, phone, tos, or a heading like 'Nº Celular'.",
+)
+@click.option("--area", help="The area code that local numbers belong to: with 11, '15 4444-5555' is 1144445555.")
+@click.option("--first-number", is_flag=True, help="Take the first good number of a cell that holds several.")
 @click.option("--sheet", help="The sheet of a workbook, by name or number. Default: the first that holds numbers.")
 @click.option("--header-row", type=int, help="The line of the headings. Default: the first of 20 with a known heading.")
 @click.option("--visible-only", is_flag=True, help="Leave out the rows and columns that a workbook hides.")
+@click.option(
+    "--append-to",
+    type=click.IntRange(min=1),
+    help="Add the list to this open campaign, with its template. Who has a message in it gets no other.",
+)
+@click.option("--again", is_flag=True, help="The list repeats an earlier campaign, and is meant to.")
+@click.option("--refuse-repeats", is_flag=True, help="Refuse a list that repeats an earlier campaign (exit 1).")
 @click.option("--id-column", help="A column of your own ids, shown as external_id in the results.")
 @click.option("--start", help='When to begin: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
 @click.option("--expires", help="Messages not sent by then expire. Same format as --start.")
@@ -48,6 +66,10 @@ from schemas.payload import CampaignSpec
     help="If an answer was lost and the provider has no trace of a line: send it again, or hold it.",
 )
 @click.option("--strict-text", is_flag=True, help="Leave out texts with accents and the like instead of adapting them.")
+@click.option("--keep-words", is_flag=True, help="Send NULL, nan, N/A and the like. Default: they are empty fields.")
+@click.option(
+    "--literal", is_flag=True, help="Send %nombre%, [nombre] and the like as text, though a column is so named."
+)
 @click.option("--test", is_flag=True, help="The provider checks every message and sends none (TEST=1).")
 @click.option(
     "--html",
@@ -81,15 +103,27 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
     Good rows become messages. An invalid row is left out and kept with its line, the reason and what to do. A file
     that is not a table, lacks a column or is empty changes nothing.
 
+    In the template, {{ and }} are literal braces. A placeholder may have filters and a default:
+
+    \b
+    {saldo:money}      $ 1.234,50, however the list writes it
+    {vence:date}       31/12/2026
+    {nombre:title}     JUAN PEREZ becomes Juan Perez
+    {nombre:20}        at most 20 characters, cut at a word
+    {nombre|cliente}   what stands there when the field is empty; also {nombre:title:20|cliente}
+
     \b
     dispatcher campaign create clientes.xlsx --template 'Hola {nombre}, su saldo es ${saldo}. Empresa SA' \\
         --start '2026-12-01 09:00:00'
     """
+    if not fields["template"]:
+        del fields["template"]
     try:
         spec = CampaignSpec(**fields, html=read_html(html_file))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise UsageError(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}") from None
+        where = f"--{str(first['loc'][0]).replace('_', '-')}: " if first["loc"] else ""
+        raise UsageError(f"{where}{first['msg'].removeprefix('Value error, ')}") from None
     settings = config.load()
     reading = loading.reading_of(spec, settings)
     with open_source(file, spool=spool(settings.home), reading=reading) as source:
@@ -102,9 +136,15 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
 def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
     with session(may_create=True) as runtime:
         info = account_info.fetch_for_campaign(runtime.settings, required=spec.require_balance)
-        with _progress(output, source) as advance, runtime.engine.begin() as connection:
-            loaded = loading.load(connection, runtime.settings, spec, source, advance, info)
-        invalid_rows = _write_invalid_rows(output, runtime, loaded.campaign_id) if loaded.invalid else None
+        try:
+            loaded = _load(output, runtime, spec, source, info)
+        except NothingToSend as nothing:
+            # How the list was read may be why.
+            for remark in source.remarks:
+                output.note(remark.sentence)
+            _write_refused(output, runtime, source, nothing)
+            raise
+        invalid_rows = _write_invalid_rows(output, runtime, loaded) if loaded.invalid else None
         with runtime.engine.connect() as connection:
             unseen = workers_seen.complaint(connection)
     output.answer(
@@ -113,32 +153,59 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
             **loaded.totals_json(),
             "invalid_file": str(invalid_rows) if invalid_rows else None,
             "warnings": loaded.warnings,
-            "remarks": [remark.sentence for remark in loaded.remarks],
-            "reading": [remark.as_json() for remark in loaded.remarks],
+            "remarks": [remark.sentence for remark in loaded.reading],
+            "reading": [remark.as_json() for remark in loaded.reading],
+            "repeats": [each.as_json() for each in loaded.repeats],
             "workers_seen": unseen is None,
         }
     )
     for warning in loaded.warnings:
         output.note(warning)
-    for remark in loaded.remarks:
+    for remark in loaded.reading:
         output.note(remark.sentence)
     output.say(f"Campaign {loaded.campaign_id}: {loaded.messages:,} messages, {loaded.invalid:,} invalid.")
     _say_load(output, loaded)
     if invalid_rows:
         output.say(f"Each invalid row with its reason: {invalid_rows}")
-    if not loaded.messages:
-        output.note("No row was good: nothing will be sent.")
-    elif unseen:
+        number = loaded.campaign_id
+        output.say(f"Correct them there, then: dispatcher campaign create {invalid_rows} --append-to {number}")
+    if unseen:
         output.note(unseen)
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
-    if loaded.messages and spec.start is None:
+    if spec.start is None:
         ops_loader.hint()
 
 
-def _write_invalid_rows(output: Output, runtime: Runtime, campaign_id: int) -> Path | None:
+def _load(output: Output, runtime: Runtime, spec: CampaignSpec, source: Source, info: AccountInfo | None) -> Loaded:
+    """Load the list. In a terminal, a list that repeats a campaign is loaded only when the person says so."""
+    ask = not output.as_json and not spec.refuse_repeats and sys.stdin.isatty() and sys.stderr.isatty()
+    try:
+        with _progress(output, source) as advance, runtime.engine.begin() as connection:
+            if spec.append_to is not None:
+                return appending.append(connection, runtime.settings, spec, source, advance, info)
+            return loading.load(connection, runtime.settings, spec, source, advance, info, ask=ask)
+    except RepeatFound as repeat:
+        if not ask or not click.confirm(f"{shown(writable(str(repeat)))} Send it once more?", err=True):
+            raise
+    return _load(output, runtime, spec.model_copy(update={"again": True}), source, info)
+
+
+def _write_refused(output: Output, runtime: Runtime, source: Source, nothing: NothingToSend) -> None:
+    """Give the rows back of a list of which none is good."""
+    folder = runtime.settings.home / "invalid"
+    try:
+        path = invalid_file.write_refused(source, nothing.invalid_rows, folder)
+    except OSError as error:
+        output.note(f"The invalid rows cannot be written to a file: {error.filename}: {error.strerror}")
+    else:
+        nothing.hint = f"Correct the rows in {path}: each has its reason."
+
+
+def _write_invalid_rows(output: Output, runtime: Runtime, loaded: Loaded) -> Path | None:
     """The file of invalid rows. The campaign exists already: a full disk must not make anybody create it again."""
     try:
-        return export.write_invalid_rows(runtime.engine, campaign_id, runtime.settings.home / "invalid")
+        folder = runtime.settings.home / "invalid"
+        return invalid_file.write(runtime.engine, loaded.campaign_id, folder, list_no=loaded.list_no)
     except OSError as error:
         output.note(f"The invalid rows are in the database, but not in a file: {error.filename}: {error.strerror}")
         return None
@@ -165,7 +232,10 @@ def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
         found = dry_run_module.run(spec, source, database_connection, advance)
     output.answer(found.as_json())
     output.say(f"Dry run: {found.totals.messages:,} messages, {found.totals.invalid:,} invalid; nothing was changed.")
+    fields = ", ".join(found.columns["fields"]) or "no column"
+    output.say(f"The number is taken from {' or '.join(found.columns['number'])}, the text from {fields}.")
     output.table("Samples", ["number", "text"], [[s["destino"], s["texto"]] for s in found.samples])
+    _say_look(output, found.look)
     _say_load(output, found.totals)
     output.table(
         f"Invalid rows (first {len(found.invalid_rows)})",
@@ -177,6 +247,15 @@ def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     output.say(f"Would begin {when(would.begins)} and end about {when(would.ends)}; {would.basis}.")
     for remark in found.remarks:
         output.note(remark)
+
+
+def _say_look(output: Output, look: Look) -> None:
+    rows = [[row["line"], row["why"], row["destino"], row["texto"]] for row in look.odd_rows()]
+    output.table("Worth a look", ["line", "why", "number", "text"], rows, right=("line",))
+    changes = [[char, n] for char, n in look.changes.most_common(20)]
+    output.table("Characters that are spelled otherwise", ["character", "texts"], changes, right=("texts",))
+    if look.different_texts:
+        output.note(f"{look.different_texts:,} rows have the number of another row, and another text.")
 
 
 class _progress:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+from dispatcher.domain import reasons
 
 COUNTRIES = ("AR", "GT", "MX", "PE", "UY")
 
@@ -42,14 +45,22 @@ class PhoneProblem:
     """Why a written number is not one that can be sent to.
 
     Attributes:
-        code: the guide's result code for it (-7, -8, -9, -10 or -12).
-        reason: a slug to count by.
-        detail: one sentence for the owner of the list.
+        reason: a slug of `reasons.REASONS`.
+        facts: what its sentence says.
     """
 
-    code: int
     reason: str
-    detail: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def code(self) -> int:
+        """The guide's result code for it: -7, -8, -9, -10 or -12."""
+        return reasons.code(self.reason) or -8
+
+    @property
+    def detail(self) -> str:
+        """One sentence for the owner of the list."""
+        return reasons.say(self.reason, self.facts)
 
 
 @dataclass(frozen=True)
@@ -85,26 +96,68 @@ LONGEST = 100
 """Characters of a written number; every longer cell holds something else."""
 _EXACT_WITHOUT_SIGN = 8  # with so many digits, a float without a + left out only trailing zeros
 
+_LABEL = (
+    r"(?:telefonos?|tel|te|celulares|celular|cel|moviles|movil|mobile|mob|phone|fono"
+    r"|whats ?app|wsap|wasap|wapp|wpp|wsp|wa|numero|nro|n[o°])"
+)
+_LABELS_BEFORE = re.compile(rf"(?:{_LABEL}(?![a-z])[ .:°()/\-]{{0,5}}){{1,3}}", re.IGNORECASE)
+_LABEL_BEHIND = re.compile(rf"[ ,;:(\-]{{0,4}}(?<![a-z]){_LABEL}[ .:)]{{0,4}}$", re.IGNORECASE)
+_LINK = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:wa\.me/|(?:api|web)\.whatsapp\.com/send/?\?phone=)(?:%2b|\+)?([0-9]{6,15})(?:[?&/#].*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_CHAT = re.compile(r"([0-9]{6,15})@(?:c\.us|s\.whatsapp\.net)", re.IGNORECASE)
+_BETWEEN_NUMBERS = re.compile(r"[/,;|\n\r\t]| - | (?:y|e|o|u|and|or) ", re.IGNORECASE)
+_GAP = re.compile(r"[ \-]{1,5}")
+_LEAST_DIGITS = 6  # what has fewer is no number of its own
 
-def normalise(raw: str, country: str = "AR") -> str | PhoneProblem:
+
+def normalise(
+    raw: str, country: str = "AR", *, area: str | None = None, first_number: bool = False
+) -> str | PhoneProblem:
     """Return the national number written in `raw`: 10 digits for AR and MX, 9 for PE, 8 for GT and UY.
 
     Understands what people and spreadsheets write: calling code, trunk 0, the mobile 9 and 15 of Argentina, blanks,
-    brackets, dots, dashes, `1144445555.0`, `1.144445555E9`. A number that can be read in no way, or in more than
-    one, is a `PhoneProblem`; nothing is guessed. Raises KeyError for a country that the provider does not serve.
-    Guide: "Envío de mensajes vía http", TOS.
+    brackets, dots, dashes, `1144445555.0`, `1.144445555E9`, `Tel. 11 4444-5555`, `https://wa.me/5491144445555`. A
+    number that can be read in no way, or in more than one, is a `PhoneProblem`; nothing is guessed. `area` is the area
+    code that local numbers of Argentina belong to. With `first_number`, the first good one of several numbers is it.
+    Raises KeyError for a country that the provider does not serve. Guide: "Envío de mensajes vía http", TOS.
     """
     plan = PLANS[country]
-    raw = raw.strip()
-    if len(raw) > LONGEST:
-        return PhoneProblem(
-            -7,
-            "number_too_long",
-            f"{raw[:40]!r}... is too long ({len(raw)} characters): {plan.name} has {plan.digits} digits",
-        )
-    text = _visible(raw)
+    text = raw.strip()
+    if len(text) > LONGEST:
+        facts = {"written": f"{text[:40]}...", "length": len(text), "digits": plan.digits, "country": plan.name}
+        return PhoneProblem("number_too_long", facts)
+    text = _without_labels(_visible(text))
     if not text:
-        return PhoneProblem(-7, "number_empty", f"the number is empty: write {plan.digits} digits")
+        return PhoneProblem("number_empty", {"digits": plan.digits})
+    found = _one_number(text, country, area)
+    if isinstance(found, str):
+        return found
+    several = _several(text, country, area)
+    good = [number for number in several if isinstance(number, str)]
+    if not good:
+        return found
+    if first_number or (len(good) == len(several) and len(set(good)) == 1):
+        return good[0]
+    return PhoneProblem("number_two", {"written": text[:60]})
+
+
+def _several(text: str, country: str, area: str | None) -> list[str | PhoneProblem]:
+    """Read each of the numbers in a text that holds more than one; empty when it does not."""
+    parts = [part.strip() for part in _BETWEEN_NUMBERS.split(text)]
+    parts = [part for part in parts if sum(char.isdigit() for char in part) >= _LEAST_DIGITS]
+    if len(parts) > 1:
+        return [_one_number(_without_labels(part), country, area) for part in parts]
+    for gap in _GAP.finditer(text):
+        pair = [_one_number(part, country, area) for part in (text[: gap.start()], text[gap.end() :])]
+        if all(isinstance(number, str) for number in pair):
+            return pair
+    return []
+
+
+def _one_number(text: str, country: str, area: str | None) -> str | PhoneProblem:
+    plan = PLANS[country]
     number = _from_spreadsheet(text)
     if isinstance(number, PhoneProblem):
         return number
@@ -117,10 +170,8 @@ def normalise(raw: str, country: str = "AR") -> str | PhoneProblem:
     if written[1] or digits.startswith("00"):
         digits = digits if written[1] else digits[2:]
         if not digits.startswith(plan.calling_code):
-            return PhoneProblem(
-                -9, "number_foreign", f"{text!r} is a number of another country: this list is for {plan.name}"
-            )
-    return _argentine(digits) if country == "AR" else _prefixed(digits, country)
+            return PhoneProblem("number_foreign", {"written": text, "country": plan.name})
+    return _argentine(digits, area) if country == "AR" else _prefixed(digits, country)
 
 
 def _visible(raw: str) -> str:
@@ -134,6 +185,18 @@ def _visible(raw: str) -> str:
             if (kind := unicodedata.category(char))
         )
     return text.strip().removeprefix("'").strip()
+
+
+def _without_labels(text: str) -> str:
+    """Drop what people write around a number to say what it is: `Tel.`, `cel:`, `(WhatsApp)`, a link to a chat."""
+    if not any(char.isalpha() for char in text):
+        return text
+    if found := _LINK.fullmatch(text) or _CHAT.fullmatch(text):
+        return found[1]
+    plain = "".join(part for part in unicodedata.normalize("NFD", text) if not unicodedata.combining(part))
+    before = _LABELS_BEFORE.match(plain)
+    plain = (plain[before.end() :] if before else _LABEL_BEHIND.sub("", plain)).strip()
+    return plain if plain[:1] in ("", "+", "(") or plain[:1].isdigit() else text
 
 
 def _from_spreadsheet(text: str) -> str | PhoneProblem:
@@ -152,25 +215,22 @@ def _from_spreadsheet(text: str) -> str | PhoneProblem:
     # spreadsheet cell that was too narrow, and the missing digits are lost.
     exact = not found[3] and len(mantissa) >= _EXACT_WITHOUT_SIGN
     if exponent + 1 < len(mantissa) or not (whole or exact):
-        return PhoneProblem(
-            -8,
-            "number_cut",
-            f"{text!r} has lost digits in a spreadsheet: format the column as text and export it again",
-        )
+        return PhoneProblem("number_cut", {"written": text})
     return mantissa.ljust(exponent + 1, "0")
 
 
 def _bad_characters(text: str) -> PhoneProblem:
     odd = sorted({char for char in text if char not in "0123456789 ().-/"} - {"+"})
     named = " ".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in odd[:10])
-    what = f"contains {named}" if odd else "is not written as a number"
-    return PhoneProblem(-8, "number_characters", f"{text[:40]!r} {what}: write digits only")
+    return PhoneProblem("number_characters", {"written": text[:40], "characters": named})
 
 
-def _argentine(digits: str) -> str | PhoneProblem:
+def _argentine(digits: str, area: str | None) -> str | PhoneProblem:
+    if area is not None and (local := _local(digits, area)):
+        return area + local
     core_found = _ARGENTINE_CORE.fullmatch(digits)
     if _SERVICE.fullmatch(digits):
-        return PhoneProblem(-10, "number_service", f"{digits} is a 0800, 0810 or 0600 line: it takes no SMS")
+        return PhoneProblem("number_service", {"number": digits})
     if core_found is None or (len(digits) == 10 and digits[0] not in "123"):
         return _no_argentine_number(digits)
     core = core_found[1]
@@ -181,9 +241,19 @@ def _argentine(digits: str) -> str | PhoneProblem:
         if len(readings) == 1:
             return readings.pop()
         if readings:
-            listed = " or ".join(sorted(readings))
-            return PhoneProblem(-9, "number_ambiguous", f"{digits} can be {listed}: write it without the 15")
+            return PhoneProblem("number_ambiguous", {"number": digits, "readings": " or ".join(sorted(readings))})
+    if len(core) == 9 and core.startswith("15"):
+        return _unknown_area(core)
     return _wrong_length(core, "AR")
+
+
+def _local(digits: str, area: str) -> str | None:
+    """Return the digits of a number that is written without its area code, with or without the 15."""
+    length = PLANS["AR"].digits - len(area)
+    if len(digits) == length and digits[0] != "0" and not digits.startswith("15"):
+        return digits
+    bare = digits.removeprefix("0")
+    return bare[2:] if bare.startswith("15") and len(bare) == length + 2 else None
 
 
 def _has_area(core: str) -> bool:
@@ -191,29 +261,22 @@ def _has_area(core: str) -> bool:
 
 
 def _unknown_area(core: str) -> PhoneProblem:
-    if core.startswith("15"):
-        return PhoneProblem(-9, "number_area", f"{core} has a 15 and no area code: write area code and number")
-    return PhoneProblem(-9, "number_area", f"{core} has no area code of Argentina: write area code and number")
+    return PhoneProblem("number_local" if core.startswith("15") else "number_area", {"number": core})
 
 
 def _no_argentine_number(digits: str) -> PhoneProblem:
     bare = re.sub(r"^(?:0?54)?9?0?", "", digits) if len(digits) > 10 else digits.lstrip("0")
     if len(bare) == 10:
-        return PhoneProblem(-12, "number_prefix", f"{bare} must begin with 1, 2 or 3: write the area code first")
+        return PhoneProblem("number_prefix", {"number": bare})
     return _wrong_length(bare, "AR")
 
 
 def _wrong_length(digits: str, country: str) -> PhoneProblem:
     plan = PLANS[country]
-    short = len(digits) < plan.digits
-    how = "short" if short else "long"
-    hint = " with the area code, without 0 and 15" if country == "AR" else ""
+    how = "short" if len(digits) < plan.digits else "long"
     shown = digits if len(digits) <= 40 else digits[:40] + "..."
-    return PhoneProblem(
-        -7,
-        f"number_too_{how}",
-        f"{shown} is too {how} ({len(digits)} digit{'s' * (len(digits) != 1)}): {plan.name} has {plan.digits}{hint}",
-    )
+    facts = {"number": shown, "length": len(digits), "digits": plan.digits, "country": plan.name}
+    return PhoneProblem(f"number_too_{how}", facts)
 
 
 def _prefixed(digits: str, country: str) -> str | PhoneProblem:

@@ -12,7 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dispatcher.errors import UsageError
+from dispatcher.ingest.columns import INVALID_COLUMNS
 from dispatcher.ingest.files import Source, from_recipients, open_source
+from dispatcher.ingest.numbers import Recipients
+from dispatcher.ingest.options import IngestOptions
 from dispatcher.ingest.reading import Reading
 from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.validate import (
@@ -21,19 +24,20 @@ from dispatcher.ingest.validate import (
     UNFIT,
     Batch,
     Checker,
-    IngestOptions,
     LeftOut,
     batches,
     nobody,
 )
 
 __all__ = [
+    "INVALID_COLUMNS",
     "INVALID_ROWS",
     "MESSAGES",
     "UNFIT",
     "Batch",
     "IngestOptions",
     "Reading",
+    "Recipients",
     "Remark",
     "Source",
     "from_recipients",
@@ -45,12 +49,19 @@ BATCH_ROWS = 50_000
 
 
 def ingest(
-    source: Source, options: IngestOptions, left_out: LeftOut = nobody, *, batch_rows: int = BATCH_ROWS
+    source: Source,
+    options: IngestOptions,
+    left_out: LeftOut = nobody,
+    *,
+    batch_rows: int = BATCH_ROWS,
+    recipients: Recipients | None = None,
+    look: bool = False,
 ) -> Iterator[Batch]:
     """Check all rows of `source`, `batch_rows` at most at a time; may be called again for another pass.
 
     `left_out` says which numbers of a column get nothing, and why. Their rows become suppressed messages, even when
-    something else in the row is wrong.
+    something else in the row is wrong. `recipients` are the numbers that have a message already; those of the list join
+    them. `look` fills `Batch.looked`.
 
     A problem with the template, the options or the headings raises UsageError here, before a row is read. A list
     without rows, and an XLSX file that is damaged further down, raise it from the iterator.
@@ -60,7 +71,7 @@ def ingest(
     if not source.table.columns:
         raise UsageError(f"{source.name} is empty", hint="give at least one recipient")
     try:
-        checker = Checker(source.table.columns, options, left_out)
+        checker = Checker(source.table.columns, options, left_out, recipients, look=look)
     except UsageError as error:
         tried = [remark.sentence for remark in source.remarks if remark.code == "separator"]
         raise UsageError(" ".join([str(error), *tried]), hint=error.hint) from None

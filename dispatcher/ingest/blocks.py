@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
+from dispatcher.domain import reasons
 from dispatcher.ingest.remarks import Remark
 
-RAW_LIMIT = 2_000
+RAW_LIMIT = 20_000
 """Characters of an invalid row that are kept."""
+
+_FACT_LIMIT = 100
+_FACTS_LISTED = 30
+_QUOTED = frozenset(',;|\t"\r\n')
 
 
 class InvalidRow(NamedTuple):
-    """A row that cannot become a message: its line, its content, and why."""
+    """A row that cannot become a message: its line, its content, and why.
+
+    Attributes:
+        facts: what the sentence in `detail` says, as JSON.
+    """
 
     line: int
     raw: str
     code: int | None
     reason: str
     detail: str
+    facts: str = "{}"
+
+
+def invalid(line: int, raw: str, reason: str, facts: Mapping[str, Any]) -> InvalidRow:
+    """Make an invalid row of a reason that `reasons` words."""
+    kept = {name: _bounded(value) for name, value in facts.items()}
+    said = shown(reasons.say(reason, kept))
+    return InvalidRow(line, shown(raw), reasons.code(reason), reason, said, json.dumps(kept, ensure_ascii=False))
+
+
+def _bounded(value: Any) -> Any:
+    """Return what a sentence says in a form that can be stored: a heading may be long, or no text at all."""
+    if isinstance(value, str):
+        return shown(value[:_FACT_LIMIT])
+    return [_bounded(each) for each in value[:_FACTS_LISTED]] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -53,6 +78,11 @@ class Table(Protocol):
         """What was taken for granted; complete once all rows have been read."""
         ...
 
+    @property
+    def separator(self) -> str | None:
+        """What divides the columns, in delimited text."""
+        ...
+
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
         """Yield the rows, at most `batch_rows` a block, with the columns at the positions `wanted`."""
         ...
@@ -61,6 +91,19 @@ class Table(Protocol):
 def column(position: int) -> str:
     """Return the name that the column at `position` has in a block."""
     return f"c{position}"
+
+
+def written(values: Sequence[str], separator: str = ";") -> str:
+    """Return values as one line of CSV; with `;`, the raw form of a row that has none of its own.
+
+    What another program splits at is in quotes, too.
+    """
+    quoted = _QUOTED | {separator}
+    if quoted.isdisjoint("".join(values)):
+        return separator.join(values)
+    return separator.join(
+        value if quoted.isdisjoint(value) else f'"{value.replace(chr(34), chr(34) * 2)}"' for value in values
+    )
 
 
 def schema(wanted: Sequence[int]) -> dict[str, type[pl.DataType]]:

@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Sequence
 
 from dispatcher.errors import UsageError
 
 NUMBER_COLUMNS = ("telefono", "celular", "destino", "phone", "tos")
+"""The headings of the number's column, the first one first."""
+
+_NUMBER_WORDS = {
+    **dict.fromkeys(("telefono", "telefonos", "tel", "tels", "fono"), 0),
+    **dict.fromkeys(
+        ("celular", "celulares", "cel", "cels", "movil", "moviles", "mobile", "mobiles", "cell", "cellphone"), 1
+    ),
+    **dict.fromkeys(("destino", "destinos"), 2),
+    **dict.fromkeys(("phone", "phones", "telephone", "msisdn"), 3),
+    "tos": 4,
+    **dict.fromkeys(("whatsapp", "wsp", "wpp", "wapp", "wa"), 5),
+}
+_WORDS_BESIDE = frozenset(
+    (
+        *("n", "no", "nro", "num", "numero", "numeros", "number", "nr", "de", "del", "el", "la", "los", "las"),
+        *("contacto", "contact", "cliente", "titular", "principal", "personal", "particular", *"123456789"),
+    )
+)
+
+
+INVALID_COLUMNS = ("motivo", "que_hacer", "linea")
+"""What a file of invalid rows has behind the columns of its list: why, what to do, the line of the list."""
 
 
 def fold(name: str) -> str:
-    """Return `name` normalised for comparison: no accents, one case, single blanks."""
+    """Return `name` normalised for comparison: no accents, no invisible marks, one case, single blanks."""
     parts = unicodedata.normalize("NFKD", name[:1000])  # a run of accents takes quadratic time
-    return " ".join("".join(part for part in parts if not unicodedata.combining(part)).casefold().split())
+    kept = (part for part in parts if not unicodedata.combining(part) and unicodedata.category(part) != "Cf")
+    return " ".join("".join(kept).casefold().split())
 
 
 def find(name: str, columns: Sequence[str]) -> int | None:
@@ -48,17 +72,45 @@ def require(name: str, columns: Sequence[str], asked_by: str) -> int:
     return position
 
 
-def number_column(columns: Sequence[str], asked: str | None) -> int:
-    """Return the position of the number's column: the one asked for, else the first of NUMBER_COLUMNS."""
+def number_columns(columns: Sequence[str], asked: str | None) -> list[int]:
+    """Return the positions of the columns that may hold the number, the one to take first.
+
+    Those are the columns asked for (`celular, telefono`); else the first of NUMBER_COLUMNS, and behind it whatever else
+    is called like a number: `Nº Celular`, `Tel. contacto`, `phone_number`.
+    """
     if asked is not None:
-        return require(asked, columns, "the number's column")
-    for name in NUMBER_COLUMNS:
-        if (position := find(name, columns)) is not None:
-            return position
-    raise UsageError(
-        f"no column holds the number: none is called {', '.join(NUMBER_COLUMNS)}; the file has {listed(columns)}",
-        hint="name the number's column with --to-column (to_column); the first line of the file must be its headings",
-    )
+        if find(asked, columns) is not None:
+            return [require(asked, columns, "the number's column")]
+        names = [name.strip() for name in asked.split(",")]
+        return list(dict.fromkeys(require(name, columns, "the number's column") for name in names))
+    exact = [at for name in NUMBER_COLUMNS if (at := find(name, columns)) is not None]
+    ranked = sorted((rank, at) for at, name in enumerate(columns) if (rank := _number_rank(name)) is not None)
+    found = list(dict.fromkeys([*exact, *(at for _, at in ranked)]))
+    if not found:
+        raise UsageError(
+            f"no column holds the number: none is called {', '.join(NUMBER_COLUMNS)}; the file has {listed(columns)}",
+            hint="name the number's column with --to-column (to_column); the first line of a file is its headings",
+        )
+    return found
+
+
+def _number_rank(heading: str) -> int | None:
+    """Tell how well a heading names a number, the smallest best; None when it does not."""
+    words = re.findall("[a-z]+|[0-9]+", fold(heading[:200]))
+    nouns = [word for word in words if word in _NUMBER_WORDS]
+    if not nouns or any(word not in _NUMBER_WORDS and word not in _WORDS_BESIDE for word in words):
+        return None
+    return min(_NUMBER_WORDS[noun] for noun in nouns)
+
+
+def heads_numbers(heading: str) -> bool:
+    """Tell whether a heading is known to stand above numbers."""
+    return _number_rank(heading) is not None
+
+
+def came_back(columns: Sequence[str]) -> bool:
+    """Tell whether these are the headings of a file of invalid rows, which is loaded again once it is mended."""
+    return {fold(name) for name in columns} >= set(INVALID_COLUMNS)
 
 
 def listed(columns: Sequence[str]) -> str:

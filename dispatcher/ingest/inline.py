@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from dispatcher.ingest.blocks import Block, InvalidRow, schema, shown, storable
+from dispatcher.ingest.blocks import Block, InvalidRow, invalid, schema, shown, storable
 from dispatcher.ingest.columns import fold
 from dispatcher.ingest.reading import refuse_columns
 from dispatcher.ingest.remarks import Remark
@@ -37,14 +37,14 @@ class Keys:
                 self._position[name] = at
 
     def values(self, row: Mapping[str, object], wanted: Sequence[int]) -> list[object] | str:
-        """Return the values at the positions `wanted`; a sentence when the object has two for one of them."""
+        """Return the values at the positions `wanted`; the name of a column for which the object has two."""
         found: dict[int, object] = {}
         for key, value in row.items():
             at = self._position[str(key)]
             if found.get(at) in (None, ""):
                 found[at] = value
             elif at in wanted and value not in (None, "") and value != found[at]:
-                return f"the object has two values for {self.columns[at]!r}: leave one"
+                return self.columns[at]
         return [found.get(at) for at in wanted]
 
 
@@ -61,9 +61,9 @@ class Collector:
     def __len__(self) -> int:
         return len(self._rows) + len(self._invalid)
 
-    def invalid(self, line: int, raw: str, reason: str, detail: str) -> None:
+    def invalid(self, line: int, raw: str, reason: str, **facts: object) -> None:
         """Record a row that could not be read."""
-        self._invalid.append(InvalidRow(line, shown(raw), None, reason, detail))
+        self._invalid.append(invalid(line, raw, reason, facts))
 
     def add_mapping(self, line: int, raw: str, row: Mapping[str, object], keys: Keys) -> None:
         """Add an object; one in which no column holds anything is skipped."""
@@ -71,7 +71,7 @@ class Collector:
             return None
         values = keys.values(row, self.wanted)
         if isinstance(values, str):
-            return self.invalid(line, raw, "two_values", values)
+            return self.invalid(line, raw, "two_values", column=values)
         return self.add(line, raw, values)
 
     def add(self, line: int, raw: str, values: Sequence[object]) -> None:
@@ -79,14 +79,13 @@ class Collector:
         texts: list[str | None] = []
         for name, value in zip(self._names, values, strict=True):
             if isinstance(value, float) and not math.isfinite(value):
-                return self.invalid(line, raw, "bad_json", f"column {name!r}: {value} is not a number that JSON knows")
+                return self.invalid(line, raw, "bad_json", column=name, value=str(value))
             try:
                 text = shown_value(value)
-            except (TypeError, ValueError) as error:
-                return self.invalid(line, raw, "value_nested", f"column {name!r}: {error}: write a text or a number")
+            except (TypeError, ValueError):
+                return self.invalid(line, raw, "value_nested", column=name, kind=type(value).__name__)
             if text is not None and not storable(text):
-                detail = f"column {name!r} contains a NUL or half a character: write the value again"
-                return self.invalid(line, raw, "nul_byte", detail)
+                return self.invalid(line, raw, "nul_byte", column=name)
             texts.append(text)
         return self.add_texts(line, raw, texts)
 
@@ -106,6 +105,7 @@ class InlineTable:
     """A list of dicts as a table: the headings are the keys, in order of appearance."""
 
     remarks: Sequence[Remark] = ()
+    separator = None
 
     def __init__(self, recipients: list[dict[str, object]]) -> None:
         """Read the keys; the list is not copied."""
@@ -124,7 +124,7 @@ class InlineTable:
             if isinstance(recipient, Mapping):
                 collector.add_mapping(line, _written(recipient), recipient, self._keys)
             else:
-                collector.invalid(line, repr(recipient), "not_an_object", "a recipient must be an object with columns")
+                collector.invalid(line, repr(recipient), "not_an_object")
             if len(collector) >= batch_rows:
                 yield collector.flush(line)
         if len(collector):
@@ -147,4 +147,4 @@ class InlineTable:
 
 
 def _written(recipient: Mapping[str, object]) -> str:
-    return "; ".join(f"{key}={value}" for key, value in recipient.items())
+    return json.dumps(recipient, ensure_ascii=False, default=str)

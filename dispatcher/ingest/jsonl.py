@@ -19,6 +19,8 @@ from dispatcher.ingest.remarks import Remark
 class JsonlTable:
     """An opened JSONL file: the keys of all its objects are its headings."""
 
+    separator = None
+
     def __init__(self, stream: BinaryIO, name: str) -> None:
         """Read the keys; UsageError when no line is an object."""
         self._stream = stream
@@ -60,15 +62,11 @@ class JsonlTable:
 
     def _take(self, collector: Collector, number: int, line: str, wanted: Sequence[int]) -> None:
         if len(line) > MAX_LINE or len(line.encode("utf-8", "replace")) > MAX_LINE:
-            return collector.invalid(number, line, "row_too_long", f"the line is longer than {MAX_LINE} bytes")
+            return collector.invalid(number, line, "row_too_long", limit=MAX_LINE)
         row = _parsed(line)
         if isinstance(row, dict):
             return collector.add_mapping(number, line, row, self._keys)
-        if "\x00" in line:
-            detail = "the line contains a NUL byte (shown as \\x00): the file is damaged there, write it again"
-            return collector.invalid(number, line, "nul_byte", detail)
-        detail = row if isinstance(row, str) else "the line is not a JSON object: write {...} on one line"
-        return collector.invalid(number, line, "bad_json", detail)
+        return collector.invalid(number, line, "nul_byte" if "\x00" in line else "bad_json")
 
 
 def open_jsonl(stream: BinaryIO, name: str, reading: Reading) -> JsonlTable:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
+from itertools import islice
 
 import polars as pl
 from pyroaring import BitMap64
@@ -35,7 +37,9 @@ _PREFIXED = {
 }
 
 
-def destinos(written: pl.Series, country: str) -> tuple[pl.Series, dict[str, PhoneProblem]]:
+def destinos(
+    written: pl.Series, country: str, *, area: str | None = None, first_number: bool = False
+) -> tuple[pl.Series, dict[str, PhoneProblem]]:
     """Return the national numbers (null where there is none), and the problem of each string that has one.
 
     `written` has no nulls. For every string the answer is that of `phone.normalise`, only faster.
@@ -48,7 +52,7 @@ def destinos(written: pl.Series, country: str) -> tuple[pl.Series, dict[str, Pho
     column = pl.DataFrame({"written": written, "clean": clean})
     quick = _quick(column.filter(~pl.col("clean"))["written"].unique(), country)
     for raw, number in quick.iter_rows():
-        found = number if number is not None else normalise(raw, country)
+        found = number if number is not None else normalise(raw, country, area=area, first_number=first_number)
         if isinstance(found, PhoneProblem):
             problems[raw] = found
             numbers[raw] = None
@@ -80,6 +84,24 @@ class Recipients:
     def __init__(self) -> None:
         """Start empty."""
         self._seen = BitMap64()
+        self.elsewhere = "an earlier row"
+        """Where a number was before that this list has once."""
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def know(self, numbers: Iterable[str]) -> None:
+        """Remember numbers that came from elsewhere."""
+        self._seen |= BitMap64(array("Q", map(int, numbers)))
+
+    def count(self, numbers: Iterable[str]) -> int:
+        """Return how many of some numbers are known."""
+        return sum(int(number) in self._seen for number in numbers)
+
+    def sample(self, most: int) -> list[str]:
+        """Return at most so many of the numbers, evenly over all of them, as national digits."""
+        step = max(1, len(self._seen) // most)
+        return [str(number) for number in islice(self._seen, 0, None, step)][:most]
 
     def repeated(self, destino: pl.Series) -> pl.Series:
         """Tell for each number whether it was in this batch or an earlier one before, and remember it."""

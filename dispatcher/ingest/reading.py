@@ -35,17 +35,14 @@ class Reading:
 
     def holds_number(self, row: Sequence[str]) -> bool:
         """Tell whether `row` looks like headings: one of them is known to head numbers, or is the one asked for."""
-        return any(self._heads_numbers(value.strip()) for value in row if value and len(value) <= 200)
+        short = [value.strip() for value in row if value and len(value) <= 200]
+        return any(map(self._heads_numbers, short)) or headings.came_back(short)
 
     def _heads_numbers(self, value: str) -> bool:
         if self.to_column is not None:
             asked = (self.to_column, *self.to_column.split(","))
             return headings.fold(value) in {headings.fold(name) for name in asked}
-        try:
-            headings.number_column([value], None)
-        except UsageError:
-            return False
-        return True
+        return headings.heads_numbers(value)
 
     def header_index(self, rows: Sequence[Sequence[str]]) -> int:
         """Return which of the first rows with content has the headings; 0 when none is known to."""

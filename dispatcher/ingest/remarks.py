@@ -1,4 +1,7 @@
-"""What was taken for granted while a list was read: codes with values, and a sentence for each. Pure."""
+"""What the owner of a list should know beside its invalid rows: codes with values, and a sentence for each. Pure.
+
+Some things are taken for granted while a file is read (its encoding, its sheet); others show in rows, and are counted.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,10 @@ _SENTENCES = {
     "hidden_columns_left_out": "Hidden columns were left out: {columns}.",
     "repaired_double_encoding": "{values} were encoded twice (GarcÃ­a) and were repaired (García).",
     "unrendered_format": "The number format {format!r} is not known here: {cells}, shown without it.",
+    "two_signs": "{column!r} begins with a $ in {rows}, and the template has one before {{{column}}}: leave that out.",
+    "other_numbers": "The number was taken from {taken!r}. {other!r} holds one, too: {rows} with a valid number only"
+    " there. Name the columns with --to-column (to_column): {taken},{other} takes the first valid one.",
+    "different_numbers": "{taken!r}, which was taken, and {other!r} hold different numbers in {rows}.",
 }
 
 
@@ -27,6 +34,14 @@ class Remark:
 
     code: str
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        """Equal remarks count together."""
+        return hash(self.code)
+
+    def counted(self, rows: int) -> Remark:
+        """The same, with the number of rows that it holds for."""
+        return Remark(self.code, {**self.values, "rows": rows})
 
     @property
     def sentence(self) -> str:

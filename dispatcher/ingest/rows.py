@@ -34,6 +34,11 @@ class DelimitedTable:
     header_end: int  # bytes
     remarks: list[Remark] = field(default_factory=list)
 
+    @property
+    def separator(self) -> str:
+        """What divides the columns."""
+        return self.header.separator
+
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
         """Yield the rows below the headings; see `Table`."""
         self.stream.seek(self.header_end)

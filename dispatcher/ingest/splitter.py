@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from dispatcher.ingest import quotes
-from dispatcher.ingest.blocks import InvalidRow, column, schema, shown
+from dispatcher.ingest.blocks import InvalidRow, column, invalid, schema
 from dispatcher.ingest.lines import MAX_LINE
 from dispatcher.ingest.tidy import INVISIBLE
 
@@ -147,8 +147,7 @@ class Splitter:
             odd.swallowed.update(range(at + 1, at + taken))
             self._row(odd, at, "\n".join(lines[at : at + taken]), fields)
         else:
-            detail = "a quote is opened and never closed: remove it, or write it twice inside quotes"
-            self._invalid(odd, at, raw, "open_quote", detail)
+            self._invalid(odd, at, raw, "open_quote")
         return None
 
     def _simply_quoted(self, odd: _Odd, frame: pl.DataFrame) -> None:
@@ -169,18 +168,13 @@ class Splitter:
                 return self._damaged(odd, at, raw)
             odd.rows.append((self._line + at, raw, fields))
             return None
-        few = len(fields) < self.width
-        detail = f"the row has {len(fields)} field{'s' * (len(fields) != 1)}, the headings are {self.width}: " + (
-            "a separator is missing" if few else "put a value that contains a separator in quotes"
-        )
-        return self._invalid(odd, at, raw, "fields_missing" if few else "fields_extra", detail)
+        reason = "fields_missing" if len(fields) < self.width else "fields_extra"
+        return self._invalid(odd, at, raw, reason, fields=len(fields), headings=self.width)
 
     def _damaged(self, odd: _Odd, at: int, raw: str) -> None:
         if "\x00" in raw:
-            detail = "the row contains a NUL byte (shown as \\x00): the file is damaged there, write the row again"
-            return self._invalid(odd, at, raw, "nul_byte", detail)
-        detail = f"the row is longer than {MAX_LINE} bytes: is a line break missing?"
-        return self._invalid(odd, at, raw, "row_too_long", detail)
+            return self._invalid(odd, at, raw, "nul_byte")
+        return self._invalid(odd, at, raw, "row_too_long", limit=MAX_LINE)
 
-    def _invalid(self, odd: _Odd, at: int, raw: str, reason: str, detail: str) -> None:
-        odd.invalid_rows.append(InvalidRow(self._line + at, shown(raw), None, reason, detail))
+    def _invalid(self, odd: _Odd, at: int, raw: str, reason: str, **facts: int) -> None:
+        odd.invalid_rows.append(invalid(self._line + at, raw, reason, facts))

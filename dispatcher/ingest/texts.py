@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import polars as pl
 
 from dispatcher.domain import sms_text
 from dispatcher.errors import UsageError
-from dispatcher.ingest.blocks import column
-from dispatcher.ingest.template import Field, Literal, Template
+from dispatcher.ingest.template import Literal, Template
 
 
 class Renderer:
     """Renders a template over a block's columns, in the provider's alphabet."""
 
-    def __init__(self, template: Template, positions: Mapping[str, int], *, strict: bool) -> None:
-        """Prepare `template`; with `strict` nothing is transliterated."""
+    def __init__(self, template: Sequence[Literal | str], *, strict: bool) -> None:
+        """Prepare a template, in which a string names a column; with `strict` nothing is transliterated."""
         self._strict = strict
         self._dropped = 0
         self._changed = False
         parts: list[pl.Expr] = []
-        for part in template.parts:
-            if isinstance(part, Field):
-                parts.append(pl.col(column(positions[part.name])))
+        self._as_written = pl.concat_str([pl.col(p) if isinstance(p, str) else pl.lit(p.text) for p in template])
+        for part in template:
+            if isinstance(part, str):
+                parts.append(pl.col(part))
                 continue
             spelled, dropped = (part.text, 0) if strict else sms_text.transliterate(part.text)
             self._dropped += dropped
             self._changed |= spelled != part.text
             parts.append(pl.lit(spelled))
         self._rendered = pl.concat_str(parts)
+
+    def written(self, frame: pl.DataFrame) -> pl.Series:
+        """Return the texts before they are spelled in the provider's alphabet."""
+        return frame.with_columns(self._as_written.alias("written"))["written"]
 
     def render(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Add `texto`, `dropped` (characters left out) and `changed` (the spelling was adapted)."""

@@ -13,7 +13,7 @@ import ftfy
 import polars as pl
 from ftfy.badness import is_bad
 
-from dispatcher.ingest.blocks import Block, InvalidRow, Table, column, shown
+from dispatcher.ingest.blocks import Block, InvalidRow, Table, column, invalid
 from dispatcher.ingest.remarks import Remark
 
 INVISIBLE = r"\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}"
@@ -40,6 +40,11 @@ class Tidied:
         self.table = table
         self.columns = [tidy_text(name) for name in table.columns]
         self._repaired = 0
+
+    @property
+    def separator(self) -> str | None:
+        """What divides the columns of the table."""
+        return self.table.separator
 
     @property
     def remarks(self) -> list[Remark]:
@@ -95,8 +100,9 @@ class Tidied:
 
 
 def tidy_text(text: str) -> str:
-    """Return one text, mended as values are."""
-    text = repaired(text) if not text.isascii() else text
+    """Return one text, mended as values are; half a character in it as an escape."""
+    if not text.isascii():
+        text = repaired(text.encode("utf-8", "backslashreplace").decode())
     mended = pl.Series([text], dtype=pl.String).str.replace_all(_ENDS, "").str.replace_all(_RUN, " ")
     return str(mended[0])
 
@@ -123,12 +129,6 @@ def _occurs(pattern: str, joined: pl.Series) -> bool:
 
 def _damaged(frame: pl.DataFrame, at: int, heading: str) -> list[InvalidRow]:
     return [
-        InvalidRow(
-            line,
-            shown(raw),
-            None,
-            "damaged_text",
-            f"column {heading!r}: letters of {value[:60]!r} were lost when the list was saved: write the value again",
-        )
+        invalid(line, raw, "damaged_text", {"column": heading, "value": value[:60]})
         for line, raw, value in frame.select("line", "raw", column(at)).iter_rows()
     ]

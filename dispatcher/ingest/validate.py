@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
-from dispatcher.domain import sms_text
+from dispatcher.domain import formulas, reasons, sms_text
 from dispatcher.domain.phone import COUNTRIES
 from dispatcher.errors import UsageError
 from dispatcher.ingest import columns as headings
 from dispatcher.ingest import template as templates
-from dispatcher.ingest.blocks import Block, InvalidRow, column, shown
-from dispatcher.ingest.numbers import Recipients, destinos
+from dispatcher.ingest.blocks import Block, InvalidRow, column, invalid
+from dispatcher.ingest.fields import Fields
+from dispatcher.ingest.number_columns import NumberColumns
+from dispatcher.ingest.numbers import Recipients
+from dispatcher.ingest.options import IngestOptions
+from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.texts import CompanyRule, Renderer
-
-
-@dataclass(frozen=True)
-class IngestOptions:
-    """What is asked of a list.
-
-    Attributes:
-        template: the text, with `{column}` where a column goes in.
-        country: whose number rules hold: AR, GT, MX, PE or UY.
-        company: the name that verification codes must carry.
-        to_column, id_column: the columns of the number and of the caller's own id, by heading.
-        strict_text: make a row invalid instead of transliterating what is outside the provider's alphabet.
-    """
-
-    template: str
-    country: str = "AR"
-    company: str | None = None
-    to_column: str | None = None
-    id_column: str | None = None
-    strict_text: bool = False
-
 
 LeftOut = Callable[[pl.Series], pl.Series]
 """The reason why each of some numbers gets nothing; null for those that get their message."""
@@ -57,7 +42,14 @@ MESSAGES = {
     "suppressed": pl.String,
     "encoded_bytes": pl.Int32,
 }
-INVALID_ROWS = {"line": pl.Int64, "raw": pl.String, "code": pl.Int16, "reason": pl.String, "detail": pl.String}
+INVALID_ROWS = {
+    "line": pl.Int64,
+    "raw": pl.String,
+    "code": pl.Int16,
+    "reason": pl.String,
+    "detail": pl.String,
+    "facts": pl.String,
+}
 
 
 @dataclass(frozen=True)
@@ -67,11 +59,15 @@ class Batch:
     Attributes:
         messages: line, destino, texto, external_id (null without an id), suppressed (why it is left out, else null),
             encoded_bytes (form-encoded texto).
-        invalid_rows: line, raw (at most 2,000 characters), code (the guide's, or null), reason (slug), detail.
+        invalid_rows: line, raw (bounded), code (the guide's, or null), reason (slug), detail (a sentence), facts (what
+            the sentence says, as JSON).
         rows: how many rows there were.
         position: how much of `Source.size` has been read.
         dropped_characters: emoji, quotes, ¿ and ¡ that were left out of these messages.
         transliterated: messages whose text was adapted to the alphabet.
+        remarks: what else is worth saying of these rows, and of how many of them.
+        looked: for a dry run, every row that has a number and all fields, repeated ones too: line, destino, texto,
+            written (before it was spelled in the alphabet), digits (a name is a number); else None.
     """
 
     messages: pl.DataFrame
@@ -80,51 +76,78 @@ class Batch:
     position: int
     dropped_characters: int
     transliterated: int
+    remarks: Counter[Remark] = field(default_factory=Counter)
+    looked: pl.DataFrame | None = None
 
 
 class Checker:
     """Checks the rows of one list; it remembers the recipients that it has seen."""
 
-    def __init__(self, columns: Sequence[str], options: IngestOptions, left_out: LeftOut = nobody) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        options: IngestOptions,
+        left_out: LeftOut = nobody,
+        recipients: Recipients | None = None,
+        *,
+        look: bool = False,
+    ) -> None:
         """Find the columns; UsageError when the template or the options do not fit them."""
         if options.country not in COUNTRIES:
             raise UsageError(f"unknown country {options.country!r}", hint=f"use one of {', '.join(COUNTRIES)}")
+        self._columns = columns
         template = templates.parse(options.template)
-        self._country = options.country
         self._company = CompanyRule(template, options.company)
-        self._number = headings.number_column(columns, options.to_column)
-        self._heading = columns[self._number]
+        self._numbers = NumberColumns(columns, options)
         self._id = (
             None if options.id_column is None else headings.require(options.id_column, columns, "the column of the id")
         )
-        self._fields = template.columns(columns)
-        self._renderer = Renderer(template, self._fields, strict=options.strict_text)
-        self._recipients = Recipients()
+        self._fields = Fields(template.bind(columns, literal=options.literal), keep_words=options.keep_words)
+        self._renderer = Renderer(self._fields.parts, strict=options.strict_text)
+        self._recipients = Recipients() if recipients is None else recipients
+        self._known = headings.find(headings.INVALID_COLUMNS[0], columns) if headings.came_back(columns) else None
         self._left_out = left_out
+        self._look = look
+
+    @property
+    def taken(self) -> dict[str, Any]:
+        """Which columns were taken for what, by their headings."""
+        fields = [self._columns[at] for at in sorted(self._fields.positions)]
+        return {
+            "number": self._numbers.taken,
+            "id": None if self._id is None else self._columns[self._id],
+            "fields": fields,
+        }
 
     @property
     def wanted(self) -> list[int]:
         """The positions of the columns that take part."""
-        ids = [] if self._id is None else [self._id]
-        return sorted({self._number, *ids, *self._fields.values()})
+        ids = set() if self._id is None else {self._id}
+        known = set() if self._known is None else {self._known}
+        return sorted(self._numbers.positions | ids | known | self._fields.positions)
 
     @property
     def verbatim(self) -> set[int]:
-        """The positions of the columns whose values are taken as they are: the caller's own ids."""
-        return set() if self._id is None else {self._id} - {self._number, *self._fields.values()}
+        """The positions of the columns whose values are taken as they are: no text and no number comes from them."""
+        ids = set() if self._id is None else {self._id}
+        known = set() if self._known is None else {self._known}
+        return (ids | known | self._numbers.not_taken) - self._fields.positions - self._numbers.taken_positions
 
     def check(self, block: Block) -> Batch:
         """Check the rows of one block, after those of all earlier blocks."""
         invalid_rows = list(block.invalid_rows)
-        frame = self._with_number(block.frame, invalid_rows)
+        remarks: Counter[Remark] = Counter()
+        frame = self._numbers.read(self._as_written(block.frame), invalid_rows, remarks)
+        frame = self._without_known(frame, invalid_rows)
+        looked = self._looked(frame) if self._look else None
         frame = self._first_of_each(frame, invalid_rows)
         frame = frame.with_columns(suppressed=self._left_out(frame["destino"]))
         if frame["suppressed"].null_count() == frame.height:
-            frame = self._with_texts(frame, invalid_rows)
+            frame = self._with_texts(frame, invalid_rows, remarks)
         else:
-            sent = self._with_texts(frame.filter(pl.col("suppressed").is_null()), invalid_rows)
+            sent = self._with_texts(frame.filter(pl.col("suppressed").is_null()), invalid_rows, remarks)
             frame = pl.concat([sent, self._suppressed(frame)]).sort("line")
-        invalid_rows.sort()
+        invalid_rows.sort(key=lambda row: row.line)
         external_id = pl.lit(None, pl.String) if self._id is None else pl.col(column(self._id)).str.strip_chars()
         encoded = pl.col("texto").str.len_bytes() + 2 * pl.col("texto").str.count_matches(sms_text.ENCODED_AS_THREE)
         return Batch(
@@ -141,21 +164,32 @@ class Checker:
             position=block.position,
             dropped_characters=int(frame["dropped"].sum()),
             transliterated=int(frame["changed"].sum()),
+            remarks=remarks,
+            looked=looked,
         )
 
-    def _with_number(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
-        name = column(self._number)
-        written = frame[name].fill_null("")
-        numbers, problems = destinos(written, self._country)
-        frame = frame.with_columns(written.alias(name), destino=numbers)
-        if problems:
-            bad = frame.filter(pl.col("destino").is_null())
-            for line, raw, value in bad.select("line", "raw", name).iter_rows():
-                problem = problems[value]
-                detail = f"column {self._heading!r}: {problem.detail}"
-                invalid_rows.append(InvalidRow(line, shown(raw), problem.code, problem.reason, detail))
-            frame = frame.filter(pl.col("destino").is_not_null())
+    def _as_written(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Take away the apostrophes that a file of invalid rows has before what a spreadsheet would run."""
+        if self._known is None:
+            return frame
+        for guarded, without in formulas.UNGUARDED:
+            frame = frame.with_columns(pl.col(column(at)).str.replace_all(guarded, without) for at in self.wanted)
         return frame
+
+    def _looked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        frame = self._fields.fill(frame, [], Counter())
+        frame = frame.with_columns(self._renderer.written(frame), digits=self._fields.digits_as_name())
+        return self._renderer.render(frame).select("line", "destino", "texto", "written", "digits")
+
+    def _without_known(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
+        """Leave out what a file of invalid rows calls a duplicate: its number has a message already."""
+        if self._known is None:
+            return frame
+        # With another number than that of the duplicate, the row was mended.
+        known = (frame[column(self._known)].str.extract(reasons.DUPLICATE) == frame["destino"]).fill_null(value=False)
+        for line, raw, destino in frame.filter(known).select("line", "raw", "destino").iter_rows():
+            invalid_rows.append(invalid(line, raw, "duplicate", {"number": destino, "where": "the list it came from"}))
+        return frame.filter(~known)
 
     def _first_of_each(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         repeated = self._recipients.repeated(frame["destino"])
@@ -165,40 +199,26 @@ class Checker:
         before = first.select("destino", pl.col("line").alias("first"))
         again = frame.filter(repeated).join(before, on="destino", how="left", maintain_order="left")
         for line, raw, destino, earlier in again.select("line", "raw", "destino", "first").iter_rows():
-            where = "an earlier row" if earlier is None else f"line {earlier}"
-            detail = f"{destino} is already in {where}: only the first row of a number is sent"
-            invalid_rows.append(InvalidRow(line, shown(raw), None, "duplicate", detail))
+            where = self._recipients.elsewhere if earlier is None else f"line {earlier}"
+            invalid_rows.append(invalid(line, raw, "duplicate", {"number": destino, "where": where}))
         return first
 
-    def _with_texts(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
-        frame = self._renderer.render(self._with_all_fields(frame, invalid_rows))
+    def _with_texts(
+        self, frame: pl.DataFrame, invalid_rows: list[InvalidRow], remarks: Counter[Remark]
+    ) -> pl.DataFrame:
+        columns = frame.columns
+        frame = self._renderer.render(self._fields.fill(frame, invalid_rows, remarks))
+        frame = frame.select(*columns, "texto", "dropped", "changed")
         return self._without_bad_texts(frame, invalid_rows)
 
     def _suppressed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return all suppressed rows: with their text, or with UNFIT if anything is wrong with it."""
         gone = frame.filter(pl.col("suppressed").is_not_null())
-        fit = self._with_texts(gone, [])
+        fit = self._with_texts(gone, [], Counter())
         unfit = gone.join(fit, on="line", how="anti").with_columns(
             texto=pl.lit(UNFIT), dropped=pl.lit(0, pl.Int64), changed=pl.lit(False)
         )
         return pl.concat([fit, unfit])
-
-    def _with_all_fields(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
-        if not self._fields:
-            return frame
-        empty = {
-            name: (pl.col(column(at)).is_null() | (pl.col(column(at)).str.strip_chars() == ""))
-            for name, at in self._fields.items()
-        }
-        bad = frame.select(pl.any_horizontal(empty.values()).alias("bad"))["bad"]
-        if not bad.any():
-            return frame
-        found = frame.filter(bad).select("line", "raw", *(test.alias(name) for name, test in empty.items()))
-        for line, raw, *flags in found.iter_rows():
-            names = ", ".join(repr(name) for name, flag in zip(empty, flags, strict=True) if flag)
-            detail = f"column {names} is empty and the template needs it: fill it in"
-            invalid_rows.append(InvalidRow(line, shown(raw), -99, "field_empty", detail))
-        return frame.filter(~bad)
 
     def _without_bad_texts(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
         texto = pl.col("texto")
@@ -219,20 +239,15 @@ class Checker:
 def _text_problem(line: int, raw: str, texto: str) -> InvalidRow:
     """Say what is wrong with a rendered text: the first problem, in the order of the checks."""
     if (placeholder := sms_text.leftover(texto)) is not None:
-        detail = f"the text has a placeholder that nothing fills in, {placeholder[:40]}: remove it or fill it in"
-        return InvalidRow(line, shown(raw), -99, "placeholder_left", detail)
+        return invalid(line, raw, "placeholder_left", {"placeholder": placeholder[:40]})
     if odd := sms_text.outside_alphabet(texto):
         named = " ".join(char if char.isprintable() else f"U+{ord(char):04X}" for char in odd[:10])
-        detail = f"the provider does not take {named} in a text: write something else"
-        return InvalidRow(line, shown(raw), -11, "text_characters", detail)
+        return invalid(line, raw, "text_characters", {"characters": named})
     if len(texto) > sms_text.MAX_LENGTH:
-        most = f"{len(texto)} characters, but only {sms_text.MAX_LENGTH} fit"
-        detail = f"the text has {most}: shorten the template or the value"
-        return InvalidRow(line, shown(raw), -6, "text_too_long", detail)
+        return invalid(line, raw, "text_too_long", {"length": len(texto), "limit": sms_text.MAX_LENGTH})
     if not texto.strip(" "):
-        return InvalidRow(line, shown(raw), None, "text_empty", "the text is empty: write one")
-    detail = "a verification code must carry the company's name: add the name in DISPATCHER_COMPANY to the text"
-    return InvalidRow(line, shown(raw), -99, "verification_without_company", detail)
+        return invalid(line, raw, "text_empty", {})
+    return invalid(line, raw, "verification_without_company", {})
 
 
 def batches(blocks: Iterator[Block], checker: Checker, name: str) -> Iterator[Batch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Source
 from dispatcher.ingest.blocks import column
-from dispatcher.ingest.columns import NUMBER_COLUMNS, fold
+from dispatcher.ingest.columns import fold, number_columns
 from dispatcher.ingest.numbers import destinos
 from dispatcher.suppression import optouts
 from dispatcher.suppression.optouts import OptOut
@@ -68,7 +69,9 @@ def _position(columns: Any, country: str, to_column: str | None) -> int:
         if len(found) != 1:
             raise UsageError(f"The file has no column {to_column!r}.", hint=f"It has {', '.join(columns)[:300]}.")
         return found[0]
-    for known in (*NUMBER_COLUMNS, "numero", "numeros", "linea", "abonado"):
+    with suppress(UsageError):
+        return number_columns(columns, None)[0]
+    for known in ("numero", "numeros", "linea", "abonado"):
         for at, name in enumerate(columns):
             if fold(name) == known:
                 return at

@@ -192,7 +192,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "cursor_moved": _after(Questions, "move"),
     "after_probe": _after(HttpProvider, "status_by_idinterno"),
     "inside_split": _inside_split,
-    "inside_load": _after(loading, "_copy_batch"),
+    "inside_load": _after(loading, "copy_batch"),
 }
 """Where a process may be struck; each is passed by the process that does the work."""
 

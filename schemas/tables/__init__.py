@@ -6,7 +6,15 @@ and indexes included. Functions and views are in the migrations alone.
 
 from schemas.tables.accounts import account, balance, installation
 from schemas.tables.base import Moment, metadata
-from schemas.tables.campaigns import campaign, campaign_request, invalid_row, left_out, message
+from schemas.tables.campaigns import (
+    appended_message,
+    campaign,
+    campaign_list,
+    campaign_request,
+    invalid_row,
+    left_out,
+    message,
+)
 from schemas.tables.chunks import absence, attempt, chunk, chunk_result
 from schemas.tables.operations import heartbeat, migration_state, operator_action
 from schemas.tables.replies import reply
@@ -19,9 +27,11 @@ __all__ = [
     "Moment",
     "absence",
     "account",
+    "appended_message",
     "attempt",
     "balance",
     "campaign",
+    "campaign_list",
     "campaign_request",
     "chunk",
     "chunk_result",

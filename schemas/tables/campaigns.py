@@ -10,6 +10,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -92,15 +93,50 @@ message = Table(
     postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.4},
 )
 
+appended_message = Table(
+    "appended_message",
+    MetaData(),  # no migration makes it: a transaction that appends a list makes its own
+    Column("campaign_id", BigInteger),
+    Column("seq", Integer),
+    Column("chunk_no", Integer),
+    Column("line", BigInteger),
+    Column("destino", Text),
+    Column("texto", Text),
+    Column("external_id", Text),
+    Column("suppressed", Text),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""Staged messages of a list that is appended: they wait until the campaign is locked."""
+
+campaign_list = Table(
+    "campaign_list",
+    metadata,
+    Column("campaign_id", BigInteger, ForeignKey("campaign.id"), primary_key=True),
+    Column("list_no", SmallInteger, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("columns", JSONB, nullable=False),  # the headings, in order
+    Column("separator", Text),  # of a CSV
+    Column("options", JSONB, nullable=False),  # how its rows were read
+    Column("fingerprint", Text),  # equal for lists that say the same to the same numbers
+    Column("loaded_at", Moment, nullable=False, server_default=text("now()")),
+    CheckConstraint("list_no > 0"),
+    Index("campaign_list_fingerprint", "fingerprint"),
+)
+"""The lists of a campaign: the one that it was made from, and those that were appended."""
+
 invalid_row = Table(
     "invalid_row",
     metadata,
     Column("campaign_id", BigInteger, ForeignKey("campaign.id"), primary_key=True),
+    Column("list_no", SmallInteger, primary_key=True, server_default=text("1")),
     Column("line", BigInteger, primary_key=True),
     Column("raw", Text, nullable=False),
     Column("code", SmallInteger),
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("facts", JSONB, nullable=False, server_default="{}"),
     CheckConstraint(GUIDE_CODE),
 )
 """Rows of the list that could not become a message, each with its line and why."""

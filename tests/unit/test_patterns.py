@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dispatcher.domain import phone, sms_text
+from dispatcher.domain import formulas, phone, sms_text
 from dispatcher.errors import ProviderError
 from dispatcher.provider import answers, codes, envelopes, replies, verdict
 from dispatcher.replies import push
@@ -27,7 +27,9 @@ BUILT_AT_RUN_TIME = {
     "dispatcher/provider/envelopes.py::_opening": [envelopes._opening("RecibirSMSResult")],
 }
 """Patterns that are put together from what only a caller knows, as they turn out."""
-HELD_BY_A_NAME = {"dispatcher/domain/phone.py::", "dispatcher/provider/codes.py::_pattern"}
+HELD_BY_A_NAME = {
+    *("dispatcher/domain/phone.py::", "dispatcher/ingest/template.py::", "dispatcher/provider/codes.py::_pattern")
+}
 """Functions that make the patterns of a table of their module, where they are found."""
 
 
@@ -114,6 +116,7 @@ def any_of(*kinds: type[Exception]) -> Callable[[Callable[[bytes], Any]], Callab
 refusing = any_of(ProviderError, push.BadPush)
 READERS: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "phone": (phone.normalise, ["-", " ", "(-", "1", ",000", "1.", "\u0301\u0316"]),
+    "cell of a spreadsheet": (formulas.harmless_in_csv, [" ", ";", "\t", '"', "; ", ";=", "a;", "="]),
     "inbox": (
         refusing(lambda body: replies.parse_text(body, framed=True)),
         [

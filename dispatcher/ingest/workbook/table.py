@@ -7,18 +7,19 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from dispatcher.errors import UsageError
-from dispatcher.ingest.blocks import Block, storable
+from dispatcher.ingest.blocks import Block, storable, written
+from dispatcher.ingest.cells import shows_error
 from dispatcher.ingest.columns import fold
 from dispatcher.ingest.inline import Collector
 from dispatcher.ingest.reading import HEADER_ROWS, Reading, refuse_columns
 from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.workbook.package import DAMAGE, Package
-from dispatcher.ingest.workbook.sheet import Look, Row, read_rows
+from dispatcher.ingest.workbook.sheet import Cell, Look, Row, read_rows
 from dispatcher.ingest.workbook.strings import SharedStrings, read_strings
 from dispatcher.ingest.workbook.styles import read_styles
 from dispatcher.ingest.workbook.xml import Unreadable
 
-_ERRORS = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"})
+_SOME_ERROR = "#ERROR!"
 
 
 class _Sheet(NamedTuple):
@@ -31,6 +32,7 @@ class WorkbookTable:
     """The sheet of a workbook that holds the list, from its headings on."""
 
     _sheet: _Sheet
+    separator = None
 
     def __init__(self, stream: BinaryIO, name: str, reading: Reading) -> None:
         """Find the sheet and its headings; UsageError when the workbook is damaged or has no list."""
@@ -88,21 +90,12 @@ class WorkbookTable:
         return not (row.hidden and self._reading.visible_only)
 
     def _put(self, collector: Collector, row: Row, wanted: Sequence[int]) -> None:
-        found = {cell.column: cell for cell in row.cells}
-        raw = "; ".join([cell.text for cell in row.cells])
-        texts: list[str | None] = []
-        for at in wanted:
-            cell = found.get(self._places[at])
-            if cell is None:
-                texts.append(None)
-                continue
-            if cell.error or cell.text in _ERRORS:
-                detail = f"column {self.columns[at]!r} shows {cell.text[:40]}: correct the cell and save again"
-                return collector.invalid(row.number, raw, "formula_error", detail)
-            if not cell.text.isascii() and not storable(cell.text):
-                detail = f"column {self.columns[at]!r} contains half a character: write the value again"
-                return collector.invalid(row.number, raw, "nul_byte", detail)
-            texts.append(cell.text)
+        found = {cell.column: _as_seen(cell) if cell.error else cell.text for cell in row.cells}
+        raw = written([found.get(place, "") for place in self._places])
+        texts = [found.get(self._places[at]) for at in wanted]
+        for at, text in zip(wanted, texts, strict=True):
+            if text is not None and not text.isascii() and not storable(text):
+                return collector.invalid(row.number, raw, "nul_byte", column=self.columns[at])
         return collector.add_texts(row.number, raw, texts)
 
     def _open(self, package: Package) -> None:
@@ -204,6 +197,11 @@ class WorkbookTable:
 def open_workbook(stream: BinaryIO, name: str, reading: Reading) -> WorkbookTable:
     """Open `stream` as a workbook."""
     return WorkbookTable(stream, name, reading)
+
+
+def _as_seen(cell: Cell) -> str:
+    """Return the error that a cell shows, in a form that the checks of all formats know."""
+    return cell.text if shows_error(cell.text) else _SOME_ERROR
 
 
 def _visible(sheets: Sequence[_Sheet]) -> list[_Sheet]:

@@ -236,15 +236,32 @@ CREATE TABLE message (
         AND (result_code BETWEEN -12 AND 1 OR result_code IN (-14, -99)) END)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.4);
 
--- Rows of the list that could not become a message, each with its line and why.
+-- The lists of a campaign: the one that it was made from, and those that were appended.
+CREATE TABLE campaign_list (
+    campaign_id bigint NOT NULL REFERENCES campaign,
+    list_no smallint NOT NULL CHECK (list_no > 0),
+    name text NOT NULL,
+    format text NOT NULL,
+    columns jsonb NOT NULL,             -- the headings, in order
+    separator text,                     -- of a CSV
+    options jsonb NOT NULL,             -- how its rows were read
+    fingerprint text,                   -- equal for lists that say the same to the same numbers
+    loaded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (campaign_id, list_no)
+);
+CREATE INDEX campaign_list_fingerprint ON campaign_list (fingerprint);
+
+-- Rows of a list that could not become a message, each with its line and why.
 CREATE TABLE invalid_row (
     campaign_id bigint NOT NULL REFERENCES campaign,
+    list_no smallint NOT NULL DEFAULT 1,
     line bigint NOT NULL,
     raw text NOT NULL,
     code smallint CHECK (code BETWEEN -12 AND 1 OR code IN (-14, -99)),
-    reason text NOT NULL,
-    detail text NOT NULL,
-    PRIMARY KEY (campaign_id, line)
+    reason text NOT NULL,               -- a slug
+    detail text NOT NULL,               -- in words
+    facts jsonb NOT NULL DEFAULT '{}',  -- what the words say: column, value, limit
+    PRIMARY KEY (campaign_id, list_no, line)
 );
 
 -- Results per code, kept in the settling transaction: progress never counts messages.

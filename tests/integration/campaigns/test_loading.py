@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.campaigns import loading
+from dispatcher.campaigns.loading import NothingToSend
 from dispatcher.domain import sms_text
 from dispatcher.errors import UsageError
 from dispatcher.ingest import UNFIT, from_recipients, open_source
@@ -65,6 +66,7 @@ def test_the_sums_hold_for_any_list(core: CoreHarness, people: list[dict[str, st
     core.do("DELETE FROM optout")
     for destino in gone:
         core.do("INSERT INTO optout (destino, source) VALUES (:d, 'test')", d=destino)
+    people = [*people, {"telefono": "1155555555", "n": "good"}]
     campaign = core.load(recipients=people, template="H {n}.")
     assert core.one("SELECT rows FROM campaign WHERE id = :id", id=campaign) == len(people)
     core.check_sums(campaign)
@@ -107,8 +109,8 @@ def test_a_failure_in_the_middle_leaves_nothing(
     path = file_of(tmp_path, *(f"11{20_000_000 + n},x" for n in range(100)))
     real = loading.ingest
 
-    def breaking(source: Any, options: Any, left_out: Any) -> Any:
-        for number, batch in enumerate(real(source, options, left_out, batch_rows=30)):
+    def breaking(source: Any, options: Any, left_out: Any, **more: Any) -> Any:
+        for number, batch in enumerate(real(source, options, left_out, batch_rows=30, **more)):
             if number == 2:
                 raise BreaksInTheMiddle
             yield batch
@@ -230,10 +232,11 @@ def test_a_refused_list_draws_no_number(core: CoreHarness, tmp_path: Path, conte
     assert core.one(drawn) == before + 1
 
 
-def test_a_list_without_a_good_row_is_complete_at_once(core: CoreHarness, tmp_path: Path) -> None:
-    loaded = load_file(core, file_of(tmp_path, "123,x", "456,y"))
-    assert (loaded.messages, loaded.invalid) == (0, 2)
-    assert core.state(loaded.campaign_id) == "completed"
+def test_a_list_without_a_good_row_is_refused_and_leaves_nothing(core: CoreHarness, tmp_path: Path) -> None:
+    with pytest.raises(NothingToSend, match="number_too_short 2") as caught:
+        load_file(core, file_of(tmp_path, "123,x", "456,y"))
+    assert caught.value.invalid_rows["line"].to_list() == [2, 3]
+    assert nothing_was_loaded(core)
 
 
 def test_the_longest_texts_and_odd_ids_come_through_unharmed(core: CoreHarness) -> None:

@@ -255,8 +255,8 @@ from dispatcher import config
 from dispatcher.campaigns import loading, request_intake
 from dispatcher.runtime import Runtime
 real = loading.ingest
-def slow(source, options, left_out):
-    for number, batch in enumerate(real(source, options, left_out, batch_rows=100)):
+def slow(source, options, left_out, **more):
+    for number, batch in enumerate(real(source, options, left_out, batch_rows=100, **more)):
         yield batch
         if number == 1:
             print("in the middle", flush=True)

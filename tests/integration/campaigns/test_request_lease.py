@@ -28,8 +28,8 @@ from dispatcher.campaigns import loading, request_intake, request_lease
 from dispatcher.runtime import Runtime
 request_lease.RENEW_EVERY = 0.2
 real = loading.ingest
-def slow(source, options, left_out):
-    for number, batch in enumerate(real(source, options, left_out, batch_rows=100)):
+def slow(source, options, left_out, **more):
+    for number, batch in enumerate(real(source, options, left_out, batch_rows=100, **more)):
         yield batch
         if number == 1:
             print("in the middle", flush=True)

@@ -68,8 +68,9 @@ def contents(core: CoreHarness) -> dict[str, int]:
 def test_create_answers_with_what_came_of_every_row(run: Run, good: str, core: CoreHarness) -> None:
     made = answer(run("campaign", "create", good, *TEMPLATE, "--json"))
     assert (made["messages"], made["invalid"]) == (2, 1)
-    invalid_rows = list(csv.DictReader(io.StringIO(Path(made["invalid_file"]).read_text(encoding="utf-8-sig"))))
-    assert [(row["line"], row["raw"]) for row in invalid_rows] == [("4", "123;Corto;30")]
+    text = Path(made["invalid_file"]).read_text(encoding="utf-8-sig")
+    invalid_rows = list(csv.DictReader(io.StringIO(text), delimiter=";"))
+    assert [(row["linea"], row["telefono"], row["nombre"]) for row in invalid_rows] == [("4", "123", "Corto")]
     core.check_sums(made["campaign_id"])
     assert core.message(made["campaign_id"], 2).texto == "Hola Jose, su saldo es $20. Empresa SA"
 
@@ -88,6 +89,39 @@ def test_a_full_disk_of_the_database_is_said_in_a_sentence_and_leaves_nothing(
     assert "No space left on device" in found["error"]
     assert "does not answer" not in found["error"]
     assert contents(core) == before
+
+
+def test_a_list_without_a_good_row_is_refused_and_its_rows_come_back(run: Run, core: CoreHarness) -> None:
+    assert core.account
+    before = contents(core)
+    found = answer(run("campaign", "create", "-", *TEMPLATE, "--json", stdin="telefono;nombre;saldo\n12;Ana;1\n"), 1)
+    assert "number_too_short 1" in found["error"]
+    path = Path(found["hint"].removeprefix("Correct the rows in ").partition(": each")[0])
+    assert "12;Ana;1;" in path.read_text(encoding="utf-8-sig")
+    assert contents(core) == before
+
+
+def test_mended_rows_are_appended_with_the_template_of_their_campaign(run: Run, good: str, core: CoreHarness) -> None:
+    made = answer(run("campaign", "create", good, *TEMPLATE, "--json"))
+    path = Path(made["invalid_file"])
+    path.write_text(path.read_text(encoding="utf-8").replace("123;", "1144447777;"), encoding="utf-8")
+    added = answer(run("campaign", "create", str(path), "--append-to", str(made["campaign_id"]), "--json"))
+    assert (added["campaign_id"], added["messages"], added["invalid"]) == (made["campaign_id"], 1, 0)
+    assert core.message(made["campaign_id"], 3).texto == "Hola Corto, su saldo es $30. Empresa SA"
+    core.check_sums(made["campaign_id"])
+
+
+def test_a_list_that_repeats_a_campaign_is_loaded_with_a_warning_or_refused(run: Run, good: str) -> None:
+    first = answer(run("campaign", "create", good, *TEMPLATE, "--json"))
+    again = answer(run("campaign", "create", good, *TEMPLATE, "--json", "--name", "otra"))
+    assert [each["campaign_id"] for each in again["repeats"]] == [first["campaign_id"]]
+    assert any("same list" in warning for warning in again["warnings"])
+    assert "same list" in answer(run("campaign", "create", good, *TEMPLATE, "--json", "--refuse-repeats"), 1)["error"]
+    assert answer(run("campaign", "create", good, *TEMPLATE, "--json", "--again"))["repeats"] == []
+
+
+def test_without_a_template_nothing_is_loaded(run: Run, good: str) -> None:
+    assert "template is required" in answer(run("campaign", "create", good, "--json"), 2)["error"]
 
 
 def test_create_speaks_to_people_without_json(run: Run, good: str) -> None:

@@ -164,7 +164,7 @@ def test_a_campaign_beyond_the_balance_is_warned_about_and_refused_when_asked(
 ) -> None:
     file = tmp_path / "lista.csv"
     file.write_text("telefono\n" + "".join(f"11{20_000_000 + n}\n" for n in range(5)))
-    create = ("campaign", "create", str(file), "--template", "Hola")
+    create = ("campaign", "create", str(file), "--template", "Hola", "--again")
     assert shell.cli(*create)["warnings"] == []
     simulator.set_option(credit=3, contract_expires="2020-01-31")
     warnings = shell.cli(*create)["warnings"]

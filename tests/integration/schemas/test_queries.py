@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 
 import schemas
+from dispatcher.campaigns import appending
 from dispatcher.db import statements, transactions
 from dispatcher.db.statements import query
 from dispatcher.domain import idinterno
@@ -23,10 +24,11 @@ from tests.integration.core_harness import CoreHarness
 
 
 def stage_table(connection: Connection, core: CoreHarness) -> None:
-    """The transaction's own table that a batch is staged in."""
+    """The transaction's own tables that a batch, and an append, are staged in."""
     keys = {"campaign_id": pl.Int64, "seq": pl.Int32, "generation": pl.Int16, "root_no": pl.Int32}
     nothing = core.frame().with_columns(pl.lit(0).cast(kind).alias(name) for name, kind in keys.items())
     staging.stage(connection, nothing, refusals_count=False)
+    appending.stage(connection)
 
 
 def test_every_statement_prepares_against_the_schema(core: CoreHarness) -> None:

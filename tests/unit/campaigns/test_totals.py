@@ -9,7 +9,7 @@ from dispatcher.ingest import INVALID_ROWS, MESSAGES, Batch
 def batch(suppressed: list[str | None], reasons: list[str]) -> Batch:
     messages = pl.DataFrame({"suppressed": suppressed}, schema={"suppressed": pl.String})
     missing = [pl.lit(None, kind).alias(name) for name, kind in MESSAGES.items() if name != "suppressed"]
-    invalid_rows = [(n, "raw", None, reason, "detail") for n, reason in enumerate(reasons)]
+    invalid_rows = [(n, "raw", None, reason, "detail", "{}") for n, reason in enumerate(reasons)]
     return Batch(
         messages=messages.with_columns(*missing),
         invalid_rows=pl.DataFrame(invalid_rows, schema=INVALID_ROWS, orient="row"),

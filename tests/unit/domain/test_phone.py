@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -34,6 +36,16 @@ from dispatcher.ingest.numbers import Recipients, destinos
         ("'1144445555", "1144445555"),
         ("\u202a+54\u00a09\u200b11 4444\u20115555\u202c", "1144445555"),
         ("１１４４４４５５５５", "1144445555"),
+        ("tel:+5491144445555", "1144445555"),
+        ("Tel. 11 4444-5555", "1144445555"),
+        ("Tel/Cel: 11 4444-5555", "1144445555"),
+        ("cel: 11 4444-5555", "1144445555"),
+        ("Teléfono: 11 4444-5555", "1144445555"),
+        ("wsp 1144445555", "1144445555"),
+        ("11 4444-5555 (WhatsApp)", "1144445555"),
+        ("https://wa.me/5491144445555?text=Hola", "1144445555"),
+        ("5491144445555@c.us", "1144445555"),
+        ("1144445555 / 11 4444-5555", "1144445555"),
     ],
 )
 def test_every_written_form_of_an_argentine_number_is_read(written: str, number: str) -> None:
@@ -47,12 +59,19 @@ def test_every_written_form_of_an_argentine_number_is_read(written: str, number:
         (" \u00a0\u200b", -7, "number_empty"),
         ("4444-5555", -7, "number_too_short"),
         ("114444555566", -7, "number_too_long"),
-        ("1144445555/1166667777", -7, "number_too_long"),
+        ("1144445555/1166667777", -8, "number_two"),
+        ("11 4444 5555 / 11 3333 2222", -8, "number_two"),
+        ("11 4444 5555 11 3333 2222", -8, "number_two"),
+        ("1144445555\n1133332222", -8, "number_two"),
+        ("Tel fijo 1144445555", -8, "number_characters"),
+        ("1144445555 int 23", -8, "number_characters"),
+        ("tel", -7, "number_empty"),
+        ("15 456-7890", -9, "number_local"),
         ("11-4444-555x", -8, "number_characters"),
         ("=1144445555", -8, "number_characters"),
         ("+", -8, "number_characters"),
         ("1.14445E+09", -8, "number_cut"),
-        ("15 2345-6789", -9, "number_area"),
+        ("15 2345-6789", -9, "number_local"),
         ("1244445555", -9, "number_area"),
         ("+1 212 555 1234", -9, "number_foreign"),
         ("0800-333-1234", -10, "number_service"),
@@ -66,6 +85,37 @@ def test_what_is_no_argentine_number_says_why(written: str, code: int, reason: s
     assert isinstance(problem, PhoneProblem)
     assert (problem.code, problem.reason) == (code, reason)
     assert problem.detail
+
+
+def test_of_two_numbers_the_first_good_one_is_taken_when_asked_for() -> None:
+    assert normalise("11 4444 5555 / 11 3333 2222", first_number=True) == "1144445555"
+    assert normalise("12 / 11 3333 2222 y 11 4444 5555", first_number=True) == "1133332222"
+    assert isinstance(normalise("12 / 34", first_number=True), PhoneProblem)
+
+
+@pytest.mark.parametrize(
+    ("area", "written", "number"),
+    [
+        ("11", "15 4444-5555", "1144445555"),
+        ("11", "015 4444-5555", "1144445555"),
+        ("11", "4444-5555", "1144445555"),
+        ("221", "15 456-7890", "2214567890"),
+        ("2202", "15 421234", "2202421234"),
+        ("11", "0221 15 456-7890", "2214567890"),
+        ("11", "1542-1234", None),
+        ("221", "15 4444-5555", None),
+    ],
+)
+def test_an_area_completes_local_numbers_and_no_others(area: str, written: str, number: str | None) -> None:
+    found = normalise(written, area=area)
+    assert (found if isinstance(found, str) else None) == number
+
+
+@pytest.mark.parametrize("written", ["(" * 100_000, "1" * 100_000, "tel " * 50_000, "1 " * 100_000, "%" * 100_000])
+def test_a_cell_of_a_hundred_thousand_characters_is_refused_at_once(written: str) -> None:
+    began = time.process_time()
+    assert isinstance(normalise(written), PhoneProblem)
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from dispatcher.domain.sms_text import (
     transliterate,
 )
 from dispatcher.errors import UsageError
-from dispatcher.ingest.template import parse
+from dispatcher.ingest.template import Literal, parse
 from dispatcher.ingest.texts import CompanyRule, Renderer
 
 KEPT = "&_[]\\|~^<>{}`"
@@ -80,7 +80,7 @@ def test_characters_of_addresses_are_never_altered(text: str) -> None:
 def test_a_column_of_texts_is_spelled_as_each_of_them_alone(texts: list[str]) -> None:
     texts = [text for text in texts if not any("\ud800" <= char <= "\udfff" for char in text)]
     frame = pl.DataFrame({"line": range(len(texts)), "c0": texts}, schema={"line": pl.Int64, "c0": pl.String})
-    rendered = Renderer(parse("«{x}» é"), {"x": 0}, strict=False).render(frame)
+    rendered = Renderer((Literal("«"), "c0", Literal("» é")), strict=False).render(frame)
     for text, texto, dropped, changed in rendered.select("c0", "texto", "dropped", "changed").iter_rows():
         spelled, gone = transliterate(text)
         assert texto == spelled + " e"
@@ -90,7 +90,7 @@ def test_a_column_of_texts_is_spelled_as_each_of_them_alone(texts: list[str]) ->
 
 def test_strict_text_is_not_touched() -> None:
     frame = pl.DataFrame({"line": [2], "c0": ["José"]})
-    rendered = Renderer(parse("¡{x}!"), {"x": 0}, strict=True).render(frame)
+    rendered = Renderer((Literal("¡"), "c0", Literal("!")), strict=True).render(frame)
     assert rendered["texto"].to_list() == ["¡José!"]
     assert rendered["texto"].str.contains(OUTSIDE).all()
 
