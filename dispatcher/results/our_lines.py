@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import polars as pl
-from sqlalchemy import ARRAY, BigInteger, Engine, any_, bindparam, literal, select
+from sqlalchemy import ARRAY, BigInteger, Connection, Engine, any_, bindparam, literal, select
 
 from dispatcher.domain.idinterno_column import decode_column
 from schemas import tables
@@ -18,7 +18,7 @@ _ROOTS = (
 
 @dataclass
 class OurCampaigns:
-    """The campaigns of one account, with their chunks as loaded; each is read from the database once."""
+    """The campaigns of one account, with their chunks as loaded; they are read once, and again after an append."""
 
     engine: Engine
     account_id: int
@@ -44,7 +44,7 @@ class OurCampaigns:
         ours = decoded.join(prefixes, on="campaign_id", how="inner").filter(pl.col("prefix") == pl.col("own_prefix"))
         parts = []
         for (campaign_id,), lines in ours.group_by("campaign_id"):
-            roots = self._roots[int(str(campaign_id))]
+            roots = self._roots_up_to(int(str(campaign_id)), lines["seq"].max())
             parts.append(
                 lines.sort("seq")
                 .join_asof(roots, left_on="seq", right_on="first_seq", strategy="backward")
@@ -53,6 +53,14 @@ class OurCampaigns:
         mapped = pl.concat(parts) if parts else ours.with_columns(root_no=pl.lit(0, pl.Int32))
         columns = ["hash", "campaign_id", "generation", "seq", "root_no", "fecha", "text", "code"]
         return mapped.select(columns), decoded.filter(~pl.col("hash").is_in(mapped["hash"].implode()))
+
+    def _roots_up_to(self, campaign_id: int, seq: object) -> pl.DataFrame:
+        """The chunks of a campaign as loaded, read again when a line lies behind them: a list was appended."""
+        roots = self._roots[campaign_id]
+        if isinstance(seq, int) and seq > (roots["last_seq"].max() or 0):
+            with self.engine.connect() as connection:
+                roots = self._roots[campaign_id] = _read_roots(connection, campaign_id)
+        return roots
 
     def _campaigns(self, campaign_ids: list[int]) -> dict[int, str]:
         """Prefix of each of these campaigns that is the account's."""
@@ -67,13 +75,15 @@ class OurCampaigns:
                     )
                 ).all()
                 for row in rows:
-                    roots = connection.execute(_ROOTS, {"campaign": row.id}).all()
-                    self._roots[row.id] = pl.DataFrame(
-                        [tuple(root) for root in roots],
-                        schema={"first_seq": pl.Int32, "last_seq": pl.Int32, "root_no": pl.Int32},
-                        orient="row",
-                    )
-            # A campaign opens with all its chunks in one transaction, so what is found never changes;
-            # what is not found may appear later only under the id of a restored database: ask again then.
+                    self._roots[row.id] = _read_roots(connection, row.id)
+            # What is not found may appear later only under the id of a restored database: ask again then.
             self._prefixes.update({row.id: row.prefix for row in rows})
         return {number: self._prefixes[number] for number in campaign_ids if number in self._prefixes}
+
+
+def _read_roots(connection: Connection, campaign_id: int) -> pl.DataFrame:
+    return pl.DataFrame(
+        [tuple(root) for root in connection.execute(_ROOTS, {"campaign": campaign_id}).all()],
+        schema={"first_seq": pl.Int32, "last_seq": pl.Int32, "root_no": pl.Int32},
+        orient="row",
+    )

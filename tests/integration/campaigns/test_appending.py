@@ -220,3 +220,16 @@ def test_opt_outs_of_an_appended_list_are_counted_with_the_others(core: CoreHarn
     assert core.rows("SELECT reason, n FROM left_out") == [("optout_at_load", 2)]
     core.check_sums(first.campaign_id)
     assert core.send().lines == 1
+
+
+def test_results_of_appended_messages_settle_in_a_process_that_knew_the_campaign_before(core: CoreHarness) -> None:
+    campaign = load(core, inline(ROWS)).campaign_id
+    core.send()
+    core.settle((core.reference(campaign, 1), "OK"))
+    append(core, campaign, inline([{"telefono": "1144445599", "nombre": "Sol", "saldo": "30"}]))
+    while core.statuses(campaign).get("pending"):
+        core.send()
+    core.settle((core.reference(campaign, 2), "OK"), (core.reference(campaign, 3), "OK"))
+    assert core.statuses(campaign) == {"ok": 3}
+    assert core.state(campaign) == "completed"
+    core.check_sums(campaign)
