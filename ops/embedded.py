@@ -140,6 +140,7 @@ class Embedded:
             with (data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
                 configuration.write(_CONFIGURATION)
         server.start()
+        _give_to_owner(data / ".handle_pids.json")
         uri = server.get_uri(database="postgres")
         with psycopg.connect(uri, autocommit=True) as connection:
             known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
@@ -161,6 +162,13 @@ class Embedded:
             data.mkdir(parents=True, exist_ok=True)
             pid = _spawn_valkey(path, data)
         return f"redis+socket://{path}", pid
+
+
+def _give_to_owner(file: Path) -> None:
+    """Have the server's user own a file that the wheel writes into its folder: as root, a backup could not read it."""
+    with suppress(OSError):
+        owner = file.parent.stat()
+        os.chown(file, owner.st_uid, owner.st_gid)
 
 
 def _postgres(data: Path, *, start: bool) -> Any:

@@ -48,6 +48,15 @@ def _no_configured_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield
 
 
+@pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """Commands that run in the test's own process close their files to others; the next test begins as before."""
+    umask = os.umask(0)
+    os.umask(umask)
+    yield
+    os.umask(umask)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Addresses]:
     """The embedded servers of this run; the database `dispatcher` in them is migrated, and only a template."""

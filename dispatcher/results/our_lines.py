@@ -57,7 +57,7 @@ class OurCampaigns:
     def _roots_up_to(self, campaign_id: int, seq: object) -> pl.DataFrame:
         """The chunks of a campaign as loaded, read again when a line lies behind them: a list was appended."""
         roots = self._roots[campaign_id]
-        if isinstance(seq, int) and seq > (roots["last_seq"].max() or 0):
+        if isinstance(seq, int) and seq > (roots["last_seq"][-1] if roots.height else 0):
             with self.engine.connect() as connection:
                 roots = self._roots[campaign_id] = _read_roots(connection, campaign_id)
         return roots

@@ -121,8 +121,6 @@ def test_a_message_now_does_not_wait_behind_a_campaign(live: LiveSystem, simulat
             "sent",
         )
         assert live.show(campaign).state == "running"
-        assert [line["idinterno"] for line in simulator.ledger() if line["destino"] == "1144445555"] == [
-            "TURNO0",
-            "TURNO1",
-            "TURNO2",
-        ]
+        # In whatever order: the urgent queue has more than one place.
+        sent = [line["idinterno"] for line in simulator.ledger() if line["destino"] == "1144445555"]
+        assert sorted(sent) == ["TURNO0", "TURNO1", "TURNO2"]

@@ -153,7 +153,7 @@ class World:
         sendable = [line for line in campaign.lines if line.open]
         if len(sendable) > 1:
             last = sendable[-1]
-            if len(last.chunk.lines) > 1:
+            if len(last.chunk.open_lines) > 1:  # beside it only those who are left out: a chunk of its own already
                 number = len(campaign.chunks) + 1
                 campaign.chunks.append(Chunk(campaign, number, number))
                 last.chunk = campaign.chunks[-1]
