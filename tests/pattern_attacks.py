@@ -7,6 +7,7 @@ what it takes, many times over, behind what leads to it and before what makes th
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ _CATEGORIES = {
 _MOST_REPRESENTATIVES = 14
 _SCREENED = 400  # characters of a text when the slowest are looked for
 DOUBLINGS, LIMIT = 4, 2.5
+FLOOR = 0.0005
+"""Seconds of CPU below which no clock, cache or allocator step says anything about a pattern."""
 
 
 @dataclass(frozen=True)
@@ -197,19 +200,25 @@ def cpu(call: Callable[[], Any], at_least: float = 0.0005) -> float:
 
 
 def growth(measure: Callable[[int], float], begin: int) -> float:
-    """By how much the CPU time grows when the length doubles: the worst of four doublings, each seen three times."""
-    before, worst = measure(begin), 0.0
-    for step in range(1, DOUBLINGS + 1):
-        length = begin * 2**step
-        now = measure(length)
-        for _ in range(2):
-            if now <= LIMIT * before:
+    """By how much the CPU time grows when the length doubles: the worst of four doublings, each with its neighbour.
+
+    Two doublings together tell growth from one step of a cache or of the allocator; what seems to grow is measured up
+    to five times, and the best counts. Times below `FLOOR` count as `FLOOR`: a call of some microseconds says nothing,
+    and whatever is quadratic is far above it at the last doubling.
+    """
+    lengths = [begin * 2**step for step in range(DOUBLINGS + 1)]
+    took = [max(FLOOR, measure(length)) for length in lengths[:2]]
+    worst = 1.0
+    for at in range(2, len(lengths)):
+        took.append(max(FLOOR, measure(lengths[at])))
+        for _ in range(4):
+            if took[at] <= LIMIT**2 * took[at - 2]:
                 break
-            before, now = max(before, measure(length // 2)), min(now, measure(length))
-        worst = max(worst, now / before)
+            took[at] = min(took[at], max(FLOOR, measure(lengths[at])))
+            took[at - 2] = max(took[at - 2], measure(lengths[at - 2]))
+        worst = max(worst, math.sqrt(took[at] / took[at - 2]))
         if worst > LIMIT:
             break
-        before = now
     return worst
 
 
