@@ -29,8 +29,9 @@ _BROKER_SECONDS = 2.0  # for one call to the broker: a claim waits for it
 _BROKER_PAUSE = 10.0  # after a call that failed, the broker is left alone for so long
 _RAISE = """
 local known = tonumber(redis.call('GET', KEYS[1]) or '0')
-if tonumber(ARGV[1]) > known then redis.call('SET', KEYS[1], ARGV[1]) end
-return 1
+if tonumber(ARGV[1]) <= known then return known end
+redis.call('SET', KEYS[1], ARGV[1])
+return tonumber(ARGV[1])
 """
 
 
@@ -46,11 +47,14 @@ class PostedMarks:
         """The highest mark; 0 when there is none. A witness that cannot be read says nothing."""
         return max(self._from_file(prefix, account_id), self._broker.read(f"{prefix}:{account_id}"))
 
-    def write(self, prefix: str, account_id: int, turn: int) -> bool:
-        """Raise the marks to a claim's value. False when no witness took it: then nothing may be posted."""
+    def write(self, prefix: str, account_id: int, turn: int) -> int | None:
+        """Raise the marks to a claim's value, and return the highest: what `read` would return next.
+
+        None when no witness took it: then nothing may be posted.
+        """
         in_file = self._to_file(prefix, account_id, turn)
         in_broker = self._broker.write(f"{prefix}:{account_id}", turn)
-        return in_file or in_broker
+        return max((mark for mark in (in_file, in_broker) if mark is not None), default=None)
 
     def close(self) -> None:
         """Give the broker's connection back."""
@@ -68,7 +72,7 @@ class PostedMarks:
             log.warning("mark_not_read where=home error=%s", error)
             return 0
 
-    def _to_file(self, prefix: str, account_id: int, turn: int) -> bool:
+    def _to_file(self, prefix: str, account_id: int, turn: int) -> int | None:
         try:
             try:
                 descriptor = os.open(self._path(prefix, account_id), os.O_RDWR | os.O_CREAT, 0o600)
@@ -77,15 +81,16 @@ class PostedMarks:
                 descriptor = os.open(self._path(prefix, account_id), os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                known = os.pread(descriptor, 32, 0)
-                if turn > (int(known) if known.strip().isdigit() else 0):
+                written = os.pread(descriptor, 32, 0)
+                known = int(written) if written.strip().isdigit() else 0
+                if turn > known:
                     os.pwrite(descriptor, b"%020d" % turn, 0)
             finally:
                 os.close(descriptor)
         except OSError as error:
             log.warning("mark_not_written where=home error=%s", error)
-            return False
-        return True
+            return None
+        return max(turn, known)
 
 
 class _BrokerMarks:
@@ -100,8 +105,9 @@ class _BrokerMarks:
         value = self._call(lambda client: client.get(f"dispatcher:posted:{key}"))
         return int(value) if isinstance(value, bytes) and value.isdigit() else 0
 
-    def write(self, key: str, turn: int) -> bool:
-        return bool(self._call(lambda client: client.eval(_RAISE, 1, f"dispatcher:posted:{key}", str(turn))))
+    def write(self, key: str, turn: int) -> int | None:
+        mark = self._call(lambda client: client.eval(_RAISE, 1, f"dispatcher:posted:{key}", str(turn)))
+        return mark if isinstance(mark, int) else None
 
     def close(self) -> None:
         if self._client is not None:

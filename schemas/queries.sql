@@ -34,7 +34,7 @@ WITH chosen AS (
     FROM campaign c
     WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
       AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
-      AND (CAST(:only AS bigint) IS NULL OR c.id = (SELECT campaign_id FROM chunk WHERE id = CAST(:only AS bigint)))
+      AND ((SELECT CAST(:only AS bigint)) IS NULL OR c.id = (SELECT campaign_id FROM chunk WHERE id = CAST(:only AS bigint)))
       AND (SELECT NOT k.goes_last OR NOT EXISTS (SELECT 1 FROM chunk o WHERE o.campaign_id = k.campaign_id
                                                  AND o.state = 'sending')
            FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
@@ -49,7 +49,7 @@ WITH chosen AS (
     WHERE id = (
         SELECT k.id FROM chunk k WHERE k.campaign_id = (SELECT id FROM chosen) AND k.state = 'due'
           AND k.root_no <= coalesce((SELECT canary_chunks FROM chosen), 2147483647)
-          AND (CAST(:only AS bigint) IS NULL OR k.id = CAST(:only AS bigint))
+          AND ((SELECT CAST(:only AS bigint)) IS NULL OR k.id = CAST(:only AS bigint))
           AND (NOT k.goes_last OR NOT EXISTS (SELECT 1 FROM chunk o WHERE o.campaign_id = k.campaign_id
                                               AND o.state IN ('due', 'sending') AND o.id <> k.id))
         ORDER BY k.root_no, k.chunk_no LIMIT 1 FOR NO KEY UPDATE OF k SKIP LOCKED
@@ -99,9 +99,11 @@ WITH content AS MATERIALIZED (
         FROM message m
         WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AND m.chunk_no = :chunk_no
           AND m.result_code IS NULL AND m.suppressed IS NULL
-          -- Looked at again for a resend: a trace that came after the split speaks for the first line.
-          AND (:resends = 0 OR NOT EXISTS (SELECT 1 FROM result_line r WHERE r.campaign_id = m.campaign_id
-                                           AND r.seq = m.seq AND r.generation = m.generation))
+          -- Looked at again for a resend: a trace that came after the split speaks for the first line. The flag is a
+          -- scalar look-up, so that no value of it makes a plan of its own cheaper: each claim would plan anew.
+          AND ((SELECT CAST(:resends AS int) = 0)
+               OR NOT EXISTS (SELECT 1 FROM result_line r WHERE r.campaign_id = m.campaign_id
+                              AND r.seq = m.seq AND r.generation = m.generation))
         ORDER BY m.campaign_id, m.seq
         OFFSET 0  -- so that each line is looked up once, not once for each column above
     ) l

@@ -40,11 +40,11 @@ def pump(runtime: Runtime, account_id: int) -> bool:
         return False
     prefix, marks = _prefix(runtime), runtime.marks
     ends, keeps_rate = time.monotonic() + BUDGET_SECONDS, False
+    # Known before each claim begins: claims side by side, each above what was known, never accuse each other.
+    mark = marks.read(prefix, account_id)
     for _ in range(BUDGET_CHUNKS):
         if time.monotonic() >= ends:
             return not keeps_rate
-        # Read before the claim: claims side by side, each above what it read, never accuse each other.
-        mark = marks.read(prefix, account_id)
         claim = claims.claim_next(runtime.engine, runtime.settings, account_id, account.fingerprint)
         if isinstance(claim, NothingToSend):
             continue
@@ -55,8 +55,10 @@ def pump(runtime: Runtime, account_id: int) -> bool:
             if not _waited(claim, ends):
                 return False
             continue
-        if not _witnessed(runtime, claim, prefix, mark):
+        written = _witnessed(runtime, claim, prefix, mark)
+        if written is None:
             return False
+        mark = written
         _submit(runtime, claim)
     return True
 
@@ -87,22 +89,22 @@ def _prefix(runtime: Runtime) -> str:
         return str(connection.execute(select(tables.installation.c.prefix)).scalar_one())
 
 
-def _witnessed(runtime: Runtime, claim: Claim, prefix: str, mark: int) -> bool:
-    """Whether the claim is newer than every mark, and a mark of it is written; else it is given back unposted."""
+def _witnessed(runtime: Runtime, claim: Claim, prefix: str, mark: int) -> int | None:
+    """Raise the marks to a claim above each, and return the highest. None: the claim was given back unposted."""
     if claim.prefix != prefix:
         why = "the installation's prefix has changed since"
     elif claim.turn <= mark:
         why = f"claim {claim.turn} was made before: the marks are at {mark}"
         staleness.stop(runtime.engine, claim.account_id, why)
-    elif not runtime.marks.write(prefix, claim.account_id, claim.turn):
+    elif (written := runtime.marks.write(prefix, claim.account_id, claim.turn)) is None:
         why = "no mark of the claim could be written, neither in HOME nor in the broker"
         log.error("not_posted %s reason=no_mark", claim.label())
         with runtime.engine.begin() as connection:
             connection.execute(query("account_failed"), {"account_id": claim.account_id})
     else:
-        return True
+        return written
     _record(claim, partial(claims.finish_undelivered, runtime.engine, claim, SendRefusedByGuard(why)))
-    return False
+    return None
 
 
 def _submit(runtime: Runtime, claim: Claim) -> None:

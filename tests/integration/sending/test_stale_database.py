@@ -126,7 +126,7 @@ def test_without_any_witness_nothing_is_posted(
     core: CoreHarness, simulator: SimulatorProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign = core.load(10)
-    monkeypatch.setattr(core.runtime.marks, "_to_file", lambda *_: False)
+    monkeypatch.setattr(core.runtime.marks, "_to_file", lambda *_: None)
     monkeypatch.setattr(core.runtime.marks._broker, "_call", lambda *_: None)
     sending_pump.pump(core.runtime, core.account.id)
     assert list(simulator.posts()) == []
