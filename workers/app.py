@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from dispatcher import config, runtime
 from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
-from dispatcher.db.errors import DRIVER_ERRORS, translate
-from dispatcher.errors import UsageError
+from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefused, translate
+from dispatcher.errors import DispatcherError
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.maintenance import host_clock
 from workers import logs  # noqa: F401  # sets logging up when a process of Celery starts
@@ -110,16 +110,29 @@ def make_app() -> Celery:
 
 
 @worker_init.connect
-def _known_schema(**_: Any) -> None:
-    """End a worker that does not know the database's schema; wait for a database that does not answer."""
-    settings = config.settings()
+def _ready(**_: Any) -> None:
+    """End a worker that cannot work, with a sentence: Celery itself would log what a signal raises, and go on."""
+    try:
+        settings = config.settings()
+        make_lists_folder_if_possible(settings.home)
+        _await_database(settings)
+        # A worker whose clock is far ahead takes no hint at all, so no tick of its own would say so.
+        host_clock.compare_at_start(settings)
+    except DispatcherError as error:
+        sys.exit(f"{error} {error.hint or ''}".strip())
+
+
+def _await_database(settings: config.Settings) -> None:
+    """Return when the database answers; until then no task is taken, so none fails.
+
+    Raises:
+        UsageError: its schema is one that this code does not know.
+        DatabaseRefused: it is there, and lets nobody in with this name, password or database.
+    """
     engine = db_engine.connect(settings.sqlalchemy_url, pooled=settings.database_pooled)
     try:
-        # Until then no task is taken, so none fails: a payload waits in the broker.
         while not _schema_fits(engine):
             time.sleep(DATABASE_PAUSE)
-    except UsageError as error:
-        sys.exit(f"{error} {error.hint}")
     finally:
         engine.dispose()
 
@@ -128,21 +141,12 @@ def _schema_fits(engine: Engine) -> bool:
     try:
         migrations.require_schema(engine)
     except DRIVER_ERRORS as error:
-        log.warning("database_awaited why=%s", translate(error))
+        failure = translate(error)
+        if isinstance(failure, DatabaseRefused):
+            raise failure from error
+        log.warning("database_awaited why=%s", failure)
         return False
     return True
-
-
-@worker_init.connect
-def _lists_folder(**_: Any) -> None:
-    """Lists for `dispatcher.create_campaign` can be copied there from now on."""
-    make_lists_folder_if_possible(config.settings().home)
-
-
-@worker_init.connect
-def _clocks(**_: Any) -> None:
-    """A worker whose clock is far ahead takes no hint at all, so no tick of its own would say so."""
-    host_clock.compare_at_start(config.settings())
 
 
 @worker_process_init.connect

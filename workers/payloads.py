@@ -22,7 +22,7 @@ from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.signals import worker_init, worker_ready, worker_shutting_down
 from celery.worker.request import Request
 
-from dispatcher.db import outage
+from dispatcher.db.errors import DRIVER_ERRORS
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,24 @@ WAITS = (1.0, 2.0, 4.0, 8.0, 8.0, 8.0)
 """Seconds between two tries to store a payload; after the last one a fresh message takes over."""
 _DAY = 86_400  # seconds: a limit of its own, so that no limit of the worker ends a task that waits
 _AGAIN = "dispatcher_again"
+
+
+WRONG_CALL = "the task takes one argument: the payload, an object"
+"""What is wrong with a call of other arguments."""
+
+
+def the_payload(arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, str | None]:
+    """The payload of a call, and what is wrong with the call, if anything is.
+
+    A task that took its argument by name would end a wrong call with a TypeError, which Celery acknowledges: what the
+    producer handed in would be gone. Fields that are given by name are plainly meant as a payload.
+    """
+    if len(arguments) == 1 and not named:
+        return arguments[0], None
+    if not arguments and named:
+        return (named["payload"] if set(named) == {"payload"} else named), None
+    objects = [value for value in (*arguments, *named.values()) if isinstance(value, dict)]
+    return (objects[0] if objects else None), WRONG_CALL
 
 
 class _Shared:
@@ -107,7 +125,7 @@ class PayloadTask(Task):
             for wait in WAITS:
                 try:
                     return store()
-                except outage.ERRORS as error:
+                except DRIVER_ERRORS as error:
                     why = type(getattr(error, "orig", None) or error).__name__
                     log.warning("payload_waits task=%s id=%s why=%s", self.name, self.request.id, why)
                 self._pause(wait)

@@ -23,7 +23,7 @@ from dispatcher.replies import pull
 from dispatcher.sending import pump as sending_pump
 from dispatcher.single_messages import send
 from workers.app import app
-from workers.payloads import PayloadTask
+from workers.payloads import PayloadTask, the_payload
 from workers.schedule import EXPIRY
 
 if TYPE_CHECKING:
@@ -128,21 +128,30 @@ def load_request(key: str) -> None:
 
 
 @app.task(bind=True, base=PayloadTask, name="dispatcher.create_campaign")
-def create_campaign(self: PayloadTask, payload: dict[str, Any]) -> int | None:
-    """Take a campaign in and load it; see `schemas.payload.CampaignPayload`."""
+def create_campaign(self: PayloadTask, *arguments: Any, **named: Any) -> int | None:
+    """Take a campaign in and load it; its one argument is a `schemas.payload.CampaignPayload`."""
     current = runtime.current()
+    payload, wrong = the_payload(arguments, named)
+    if wrong is not None:
+        self.until_stored(lambda: request_intake.refuse(current.engine, payload, wrong))
+        return None
     outcome = self.until_stored(lambda: request_intake.receive(current.engine, current.settings, payload))
     _hint("dispatcher.tick")
     return outcome.campaign_id if outcome else None
 
 
 @app.task(bind=True, base=PayloadTask, name="dispatcher.send_message")
-def send_message(self: PayloadTask, payload: dict[str, Any]) -> None:
-    """Send one message now; see `schemas.single.SingleMessage`. Its outcome is a row of `single_message`.
+def send_message(self: PayloadTask, *arguments: Any, **named: Any) -> None:
+    """Send one message now; its one argument is a `schemas.single.SingleMessage`.
 
-    A task that comes twice is the same message: without an idinterno it gets one from the task's own id.
+    Its outcome is a row of `single_message`. A task that comes twice is the same message: without an idinterno it gets
+    one from the task's own id.
     """
     current, own_id = runtime.current(), str(self.request.id or "")
+    payload, wrong = the_payload(arguments, named)
+    if wrong is not None:
+        self.until_stored(lambda: send.refuse(current, payload, own_id, wrong))
+        return
     self.until_stored(lambda: send.receive(current, payload, own_id, redelivered=self.again))
 
 

@@ -22,8 +22,8 @@ from dispatcher.campaigns.request_payload import (
     storable_json,
 )
 from dispatcher.config import Settings
-from dispatcher.db import outage
-from dispatcher.db.outage import storable
+from dispatcher.db.errors import DRIVER_ERRORS, lasts
+from dispatcher.db.storable import storable
 from dispatcher.uploads import reading, store
 from dispatcher.uploads.store import Upload
 from schemas import tables
@@ -74,12 +74,12 @@ def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
             and known.upload_id is not None
             and request_list.is_other(engine, settings, payload.file, known.upload_id)
         )
-    except outage.ERRORS as error:
-        if not outage.lasts(error):
+    except DRIVER_ERRORS as error:
+        if not lasts(error):
             raise
-        return _refuse(engine, raw, f"the payload cannot be stored: {type(error).__name__}")
+        return refuse(engine, raw, f"the payload cannot be stored: {type(error).__name__}")
     except UNSTORABLE as error:
-        return _refuse(engine, raw, explain(error))
+        return refuse(engine, raw, explain(error))
     key = payload.idempotency_key
     if other:
         with engine.begin() as connection:
@@ -89,7 +89,7 @@ def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
     if known.state != "created":
         try:
             request_loading.load_request(engine, settings, key)
-        except outage.ERRORS as error:
+        except DRIVER_ERRORS as error:
             # The payload is stored, so the tick has it loaded once the database is well again. The caller is told that
             # it is not loaded yet, and may send the same again.
             log.warning("loading_waits key=%s why=%s", key, type(error).__name__)
@@ -164,8 +164,12 @@ def _note_other_payload(connection: Connection, key: str) -> None:
     )
 
 
-def _refuse(engine: Engine, raw: Any, error: str) -> Outcome:
-    """Record a refusal where the caller looks for it; without a key only the log has it."""
+def refuse(engine: Engine, raw: Any, error: str) -> Outcome:
+    """Record a refusal where the caller looks for it; without a key only the log has it.
+
+    Raises:
+        SQLAlchemyError: it cannot be recorded now.
+    """
     key, error = key_of(raw), storable(error)
     log.warning("request_refused key=%s error=%s", key or None, error)
     if not key:

@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, and_, func, not_, or_, update
 
-from dispatcher.db import outage
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.db.statements import query
 from dispatcher.errors import DispatcherError
 from schemas import tables
@@ -86,7 +86,7 @@ class Lease:
         try:
             with self.engine.begin() as connection:
                 connection.execute(free)
-        except outage.ERRORS as error:
+        except DRIVER_ERRORS as error:
             log.warning("lease_runs_out key=%s why=%s", self.key, type(error).__name__)
 
     def _renew(self, stop: threading.Event) -> None:
@@ -96,5 +96,5 @@ class Lease:
                 with self.engine.begin() as connection:
                     if connection.execute(query("renew_request"), held).first() is None:
                         return
-            except outage.ERRORS as error:
+            except DRIVER_ERRORS as error:
                 log.warning("lease_not_renewed key=%s why=%s", self.key, type(error).__name__)

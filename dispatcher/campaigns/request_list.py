@@ -27,8 +27,8 @@ from dispatcher import home
 from dispatcher.campaigns.request_lease import LEASE, Lease, LeaseLost
 from dispatcher.campaigns.request_payload import list_file
 from dispatcher.config import Settings
-from dispatcher.db import outage
 from dispatcher.db.statements import query
+from dispatcher.db.storable import storable
 from dispatcher.db.transactions import take_time
 from dispatcher.domain.file_stamp import Stamp
 from dispatcher.errors import UsageError
@@ -199,7 +199,7 @@ def give_up(engine: Engine, wanted: Wanted) -> None:
 
 def not_found(name: str, places: list[str]) -> str:
     """Why a request is refused whose file nobody has."""
-    return outage.storable(
+    return storable(
         f"file {name[:200]!r} was not found whole within {LOOKED_FOR_SECONDS / 60:.0f} minutes; "
         f"looked in {', '.join(places)}. "
         "Copy it into one of these folders under another name, rename it when it is complete, and send the request "

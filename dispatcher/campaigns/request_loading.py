@@ -17,8 +17,8 @@ from dispatcher.campaigns import request_lease, request_list
 from dispatcher.campaigns.request_lease import Lease, LeaseLost
 from dispatcher.campaigns.request_payload import explain
 from dispatcher.config import Settings
-from dispatcher.db import outage
-from dispatcher.db.outage import storable
+from dispatcher.db.errors import DRIVER_ERRORS, lasts
+from dispatcher.db.storable import storable
 from dispatcher.errors import ListRefused, UsageError
 from dispatcher.home import spool
 from dispatcher.uploads import reading, store
@@ -116,8 +116,8 @@ def _alone(engine: Engine, key: str, work: Callable[[Lease], T]) -> T | int | No
         _end(engine, lease, "refused", explain(error))
     except LeaseLost as error:
         log.warning("request_lost key=%s why=%s", key, error)
-    except outage.ERRORS as error:
-        if not outage.lasts(error):
+    except DRIVER_ERRORS as error:
+        if not lasts(error):
             lease.give_up(counts=False)
             raise
         _end(engine, lease, "refused", f"the list cannot be stored: {type(error).__name__}")

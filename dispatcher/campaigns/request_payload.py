@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from dispatcher import home
 from dispatcher.config import Settings
-from dispatcher.domain.display import quoted
+from dispatcher.db.storable import storable
+from dispatcher.domain.display import quoted, shown
 from dispatcher.errors import ListRefused, UsageError
 from schemas.payload import CampaignPayload
 
@@ -24,10 +25,13 @@ _LATER = (
 
 
 def key_of(raw: Any) -> str:
-    """The idempotency key of something that need not be a payload; empty when it has none that can be stored."""
+    """The idempotency key of something that need not be a payload; empty when it has none.
+
+    What no key may hold is shown escaped, so that a refusal has a row under what its sender can recognise.
+    """
     given = raw.get("idempotency_key") if isinstance(raw, dict) else None
-    key = str(given or "").strip()[:200] if isinstance(given, (str, int, float)) else ""
-    return key if key.isprintable() else ""
+    key = str(given or "").strip() if isinstance(given, (str, int, float)) else ""
+    return storable(shown(key))[:200]
 
 
 def list_file(settings: Settings, name: str) -> Path:

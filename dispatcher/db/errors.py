@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError, ResourceClosedError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dispatcher.errors import DispatcherError
@@ -40,7 +40,15 @@ _RETRY_STATES = frozenset(
         "57P05",  # idle session ended
     }
 )
+_NO_DRIVERS = (PoolTimeout, DisconnectionError, ResourceClosedError, PendingRollbackError)
+"""SQLAlchemy's own errors about a connection that is not there, or not there any more."""
 _DATA_CLASS = "22"
+_LASTING_CLASSES = (_DATA_CLASS, "23", "54")  # data exception, integrity violation, program limit exceeded
+_LOGIN_REFUSED = re.compile(
+    r"password authentication failed|no password supplied|(?:database|role) \"[^\"]*\" does not exist"
+    r"|no pg_hba\.conf entry|autentificaci.n|no existe (?:la base de datos|el rol|una? l.nea)",
+)
+"""What a server says in English and Spanish; libpq gives no code for a connection that was refused."""
 _CHECK_ADDRESS = "Check DISPATCHER_DATABASE_URL (host, port, user, password) and that the server runs."
 _ASK_DOCTOR = "Run `dispatcher doctor`."
 
@@ -81,12 +89,26 @@ def translate(error: Exception) -> DatabaseError:
     cause, state = _cause(error), sqlstate(error)
     if _may_pass(cause, state):
         if state is None:
-            words = f"The database does not answer: {_last_finding(cause)}"
+            found = _last_finding(cause)
+            if _LOGIN_REFUSED.search(found):
+                return DatabaseRefused(f"The database refuses to let us in: {found}", hint=_CHECK_ADDRESS)
+            words = f"The database does not answer: {found}"
             return DatabaseUnavailable(words, hint=_CHECK_ADDRESS)
         return DatabaseUnavailable(_refusal(cause), hint=_ASK_DOCTOR, sqlstate=state)
     of_value = state.startswith(_DATA_CLASS) if state else isinstance(cause, psycopg.DataError)
     kind = DatabaseRefusedValue if of_value else DatabaseRefused
     return kind(_refusal(cause), hint=_ASK_DOCTOR, sqlstate=state)
+
+
+def lasts(error: Exception) -> bool:
+    """Whether the database is there and will never take this: a value that it cannot hold, or that breaks a rule.
+
+    Every other error may be over when somebody tries again: a refused connection or a full disk by itself, a missing
+    table or right when an operator has seen to it. So what is kept until it is stored waits for all of these.
+    """
+    cause = _cause(error)
+    state = sqlstate(cause) or ""
+    return isinstance(cause, (psycopg.DataError, psycopg.IntegrityError)) or state.startswith(_LASTING_CLASSES)
 
 
 @contextmanager
@@ -109,7 +131,7 @@ def _cause(error: BaseException) -> BaseException:
 
 def _may_pass(cause: BaseException, state: str | None) -> bool:
     if state is None:
-        return isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, DisconnectionError))
+        return isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError, *_NO_DRIVERS))
     return state[:2] in _RETRY_CLASSES or state in _RETRY_STATES
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.campaigns import reject_watch, request_list, request_loading
-from dispatcher.db import outage
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.db.statements import query
 from dispatcher.maintenance import host_clock
 from dispatcher.provider.deadline import now as boot_clock
@@ -79,7 +79,7 @@ def _drop_lists(runtime: Runtime) -> None:
     """Old lists go; what stands in their way stands in nobody else's."""
     try:
         dropping.drop_old(runtime.engine)
-    except outage.ERRORS as error:
+    except DRIVER_ERRORS as error:
         log.warning("lists_not_dropped why=%s", type(error).__name__)
 
 

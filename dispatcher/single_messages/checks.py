@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.config import Settings
-from dispatcher.db.outage import storable
+from dispatcher.db.storable import storable
 from dispatcher.domain import sms_text as texts
 from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.domain.window import parse_moment, provider_local

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from dispatcher.config import Settings
-from dispatcher.db.outage import storable
 from dispatcher.db.statements import query
+from dispatcher.db.storable import storable
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import MEANING
 from dispatcher.single_messages.checks import CheckedMessage

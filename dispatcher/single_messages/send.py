@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dispatcher.accounts import binding, blocking, provider_clock
 from dispatcher.accounts.send_guard import Held, send_guard
 from dispatcher.config import Settings
-from dispatcher.db import outage
+from dispatcher.db.errors import lasts
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import InDoubt, ProviderError, UsageError
@@ -94,7 +94,7 @@ def receive(runtime: Runtime, payload: dict[str, Any], task_id: str, *, redelive
     Raises:
         SQLAlchemyError: the database cannot store it now; nothing was sent.
     """
-    own = re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]
+    own = _own_name(task_id)
     try:
         wanted = SingleMessage.model_validate(payload)
         again = redelivered
@@ -110,12 +110,26 @@ def receive(runtime: Runtime, payload: dict[str, Any], task_id: str, *, redelive
     except UsageError as error:
         words = f"{error} {error.hint or ''}".strip()
     except SQLAlchemyError as error:
-        if not outage.lasts(error):
+        if not lasts(error):
             raise
         words = "the message cannot be stored"
-    log.error("send_refused task=%s why=%s", task_id, words)
-    _record_refusal(runtime, payload, own, words)
+    refuse(runtime, payload, task_id, words)
     return None
+
+
+def refuse(runtime: Runtime, payload: Any, task_id: str, words: str) -> None:
+    """Record that what came as a task is not sent.
+
+    Raises:
+        SQLAlchemyError: it cannot be recorded now.
+    """
+    log.error("send_refused task=%s why=%s", task_id, words)
+    _record_refusal(runtime, payload, _own_name(task_id), words)
+
+
+def _own_name(task_id: str) -> str:
+    """What an idinterno can be made of."""
+    return re.sub(r"[^0-9A-Za-z]", "", task_id)[:48]
 
 
 def _words(error: ValidationError) -> str:
@@ -235,7 +249,7 @@ def _finish(runtime: Runtime, taken: Taken, sent: Sent, account_words: str | Non
             break
         except SQLAlchemyError as error:
             log.warning("outcome_waits single=%s status=%s why=%s", taken.id, sent.status, type(error).__name__)
-            if wait is None or outage.lasts(error):
+            if wait is None or lasts(error):
                 log.error("outcome_not_recorded single=%s attempt=%s status=%s", taken.id, taken.attempt, sent.status)
                 return sent
             time.sleep(wait)

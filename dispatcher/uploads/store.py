@@ -18,8 +18,8 @@ from pydantic import ByteSize
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from dispatcher.config import Settings
-from dispatcher.db.outage import storable
 from dispatcher.db.statements import query
+from dispatcher.db.storable import storable
 from dispatcher.errors import UsageError
 from schemas import tables
 

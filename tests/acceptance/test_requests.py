@@ -8,6 +8,7 @@ from celery import Celery
 
 from tests.acceptance.live_system import LiveSystem
 from tests.acceptance.test_campaign import write_list
+from workers.payloads import WRONG_CALL
 
 
 @pytest.fixture
@@ -100,3 +101,19 @@ def test_a_worker_killed_in_the_middle_of_loading_leaves_no_half_and_the_next_on
     found = live.show(row.campaign_id)
     assert (found.state, found.counts) == ("scheduled", {"pending": 300_000})
     assert live.simulator.stats()["posts"] == 0
+
+
+def test_a_call_with_other_arguments_than_a_payload_leaves_a_refusal(live: LiveSystem, broker_url: str) -> None:
+    payload = {"template": "Hola {nombre}", "recipients": RECIPIENTS[:3]}
+    message = {"number": "1144445555", "text": "Hola"}
+    with Celery("service", broker=broker_url) as client:
+        client.send_task("dispatcher.create_campaign", args=[{"idempotency_key": "two", **payload}, 7], queue="control")
+        client.send_task("dispatcher.create_campaign", kwargs={"idempotency_key": "fields", **payload}, queue="control")
+        client.send_task("dispatcher.send_message", args=[{"idinterno": "DOS", **message}, 7], queue="urgent")
+    live.cluster.worker("one")
+    refused = outcome(live, "two")
+    assert (refused.state, refused.error) == ("refused", WRONG_CALL)
+    assert outcome(live, "fields").state == "created"
+    sent = "SELECT state, text FROM single_message WHERE idinterno = 'DOS'"
+    (single,) = live.wait_for(lambda: live.sql(sent), 30, "the message has a record")
+    assert (single.state, single.text) == ("refused", WRONG_CALL)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from dispatcher.db import migrations
 from tests.conftest import wait_until
@@ -66,4 +67,23 @@ def test_a_worker_waits_for_a_database_that_does_not_answer_and_takes_no_task_be
     with psycopg.connect(database_url, autocommit=True) as connection:
         tick = "SELECT 1 FROM heartbeat WHERE name = 'tick'"
         wait_until(lambda: connection.execute(tick).fetchone(), 60, "the worker works")
+    assert "Traceback" not in cluster.log()
+
+
+@pytest.mark.parametrize(
+    ("instead", "words"),
+    [
+        ({"database": "nowhere"}, 'database "nowhere" does not exist'),
+        ({"scheme": "mysql"}, "DISPATCHER_DATABASE_URL"),
+    ],
+    ids=["unknown database", "not an address"],
+)
+def test_a_worker_ends_when_nobody_but_an_operator_can_help(
+    cluster: Cluster, database_url: str, instead: dict[str, str], words: str
+) -> None:
+    url = make_url(database_url)
+    url = url.set(database=instead["database"]) if "database" in instead else url.set(drivername=instead["scheme"])
+    cluster.worker(DISPATCHER_DATABASE_URL=url.render_as_string(hide_password=False))
+    assert cluster.processes["worker"].wait(60) in (1, 2)
+    assert words in cluster.log()
     assert "Traceback" not in cluster.log()

@@ -152,11 +152,23 @@ def test_a_refused_payload_does_not_touch_the_campaign_of_its_key(core: CoreHarn
 
 
 @pytest.mark.parametrize(
-    "raw", [None, [], "text", {}, {"idempotency_key": ""}, {"idempotency_key": None}, {"idempotency_key": "\x00"}]
+    "raw", [None, [], "text", {}, {"idempotency_key": ""}, {"idempotency_key": None}, {"idempotency_key": []}]
 )
 def test_what_has_no_key_makes_nothing(core: CoreHarness, raw: Any) -> None:
     assert receive(core, raw) is None
     assert campaigns_in(core) == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"), [("a\x00b", "a\\x00b"), ("\x00", "\\x00"), ("a\ud800", "a?"), ("x" * 201, "x" * 200)]
+)
+def test_a_key_that_nothing_can_hold_is_refused_under_what_its_sender_can_recognise(
+    core: CoreHarness, key: str, shown: str
+) -> None:
+    assert receive(core, payload(idempotency_key=key)) is None
+    found = core.rows("SELECT idempotency_key, state, error FROM campaign_request")
+    assert [(row.idempotency_key, row.state) for row in found] == [(shown, "refused")]
+    assert "idempotency_key" in found[0].error
 
 
 @pytest.mark.parametrize(

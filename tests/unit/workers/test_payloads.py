@@ -9,7 +9,7 @@ from celery.exceptions import Reject, SoftTimeLimitExceeded
 from sqlalchemy.exc import OperationalError
 
 from workers import payloads
-from workers.payloads import HIDDEN, PayloadTask
+from workers.payloads import HIDDEN, WRONG_CALL, PayloadTask, the_payload
 
 AWAY = OperationalError("SELECT 1", {}, Exception("connection refused"))
 
@@ -109,3 +109,25 @@ def test_a_limit_on_the_tasks_time_puts_the_message_back(task: Any, monkeypatch:
 def test_a_bug_is_no_outage(task: Any) -> None:
     with pytest.raises(KeyError):
         task.until_stored(failing(1, KeyError("x")))
+
+
+ONE, OTHER = {"idempotency_key": "a"}, {"idempotency_key": "b"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "meant", "wrong"),
+    [
+        ((ONE,), {}, ONE, None),
+        ((), {"payload": ONE}, ONE, None),
+        ((), ONE, ONE, None),
+        ((None,), {}, None, None),
+        ((), {}, None, WRONG_CALL),
+        ((ONE, 7), {}, ONE, WRONG_CALL),
+        ((7, ONE, OTHER), {}, ONE, WRONG_CALL),
+        ((ONE,), {"priority": 3}, ONE, WRONG_CALL),
+    ],
+)
+def test_no_call_of_a_task_loses_its_payload(
+    arguments: tuple[Any, ...], named: dict[str, Any], meant: Any, wrong: str | None
+) -> None:
+    assert the_payload(arguments, named) == (meant, wrong)
