@@ -151,7 +151,8 @@ def load(**overrides: Any) -> Settings:
     """
     given = [name for name, value in (*os.environ.items(), *_dotenv().items()) if value]
     if unknown := names.complaints(given, Settings.model_fields):
-        raise UsageError("; ".join(unknown) + ".", hint="docs/settings.md lists the settings.")
+        said = "; ".join(unknown)
+        raise UsageError(said if said.endswith("?") else f"{said}.", hint="docs/settings.md lists the settings.")
     try:
         return Settings(_env_file=dotenv_path(), **overrides)  # type: ignore[call-arg]  # pydantic-settings' own
     except ValidationError as error:

@@ -33,6 +33,8 @@ from dispatcher.home import keep_to_ourselves, make_lists_folder, tighten
 log = logging.getLogger(__name__)
 
 DATABASE = "dispatcher"
+RECOVERY_SECONDS = 600.0
+"""How long a server that was not stopped cleanly may take to be ready again."""
 _SOCKET_PATH_LIMIT = 100  # bytes; sun_path holds 104 on macOS
 _CONFIGURATION = """
 # --- the dispatcher's embedded server ---
@@ -139,7 +141,7 @@ class Embedded:
             server.ensure_pgdata_inited()
             with (data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
                 configuration.write(_CONFIGURATION)
-        server.start()
+        _start_server(server)
         _give_to_owner(data / ".handle_pids.json")
         uri = server.get_uri(database="postgres")
         with psycopg.connect(uri, autocommit=True) as connection:
@@ -162,6 +164,32 @@ class Embedded:
             data.mkdir(parents=True, exist_ok=True)
             pid = _spawn_valkey(path, data)
         return f"redis+socket://{path}", pid
+
+
+def _start_server(server: Any) -> None:
+    """Start it. After a crash it may recover for minutes; the wheel gives up after ten seconds, while it goes on."""
+    try:
+        server.start()
+    except subprocess.SubprocessError as error:
+        log.warning("embedded_postgres_recovers at_most=%s", RECOVERY_SECONDS)
+        ends = time.monotonic() + RECOVERY_SECONDS
+        while (status := _postmaster(server.pgdata)) != "ready":
+            if status is None or time.monotonic() > ends:
+                raise DispatcherError(
+                    "The embedded Postgres did not start.", hint=f"Its log is {server.pgdata / 'log'}."
+                ) from error
+            time.sleep(0.1)
+        server.start()
+
+
+def _postmaster(data: Path) -> str | None:
+    """What a server says of itself in its pid file, nothing at first; None when it does not run."""
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        alive = _is_alive(int(lines[0]))
+    except (OSError, ValueError, IndexError):
+        return None
+    return (lines[7].strip() if len(lines) > 7 else "") if alive else None
 
 
 def _give_to_owner(file: Path) -> None:

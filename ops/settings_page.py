@@ -148,7 +148,7 @@ GROUPS: dict[str, dict[str, Told]] = {
             "Bearer token for campaigns over HTTP: 20 to 200 characters, such as `openssl rand -hex 32` gives. "
             "Without it, campaigns over HTTP are switched off."
         ),
-        "flower_port": Told("Port of Flower, on this machine alone."),
+        "flower_port": Told("Port of Flower, on this machine alone; 0 = no Flower."),
         "flower_auth": Told(
             "`user:password` of Flower.", "drawn once and kept in `run/flower.auth` of `DISPATCHER_HOME`"
         ),

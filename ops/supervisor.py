@@ -91,19 +91,22 @@ def children(settings: Settings) -> list[Child]:
     return [
         *(Child(queue, worker(settings, queue)) for queue in QUEUES),
         Child("beat", celery("beat"), stops_first=True),
-        Child("flower", _flower(settings), {"FLOWER_BASIC_AUTH": flower_auth(settings)}),
+        *_flower(settings),
         *([Child("api", [sys.executable, "-m", "dispatcher", "api"])] if settings.api_port else []),
     ]
 
 
-def _flower(settings: Settings) -> list[str]:
-    return celery(
+def _flower(settings: Settings) -> list[Child]:
+    if not settings.flower_port:
+        return []
+    command = celery(
         "flower",
         "--address=127.0.0.1",
         f"--port={settings.flower_port}",
         "--persistent=False",  # tasks name campaigns, and a file of them would outlive every retention
         "--max_tasks=10000",
     )
+    return [Child("flower", command, {"FLOWER_BASIC_AUTH": flower_auth(settings)})]
 
 
 def flower_auth(settings: Settings) -> str:
@@ -259,10 +262,11 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.stop)
-    user, _, _ = flower_auth(settings).partition(":")
     say("Database: " + (f"embedded in {settings.home}" if settings.database_url is None else "configured"))
-    where = "DISPATCHER_FLOWER_AUTH" if settings.flower_auth else settings.home / "run" / "flower.auth"
-    say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {where})")
+    if settings.flower_port:
+        user, _, _ = flower_auth(settings).partition(":")
+        where = "DISPATCHER_FLOWER_AUTH" if settings.flower_auth else settings.home / "run" / "flower.auth"
+        say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {where})")
     if settings.api_port:
         secret = "/…" if settings.push_secret else ""
         say(f"Replies are taken at http://{settings.api_host}:{settings.api_port}/push/smsmasivos{secret}")

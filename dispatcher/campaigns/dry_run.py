@@ -17,7 +17,7 @@ from dispatcher.campaigns.look import Look
 from dispatcher.campaigns.schedule import Schedule
 from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
-from dispatcher.db.errors import DRIVER_ERRORS
+from dispatcher.db.errors import DRIVER_ERRORS, translate
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest import Batch, Remark, Source, ingest
 from dispatcher.ingest.validate import Checker
@@ -145,8 +145,8 @@ def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list
             if connection.execute(select(func.to_regclass(tables.undeliverable.name))).scalar() is None:
                 return Lists(), ["Opt-outs were not looked up: the database has no schema yet (dispatcher db upgrade)."]
             return Lists.read(connection), _account_remarks(connection, settings)
-    except DRIVER_ERRORS:
-        return Lists(), ["Opt-outs were not looked up: the database does not answer."]
+    except DRIVER_ERRORS as error:
+        return Lists(), [f"Opt-outs were not looked up: {translate(error)}"]
     except DispatcherError as error:
         return Lists(), [f"Opt-outs were not looked up: {error}"]
 

@@ -138,10 +138,22 @@ def resolve(
         with runtime.engine.connect() as connection:
             lifecycle.show(connection, campaign_id)
             held = [d.chunk_no for d in operator_actions.doubts(connection, campaign_id) if d.state == "held"]
-        wanted = held if every else [int(chunk_no or 0)]
-        done = [{"chunk_no": no, **operator_actions.resolve(runtime.engine, campaign_id, no, verdict)} for no in wanted]
-    output.answer({"campaign_id": campaign_id, "resolved": done})
-    output.say(f"{len(done)} chunks resolved as {verdict}.")
+        if not every:
+            held = [int(chunk_no or 0)]
+        done, refused = [], []
+        for no in held:
+            try:
+                done.append({"chunk_no": no, **operator_actions.resolve(runtime.engine, campaign_id, no, verdict)})
+            except UsageError as error:
+                if not every:
+                    raise
+                refused.append({"chunk_no": no, "why": f"{error} {error.hint or ''}".strip()})
+    output.answer({"campaign_id": campaign_id, "resolved": done, "refused": refused})
+    output.say(f"Chunks resolved as {verdict}: {len(done)}.")
+    for each in refused:
+        output.say(f"Not resolved: {each['why']}")
+    if refused:
+        sys.exit(FAILED)
 
 
 @click.command()

@@ -50,7 +50,7 @@ _LOGIN_REFUSED = re.compile(
 )
 """What a server says in English and Spanish; libpq gives no code for a connection that was refused."""
 _CHECK_ADDRESS = "Check DISPATCHER_DATABASE_URL (host, port, user, password) and that the server runs."
-_ASK_DOCTOR = "Run `dispatcher doctor`."
+ASK_DOCTOR = "Run `dispatcher doctor`."
 
 
 class DatabaseError(DispatcherError):
@@ -94,10 +94,10 @@ def translate(error: Exception) -> DatabaseError:
                 return DatabaseRefused(f"The database refuses to let us in: {found}", hint=_CHECK_ADDRESS)
             words = f"The database does not answer: {found}"
             return DatabaseUnavailable(words, hint=_CHECK_ADDRESS)
-        return DatabaseUnavailable(_refusal(cause), hint=_ASK_DOCTOR, sqlstate=state)
+        return DatabaseUnavailable(_refusal(cause), hint=ASK_DOCTOR, sqlstate=state)
     of_value = state.startswith(_DATA_CLASS) if state else isinstance(cause, psycopg.DataError)
     kind = DatabaseRefusedValue if of_value else DatabaseRefused
-    return kind(_refusal(cause), hint=_ASK_DOCTOR, sqlstate=state)
+    return kind(_refusal(cause), hint=ASK_DOCTOR, sqlstate=state)
 
 
 def lasts(error: Exception) -> bool:

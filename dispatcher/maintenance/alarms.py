@@ -5,7 +5,7 @@ Each returns what it found, and raises when somebody should look.
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.accounts.binding import Bound
@@ -16,8 +16,10 @@ from dispatcher.errors import DispatcherError
 from dispatcher.runtime import Runtime
 from dispatcher.sending import admission
 from dispatcher.sending.admission import Conditions, Defer
-from schemas.tables import campaign, chunk
+from schemas.tables import campaign, campaign_request, chunk
 
+WAITED_FOR = timedelta(minutes=2)
+"""How long a campaign that a service handed in may wait to be loaded; a host that died is replaced within a minute."""
 STALLED = timedelta(minutes=5)
 """How long a chunk may be claimable without any claim: a pump takes it within a second or two."""
 
@@ -54,6 +56,25 @@ def due(runtime: Runtime) -> str:
             f"{found}, and none was claimed since.", hint="See the checks worker and beat, and the workers' log."
         )
     return found
+
+
+def requests(engine: Engine) -> str:
+    """How many campaigns of other services wait to be loaded.
+
+    Raises:
+        DispatcherError: one was handed in more than `WAITED_FOR` ago, and no process is loading it.
+    """
+    request = campaign_request
+    waits = (request.c.state == "received", func.coalesce(request.c.lease_until, request.c.created_at) <= func.now())
+    oldest = select(func.count().label("n"), (func.now() - func.min(request.c.created_at)).label("age")).where(*waits)
+    with engine.connect() as connection:
+        row = connection.execute(oldest).one()
+    if row.age is not None and row.age > WAITED_FOR:
+        raise DispatcherError(
+            f"{row.n} campaigns that were handed in are not loaded yet, the oldest for {row.age.total_seconds():.0f} s",
+            hint="See campaign_request.error, the worker of the queue control, and whether the file is in HOME/lists.",
+        )
+    return f"{row.n} wait to be loaded"
 
 
 def _due_chunks(connection: Connection, account: Bound) -> str:

@@ -53,6 +53,7 @@ def examine(settings: Settings) -> list[Check]:
                     "worker": lambda: _worker(client),
                     "beat": lambda: _beat(engine),
                     "due": lambda: alarms.due(runtime),
+                    "requests": lambda: alarms.requests(engine),
                     "results": lambda: alarms.results(runtime),
                     "replies": lambda: _replies(engine, settings),
                 }
@@ -134,6 +135,13 @@ def _broker(settings: Settings, client: Any) -> str:
     with client.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, timeout=_CALL_SECONDS)
         kind = broker.transport.driver_type
+        if kind == "redis":
+            role = broker.default_channel.client.info("replication")["role"]
+            if role != "master":
+                raise DispatcherError(
+                    f"The Redis is a {role}: it takes no tasks.",
+                    hint="Point DISPATCHER_BROKER_URL at the primary, or promote this one.",
+                )
     return f"{kind} ({'embedded' if settings.broker_url is None else 'configured'})"
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from dispatcher.db.errors import ASK_DOCTOR, DRIVER_ERRORS, translate
 from dispatcher.errors import DispatcherError
 
 LIMIT = 3.0
@@ -53,11 +54,14 @@ def check(name: str, examine: Examine) -> Check:
         return Check(name, True, examine())
     except DispatcherError as error:
         return failed(name, error)
+    except DRIVER_ERRORS as error:
+        return failed(name, translate(error))
     except Exception as error:
-        first = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
+        first = str(error).strip().splitlines() or [type(error).__name__]
         return Check(name, False, first[0][:300])
 
 
 def failed(name: str, error: DispatcherError) -> Check:
     """The finding that an error of ours makes: what is wrong, and what to do about it."""
-    return Check(name, False, " ".join(filter(None, (str(error), error.hint))))
+    hint = None if error.hint is None or error.hint == ASK_DOCTOR or error.hint in str(error) else error.hint
+    return Check(name, False, " ".join(filter(None, (str(error), hint))))

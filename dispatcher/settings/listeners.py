@@ -11,7 +11,7 @@ class Listeners(BaseModel):
     api_token: SecretStr | None = None
     api_host: str = "0.0.0.0"
     api_port: int = Field(8000, ge=0, le=65_535)
-    flower_port: int = Field(5555, ge=0, le=65_535)
+    flower_port: int = Field(5555, ge=0, le=65_535)  # 0 = none
     flower_auth: SecretStr | None = None
 
     @field_validator("api_token")

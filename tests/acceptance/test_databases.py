@@ -1,5 +1,9 @@
 """The database goes away in the middle of a campaign, and comes back: the truth is still whole."""
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -9,6 +13,7 @@ import pytest
 from dispatcher.runtime import Runtime
 from ops.embedded import Embedded
 from tests.acceptance.live_system import LiveSystem
+from tests.conftest import wait_until
 
 
 @pytest.fixture
@@ -73,3 +78,26 @@ def test_connections_terminated_all_the_while_end_with_every_line_once(live: Liv
     live.let_leases_expire()
     live.finish(campaign, 60)
     live.assert_every_line_once(campaign)
+
+
+@pytest.mark.slow
+def test_a_server_that_recovers_for_longer_than_its_starter_waits_is_waited_for(own_servers: Embedded) -> None:
+    own_servers.stop()
+    stopped: list[int] = []
+
+    def stand_still() -> None:
+        file = own_servers.home / "postgres" / "postmaster.pid"
+        wait_until(file.exists, 10)
+        stopped.append(int(file.read_text().split()[0]))
+        os.kill(stopped[0], signal.SIGSTOP)
+        time.sleep(12)  # longer than the wheel waits
+        os.kill(stopped[0], signal.SIGCONT)
+
+    stopper = threading.Thread(target=stand_still)
+    stopper.start()
+    address = own_servers.start(database=True, broker=False).database_url
+    stopper.join()
+    assert stopped
+    assert address
+    with psycopg.connect(address) as connection:
+        assert connection.execute("SELECT count(*) FROM campaign").fetchone() == (0,)

@@ -184,7 +184,7 @@ def test_a_missing_database_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_a_typing_error_in_a_name_stops_the_start_and_suggests_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPATCHER_CONCURENCY", "4")
-    expected = r"^DISPATCHER_CONCURENCY is not a setting; did you mean DISPATCHER_CONCURRENCY\?\.$"
+    expected = r"^DISPATCHER_CONCURENCY is not a setting; did you mean DISPATCHER_CONCURRENCY\?$"
     with pytest.raises(UsageError, match=expected):
         config.load()
 

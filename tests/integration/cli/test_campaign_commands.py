@@ -563,3 +563,17 @@ def test_nobody_waits_for_workers_that_are_not_there(run: Run, core: CoreHarness
             words, seen = said(*look)
             assert seen is (sentence is None), look
             assert " ".join(words.split()).count(sentence or "No worker") == (sentence is not None), (look, words)
+
+
+def test_resolving_all_goes_on_behind_a_chunk_that_may_not_be_resolved_yet(run: Run, core: CoreHarness) -> None:
+    campaign = core.load(10, last_line_alone=True)
+    core.do("UPDATE chunk SET state = 'held', attempt = 1, doubt_since = now(), doubt_reason = 'timeout'")
+    core.do(
+        "INSERT INTO attempt (chunk_id, attempt, messages, provider_at, lease_until) "
+        "SELECT id, 1, 10, now(), now() + interval '1 hour' FROM chunk WHERE chunk_no = 1"
+    )
+    found = answer(run("campaign", "resolve", str(campaign), "--all", "--as", "unsent", "--json"), 1)
+    assert 1 not in [each["chunk_no"] for each in found["resolved"]] != []
+    (refused,) = found["refused"]
+    assert refused["chunk_no"] == 1
+    assert "under way" in refused["why"]

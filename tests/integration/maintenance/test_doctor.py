@@ -2,11 +2,13 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,9 @@ from dispatcher.config import Settings
 from dispatcher.maintenance import doctor
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.maintenance.doctor import Check, examine
+from ops.embedded import valkey_binary
 from ops.simulator.process import SimulatorProcess
+from tests.conftest import wait_until
 from tests.contract.wire import wire
 from tests.integration.core_harness import CoreHarness
 
@@ -34,11 +38,12 @@ NAMES = [
     "worker",
     "beat",
     "due",
+    "requests",
     "results",
     "replies",
 ]
 SILENT = "did not answer within 3 s"
-OF_DATABASE = {"database", "migrations", "account", "clocks", "beat", "due", "results", "replies"}
+OF_DATABASE = {"database", "migrations", "account", "clocks", "beat", "due", "requests", "results", "replies"}
 OF_BROKER = {"broker", "worker"}
 OF_PROVIDER = {"provider", "key", "clock"}
 
@@ -148,3 +153,34 @@ def test_without_the_provider_the_other_two_clocks_are_compared(
     checks = {check.name: check for check in examine(make_settings(**at("provider", silent_port)))}
     assert checks["clocks"].ok
     assert "the provider not known" in checks["clocks"].detail
+
+
+def test_a_redis_that_was_demoted_is_named(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    options = ["--port", str(port), "--replicaof", "127.0.0.1 1", "--save", "", "--dir", str(tmp_path)]
+    with subprocess.Popen([valkey_binary(), *options], stdout=subprocess.DEVNULL) as replica:
+        try:
+            settings = make_settings(broker_url=f"redis://127.0.0.1:{port}/0")
+            wait_until(lambda: "refused" not in (found := _broker_check(settings)).detail and found, 10)
+            assert _broker_check(settings) == Check(
+                "broker",
+                False,
+                "The Redis is a slave: it takes no tasks. "
+                "Point DISPATCHER_BROKER_URL at the primary, or promote this one.",
+            )
+        finally:
+            replica.kill()
+
+
+def _broker_check(settings: Settings) -> Check:
+    return next(check for check in examine(settings) if check.name == "broker")
+
+
+def test_a_check_that_fails_on_the_database_says_it_in_our_words(core: CoreHarness) -> None:
+    core.do("ALTER TABLE heartbeat RENAME TO elsewhere")
+    found = checks_of(core)["beat"]
+    assert (found.ok, found.detail) == (
+        False,
+        'The database refused: relation "heartbeat" does not exist',
+    )

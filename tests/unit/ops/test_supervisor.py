@@ -78,3 +78,7 @@ def test_flower_is_of_this_machine_alone_and_keeps_no_file_of_tasks() -> None:
     assert {"--address=127.0.0.1", "--persistent=False"} <= set(flower.command)
     assert flower.environment == {"FLOWER_BASIC_AUTH": "u:p"}
     assert not [word for word in flower.command if word.startswith("--db")]
+
+
+def test_port_0_means_no_flower() -> None:
+    assert "flower" not in [child.name for child in supervisor.children(Settings(flower_port=0))]
