@@ -9,7 +9,7 @@ MINUTES ?= 30
 MESSAGES ?= 10000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench up lock clean chaos soak marathon
+.PHONY: help demo test test-all lint format bench up lock clean chaos soak marathon audit sbom
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,13 +66,26 @@ soak: $(VENV)/.dev ## a steady rate for MINUTES=30: memory, connections, queues
 marathon: $(VENV)/.dev ## MESSAGES=10000000 as fast as they go, under mixed faults
 	@$(BIN)/python -m ops.chaos.soak --messages $(MESSAGES) --seed $(SEED)
 
-lock: ## pin requirements.txt and requirements-dev.txt again
+COMPILE := .lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+	--no-emit-options --strip-extras --allow-unsafe --no-header
+
+lock: ## pin requirements.txt, requirements-dev.txt and the image's again
 	@$(PYTHON) -m venv .lock && .lock/bin/pip --quiet install pip-tools
-	@.lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--no-emit-options --strip-extras --allow-unsafe --no-header --extra dev -o requirements-dev.txt pyproject.toml
-	@.lock/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--no-emit-options --strip-extras --allow-unsafe --no-header -c requirements-dev.txt -o requirements.txt pyproject.toml
+	@$(COMPILE) -o requirements-dev.txt pyproject.toml requirements-embedded.in requirements-dev.in
+	@$(COMPILE) -c requirements-dev.txt -o requirements.txt pyproject.toml requirements-embedded.in
+	@$(COMPILE) -c requirements.txt -o ops/image/requirements.txt pyproject.toml
 	@rm -rf .lock
+
+audit: $(VENV)/.runtime ## known vulnerabilities of the pinned packages; asks a database on the internet
+	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip --quiet install pip-audit; }
+	@.audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.txt || { code=$$?; \
+		echo "pip-audit ended with $$code. If it could not reach its database (see above), nothing was checked."; exit $$code; }
+
+sbom: $(VENV)/.runtime ## sbom.json: a CycloneDX list of the packages in the image, with versions and hashes
+	@test -x .audit/bin/cyclonedx-py || { $(PYTHON) -m venv .audit && .audit/bin/pip --quiet install cyclonedx-bom; }
+	@.audit/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json \
+		ops/image/requirements.txt
+	@echo "Wrote sbom.json"
 
 clean: ## what git ignores
 	@git clean -fdX

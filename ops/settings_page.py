@@ -37,6 +37,9 @@ GROUPS: dict[str, dict[str, Told]] = {
         "clave": Told("Password that goes with `DISPATCHER_USUARIO`."),
     },
     "Servers and files": {
+        "database_password": Told(
+            "The password of DISPATCHER_DATABASE_URL, when it has none itself: so a file can hold it.", "none"
+        ),
         "database_url": Told("Postgres 15 or newer: `postgresql://user:password@host:5432/name`.", "embedded Postgres"),
         "database_pooled": Told(
             "Whether PgBouncer in transaction mode is in between; see [database.md](database.md).", "found out"

@@ -96,17 +96,21 @@ def children(settings: Settings) -> list[Child]:
     ]
 
 
-def _flower(settings: Settings) -> list[Child]:
-    if not settings.flower_port:
-        return []
-    command = celery(
+def flower(settings: Settings, address: str = "127.0.0.1") -> list[str]:
+    """Flower's command; its password is FLOWER_BASIC_AUTH, since arguments are for everybody to see."""
+    return celery(
         "flower",
-        "--address=127.0.0.1",
+        f"--address={address}",
         f"--port={settings.flower_port}",
         "--persistent=False",  # tasks name campaigns, and a file of them would outlive every retention
         "--max_tasks=10000",
     )
-    return [Child("flower", command, {"FLOWER_BASIC_AUTH": flower_auth(settings)})]
+
+
+def _flower(settings: Settings) -> list[Child]:
+    if not settings.flower_port:
+        return []
+    return [Child("flower", flower(settings), {"FLOWER_BASIC_AUTH": flower_auth(settings)})]
 
 
 def flower_auth(settings: Settings) -> str:

@@ -15,6 +15,7 @@ class Connections(BaseModel):
     """Where Postgres, the broker and the data folder are."""
 
     database_url: SecretStr | None = None
+    database_password: SecretStr | None = None
     database_pooled: bool | None = None
     broker_url: SecretStr | None = None
     home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("dispatcher")))
@@ -70,6 +71,8 @@ class Connections(BaseModel):
     def sqlalchemy_url(self) -> str:
         """The database's address for SQLAlchemy, with the psycopg driver."""
         url = self._address(self.database_url, "database_url", "DISPATCHER_DATABASE_URL")
+        if self.database_url is not None and self.database_password is not None:
+            url = urls.with_password(url, self.database_password.get_secret_value())
         return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url)
 
     @property

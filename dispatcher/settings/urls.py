@@ -1,6 +1,7 @@
 """Addresses with credentials: a password that needs percent-encoding would be read as another host. Pure."""
 
 import re
+from urllib.parse import quote
 
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(:\d*)?")
@@ -16,6 +17,11 @@ def needs_encoding(url: str) -> bool:
     A host that is no host, and an `@` behind it, are what is left of such a password.
     """
     return any(map(_needs_encoding, re.split(r";(?=[a-z+]+://)", url)))
+
+
+def with_password(url: str, password: str) -> str:
+    """An address whose user has no password, with this one; any other address stays as it is."""
+    return re.sub(r"^([^:]*://[^/?#@:]+)@", lambda found: f"{found[1]}:{quote(password, safe='')}@", url)
 
 
 def _needs_encoding(url: str) -> bool:

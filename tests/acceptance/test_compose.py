@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from dispatcher.config import PREFIX, Settings
 from ops.embedded import valkey_binary
 from tests.acceptance.live_system import LiveSystem
 from tests.conftest import wait_until
-from tests.processes import ROOT
+from tests.processes import ROOT, Cluster
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -50,55 +52,153 @@ def health(service: str, environment: dict[str, str], **replaced: str) -> subpro
     return subprocess.run(here(test, **replaced), env=environment, capture_output=True, timeout=240)
 
 
+SECRETS = Path("/run/secrets")
+INSIDE = ("/tmp/dispatcher", "/var/lib/dispatcher")
+"""Folders of the containers: one that goes with them, one that stays."""
+
+
+@dataclass
+class Composed:
+    """The services of the file as processes: each with its own environment, secrets and folders, and with no others."""
+
+    live: LiveSystem
+    folder: Path
+    flower_port: int
+
+    def environment(self, service: str) -> dict[str, str]:
+        """What a service is given, with the test's servers in the place of the file's."""
+        ours = self.live.cluster.environment
+        definition = SERVICES[service]
+        found = {name: value for name, value in ours.items() if not name.startswith((PREFIX, "FLOWER"))}
+        for name, value in definition["environment"].items():
+            found[name] = VARIABLE.sub(lambda variable: variable[3] if variable[2] == "-" else "x", str(value))
+            if found[name].startswith(str(SECRETS)):
+                secret = Path(found[name]).name
+                assert secret in definition["secrets"], (service, name)
+                if not confined():
+                    found[name] = str(self.folder / "secrets" / secret)
+        for name in ("DISPATCHER_DATABASE_URL", "DISPATCHER_BROKER_URL", "DISPATCHER_PROVIDER_URL"):
+            if name in found:
+                found[name] = ours[name]
+        for name in ("WINDOW", "POLL_INTERVAL", "IN_DOUBT_HORIZON", "PROVIDER_TIMEOUT", "PROBE_RATE", "CLOCK_LIMIT"):
+            if f"{PREFIX}{name}" in found:
+                found[f"{PREFIX}{name}"] = ours[f"{PREFIX}{name}"]
+        if definition["environment"]["DISPATCHER_HOME"] == INSIDE[1]:
+            found["DISPATCHER_HOME"] = ours["DISPATCHER_HOME"]
+        if service == "flower":
+            found["DISPATCHER_FLOWER_PORT"] = str(self.flower_port)
+        return {**found, "DISPATCHER_NO_DOTENV": "1"}
+
+    def command(self, service: str, words: list[str]) -> list[str]:
+        """A command of a service, confined as its container would be where bubblewrap is at hand."""
+        program = here(words)
+        if not confined():
+            return program
+        definition = SERVICES[service]
+        assert definition["read_only"]
+        assert definition["cap_drop"] == ["ALL"]
+        ours = self.live.cluster.environment
+        servers = {Path(address).parent for address in re.findall(r"/tmp/[^?&\s]+", self.addresses())}
+        home = ["--bind", ours["DISPATCHER_HOME"], ours["DISPATCHER_HOME"]] if definition.get("volumes") else []
+        secrets = [
+            word
+            for name in definition.get("secrets", [])
+            for word in ("--ro-bind", str(self.folder / "secrets" / name), str(SECRETS / name))
+        ]
+        return [
+            *("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"),
+            *(word for server in sorted(servers) for word in ("--ro-bind", str(server), str(server))),
+            # The folder of Postgres' socket is closed to all but its user: over TCP, as in containers, nobody needs this.
+            *(*home, *secrets, "--cap-drop", "ALL", "--cap-add", "CAP_DAC_OVERRIDE", "--die-with-parent", *program),
+        ]
+
+    def addresses(self) -> str:
+        """Where the test's servers have their sockets."""
+        ours = self.live.cluster.environment
+        return f"{ours['DISPATCHER_DATABASE_URL']}/x {ours['DISPATCHER_BROKER_URL']}"
+
+    def start(self, service: str) -> None:
+        """Start a service."""
+        cluster = self.live.cluster
+        with (cluster.folder / f"{service}.log").open("ab") as log:
+            cluster.processes[service] = subprocess.Popen(
+                self.command(service, SERVICES[service]["command"]),
+                env=self.environment(service),
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
+
+    def run(self, service: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a service that ends."""
+        command = self.command(service, SERVICES[service]["command"])
+        return subprocess.run(command, env=self.environment(service), capture_output=True, timeout=240)
+
+    def health(self, service: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a service's health check in its place."""
+        kind, *test = SERVICES[service]["healthcheck"]["test"]
+        assert kind == "CMD"
+        words = [word.replace("5555", str(self.flower_port)) for word in test]
+        command = self.command(service, words)
+        return subprocess.run(command, env=self.environment(service), capture_output=True, timeout=240)
+
+
+@cache
+def confined() -> bool:
+    """Whether bubblewrap can confine a process here."""
+    if shutil.which("bwrap") is None:
+        return False
+    return subprocess.run(["bwrap", "--ro-bind", "/", "/", "true"], capture_output=True).returncode == 0
+
+
 @pytest.fixture
-def composed(live: LiveSystem) -> LiveSystem:
-    """A live whose processes get the compose file's environment, with the test's servers in the place of its own."""
-    given = {
-        name: VARIABLE.sub(lambda found: found[3] if found[2] == "-" else "x", value)
-        for name, value in SERVICES["flower"]["environment"].items()
+def composed(live: LiveSystem, tmp_path: Path) -> Composed:
+    """The file's services over the test's servers."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    contents = {
+        "database_password": "unused-by-a-socket",
+        "apikey": live.cluster.environment["DISPATCHER_APIKEY"],
+        "flower_auth": "jefa:clave-larga",
     }
-    port = free_port()
-    live.cluster.environment |= {
-        **given,
-        **{name: value for name, value in live.cluster.environment.items() if name.startswith(PREFIX)},
-        "FLOWER_BASIC_AUTH": "jefa:clave-larga",
-        "FLOWER_PORT": str(port),
-    }
-    return live
+    assert set(contents) == set(COMPOSE["secrets"])
+    for name, content in contents.items():
+        (secrets / name).write_text(content)
+    Path(live.cluster.environment["DISPATCHER_HOME"]).mkdir(parents=True, exist_ok=True)
+    return Composed(live, tmp_path, free_port())
 
 
-def test_every_service_s_command_and_health_check_run_and_send_a_campaign(composed: LiveSystem) -> None:
-    environment = composed.cluster.environment
-    migrated = subprocess.run(here(SERVICES["migrate"]["command"]), env=environment, capture_output=True, timeout=240)
+def test_every_service_s_command_and_health_check_run_and_send_a_campaign(composed: Composed) -> None:
+    live = composed.live
+    migrated = composed.run("migrate")
     assert migrated.returncode == 0, migrated.stderr
     for service in ("worker", "beat"):
-        assert health(service, environment).returncode == 1
+        assert composed.health(service).returncode == 1
     for service in (*WORKERS, "beat", "flower"):
-        composed.cluster.spawn(service, here(SERVICES[service]["command"], **{"_0.0.0.0": "127.0.0.1"}))
-    campaign = composed.load(100, chunk_size=10)
-    composed.finish(campaign, 90)
-    composed.assert_every_line_once(campaign)
-    port = {"_5555": environment["FLOWER_PORT"]}
+        composed.start(service)
+    campaign = live.load(100, chunk_size=10)
+    live.finish(campaign, 90)
+    live.assert_every_line_once(campaign)
     for service in (*WORKERS, "beat"):
-        checked = health(service, environment)
+        checked = composed.health(service)
         assert checked.returncode == 0, checked.stderr
-    wait_until(lambda: health("flower", environment, **port).returncode == 0, 20, "Flower is well")
-    assert flower_status(environment, None) == 401
-    assert flower_status(environment, ("jefa", "clave-larga")) == 200
-    for service, process in composed.cluster.processes.items():
+    wait_until(lambda: composed.health("flower").returncode == 0, 20, "Flower is well")
+    assert flower_status(composed.flower_port, None) == 401
+    assert flower_status(composed.flower_port, ("jefa", "clave-larga")) == 200
+    for service, process in live.cluster.processes.items():
         assert process.poll() is None, service
 
 
-def flower_status(environment: dict[str, str], auth: tuple[str, str] | None) -> int:
+def flower_status(port: int, auth: tuple[str, str] | None) -> int:
     """How Flower answers to somebody who wants to see the tasks."""
-    return requests.get(f"http://127.0.0.1:{environment['FLOWER_PORT']}/tasks", auth=auth, timeout=10).status_code
+    return requests.get(f"http://127.0.0.1:{port}/tasks", auth=auth, timeout=10).status_code
 
 
-def test_the_simulator_s_command_and_health_check_run(composed: LiveSystem) -> None:
+def test_the_simulator_s_command_and_health_check_run(cluster: Cluster) -> None:
     port = {"_8080": str(free_port()), "_0.0.0.0": "127.0.0.1"}
-    assert health("simulator", composed.cluster.environment, **port).returncode == 1
-    composed.cluster.spawn("simulator", here(SERVICES["simulator"]["command"], **port))
-    wait_until(lambda: health("simulator", composed.cluster.environment, **port).returncode == 0, 20, "it answers")
+    assert health("simulator", cluster.environment, **port).returncode == 1
+    cluster.spawn("simulator", here(SERVICES["simulator"]["command"], **port))
+    wait_until(lambda: health("simulator", cluster.environment, **port).returncode == 0, 20, "it answers")
 
 
 def test_redis_keeps_its_queues_on_disk_and_evicts_nothing(tmp_path: Path) -> None:
@@ -127,34 +227,78 @@ def test_redis_keeps_its_queues_on_disk_and_evicts_nothing(tmp_path: Path) -> No
     assert SERVICES["redis"]["healthcheck"]["test"] == ["CMD", "redis-cli", "ping"]
 
 
-def test_postgres_is_ready_when_its_health_check_says_so(composed: LiveSystem) -> None:
+def test_postgres_is_ready_when_its_health_check_says_so(live: LiveSystem) -> None:
     program, *arguments = SERVICES["postgres"]["healthcheck"]["test"][1:]
     assert program == "pg_isready"
-    folder = Path(composed.value("SHOW data_directory"))
+    folder = Path(live.value("SHOW data_directory"))
     binary = shutil.which("pg_isready") or next(iter(Path(sys.prefix).rglob("pginstall/bin/pg_isready")), None)
     if binary is not None:
         assert subprocess.run([str(binary), "--host", str(folder), *arguments], capture_output=True).returncode == 0
-    assert int(SERVICES["postgres"]["image"].partition(":")[2]) >= 17
+    assert float(SERVICES["postgres"]["image"].partition(":")[2].partition("-")[0]) >= 17
 
 
-def test_no_secret_stands_in_the_file_and_every_one_is_required() -> None:
-    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    for name in ("POSTGRES_PASSWORD", "DISPATCHER_APIKEY", "FLOWER_BASIC_AUTH"):
-        assert f"${{{name}:?" in text
-        assert not re.search(rf"\$\{{{name}:?-", text)
-    for service in SERVICES.values():
-        for name, value in (service.get("environment") or {}).items():
-            if re.search(r"PASSWORD|KEY|AUTH|SECRET|TOKEN", name):
-                assert VARIABLE.fullmatch(value), name
+NEEDS = {
+    "postgres": {"database_password"},
+    "redis": set(),
+    "migrate": {"database_password"},
+    "beat": {"database_password"},
+    "flower": {"flower_auth"},
+    "simulator": set(),
+}
+"""Secrets of each service; what works in the account's name has the database's password and the key."""
+
+
+def test_each_service_gets_the_secrets_that_it_needs_by_files_and_no_others() -> None:
+    assert COMPOSE["secrets"] == {
+        name: {"file": f"./secrets/{name}"} for name in ("database_password", "apikey", "flower_auth")
+    }
+    assert "secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    for name, service in SERVICES.items():
+        given = set(service.get("secrets", ()))
+        assert given == NEEDS.get(name, {"database_password", "apikey"}), name
+        used = {value for value in (service.get("environment") or {}).values() if str(value).startswith(str(SECRETS))}
+        assert used == {str(SECRETS / secret) for secret in given}, name
+        for variable, value in (service.get("environment") or {}).items():
+            if re.search(r"PASSWORD|KEY|AUTH|SECRET|TOKEN|CLAVE", variable) and not variable.endswith("_FILE"):
+                assert VARIABLE.fullmatch(value), (name, variable)
+            assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), (name, variable)
+
+
+def test_no_service_may_write_get_rights_or_grow_without_bound() -> None:
+    for name, service in SERVICES.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["pids_limit"] <= 256, name
+        assert service["mem_limit"] in ("512m", "768m", "1g"), name
+        assert "/tmp" in service["tmpfs"], name
+        if name not in ("redis", "postgres"):
+            assert service["image"].startswith("sms-dispatcher"), name
+        else:
+            assert re.fullmatch(r"\w+:\d+\.\d+(\.\d+)?-\w+", service["image"]), name
+            assert service["user"] == name
+
+
+def test_only_what_calls_the_provider_or_is_published_reaches_beyond_the_machine() -> None:
+    assert COMPOSE["networks"] == {"inside": {"internal": True}, "outside": None}
+    outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
+    assert outside == {"worker", "poll", "control", "urgent", "flower", "api", "simulator"}
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert set(published) == {"flower", "api"}
+    assert all(port.startswith("127.0.0.1:") for port in published["flower"])
 
 
 def test_the_environment_names_settings_that_exist_and_all_of_them_that_an_operator_sets() -> None:
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    given = set(SERVICES["worker"]["environment"])
-    assert given <= known
-    assert known - given <= {
-        f"{PREFIX}{name}" for name in ("FLOWER_PORT", "FLOWER_AUTH", "CA_BUNDLE", "API_HOST", "API_PORT")
+    given = {
+        name.removesuffix("_FILE")
+        for service in SERVICES.values()
+        for name in (service.get("environment") or {})
+        if name.startswith(PREFIX)
     }
+    assert given <= known
+    left_out = ("FLOWER_PORT", "CA_BUNDLE", "API_HOST")
+    assert known - given <= {f"{PREFIX}{name}" for name in left_out}
 
 
 def test_what_runs_waits_for_what_it_needs_and_is_given_time_to_stop() -> None:
@@ -172,16 +316,34 @@ def test_what_runs_waits_for_what_it_needs_and_is_given_time_to_stop() -> None:
         assert definition["restart"] == ("on-failure" if name == "migrate" else "unless-stopped"), name
         assert name == "migrate" or definition["healthcheck"]["test"], name
     assert SERVICES["simulator"]["profiles"] == ["simulator"]
-    assert all(port.startswith("127.0.0.1:") for port in SERVICES["flower"]["ports"])
 
 
 def test_the_image_takes_pinned_packages_and_runs_without_rights() -> None:
     build = SERVICES["worker"]["build"]
     dockerfile = (ROOT / build["dockerfile"]).read_text(encoding="utf-8")
-    assert "--require-hashes -r requirements.txt" in dockerfile
+    assert '--require-hashes -r "$REQUIREMENTS"' in dockerfile
     assert re.search(r"^USER (?!root)\w+$", dockerfile, re.MULTILINE)
+    assert len(set(re.findall(r"^FROM (python:\d+\.\d+\.\d+-slim-\w+)( AS build)?$", dockerfile, re.MULTILINE))) == 2
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", dockerfile, re.MULTILINE)
     allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     for name in " ".join(copied).split():
         assert (ROOT / name).exists()
         assert f"!{name}" in allowed
+
+
+def test_the_image_leaves_the_embedded_servers_and_the_simulator_out() -> None:
+    default = re.search(r"^ARG REQUIREMENTS=(.+)$", (ROOT / "ops/image/Dockerfile").read_text(), re.MULTILINE)
+    assert default
+    extra = {re.split(r"[^a-z-]", line)[0] for line in pinned("requirements-embedded.in")}
+    assert len(extra) > 2
+    in_image = {line.partition("==")[0] for line in pinned(default[1]) if "==" in line}
+    here = {line.partition("==")[0] for line in pinned("requirements.txt") if "==" in line}
+    assert extra <= here - in_image
+    assert {line for line in pinned(default[1]) if "==" in line} <= set(pinned("requirements.txt"))
+    assert SERVICES["simulator"]["build"]["args"] == {"REQUIREMENTS": "requirements.txt"}
+
+
+def pinned(name: str) -> list[str]:
+    """The lines of a list of packages, without comments and hashes."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [line.removesuffix(" \\") for line in lines if re.match(r"[a-z]", line)]

@@ -312,3 +312,16 @@ def test_a_password_that_needs_percent_encoding_is_named_and_not_shown(
 def test_an_address_that_can_be_read_is_taken(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"DISPATCHER_{name}", url)
     config.load()
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("postgresql://u@h:5432/d", "postgresql+psycopg://u:p%40%2F%3A@h:5432/d"),
+        ("postgres://u@a:1,b:2/d?x=y", "postgresql+psycopg://u:p%40%2F%3A@a:1,b:2/d?x=y"),
+        ("postgresql://u:own@h/d", "postgresql+psycopg://u:own@h/d"),
+        ("postgresql://h/d", "postgresql+psycopg://h/d"),
+    ],
+)
+def test_a_database_s_password_may_stand_apart_from_its_address(url: str, whole: str) -> None:
+    assert Settings(database_url=url, database_password="p@/:").sqlalchemy_url == whole
