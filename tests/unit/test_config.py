@@ -324,4 +324,4 @@ def test_an_address_that_can_be_read_is_taken(name: str, url: str, monkeypatch: 
     ],
 )
 def test_a_database_s_password_may_stand_apart_from_its_address(url: str, whole: str) -> None:
-    assert Settings(database_url=url, database_password="p@/:").sqlalchemy_url == whole
+    assert config.load(database_url=url, database_password="p@/:").sqlalchemy_url == whole

@@ -167,13 +167,13 @@ def late_results(run: Run) -> None:
 def late_and_lost(run: Run) -> None:
     """Results come two hours late, and the answers of a POST in the middle and of the last one are lost."""
     run.simulator.set_faults(
-        {"kind": "late", "seconds": 7200}, *({"kind": "close", "after": n, "times": 1} for n in (7, 19))
+        {"kind": "late", "seconds": 7200}, *({"kind": "close", "after": n, "times": 1} for n in (7, 20))
     )
     run.load()
     run.processes.start()
     run.wait(lambda: run.value("SELECT count(*) FROM chunk WHERE state IN ('due', 'sending')") == 0, "all went out")
     run.pass_time(15)  # several horizons
-    run.expect(run.simulator.stats()["posts"] == 20, "lines that the provider had not come to were taken for absent")
+    run.expect(run.simulator.stats()["posts"] == 21, "lines that the provider had not come to were taken for absent")
     run.jump(advance=7260)
     run.healed()
 
