@@ -7,9 +7,10 @@ SCENARIO ?= all
 SEED ?= 1
 MINUTES ?= 30
 MESSAGES ?= 10000000
+SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench up lock clean chaos soak marathon audit sbom
+.PHONY: help demo test test-all lint format bench up lock clean chaos soak marathon audit sbom fuzz
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +76,11 @@ lock: ## pin requirements.txt, requirements-dev.txt and the image's again
 	@$(COMPILE) -c requirements-dev.txt -o requirements.txt pyproject.toml requirements-embedded.in
 	@$(COMPILE) -c requirements.txt -o ops/image/requirements.txt pyproject.toml
 	@rm -rf .lock
+
+fuzz: $(VENV)/.dev ## SECONDS=60 of hostile input for each reader, TARGET=name for one; led by coverage where atheris runs
+	@test -d .fuzz || $(PIP) install --target .fuzz atheris || \
+		echo "atheris does not run here: inputs are mutations of the corpus."
+	@PYTHONPATH=.fuzz $(BIN)/python -m tests.fuzz $(TARGET) --seconds $(SECONDS)
 
 audit: $(VENV)/.runtime ## known vulnerabilities of the pinned packages; asks a database on the internet
 	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip --quiet install pip-audit; }

@@ -67,6 +67,8 @@ def find_header(lines: Sequence[str], name: str, reading: Reading, *, whole: boo
         header = next(_candidates(lines, at, told, name, reading))
     else:
         candidates = list(_candidates(lines, skipped, told, name, reading))
+        if not candidates:  # a line `sep=;`, and nothing but blank ones below
+            raise UsageError(f"{name} is empty", hint=_HINT)
         header = next((each for each in candidates if each.known), candidates[0])
         if header is not candidates[0]:
             above = sum(bool(line.strip(_BLANK)) for line in lines[skipped : header.lines - 1])
