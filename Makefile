@@ -31,7 +31,7 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 demo: $(VENV)/.runtime ## a campaign of 10,000 messages against the simulated provider
 	@$(BIN)/dispatcher demo
 
-up: $(VENV)/.runtime ## the workers, beat, Flower and the API in the foreground
+up: $(VENV)/.runtime ## the workers, beat, Flower and the listeners in the foreground
 	@$(BIN)/dispatcher up
 
 test: $(VENV)/.dev ## every test but the slow ones

@@ -838,7 +838,9 @@ SELECT greatest(
                         clock_timestamp() - (CAST(:earliest AS timestamptz) - c.start_at))),
            (SELECT greatest(max(posted_at), max(settled_at) FILTER (WHERE state = 'split'))
             FROM chunk WHERE account_id = :account_id),
-           (SELECT max(at) FROM operator_action)) AS since
+           (SELECT at FROM audit_entry
+            WHERE action IN ('campaign.resolve', 'campaign.retry', 'database.restored', 'account.rekey',
+                             'account.unblock') ORDER BY id DESC LIMIT 1)) AS since
 FROM campaign c
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)

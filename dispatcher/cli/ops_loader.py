@@ -35,7 +35,7 @@ def only_up(settings: Settings) -> AbstractContextManager[None]:
 
 
 def supervise(settings: Settings, say: Any) -> int:
-    """Run the workers, beat, Flower and the API in the foreground until SIGTERM or Ctrl-C; returns the exit code."""
+    """Run the workers, beat, Flower and the listeners in the foreground until SIGTERM or Ctrl-C. Returns the code."""
     code: int = import_module("ops.supervisor").run(settings, say)
     return code
 

@@ -316,15 +316,46 @@ CREATE TABLE optout (
     since timestamptz NOT NULL DEFAULT now()
 );
 
--- What an operator decided where evidence could not.
-CREATE TABLE operator_action (
+-- Who changed what, why and when: written in the transaction of the change.
+CREATE TABLE audit_entry (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
+    actor_kind text NOT NULL CHECK (actor_kind IN ('user', 'key', 'system')),
     actor text NOT NULL,
-    action text NOT NULL CHECK (action IN ('resolve', 'retry', 'restored', 'rekey', 'unblock')),
+    action text NOT NULL CHECK (action ~ '^[a-z_]+[.][a-z_]+$'),  -- a noun and a verb: campaign.pause
     campaign_id bigint REFERENCES campaign,
     chunk_no int,
+    reason text,
     detail jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX audit_of_campaign ON audit_entry (campaign_id, id) WHERE campaign_id IS NOT NULL;
+
+-- Who may call the API, and what for.
+CREATE TABLE api_key (
+    id text PRIMARY KEY CHECK (id ~ '^[a-z0-9]{8}$'),
+    secret_sha256 text NOT NULL CHECK (secret_sha256 ~ '^[0-9a-f]{64}$'),
+    name text NOT NULL,
+    scopes text[] NOT NULL CHECK (cardinality(scopes) > 0),
+    networks text[] NOT NULL DEFAULT '{}',  -- none = from anywhere
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL,
+    expires_at timestamptz,
+    last_used_at timestamptz,  -- to the minute
+    revoked_at timestamptz
+);
+
+-- What a call under an Idempotency-Key answered; calls whose own row keeps the key are not here.
+CREATE TABLE api_replay (
+    operation text,
+    idempotency_key text CHECK (length(idempotency_key) BETWEEN 1 AND 200),
+    body_sha256 text NOT NULL,  -- of method, path and body
+    created_at timestamptz NOT NULL DEFAULT now(),
+    lease_until timestamptz NOT NULL,  -- while it runs; another call may take over later
+    status int CHECK (status BETWEEN 200 AND 299),  -- null = it runs
+    headers text[] NOT NULL DEFAULT '{}',
+    answer bytea,
+    PRIMARY KEY (operation, idempotency_key),
+    CHECK ((status IS NULL) = (answer IS NULL))
 );
 
 -- Samples of saldo and envios: corroborating evidence, never proof alone, for others may share the account.
