@@ -51,8 +51,9 @@ format: $(VENV)/.dev ## let ruff put the code in form
 	@$(BIN)/ruff check --fix .
 
 .PHONY: docs
-docs: $(VENV)/.runtime ## write docs/settings.md from the settings in the code
+docs: $(VENV)/.runtime ## write docs/settings.md, docs/openapi.json and the problems of docs/api.md from the code
 	@$(BIN)/python -m ops.settings_page
+	@$(BIN)/python -m ops.api_pages
 
 bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
 	@$(BIN)/python -m ops.bench

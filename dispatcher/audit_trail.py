@@ -11,10 +11,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from dispatcher.db.storable import storable
 from schemas import tables
@@ -31,13 +32,25 @@ class Actor:
         """As people read it."""
         return f"{self.kind} {self.name}"
 
+    @classmethod
+    def parse(cls, written: str | None) -> Actor:
+        """What `str` wrote; the one who acts here when nothing was written."""
+        kind, _, name = (written or "").partition(" ")
+        return cls(kind, name) if kind in ("user", "key", "system") and name else current()  # type: ignore[arg-type]
+
 
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)
+_of_process: list[Actor] = []
 
 
 def current() -> Actor:
-    """Who acts here: the user of this process unless `acting_as` says otherwise."""
-    return _actor.get() or Actor("user", os_user())
+    """Who acts here: the user of this process unless `acting_as` or `belong_to` says otherwise."""
+    return _actor.get() or (_of_process[-1] if _of_process else Actor("user", os_user()))
+
+
+def belong_to(actor: Actor) -> None:
+    """Say who acts in this process by default: a worker is not the user that it runs under."""
+    _of_process.append(actor)
 
 
 def os_user() -> str:
@@ -83,3 +96,30 @@ def record(
             detail=detail or {},
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that was done."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    chunk_no: int | None
+    reason: str | None
+    detail: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return {**asdict(self), "at": self.at.isoformat()}
+
+
+def of_campaign(connection: Connection, campaign_id: int, *, after: int = 0, limit: int | None = None) -> list[Entry]:
+    """What was done to a campaign, in order; `after` is the id of the last entry that is known."""
+    entry = tables.audit_entry
+    wanted = select(entry).where(entry.c.campaign_id == campaign_id, entry.c.id > after).order_by(entry.c.id)
+    return [
+        Entry(row.id, row.at, str(Actor(row.actor_kind, row.actor)), row.action, row.chunk_no, row.reason, row.detail)
+        for row in connection.execute(wanted.limit(limit))
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import logging
 import re
 import secrets
 import string
@@ -20,8 +21,11 @@ from sqlalchemy import Connection, Engine, case, func, insert, select, update
 
 from dispatcher import audit_trail
 from dispatcher.access.scopes import Scope
+from dispatcher.db.errors import DRIVER_ERRORS, sqlstate
 from dispatcher.errors import UsageError
 from schemas import tables
+
+log = logging.getLogger(__name__)
 
 _KEY = re.compile(r"smsd_([a-z0-9]{8})_([A-Za-z0-9_-]{43})")
 _ID_LETTERS = string.ascii_lowercase + string.digits
@@ -146,9 +150,18 @@ def check(connection: Connection, given: str, address: str | None) -> Key:
     if row.networks and not _is_in(address, row.networks):
         raise KeyRefused("network")
     if row.unused:
+        _note_use(connection, number)
+    return _as_key(row)
+
+
+def _note_use(connection: Connection, number: str) -> None:
+    """Note that a key was used. A database that only reads, such as a standby, still serves who asks."""
+    try:
         connection.execute(update(_key).where(_key.c.id == number).values(last_used_at=_MINUTE))
         connection.commit()
-    return _as_key(row)
+    except DRIVER_ERRORS as error:
+        connection.rollback()
+        log.warning("key_use_not_noted key=%s sqlstate=%s", number, sqlstate(error))
 
 
 def _columns() -> list[Any]:

@@ -28,6 +28,11 @@ def hint() -> None:
     import_module("ops.hints").tick()
 
 
+def hint_request(key: str) -> None:
+    """Tell the workers to load a stored campaign request now. Without a broker they do it a little later."""
+    import_module("ops.hints").load_request(key)
+
+
 def only_up(settings: Settings) -> AbstractContextManager[None]:
     """Hold the home's lock of `up` for the length of a block; a second `up` is refused."""
     lock: AbstractContextManager[None] = import_module("ops.up_lock").held(settings.home)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
@@ -26,7 +26,17 @@ from dispatcher.web.connections import OneLength
 OPENAPI = f"{PREFIX}/openapi.json"
 
 
-def create_app(runtime: Runtime) -> FastAPI:
+class Hints(NamedTuple):
+    """How workers are told that there is something to do; they find it by themselves a little later."""
+
+    tick: Callable[[], None]
+    load_request: Callable[[str], None]
+
+
+NO_HINTS = Hints(lambda: None, lambda key: None)
+
+
+def create_app(runtime: Runtime, hints: Hints = NO_HINTS) -> FastAPI:
     """The application over a runtime, which it closes at its end."""
 
     @asynccontextmanager
@@ -37,6 +47,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app = FastAPI(title="dispatcher", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.router.redirect_slashes = False
     app.state.runtime = runtime
+    app.state.hints = hints
     app.state.rate_limit = RateLimit(runtime.settings)
     # The last one that is added is the first that a request meets.
     app.add_middleware(_BothSpellings)
@@ -95,7 +106,7 @@ class _BothSpellings:
         await self._app(scope, receive, send)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, hints: Hints) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
@@ -103,4 +114,4 @@ def serve(settings: Settings) -> None:
     """
     logging.getLogger("dispatcher.web").setLevel(logging.INFO)
     request_ids.note_in_logs()
-    listener.run(create_app(listener.open_runtime(settings)), settings.web_host, settings.web_port)
+    listener.run(create_app(listener.open_runtime(settings), hints), settings.web_host, settings.web_port)

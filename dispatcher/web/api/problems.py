@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
+from dispatcher.campaigns.lifecycle import NoCampaign, WrongState
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefusedValue, translate
 from dispatcher.db.storable import storable
 from dispatcher.errors import DispatcherError, ListRefused, ProviderError, UsageError
@@ -130,6 +131,10 @@ def of_database(error: Exception) -> Problem:
 def of_dispatcher(error: DispatcherError) -> Problem:
     """What an error of ours means for the caller."""
     why = f"{str(error).rstrip('.')}. {error.hint or ''}".strip()
+    if isinstance(error, WrongState):
+        return Problem("wrong_state", state=error.state, allowed=", ".join(error.allowed), more={"state": error.state})
+    if isinstance(error, NoCampaign):
+        return Problem("not_found", why=str(error))
     if isinstance(error, (UsageError, ListRefused)):
         return Problem("refused", why=why)
     log.error("call_failed kind=%s", type(error).__name__)

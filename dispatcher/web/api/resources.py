@@ -2,8 +2,14 @@
 
 from fastapi import APIRouter
 
-from dispatcher.web.api import me
+from dispatcher.web.api import account, campaign_actions, campaign_results, campaigns, me
 
-ROUTERS: tuple[APIRouter, ...] = (me.routes,)
+ROUTERS: tuple[APIRouter, ...] = (
+    me.routes,
+    account.routes,
+    campaigns.routes,
+    campaign_actions.routes,
+    campaign_results.routes,
+)
 
 PREFIX = "/api/v1"

@@ -9,7 +9,7 @@ import hashlib
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Request
@@ -50,14 +50,15 @@ def needs(
     idempotency: Idempotency = "none",
     max_body: int = MAX_BODY,
     example: Any = None,
+    also: Mapping[int, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Arguments for a route's decorator: its scope (None = any key does), its own problem codes, its idempotency.
 
-    `example` is one of its body; `max_body` the bytes that it takes.
+    `example` is one of its body; `max_body` the bytes that it takes; `also` what else it answers, as FastAPI takes it.
     """
     return {
         "openapi_extra": document.extra(scope, idempotency, max_body, example),
-        "responses": document.responses(problems, idempotency),
+        "responses": {**(also or {}), **document.responses(problems, idempotency)},
     }
 
 
