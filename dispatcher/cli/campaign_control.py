@@ -52,7 +52,10 @@ def resume(output: Output, campaign_id: int) -> None:
 @click.argument("campaign_id", type=int)
 @command
 def send(output: Output, campaign_id: int) -> None:
-    """Release a draft (`campaign create --draft`), so that it is sent when its time comes."""
+    """Release a draft, so that it is sent when its time comes.
+
+    A draft is made with `campaign create --draft`.
+    """
     with session() as runtime:
         _say_halted(output, lifecycle.send(runtime.engine, campaign_id))
     ops_loader.hint()

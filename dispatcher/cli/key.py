@@ -24,7 +24,12 @@ def key() -> None:
 @key.command(epilog="\b\nScopes:\n" + _SCOPES)
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, required=True, type=click.Choice([*Scope]), help="What it lets; repeatable."
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([str(scope) for scope in Scope]),
+    help="What it lets; repeatable.",
 )
 @click.option("--expires", help="From this day on it is refused: 2027-01-01, or with a time 2027-01-01 12:00:00.")
 @click.option("--from", "networks", multiple=True, help="Only from here: an address or a network; repeatable.")
