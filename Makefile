@@ -32,7 +32,7 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 demo: $(VENV)/.runtime ## a campaign of 10,000 messages against the simulated provider
 	@$(BIN)/dispatcher demo
 
-up: $(VENV)/.runtime ## the workers, beat, Flower and the API in the foreground
+up: $(VENV)/.runtime ## the workers, beat, Flower and the listeners in the foreground
 	@$(BIN)/dispatcher up
 
 test: $(VENV)/.dev ## every test but the slow ones
@@ -52,8 +52,9 @@ format: $(VENV)/.dev ## let ruff put the code in form
 	@$(BIN)/ruff check --fix .
 
 .PHONY: docs
-docs: $(VENV)/.runtime ## write docs/settings.md from the settings in the code
+docs: $(VENV)/.runtime ## write docs/settings.md, docs/openapi.json and the problems of docs/api.md from the code
 	@$(BIN)/python -m ops.settings_page
+	@$(BIN)/python -m ops.api_pages
 
 bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
 	@$(BIN)/python -m ops.bench

@@ -3,7 +3,7 @@
 //     dotnet run --project csharp            with this file in a console project (dotnet new console -o csharp)
 //     mcs -r:System.Net.Http -r:System.Runtime.Serialization CsharpHttp.cs && mono CsharpHttp.exe [IDEMPOTENCY_KEY]
 //
-// DISPATCHER_API_URL and DISPATCHER_API_TOKEN say where. Run it twice: the same key and payload are one campaign.
+// DISPATCHER_API_URL and DISPATCHER_SERVICE_KEY say where. Run it twice: the same Idempotency-Key and body are one campaign.
 using System;
 using System.Collections.Generic;
 using System.IO;
@@ -18,7 +18,6 @@ using System.Threading.Tasks;
 [DataContract]
 public class Payload
 {
-    [DataMember(Name = "idempotency_key")] public string Key { get; set; }
     [DataMember(Name = "name")] public string Name { get; set; }
     [DataMember(Name = "template")] public string Template { get; set; }
     [DataMember(Name = "recipients")] public List<Dictionary<string, string>> Recipients { get; set; }
@@ -93,7 +92,7 @@ public static class Program
                     if (status == 200 || status == 201) return Read<T>(text);
                     problem = status + ": " + text;
                     // What asking again would not change.
-                    if (!new[] { 202, 502, 503, 504 }.Contains(status)) throw new Refused(problem);
+                    if (!new[] { 202, 429, 502, 503, 504 }.Contains(status)) throw new Refused(problem);
                 }
             }
             catch (HttpRequestException error) { problem = error.Message; }
@@ -105,13 +104,13 @@ public static class Program
 
     static async Task Run(string key)
     {
-        Client.BaseAddress = new Uri(Environment.GetEnvironmentVariable("DISPATCHER_API_URL") ?? "http://127.0.0.1:8000");
+        Client.BaseAddress = new Uri(Environment.GetEnvironmentVariable("DISPATCHER_API_URL") ?? "http://127.0.0.1:8080");
         Client.Timeout = TimeSpan.FromMinutes(1);
+        Client.DefaultRequestHeaders.Add("Idempotency-Key", key);
         Client.DefaultRequestHeaders.Authorization =
-            new AuthenticationHeaderValue("Bearer", Environment.GetEnvironmentVariable("DISPATCHER_API_TOKEN"));
+            new AuthenticationHeaderValue("Bearer", Environment.GetEnvironmentVariable("DISPATCHER_SERVICE_KEY"));
         var payload = new Payload
         {
-            Key = key,
             Name = "Example: C#",
             Template = "Hola {nombre}, su entrega es el {dia}. Empresa SA",
             Recipients = new List<Dictionary<string, string>>
@@ -122,11 +121,11 @@ public static class Program
             },
             Test = true, // the provider validates and sends nothing; take it out to send
         };
-        var number = (await Ask<Created>("/campaigns", Write(payload))).Id;
+        var number = (await Ask<Created>("/api/v1/campaigns", Write(payload))).Id;
         Campaign campaign;
         while (true)
         {
-            campaign = await Ask<Campaign>("/campaigns/" + number);
+            campaign = await Ask<Campaign>("/api/v1/campaigns/" + number);
             if (campaign.State == "completed" || campaign.State == "cancelled") break;
             if (DateTime.UtcNow > Ends)
                 throw new Refused("campaign " + number + " is still " + campaign.State + ". " + campaign.Blocked);

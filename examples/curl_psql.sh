@@ -3,13 +3,15 @@
 #
 #     sh curl_psql.sh [IDEMPOTENCY_KEY]
 #
-# DISPATCHER_API_URL, DISPATCHER_API_TOKEN and DISPATCHER_DATABASE_URL say where. Run it twice: the same key and
+# DISPATCHER_API_URL, DISPATCHER_SERVICE_KEY and DISPATCHER_DATABASE_URL say where. Run it twice: the same key and
 # payload are one campaign.
 set -eu
 
 key=${1:-example-curl}
-api=${DISPATCHER_API_URL:-http://127.0.0.1:8000}
+api=${DISPATCHER_API_URL:-http://127.0.0.1:8080}
 tries=300 # seconds
+answer=$(mktemp)
+trap 'rm -f "$answer"' EXIT
 
 sql() { # the key and the campaign's number are psql's to quote
     psql "$DISPATCHER_DATABASE_URL" --no-psqlrc --quiet --tuples-only --no-align \
@@ -24,9 +26,9 @@ stop() {
 # Until there is an answer that stands; handing it in again is safe, since one key is one campaign.
 while :; do
     # The token goes by a file descriptor: an argument would show in the list of processes.
-    status=$(curl --silent --show-error --max-time 60 --output /dev/null --write-out '%{http_code}' \
+    status=$(curl --silent --show-error --max-time 60 --output "$answer" --write-out '%{http_code}' \
         --header "Idempotency-Key: $key" --header 'Content-Type: application/json' --header @- \
-        --data-binary @/dev/fd/3 "$api/campaigns" 3<<'JSON' <<TOKEN
+        --data-binary @/dev/fd/3 "$api/api/v1/campaigns" 3<<'JSON' <<TOKEN
 {
   "name": "Example: curl and psql",
   "template": "Hola {nombre}, su cuota vence el {dia}. Empresa SA",
@@ -38,14 +40,13 @@ while :; do
   "test": true
 }
 JSON
-Authorization: Bearer $DISPATCHER_API_TOKEN
+Authorization: Bearer $DISPATCHER_SERVICE_KEY
 TOKEN
     ) || status=000
     case $status in
     201) break ;;
-    000 | 202 | 502 | 503 | 504) ;;
-    409 | 422) stop "$status: $(echo "SELECT error FROM campaign_request WHERE idempotency_key = :'key'" | sql)" ;;
-    *) stop "the API answers $status" ;;
+    000 | 202 | 429 | 502 | 503 | 504) ;;
+    *) stop "$status: $(cat "$answer")" ;;
     esac
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || stop "gave up: the API answers $status"

@@ -2,14 +2,14 @@
 //
 //     node node_http.mjs [IDEMPOTENCY_KEY]
 //
-// DISPATCHER_API_URL and DISPATCHER_API_TOKEN say where. Run it twice: the same key and payload are one campaign.
+// DISPATCHER_API_URL and DISPATCHER_SERVICE_KEY say where. Run it twice: the same Idempotency-Key and body are one campaign.
 import { setTimeout as pause } from 'node:timers/promises';
 
-const { DISPATCHER_API_URL: api = 'http://127.0.0.1:8000', DISPATCHER_API_TOKEN: token } = process.env;
+const { DISPATCHER_API_URL: api = 'http://127.0.0.1:8080', DISPATCHER_SERVICE_KEY: token } = process.env;
 const ends = Date.now() + 300_000;
 
+const key = process.argv[2] ?? 'example-node';
 const payload = {
-  idempotency_key: process.argv[2] ?? 'example-node',
   name: 'Example: Node',
   template: 'Hola {nombre}, su reserva es el {dia}. Empresa SA',
   recipients: [
@@ -22,17 +22,17 @@ const payload = {
 
 /** Call until there is an answer that stands. Asking again is safe: one key is one campaign. */
 async function ask(path, body) {
-  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' };
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', 'Idempotency-Key': key };
   for (;;) {
     let problem;
     try {
       const signal = AbortSignal.timeout(60_000);
       const method = body ? 'POST' : 'GET';
-      const answer = await fetch(api + path, { method, headers, signal, body: body && JSON.stringify(body) });
+      const answer = await fetch(`${api}/api/v1${path}`, { method, headers, signal, body: body && JSON.stringify(body) });
       if (answer.status === 200 || answer.status === 201) return await answer.json();
       problem = new Error(`${answer.status}: ${await answer.text()}`);
       // What asking again would not change.
-      problem.final = ![202, 502, 503, 504].includes(answer.status);
+      problem.final = ![202, 429, 502, 503, 504].includes(answer.status);
     } catch (error) {
       problem = error;
     }

@@ -3,14 +3,14 @@
 //
 //     php php_http.php [IDEMPOTENCY_KEY]
 //
-// DISPATCHER_API_URL and DISPATCHER_API_TOKEN say where. Run it twice: the same key and payload are one campaign.
+// DISPATCHER_API_URL and DISPATCHER_SERVICE_KEY say where. Run it twice: the same Idempotency-Key and body are one campaign.
 
 declare(strict_types=1);
 
 const PATIENCE = 300; // seconds
 
+$key = $argv[1] ?? 'example-php'; // Idempotency-Key
 $payload = [
-    'idempotency_key' => $argv[1] ?? 'example-php',
     'name' => 'Example: PHP',
     'template' => 'Hola {nombre}, su pedido llega el {dia}. Empresa SA',
     'recipients' => [
@@ -28,15 +28,16 @@ function stop(string $problem): never
 }
 
 /** Call until there is an answer that stands. Asking again is safe: one key is one campaign. */
-function ask(string $path, int $ends, ?array $payload = null): array
+function ask(string $path, int $ends, ?array $payload = null, string $key = ''): array
 {
-    $curl = curl_init((getenv('DISPATCHER_API_URL') ?: 'http://127.0.0.1:8000') . $path);
+    $curl = curl_init((getenv('DISPATCHER_API_URL') ?: 'http://127.0.0.1:8080') . '/api/v1' . $path);
     curl_setopt_array($curl, [
         CURLOPT_RETURNTRANSFER => true,
         CURLOPT_TIMEOUT => 60,
         CURLOPT_HTTPHEADER => [
-            'Authorization: Bearer ' . getenv('DISPATCHER_API_TOKEN'),
+            'Authorization: Bearer ' . getenv('DISPATCHER_SERVICE_KEY'),
             'Content-Type: application/json',
+            "Idempotency-Key: $key",
         ],
     ]);
     if ($payload !== null) {
@@ -50,7 +51,7 @@ function ask(string $path, int $ends, ?array $payload = null): array
         }
         $problem = $answer === false ? curl_error($curl) : "$status: $answer";
         // 0 is a connection that failed; the rest is what asking again would not change.
-        if (!in_array($status, [0, 202, 502, 503, 504], true)) {
+        if (!in_array($status, [0, 202, 429, 502, 503, 504], true)) {
             stop($problem);
         }
         if (time() > $ends) {
@@ -61,7 +62,7 @@ function ask(string $path, int $ends, ?array $payload = null): array
 }
 
 $ends = time() + PATIENCE;
-$number = ask('/campaigns', $ends, $payload)['campaign_id'];
+$number = ask('/campaigns', $ends, $payload, $key)['campaign_id'];
 while (true) {
     $campaign = ask("/campaigns/$number", $ends);
     if (in_array($campaign['state'], ['completed', 'cancelled'], true)) {

@@ -3,7 +3,8 @@
     pip install requests
     python python_http.py [IDEMPOTENCY_KEY]
 
-DISPATCHER_API_URL and DISPATCHER_API_TOKEN say where. Run it twice: the same key and payload are one campaign.
+DISPATCHER_API_URL and DISPATCHER_SERVICE_KEY say where. Run it twice: the same Idempotency-Key and body are one
+campaign.
 """
 
 import os
@@ -13,11 +14,12 @@ from typing import Any
 
 import requests
 
-API = os.environ.get("DISPATCHER_API_URL", "http://127.0.0.1:8000")
+API = os.environ.get("DISPATCHER_API_URL", "http://127.0.0.1:8080")
 PATIENCE = 300  # seconds
 
+IDEMPOTENCY_KEY = sys.argv[1] if len(sys.argv) > 1 else "example-python-http"
+
 payload = {
-    "idempotency_key": sys.argv[1] if len(sys.argv) > 1 else "example-python-http",
     "name": "Example: Python, HTTP",
     "template": "Hola {nombre}, su turno es el {dia}. Empresa SA",
     "recipients": [
@@ -33,14 +35,14 @@ def ask(session: requests.Session, method: str, path: str, ends: float, **more: 
     """Call until there is an answer that stands. Asking again is safe: one key is one campaign."""
     while True:
         try:
-            answer = session.request(method, API + path, timeout=60, **more)
+            answer = session.request(method, f"{API}/api/v1{path}", timeout=60, **more)
         except requests.RequestException as error:
             problem = str(error)
         else:
             if answer.status_code in (200, 201):
                 return dict(answer.json())
             problem = f"{answer.status_code}: {answer.text}"
-            if answer.status_code not in (202, 502, 503, 504):  # what asking again would not change
+            if answer.status_code not in (202, 429, 502, 503, 504):  # what asking again would not change
                 sys.exit(problem)
         if time.monotonic() > ends:
             sys.exit(f"gave up: {problem}")
@@ -50,8 +52,10 @@ def ask(session: requests.Session, method: str, path: str, ends: float, **more: 
 def main() -> None:
     ends = time.monotonic() + PATIENCE
     with requests.Session() as session:
-        session.headers["Authorization"] = f"Bearer {os.environ['DISPATCHER_API_TOKEN']}"
-        number = ask(session, "POST", "/campaigns", ends, json=payload)["campaign_id"]
+        session.headers["Authorization"] = f"Bearer {os.environ['DISPATCHER_SERVICE_KEY']}"
+        number = ask(session, "POST", "/campaigns", ends, json=payload, headers={"Idempotency-Key": IDEMPOTENCY_KEY})[
+            "campaign_id"
+        ]
         while True:
             campaign = ask(session, "GET", f"/campaigns/{number}", ends)
             if campaign["state"] in ("completed", "cancelled"):

@@ -36,7 +36,8 @@ _MODULES = (
     "workers.app",
     "workers.tasks",
     "dispatcher.cli.system",
-    "dispatcher.web.app",
+    "dispatcher.web.push_app",
+    "dispatcher.web.web_app",
 )
 """What the children run, with all that these import. Polars is missing: it starts threads when it is imported, and a
 fork would have its memory without them. Who needs it imports it in the child."""

@@ -142,15 +142,14 @@ GROUPS: dict[str, dict[str, Told]] = {
             "Addresses and networks that may push replies, separated by commas; by default this machine."
         ),
         "push_secret": Told("One more segment of the PUSH URL, 8 to 200 letters, digits or `. _ ~ -`."),
-        "trusted_hops": Told("Proxies of yours in front of the HTTP API, whose `X-Forwarded-For` counts."),
+        "trusted_hops": Told("Proxies of yours in front of the listeners, whose `X-Forwarded-For` counts."),
     },
-    "HTTP API and Flower": {
-        "api_host": Told("Address on which the HTTP API listens, for PUSH and for campaigns."),
-        "api_port": Told("Port of the HTTP API; 0 means none."),
-        "api_token": Told(
-            "Bearer token for campaigns over HTTP: 20 to 200 characters, such as `openssl rand -hex 32` gives. "
-            "Without it, campaigns over HTTP are switched off."
-        ),
+    "Listeners": {
+        "push_host": Told("Address on which PUSH is taken; it may face the internet."),
+        "push_port": Told("Port for PUSH; 0 means none."),
+        "web_host": Told("Address on which the HTTP API listens. Keep it off the internet, or put TLS in front."),
+        "web_port": Told("Port of the HTTP API; 0 means none."),
+        "api_rate": Told("Calls a second that one API key may make, with bursts of twice as many. 0 means no limit."),
         "flower_port": Told("Port of Flower, on this machine alone; 0 = no Flower."),
         "flower_auth": Told(
             "`user:password` of Flower.", "drawn once and kept in `run/flower.auth` of `DISPATCHER_HOME`"

@@ -1,4 +1,4 @@
-"""`dispatcher up`: the workers, beat, Flower and the API as child processes of one foreground process.
+"""`dispatcher up`: the workers, beat, Flower and the listeners as child processes of one foreground process.
 
 A child that dies is started again, later each time it dies young. SIGTERM or Ctrl-C stops all: Celery finishes the
 call that is under way; what does not stop in time is killed, and its lease brings the chunk back. When this process
@@ -92,7 +92,8 @@ def children(settings: Settings) -> list[Child]:
         *(Child(queue, worker(settings, queue)) for queue in QUEUES),
         Child("beat", celery("beat"), stops_first=True),
         *_flower(settings),
-        *([Child("api", [sys.executable, "-m", "dispatcher", "api"])] if settings.api_port else []),
+        *([Child("push", [sys.executable, "-m", "dispatcher", "push"])] if settings.push_port else []),
+        *([Child("web", [sys.executable, "-m", "dispatcher", "web"])] if settings.web_port else []),
     ]
 
 
@@ -271,11 +272,11 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
         user, _, _ = flower_auth(settings).partition(":")
         where = "DISPATCHER_FLOWER_AUTH" if settings.flower_auth else settings.home / "run" / "flower.auth"
         say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {where})")
-    if settings.api_port:
+    if settings.push_port:
         secret = "/…" if settings.push_secret else ""
-        say(f"Replies are taken at http://{settings.api_host}:{settings.api_port}/push/smsmasivos{secret}")
-        if settings.api_token:
-            say(f"Campaigns are taken at http://{settings.api_host}:{settings.api_port}/campaigns, with the token")
+        say(f"Replies are taken at http://{settings.push_host}:{settings.push_port}/push/smsmasivos{secret}")
+    if settings.web_port:
+        say(f"The API is at http://{settings.web_host}:{settings.web_port}/api/v1, its documentation at /api/v1/docs")
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")
     if settings.apikey is None:

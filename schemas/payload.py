@@ -9,11 +9,14 @@ MAX_INLINE_RECIPIENTS = 10_000
 Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Moment = Annotated[str, StringConstraints(max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+TagName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
+TagValue = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
 class CampaignSpec(BaseModel):
     """What a campaign says and when, without its recipients. Dates are text: `dispatcher.domain.window` reads them.
 
+    A `draft` is loaded and waits for `campaign send`; `tags` are the caller's own, to find campaigns by.
     `append_to` is an open campaign that the list is added to, with the campaign's template. `again` says that a list
     may repeat another campaign, `refuse_repeats` that it must not.
     `html` is the content behind the link that the template has a mark for (guide, HTML): the same for all recipients.
@@ -45,6 +48,8 @@ class CampaignSpec(BaseModel):
     header_row: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
     visible_only: bool = False
     html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
+    draft: bool = False
+    tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _has_template(self) -> Self:

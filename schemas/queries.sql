@@ -810,7 +810,22 @@ RETURNING id;
 -- name: cancel_campaign
 -- As pause; what is due is retired afterwards, what is in flight still gets its results.
 UPDATE campaign SET state = 'cancelled', reason = :reason
-WHERE id = :campaign_id AND state IN ('scheduled', 'running', 'paused')
+WHERE id = :campaign_id AND state IN ('draft', 'scheduled', 'running', 'paused')
+RETURNING id;
+
+-- name: send_campaign
+-- A draft may run: from the commit on its chunks are claimed, behind what has waited longer.
+UPDATE campaign c SET state = 'scheduled', opened_at = clock_timestamp(), turn = a.turn
+FROM account a WHERE a.id = c.account_id AND c.id = :campaign_id AND c.state = 'draft'
+RETURNING c.id;
+
+-- name: change_campaign
+-- What may change before the first chunk is claimed; a claim in progress holds the row.
+UPDATE campaign SET name = coalesce(:name, name), priority = coalesce(:priority, priority),
+       tags = coalesce(CAST(:tags AS jsonb), tags),
+       start_at = CASE WHEN :sets_start THEN CAST(:start_at AS timestamptz) ELSE start_at END,
+       expires_at = CASE WHEN :sets_expires THEN CAST(:expires_at AS timestamptz) ELSE expires_at END
+WHERE id = :campaign_id AND state IN ('draft', 'scheduled', 'paused') AND started_at IS NULL
 RETURNING id;
 
 -- name: refused_lines
@@ -838,7 +853,9 @@ SELECT greatest(
                         clock_timestamp() - (CAST(:earliest AS timestamptz) - c.start_at))),
            (SELECT greatest(max(posted_at), max(settled_at) FILTER (WHERE state = 'split'))
             FROM chunk WHERE account_id = :account_id),
-           (SELECT max(at) FROM operator_action)) AS since
+           (SELECT at FROM audit_entry
+            WHERE action IN ('campaign.resolve', 'campaign.retry', 'database.restored', 'account.rekey',
+                             'account.unblock') ORDER BY id DESC LIMIT 1)) AS since
 FROM campaign c
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
@@ -1289,7 +1306,7 @@ UPDATE campaign_request SET holder = :holder, lease_until = clock_timestamp() + 
 WHERE idempotency_key = :key AND state = 'received'
   AND (lease_until IS NULL
        OR lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => :lease))
-RETURNING payload, tries, upload_id;
+RETURNING payload, tries, upload_id, created_by, reserved_id;
 
 -- name: renew_request
 -- The holder goes on loading; no row when another process has taken over.

@@ -8,6 +8,7 @@ class CampaignState(StrEnum):
     """Where a campaign stands."""
 
     LOADING = "loading"
+    DRAFT = "draft"
     SCHEDULED = "scheduled"
     RUNNING = "running"
     PAUSED = "paused"
@@ -56,6 +57,9 @@ class Transition:
 
 CAMPAIGN_TRANSITIONS = (
     Transition("loading", "scheduled", "the whole file is in; opened in one step"),
+    Transition("loading", "draft", "the whole file is in; it waits to be released"),
+    Transition("draft", "scheduled", "released: campaign send"),
+    Transition("draft", "cancelled", "cancel"),
     Transition("loading", "completed", "no row of the file was good"),
     Transition("scheduled", "running", "its first chunk is claimed"),
     Transition("scheduled", "paused", "pause"),

@@ -10,7 +10,7 @@ from celery.signals import worker_init, worker_process_init
 from kombu.entity import Queue
 from sqlalchemy import Engine
 
-from dispatcher import config, runtime
+from dispatcher import audit_trail, config, runtime
 from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefused, translate
@@ -109,9 +109,13 @@ def make_app() -> Celery:
     return celery
 
 
+_WORKER = audit_trail.Actor("system", "worker")
+
+
 @worker_init.connect
 def _ready(**_: Any) -> None:
     """End a worker that cannot work, with a sentence: Celery itself would log what a signal raises, and go on."""
+    audit_trail.belong_to(_WORKER)
     try:
         settings = config.settings()
         make_lists_folder_if_possible(settings.home)
@@ -152,6 +156,7 @@ def _schema_fits(engine: Engine) -> bool:
 @worker_process_init.connect
 def _own_connections(**_: Any) -> None:
     """A forked child never uses its parent's sockets."""
+    audit_trail.belong_to(_WORKER)
     runtime.current()
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from dispatcher import audit_trail
 from dispatcher.accounts.blocking import UNBLOCKED
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
@@ -61,6 +62,7 @@ def rekey(connection: Connection, settings: Settings) -> tuple[str | None, str]:
     if before is None:
         return None, bind(connection, settings).fingerprint
     connection.execute(update(account).where(ours).values(fingerprint=fingerprint, **UNBLOCKED))
+    audit_trail.record(connection, "account.rekey", detail={"before": str(before), "after": fingerprint})
     return str(before), fingerprint
 
 

@@ -15,6 +15,7 @@ import polars as pl
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from dispatcher import audit_trail
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
 from dispatcher.campaigns import chunk_plan, lifecycle, list_record, loading
@@ -80,6 +81,8 @@ def append(
     loading.check_account(loaded, settings, spec, info, now, plan.chunks(account.id).height)
     loaded.reading = [*source.remarks, *loaded.said()]
     _join(connection, loaded, plan.chunks(account.id))
+    detail = {"messages": loaded.messages, "invalid": loaded.invalid, "list_no": loaded.list_no}
+    audit_trail.record(connection, "campaign.append", campaign_id, detail=detail)
     log.info("appended campaign=%s messages=%s invalid=%s", campaign_id, loaded.messages, loaded.invalid)
     return loaded
 

@@ -3,9 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, column, func, select, table
+from sqlalchemy import ColumnElement, Connection, and_, column, func, select, table
 
 from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns.operator_actions import DECISIONS
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
 from schemas import tables
@@ -49,9 +50,9 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     take_time(connection)
     shown = lifecycle.show(connection, campaign_id)
-    message, attempt, chunk = tables.message, tables.attempt, tables.chunk
+    message, attempt, chunk, entry = tables.message, tables.attempt, tables.chunk, tables.audit_entry
     invalid_rows = _count(connection, tables.invalid_row.c.campaign_id == campaign_id)
-    actions = _count(connection, tables.operator_action.c.campaign_id == campaign_id)
+    actions = _count(connection, and_(entry.c.campaign_id == campaign_id, entry.c.action.in_(DECISIONS)))
     statuses = _counted(connection, _STATUS.c.status, _STATUS.c.campaign_id == campaign_id)
     codes = _counted(connection, message.c.result_code, message.c.campaign_id == campaign_id)
     left_out = _counted(connection, message.c.suppressed, message.c.campaign_id == campaign_id)

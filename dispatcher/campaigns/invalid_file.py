@@ -70,6 +70,15 @@ def write_refused(source: Source, invalid_rows: pl.DataFrame, folder: Path) -> P
     return path
 
 
+def cells_of(kept: Any, raw: str) -> dict[str, str | None] | None:
+    """The cells of a row by the headings of its list; None when they do not fit."""
+    form = _Form(kept.format, list(kept.columns), kept.separator)
+    values = form.values(raw)
+    if len(values) == 1 and len(kept.columns) > 1 and values[0] == raw:
+        return None
+    return {name: values[at] if at < len(values) else None for at, name in enumerate(kept.columns)}
+
+
 class _Form:
     """How the rows of one list are given back."""
 
@@ -89,14 +98,14 @@ class _Form:
     def cells(self, row: Row) -> list[str]:
         """The cells of one row: those of the list, why, what to do, the line."""
         line, raw, reason, facts = row
-        values = self._values(raw)
+        values = self.values(raw)
         mine = [values[at] if at < len(values) else "" for at in self._places]
         return [*mine, *reasons.halves(reason, facts), str(line)]
 
     def _headings(self) -> list[str]:
         return [*(self._all[at] for at in self._places), *INVALID_COLUMNS]
 
-    def _values(self, raw: str) -> list[str]:
+    def values(self, raw: str) -> list[str]:
         """The values of a row as it was written; a row that cannot be split stays whole, in the first column."""
         if self._format in ("jsonl", "inline"):
             try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 
+from dispatcher import audit_trail
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
 from schemas import tables
@@ -40,6 +41,8 @@ class Summary:
     completed_at: datetime | None
     in_flight: int
     doubts: int
+    created_by: str | None
+    tags: dict[str, str]
 
     @property
     def final(self) -> int:
@@ -67,23 +70,60 @@ _CAMPAIGNS = select(
 ).join(tables.account)
 
 
+class NoCampaign(UsageError):
+    """There is no campaign with this number."""
+
+
 def show(connection: Connection, campaign_id: int) -> Summary:
     """One campaign.
 
     Raises:
-        UsageError: there is no campaign with this number.
+        NoCampaign: there is no campaign with this number.
     """
     fits = abs(campaign_id) <= _LARGEST_ID  # Postgres refuses to compare an id with anything larger
     row = connection.execute(_CAMPAIGNS.where(tables.campaign.c.id == campaign_id)).first() if fits else None
     if row is None:
-        raise UsageError(f"There is no campaign {campaign_id}.", hint="`dispatcher campaign list` shows them.")
+        raise NoCampaign(f"There is no campaign {campaign_id}.", hint="`dispatcher campaign list` shows them.")
     return _summary(connection, row)
 
 
-def listing(connection: Connection, limit: int = 50) -> list[Summary]:
+@dataclass(frozen=True)
+class Wanted:
+    """Which campaigns to list; `before` is the number of the last one that is known."""
+
+    state: str | None = None
+    tag: tuple[str, str | None] | None = None  # name, and value unless any will do
+    created_after: datetime | None = None
+    before: int | None = None
+
+
+_ANY = Wanted()
+
+
+def listing(connection: Connection, limit: int = 50, wanted: Wanted = _ANY) -> list[Summary]:
     """The newest campaigns, newest first."""
-    rows = connection.execute(_CAMPAIGNS.order_by(tables.campaign.c.id.desc()).limit(limit)).all()
+    campaign, chosen = tables.campaign, _CAMPAIGNS
+    if wanted.state is not None:
+        chosen = chosen.where(campaign.c.state == wanted.state)
+    if wanted.tag is not None:
+        name, value = wanted.tag
+        tagged = campaign.c.tags.has_key(name) if value is None else campaign.c.tags[name].astext == value
+        chosen = chosen.where(tagged)
+    if wanted.created_after is not None:
+        chosen = chosen.where(campaign.c.created_at > wanted.created_after)
+    if wanted.before is not None:
+        chosen = chosen.where(campaign.c.id < wanted.before)
+    rows = connection.execute(chosen.order_by(campaign.c.id.desc()).limit(limit)).all()
     return [_summary(connection, row) for row in rows]
+
+
+def loading(campaign_id: int, created_at: datetime) -> Summary:
+    """A campaign that is still being loaded, under the number that was reserved for it."""
+    none: dict[str, Any] = dict.fromkeys(("blocked", "reason", "start_at", "expires_at", "started_at", "completed_at"))
+    zero: dict[str, Any] = dict.fromkeys(("messages", "invalid", "held", "in_flight", "doubts"), 0)
+    empty: dict[str, Any] = {name: {} for name in ("counts", "result_codes", "left_out", "tags")}
+    more: dict[str, Any] = {"priority": "normal", "test": False, "created_by": None, "name": ""}
+    return Summary(campaign_id=campaign_id, state="loading", created_at=created_at, **none, **zero, **empty, **more)
 
 
 def _summary(connection: Connection, campaign: Any) -> Summary:
@@ -113,6 +153,8 @@ def _summary(connection: Connection, campaign: Any) -> Summary:
         completed_at=campaign.completed_at,
         in_flight=chunks_in.get("sending", 0),
         doubts=chunks_in.get("in_doubt", 0),
+        created_by=campaign.created_by,
+        tags=campaign.tags,
     )
 
 
@@ -135,6 +177,18 @@ def _left_out(connection: Connection, campaign_id: int) -> dict[str, int]:
     return {row.reason: row.n for row in connection.execute(by_reason.order_by(left_out.c.reason))}
 
 
+class WrongState(UsageError):
+    """A campaign's state does not allow what was asked for."""
+
+    def __init__(self, campaign_id: int, state: str, wanted: str, allowed: tuple[str, ...]) -> None:
+        """Take its state, what it cannot become, and the states that would allow it."""
+        super().__init__(
+            f"Campaign {campaign_id} is {state}, so it cannot {wanted}.",
+            hint="`dispatcher campaign show` shows its state and why.",
+        )
+        self.state, self.allowed = state, allowed
+
+
 @dataclass(frozen=True)
 class Halted:
     """The answer of pause, resume and cancel."""
@@ -146,33 +200,64 @@ class Halted:
 
 def pause(engine: Engine, campaign_id: int, *, wait: float, reason: str | None = None) -> Halted:
     """Stop claiming. Returns once earlier claims have finished, but after `wait` seconds at the latest."""
-    return _move(engine, "pause_campaign", campaign_id, wait, "paused", {"reason": reason, "by_watch": False})
+    more = {"reason": reason, "by_watch": False}
+    return _move(engine, _PAUSE, campaign_id, wait, more, reason)
 
 
 def resume(engine: Engine, campaign_id: int) -> Halted:
     """Go on after a pause. If the canary or the reject rate paused it, only later results are judged from now on."""
-    return _move(engine, "resume_campaign", campaign_id, 0, "running", {})
+    return _move(engine, _RESUME, campaign_id, 0, {}, None)
+
+
+def send(engine: Engine, campaign_id: int) -> Halted:
+    """Release a draft: from now on it may run."""
+    return _move(engine, _SEND, campaign_id, 0, {}, None)
 
 
 def cancel(engine: Engine, campaign_id: int, *, wait: float, reason: str | None = None) -> Halted:
     """Stop a campaign for good. What is in flight still gets its results."""
-    halted = _move(engine, "cancel_campaign", campaign_id, wait, "cancelled", {"reason": reason})
+    halted = _move(engine, _CANCEL, campaign_id, wait, {"reason": reason}, reason)
     # In its own transaction: nothing waits for chunks while it holds a campaign's lock.
     with engine.begin() as connection:
         connection.execute(query("cancel_due"), {"campaign_id": campaign_id})
     return halted
 
 
-def _move(engine: Engine, name: str, campaign_id: int, wait: float, wanted: str, parameters: dict[str, Any]) -> Halted:
+@dataclass(frozen=True)
+class _Move:
+    """A move that somebody asks for; in a state of `done` there is nothing left to do."""
+
+    statement: str
+    action: str
+    words: str
+    allowed: tuple[str, ...]
+    done: tuple[str, ...]
+
+
+_PAUSE = _Move("pause_campaign", "campaign.pause", "become paused", ("scheduled", "running"), ("paused",))
+_RESUME = _Move("resume_campaign", "campaign.resume", "become running", ("paused",), ("running", "scheduled"))
+_SEND = _Move("send_campaign", "campaign.send", "be released", ("draft",), ("scheduled", "running", "completed"))
+_CANCEL = _Move(
+    "cancel_campaign",
+    "campaign.cancel",
+    "become cancelled",
+    ("draft", "scheduled", "running", "paused"),
+    ("cancelled",),
+)
+
+
+def _move(
+    engine: Engine, move: _Move, campaign_id: int, wait: float, parameters: dict[str, Any], reason: str | None
+) -> Halted:
     with engine.begin() as connection:
-        moved = connection.execute(query(name), {"campaign_id": campaign_id, **parameters}).first()
+        now = show(connection, campaign_id)
+        moved = connection.execute(query(move.statement), {"campaign_id": campaign_id, **parameters}).first()
+        if moved:
+            audit_trail.record(connection, move.action, campaign_id, reason=reason)
     with engine.connect() as connection:
         now = show(connection, campaign_id)
-    if not moved and now.state != wanted and not (wanted == "running" and now.state == "scheduled"):
-        raise UsageError(
-            f"Campaign {campaign_id} is {now.state}, so it cannot become {wanted}.",
-            hint="`dispatcher campaign show` shows its state and why.",
-        )
+    if not moved and now.state not in move.done:
+        raise WrongState(campaign_id, now.state, move.words, move.allowed)
     ends = time.monotonic() + wait
     while now.in_flight and time.monotonic() < ends:
         time.sleep(0.1)

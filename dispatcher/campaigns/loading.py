@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import Connection, func, insert, select, update
 
+from dispatcher import audit_trail
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
 from dispatcher.campaigns import chunk_plan, estimate, list_record, reject_watch, repeats
@@ -98,12 +99,13 @@ def load(
     upload_id: int | None = None,
     *,
     ask: bool = False,
+    number: int | None = None,
 ) -> Loaded:
     """Load a campaign in the caller's transaction and open it: once that commits, workers may claim its chunks.
 
     `info` is the state of the account as read before the transaction: the campaign is checked against it. `upload_id`
     says that the source is this list of the upload store; any other source is put there. With `ask`, a list that
-    repeats a campaign is not loaded; it is otherwise, with a warning.
+    repeats a campaign is not loaded; it is otherwise, with a warning. `number` is one that was reserved for it.
 
     Raises:
         RepeatFound: `ask`, and the list repeats a campaign.
@@ -125,7 +127,7 @@ def load(
     left_out = Lists.read(connection).reasons
     batches = _with_first_checked(ingest(source, options_of(spec, settings), left_out, recipients=recipients))
     # After everything that can refuse the list early: a campaign number, once drawn, is not used again.
-    campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule)
+    campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule, number)
     loaded = Loaded(campaign_id=campaign_id)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
     with Copier(connection) as copier:
@@ -148,7 +150,9 @@ def load(
     copy_frame(connection, copy_into(tables.chunk.name, chunks), chunks)
     check_account(loaded, settings, spec, info, schedule.begins(now), chunks.height)
     loaded.warnings += schedule.late_start(now) + [str(each) for each in loaded.repeats]
-    _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id)
+    _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id, draft=spec.draft)
+    detail = {"messages": loaded.messages, "invalid": loaded.invalid, "draft": spec.draft}
+    audit_trail.record(connection, "campaign.create", campaign_id, detail=detail)
     if upload_id is not None:
         store.keep(connection, settings, upload_id)
     loaded.reading = [*source.remarks, *loaded.said()]
@@ -185,7 +189,12 @@ def _with_first_checked(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def _insert_campaign(
-    connection: Connection, account_id: int, spec: CampaignSpec, source_name: str, schedule: Schedule
+    connection: Connection,
+    account_id: int,
+    spec: CampaignSpec,
+    source_name: str,
+    schedule: Schedule,
+    number: int | None,
 ) -> int:
     new = insert(tables.campaign).values(
         account_id=account_id,
@@ -199,7 +208,11 @@ def _insert_campaign(
         start_at=schedule.start_at,
         expires_at=schedule.expires_at,
         html=spec.html,
+        created_by=str(audit_trail.current()),
+        tags=spec.tags,
     )
+    if number is not None:
+        new = new.values(id=number)
     campaign_id: int = connection.execute(new.returning(tables.campaign.c.id)).scalar_one()
     return campaign_id
 
@@ -256,15 +269,17 @@ def check_account(
         )
 
 
-def _open(connection: Connection, loaded: Loaded, canary_chunks: int | None, upload_id: int | None) -> None:
-    """The one step after which the campaign may run; without a single message it is complete."""
+def _open(
+    connection: Connection, loaded: Loaded, canary_chunks: int | None, upload_id: int | None, *, draft: bool
+) -> None:
+    """The one step after which the campaign may run, unless it is a draft; without a single message it is complete."""
     campaign, account = tables.campaign, tables.account
     complete = not loaded.messages
     opened = (
         update(campaign)
         .where(campaign.c.id == loaded.campaign_id, campaign.c.state == "loading")
         .values(
-            state="completed" if complete else "scheduled",
+            state="completed" if complete else "draft" if draft else "scheduled",
             completed_at=func.now() if complete else None,
             rows=loaded.rows,
             messages=loaded.messages,

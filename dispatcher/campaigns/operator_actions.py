@@ -1,18 +1,17 @@
 """What an operator does where evidence cannot decide: resolve a doubt, retry rejected messages, go on after a restore.
 
-Every action is recorded in `operator_action`.
+Every action is recorded in the audit trail.
 """
 
-import getpass
-import os
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, ScalarSelect, Select, Text, case, cast, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, ScalarSelect, Select, Text, case, cast, exists, func, select, update
 
+from dispatcher import audit_trail
 from dispatcher.campaigns import lifecycle
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import retry_deadlocks, take_time
@@ -23,6 +22,9 @@ from schemas import tables
 _DOUBTFUL = ("in_doubt", "held")
 _LARGEST_CHUNK_NO = 2**31 - 1
 _LOWEST_CODE = -99
+
+DECISIONS = ("campaign.resolve", "campaign.retry", "database.restored")
+"""What an operator decided where evidence could not, as the audit trail names it."""
 
 
 @dataclass(frozen=True)
@@ -91,24 +93,6 @@ def _last_outcome() -> ScalarSelect[Any]:
     )
 
 
-def actor() -> str:
-    """The user who decides: the one of this process."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid {os.getuid()}"
-
-
-def record(
-    connection: Connection, action: str, campaign_id: int | None, chunk_no: int | None, detail: dict[str, Any]
-) -> None:
-    """Record an action in the transaction that carries it out."""
-    record = insert(tables.operator_action).values(
-        actor=actor(), action=action, campaign_id=campaign_id, chunk_no=chunk_no, detail=detail
-    )
-    connection.execute(record)
-
-
 def resolve(engine: Engine, campaign_id: int, chunk_no: int, verdict: Literal["sent", "unsent"]) -> dict[str, Any]:
     """Decide one doubtful or held chunk: `sent` waits for results, `unsent` sends the lines without a trace again.
 
@@ -121,7 +105,7 @@ def resolve(engine: Engine, campaign_id: int, chunk_no: int, verdict: Literal["s
             chunk = _doubtful(connection, campaign_id, chunk_no)
             _require_an_end(chunk, verdict)
             answer = _sent(connection, chunk) if verdict == "sent" else _unsent(connection, chunk)
-            record(connection, "resolve", campaign_id, chunk_no, {"as": verdict, **answer})
+            audit_trail.record(connection, "campaign.resolve", campaign_id, chunk_no, detail={"as": verdict, **answer})
             return answer
 
     return retry_deadlocks(transaction)
@@ -216,7 +200,9 @@ def retry(engine: Engine, campaign_id: int, *, code: int | None, words: str | No
     finally:
         # Recorded even when a later chunk failed: what was retried so far is sent again.
         with engine.begin() as connection:
-            record(connection, "retry", campaign_id, None, {"code": code, "reason": words, "messages": total})
+            audit_trail.record(
+                connection, "campaign.retry", campaign_id, detail={"code": code, "reason": words, "messages": total}
+            )
     return total
 
 
@@ -269,7 +255,7 @@ def restored(engine: Engine) -> dict[str, Any]:
         held = Counter(row.campaign_id for row in moved if row.state == "held")
         in_flight = connection.execute(query("posts_under_way")).scalar_one()
         for campaign_id, chunks in held.items():
-            record(connection, "restored", campaign_id, None, {"held_chunks": chunks})
+            audit_trail.record(connection, "database.restored", campaign_id, detail={"held_chunks": chunks})
     return {
         "prefix": prefix,
         "held_chunks": sum(held.values()),

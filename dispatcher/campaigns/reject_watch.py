@@ -8,6 +8,7 @@ import logging
 
 from sqlalchemy import Connection
 
+from dispatcher import audit_trail
 from dispatcher.db.statements import query
 from schemas.payload import CampaignSpec
 
@@ -61,5 +62,7 @@ def watch(connection: Connection, account_id: int) -> None:
 
 
 def _pause(connection: Connection, campaign_id: int, why: str) -> None:
-    connection.execute(query("pause_campaign"), {"campaign_id": campaign_id, "reason": why, "by_watch": True})
+    paused = {"campaign_id": campaign_id, "reason": why, "by_watch": True}
+    if connection.execute(query("pause_campaign"), paused).first():
+        audit_trail.record(connection, "campaign.pause", campaign_id, reason=why)
     log.warning("paused campaign=%s why=%s", campaign_id, why)

@@ -8,9 +8,10 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, Text, cast, func, literal, select, update
+from sqlalchemy import Connection, Engine, Row, Text, cast, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from dispatcher import audit_trail
 from dispatcher.campaigns import request_list, request_loading
 from dispatcher.campaigns.request_payload import (
     UNSTORABLE,
@@ -43,7 +44,7 @@ class Outcome:
 
     `state` is that of its `campaign_request` (`received`: another process is loading it right now, or its file has not
     been found yet), or `other_payload` when another payload came under the same key before. Only `created` has a
-    campaign; all states but `created` and `received` have an `error`.
+    campaign, though the number of a `received` one may be reserved; the others have an `error`.
     """
 
     state: Literal["received", "created", "refused", "failed", "other_payload"]
@@ -54,8 +55,10 @@ class Outcome:
 _OTHER_PAYLOAD = Outcome("other_payload", error="another payload came with this idempotency_key: use a new one")
 
 
-def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
+def receive(engine: Engine, settings: Settings, raw: Any, *, load: bool = True) -> Outcome:
     """Store a payload and load it; `campaign_request` keeps the outcome.
+
+    Without `load` a worker does that, and the outcome `received` has the number that the campaign will have.
 
     Raises:
         SQLAlchemyError, psycopg.Error: the payload cannot be stored or loaded now, or its outcome cannot be read. The
@@ -68,7 +71,7 @@ def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
         if payload.file is not None:
             list_file(settings, payload.file)
         with engine.begin() as connection:
-            known = _store(connection, payload, digest, stored)
+            known = _store(connection, payload, digest, stored, reserve=not load)
         other = known.is_other or (
             payload.file is not None
             and known.upload_id is not None
@@ -86,7 +89,7 @@ def receive(engine: Engine, settings: Settings, raw: Any) -> Outcome:
             _note_other_payload(connection, key)
         log.warning("refused_other_payload key=%s", key)
         return _OTHER_PAYLOAD
-    if known.state != "created":
+    if known.state != "created" and load:
         try:
             request_loading.load_request(engine, settings, key)
         except DRIVER_ERRORS as error:
@@ -106,7 +109,7 @@ class _Known:
     is_other: bool = False
 
 
-def _store(connection: Connection, payload: CampaignPayload, digest: str, stored: str) -> _Known:
+def _store(connection: Connection, payload: CampaignPayload, digest: str, stored: str, *, reserve: bool) -> _Known:
     """Store a payload under its key, unless one is there.
 
     Raises:
@@ -114,13 +117,16 @@ def _store(connection: Connection, payload: CampaignPayload, digest: str, stored
     """
     key = payload.idempotency_key
     upload = request_list.given(connection, payload)
-    row = {
+    row: dict[str, Any] = {
         "payload_hash": digest,
         "payload": cast(literal(stored, Text), JSONB),
         "state": "received",
         "upload_id": upload.id if upload else None,
         "file_awaited_since": func.now() if payload.file is not None else None,
+        "created_by": str(audit_trail.current()),
     }
+    if reserve and payload.append_to is None:
+        row["reserved_id"] = func.nextval(func.pg_get_serial_sequence("campaign", "id"))
     new = insert(_request).values(idempotency_key=key, **row).on_conflict_do_nothing()
     is_new = connection.execute(new.returning(_request.c.state)).first() is not None
     chosen = select(_request.c.payload_hash, _request.c.state, _request.c.upload_id)
@@ -147,13 +153,20 @@ def _same_list(connection: Connection, upload: Upload | None, known_id: int | No
 
 
 def _outcome(engine: Engine, key: str, digest: str) -> Outcome:
-    known = select(_request.c.payload_hash, _request.c.state, _request.c.campaign_id, _request.c.error)
+    known = select(*(_request.c[name] for name in ("payload_hash", "state", "campaign_id", "error", "reserved_id")))
     with engine.connect() as connection:
         row = connection.execute(known.where(_request.c.idempotency_key == key)).one()
     if row.payload_hash != digest:  # this one was refused, and a corrected payload took over its key
         return _OTHER_PAYLOAD
     # The error of a created request says that another payload was refused: it is not about this one.
-    return Outcome(row.state, row.campaign_id, None if row.state == "created" else row.error)
+    number = row.reserved_id if row.state == "received" else row.campaign_id
+    return Outcome(row.state, number, None if row.state == "created" else row.error)
+
+
+def reserved(connection: Connection, campaign_id: int) -> Row[*tuple[Any, ...]] | None:
+    """The request whose campaign will have this number, or would have had it: state, error, created_at."""
+    chosen = select(_request.c.state, _request.c.error, _request.c.created_at)
+    return connection.execute(chosen.where(_request.c.reserved_id == campaign_id)).first()
 
 
 def _note_other_payload(connection: Connection, key: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 from sqlalchemy import Engine, and_, func, null, or_, select, update
 
+from dispatcher import audit_trail
 from dispatcher.accounts import account_info, binding
 from dispatcher.campaigns import request_lease, request_list
 from dispatcher.campaigns.request_lease import Lease, LeaseLost
@@ -67,7 +68,8 @@ def load_request(engine: Engine, settings: Settings, key: str) -> int | None:
         # By itself: the first campaign's load makes the account's row, which no other load could pass until its end.
         with engine.begin() as connection:
             binding.bind(connection, settings)
-        return _load(engine, settings, lease, payload, upload_id)
+        with audit_trail.acting_as(audit_trail.Actor.parse(lease.row.created_by)):
+            return _load(engine, settings, lease, payload, upload_id)
 
     return _alone(engine, key, load)
 
@@ -147,7 +149,8 @@ def _load(engine: Engine, settings: Settings, lease: Lease, payload: CampaignPay
         source = _stored_list(engine, settings, upload_id, loading.reading_of(spec, settings))
     with source, engine.connect() as connection:
         if spec.append_to is None:
-            loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id)
+            number = lease.row.reserved_id
+            loaded = loading.load(connection, settings, spec, source, info=info, upload_id=upload_id, number=number)
         else:
             loaded = appending.append(connection, settings, spec, source, info=info)
         # From here on the request's row is locked: a process that stands still now must not keep it from others for

@@ -19,7 +19,7 @@ UNSTORABLE = (UsageError, ValueError, TypeError, RecursionError, OSError)
 
 _LATER = (
     *("html", "sheet", "header_row", "visible_only", "literal", "keep_words", "area", "first_number"),
-    *("append_to", "again", "refuse_repeats"),
+    *("append_to", "again", "refuse_repeats", "draft", "tags"),
 )
 """Fields that the first version did not have."""
 
@@ -61,7 +61,9 @@ def payload_hash(payload: CampaignPayload) -> str:
     Under which upload_id a list came does not count, its bytes do: they are compared by their own hash.
     """
     # Fields that later versions added do not count while nobody sets them: stored hashes stay valid.
-    later = {name for name in _LATER if getattr(payload, name) == CampaignPayload.model_fields[name].default}
+    fields = CampaignPayload.model_fields
+    unset = {name: fields[name].get_default(call_default_factory=True) for name in _LATER}
+    later = {name for name in _LATER if getattr(payload, name) == unset[name]}
     return hashlib.sha256(_sorted_json(payload.model_dump(exclude={"upload_id", *later}))).hexdigest()
 
 

@@ -22,10 +22,6 @@ COMMANDS = {
         "dispatcher.cli.account:account",
         "Show the account at the provider, hand it to a new key, end a block.",
     ),
-    "api": Lazy(
-        "dispatcher.cli.system:api",
-        "Run the HTTP API alone, in the foreground (part of `up`): /push/smsmasivos, /campaigns and /healthz.",
-    ),
     "campaign": Lazy(
         "dispatcher.cli.campaign:campaign", "Create campaigns, follow them, stop them, read their results."
     ),
@@ -39,12 +35,17 @@ COMMANDS = {
         "Check the whole set-up and everything that should be running; say what is wrong.",
     ),
     "inbox": Lazy("dispatcher.cli.inbox:inbox_group", "Fetch replies, list them, export them, answer one."),
+    "key": Lazy("dispatcher.cli.key:key", "Keys of the HTTP API: create, list, revoke."),
     "optout": Lazy(
         "dispatcher.cli.optout:optout",
         "The opt-out list: no campaign and no single message goes to a number on it.",
     ),
     "provider": Lazy(
         "dispatcher.cli.provider:provider", "Ask the provider directly; nothing is stored or marked as read."
+    ),
+    "push": Lazy(
+        "dispatcher.cli.system:push",
+        "Take the replies that the provider pushes, in the foreground (part of `up`): /push/smsmasivos and /healthz.",
     ),
     "send": Lazy(
         "dispatcher.cli.send:send", "Send TEXT to NUMBER now and show the result; exit 0 if the provider accepted it."
@@ -55,7 +56,11 @@ COMMANDS = {
     ),
     "up": Lazy(
         "dispatcher.cli.system:up",
-        "Run the workers, beat, Flower and the API in the foreground, with embedded or configured servers.",
+        "Run the workers, beat, Flower and the listeners in the foreground, with embedded or configured servers.",
+    ),
+    "web": Lazy(
+        "dispatcher.cli.system:web",
+        "Run the HTTP API alone, in the foreground (part of `up`): /api/v1, its documentation at /api/v1/docs.",
     ),
 }
 

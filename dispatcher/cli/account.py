@@ -2,7 +2,7 @@
 
 import click
 
-from dispatcher import config
+from dispatcher import audit_trail, config
 from dispatcher.accounts import account_info, binding, blocking
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
@@ -65,5 +65,7 @@ def resume(output: Output) -> None:
                 "The configured key has no account in this database.", hint="See `dispatcher account rekey`."
             )
         was = blocking.unblock(connection, bound.id)
+        if was:
+            audit_trail.record(connection, "account.unblock")
     output.answer({"resumed": was})
     output.say("The account goes on." if was else "The account was not blocked.")

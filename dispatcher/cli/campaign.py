@@ -13,6 +13,7 @@ COMMANDS = {
         "dispatcher.cli.campaign_create:create", "Load FILE (CSV, XLSX or JSONL; - reads CSV from stdin) as a campaign."
     ),
     "doubts": Lazy(f"{_CONTROL}:doubts", "List chunks with an unknown outcome, with the evidence so far."),
+    "events": Lazy(f"{_CONTROL}:events", "List who did what to a campaign, why and when."),
     "list": Lazy(f"{_VIEWS}:list_", "List the newest campaigns."),
     "pause": Lazy(f"{_CONTROL}:pause", "Stop sending until `campaign resume`."),
     "resolve": Lazy(f"{_CONTROL}:resolve", "Decide chunks in doubt or held; recorded under your name."),
@@ -25,6 +26,7 @@ COMMANDS = {
         "Resume a paused campaign.",
     ),
     "retry": Lazy(f"{_CONTROL}:retry", "Send rejected messages again, each under a new idinterno."),
+    "send": Lazy(f"{_CONTROL}:send", "Release a draft, so that it is sent when its time comes."),
     "show": Lazy(f"{_VIEWS}:show", "Show a campaign's state, statuses and result codes."),
     "watch": Lazy(f"{_VIEWS}:watch", "Follow a campaign until it ends; exit 0 if it completed."),
 }

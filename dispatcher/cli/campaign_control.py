@@ -7,8 +7,10 @@ from typing import Literal
 
 import click
 
+from dispatcher import audit_trail
 from dispatcher.campaigns import audit as ledger
 from dispatcher.campaigns import export, lifecycle, operator_actions
+from dispatcher.cli import ops_loader
 from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
@@ -44,6 +46,39 @@ def resume(output: Output, campaign_id: int) -> None:
     """
     with session() as runtime:
         _say_halted(output, lifecycle.resume(runtime.engine, campaign_id))
+
+
+@click.command()
+@click.argument("campaign_id", type=int)
+@command
+def send(output: Output, campaign_id: int) -> None:
+    """Release a draft, so that it is sent when its time comes.
+
+    A draft is made with `campaign create --draft`.
+    """
+    with session() as runtime:
+        _say_halted(output, lifecycle.send(runtime.engine, campaign_id))
+    ops_loader.hint()
+
+
+@click.command()
+@click.argument("campaign_id", type=int)
+@command
+def events(output: Output, campaign_id: int) -> None:
+    """List who did what to a campaign, why and when."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        lifecycle.show(connection, campaign_id)
+        found = audit_trail.of_campaign(connection, campaign_id)
+    output.answer({"campaign_id": campaign_id, "events": [each.as_json() for each in found]})
+    output.table(
+        "Events",
+        ["when", "who", "what", "chunk", "why"],
+        [
+            [f"{provider_local(each.at):%Y-%m-%d %H:%M:%S}", each.actor, each.action, each.chunk_no, each.reason]
+            for each in found
+        ],
+        right=("chunk",),
+    )
 
 
 @click.command()

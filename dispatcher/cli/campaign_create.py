@@ -92,6 +92,7 @@ from schemas.payload import CampaignSpec
     is_flag=True,
     help="Refuse the campaign if it exceeds the balance or outlasts the contract.",
 )
+@click.option("--draft", is_flag=True, help="Load it and wait: nothing is sent before `campaign send ID`.")
 @click.option("--dry-run", is_flag=True, help="Validate, show samples, invalid rows and an estimate; change nothing.")
 @command
 def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **fields: Any) -> None:
@@ -171,6 +172,9 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         output.say(f"Correct them there, then: dispatcher campaign create {invalid_rows} --append-to {number}")
     if unseen:
         output.note(unseen)
+    if spec.draft:
+        output.say(f"It is a draft. Send it with: dispatcher campaign send {loaded.campaign_id}")
+        return
     output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
     if spec.start is None:
         ops_loader.hint()

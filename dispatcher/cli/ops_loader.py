@@ -28,6 +28,11 @@ def hint() -> None:
     import_module("ops.hints").tick()
 
 
+def hint_request(key: str) -> None:
+    """Tell the workers to load a stored campaign request now. Without a broker they do it a little later."""
+    import_module("ops.hints").load_request(key)
+
+
 def only_up(settings: Settings) -> AbstractContextManager[None]:
     """Hold the home's lock of `up` for the length of a block; a second `up` is refused."""
     lock: AbstractContextManager[None] = import_module("ops.up_lock").held(settings.home)
@@ -35,7 +40,7 @@ def only_up(settings: Settings) -> AbstractContextManager[None]:
 
 
 def supervise(settings: Settings, say: Any) -> int:
-    """Run the workers, beat, Flower and the API in the foreground until SIGTERM or Ctrl-C; returns the exit code."""
+    """Run the workers, beat, Flower and the listeners in the foreground until SIGTERM or Ctrl-C. Returns the code."""
     code: int = import_module("ops.supervisor").run(settings, say)
     return code
 

@@ -3,7 +3,7 @@
 import click
 
 from dispatcher import config
-from dispatcher.campaigns.operator_actions import actor
+from dispatcher.audit_trail import os_user
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
@@ -30,7 +30,7 @@ def add(output: Output, number: str, reason: str | None) -> None:
     """Opt NUMBER out."""
     with session(may_create=True) as runtime, runtime.engine.begin() as connection:
         national = optouts.national(number, runtime.settings.country)
-        new = optouts.add(connection, national, source="operator", reason=reason or f"by {actor()}")
+        new = optouts.add(connection, national, source="operator", reason=reason or f"by {os_user()}")
         standing = optouts.find(connection, national)
     assert standing is not None
     output.answer({"optouts": [standing.as_json()], "added": int(new is not None)})
@@ -45,7 +45,7 @@ def remove(output: Output, number: str, reason: str | None) -> None:
     """Opt NUMBER in again; it is recorded."""
     with session(may_create=True) as runtime, runtime.engine.begin() as connection:
         national = optouts.national(number, runtime.settings.country)
-        was = optouts.remove(connection, national, source="operator", reason=reason or f"by {actor()}")
+        was = optouts.remove(connection, national, source="operator", reason=reason or f"by {os_user()}")
     output.answer({"optouts": [], "removed": int(was is not None), "number": national})
     output.say(f"{national} gets messages again." if was else f"{national} was not on the list.")
 

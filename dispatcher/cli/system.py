@@ -12,7 +12,7 @@ from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import require_database, session
 from dispatcher.db import migrations
-from dispatcher.errors import DispatcherError
+from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.runtime import Runtime
 
 
@@ -89,7 +89,7 @@ def doctor(output: Output) -> None:
 @click.command()
 @command
 def up(output: Output) -> None:
-    """Run the workers, beat, Flower and the API in the foreground, with embedded or configured servers.
+    """Run the workers, beat, Flower and the listeners in the foreground, with embedded or configured servers.
 
     Ctrl-C or SIGTERM stops it cleanly: a POST that is under way may finish.
     """
@@ -107,13 +107,28 @@ def up(output: Output) -> None:
 
 @click.command()
 @command
-def api(output: Output) -> None:
-    """Run the HTTP API alone, in the foreground (part of `up`): /push/smsmasivos, /campaigns and /healthz."""
+def push(output: Output) -> None:
+    """Take the replies that the provider pushes, in the foreground (part of `up`): /push/smsmasivos and /healthz."""
     settings = config.load()
+    if not settings.push_port:
+        raise UsageError("DISPATCHER_PUSH_PORT is 0, so nothing listens for PUSH.", hint="Set it, or unset it.")
     with ops_loader.embedded(settings, broker=False):
-        from dispatcher.web import app as web
+        from dispatcher.web import push_app
 
-        web.serve(settings)
+        push_app.serve(settings)
+
+
+@click.command()
+@command
+def web(output: Output) -> None:
+    """Run the HTTP API alone, in the foreground (part of `up`): /api/v1, its documentation at /api/v1/docs."""
+    settings = config.load()
+    if not settings.web_port:
+        raise UsageError("DISPATCHER_WEB_PORT is 0, so no API listens.", hint="Set it, or unset it.")
+    with ops_loader.embedded(settings, broker=True):
+        from dispatcher.web import web_app
+
+        web_app.serve(settings, web_app.Hints(ops_loader.hint, ops_loader.hint_request))
 
 
 @click.command()

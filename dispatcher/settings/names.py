@@ -7,13 +7,12 @@ from difflib import get_close_matches
 PREFIX = "DISPATCHER_"
 
 RESERVED = frozenset(
-    {"PUSH_HOST", "PUSH_PORT", "WEB_HOST", "WEB_PORT", "LANGUAGE", "WEBHOOK_ALLOW", "UPLOAD_MAX", "RETENTION"}
-    | {"API_RATE", "CSV_SEPARATOR", "UNPACKED_MAX", "APPROVAL", "LOG"}
+    {"LANGUAGE", "WEBHOOK_ALLOW", "UPLOAD_MAX", "RETENTION", "CSV_SEPARATOR", "UNPACKED_MAX", "APPROVAL", "LOG"}
 )
 """Settings of the next versions: an operator may set them ahead, so that an upgrade or a way back needs no edit."""
 
-OF_OTHERS = frozenset({"NO_DOTENV", "API_URL"})
-"""NO_DOTENV is read before there are settings; API_URL is for programs that call the HTTP API, such as the examples."""
+OF_OTHERS = frozenset({"NO_DOTENV", "API_URL", "SERVICE_KEY"})
+"""NO_DOTENV is read before there are settings; API_URL and SERVICE_KEY are for programs that call the HTTP API."""
 
 # Kubernetes adds these to every container beside a Service whose name begins with "dispatcher".
 _OF_KUBERNETES = re.compile(

@@ -4,6 +4,7 @@ One file a subject; all share one `metadata`. A test compares the migrated datab
 and indexes included. Functions and views are in the migrations alone.
 """
 
+from schemas.tables.access import api_key, api_replay
 from schemas.tables.accounts import account, balance, installation
 from schemas.tables.base import Moment, metadata
 from schemas.tables.campaigns import (
@@ -16,7 +17,7 @@ from schemas.tables.campaigns import (
     message,
 )
 from schemas.tables.chunks import absence, attempt, chunk, chunk_result
-from schemas.tables.operations import heartbeat, migration_state, operator_action
+from schemas.tables.operations import audit_entry, heartbeat, migration_state
 from schemas.tables.replies import reply
 from schemas.tables.results import result_delay, result_line, settle_line, unmapped_sentence
 from schemas.tables.single_messages import single_message
@@ -27,8 +28,11 @@ __all__ = [
     "Moment",
     "absence",
     "account",
+    "api_key",
+    "api_replay",
     "appended_message",
     "attempt",
+    "audit_entry",
     "balance",
     "campaign",
     "campaign_list",
@@ -42,7 +46,6 @@ __all__ = [
     "message",
     "metadata",
     "migration_state",
-    "operator_action",
     "optout",
     "optout_event",
     "reply",

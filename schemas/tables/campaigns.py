@@ -23,7 +23,7 @@ from schemas.tables.base import GUIDE_CODE, Moment, metadata
 campaign = Table(
     "campaign",
     metadata,
-    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", BigInteger, Identity(), primary_key=True),  # or a number of it that a request reserved
     Column("account_id", BigInteger, ForeignKey("account.id"), nullable=False),
     Column("prefix", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -51,6 +51,8 @@ campaign = Table(
     Column("watched_from", Moment),  # only what was posted later counts for the reject rate; null = all
     Column("html", Text),  # content behind the link in each text (guide, HTML): a unit call a message
     Column("upload_id", BigInteger, ForeignKey("upload.id")),  # the list that it was made from
+    Column("created_by", Text),
+    Column("tags", JSONB, nullable=False, server_default=text("'{}'")),
     CheckConstraint("(state = 'completed') = (completed_at IS NOT NULL)", name="campaign_completed"),
     CheckConstraint("canary_chunks > 0"),
     CheckConstraint("expires_at > start_at", name="campaign_deadline"),
@@ -58,7 +60,7 @@ campaign = Table(
     CheckConstraint("on_doubt IN ('resend', 'hold')"),
     CheckConstraint("priority IN ('high', 'normal', 'low')"),
     CheckConstraint("rows = (messages + invalid) AND messages >= 0 AND invalid >= 0", name="campaign_rows"),
-    CheckConstraint("state IN ('loading', 'scheduled', 'running', 'paused', 'completed', 'cancelled')"),
+    CheckConstraint("state IN ('loading', 'draft', 'scheduled', 'running', 'paused', 'completed', 'cancelled')"),
     Index("campaign_of_upload", "upload_id", postgresql_where=text("(upload_id IS NOT NULL)")),
     Index("campaign_unfinished", "account_id", postgresql_where=text("(state IN ('scheduled', 'running', 'paused'))")),
     postgresql_with={"fillfactor": 50},
@@ -170,6 +172,8 @@ campaign_request = Table(
     Column("file_awaited_since", Moment),  # the file has not been found on any host yet
     Column("looked_at", Moment),  # when a host looked for it last
     Column("looked_on", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # where hosts have looked
+    Column("created_by", Text),
+    Column("reserved_id", BigInteger),  # the number that its campaign will have
     Column("created_at", Moment, nullable=False, server_default=text("now()")),
     Column("updated_at", Moment, nullable=False, server_default=text("now()")),
     CheckConstraint("file_awaited_since IS NULL OR (state = 'received' AND upload_id IS NULL)"),
@@ -179,6 +183,7 @@ campaign_request = Table(
     CheckConstraint("(state = 'received') <= (payload IS NOT NULL)"),
     CheckConstraint("length(idempotency_key) BETWEEN 1 AND 200"),
     CheckConstraint("state IN ('received', 'created', 'refused', 'failed')"),
+    Index("campaign_request_reserved", "reserved_id", postgresql_where=text("(reserved_id IS NOT NULL)")),
     Index("campaign_request_of_upload", "upload_id", postgresql_where=text("(upload_id IS NOT NULL)")),
     Index("campaign_request_received", "created_at", postgresql_where=text("(state = 'received')")),
 )

@@ -1,23 +1,39 @@
-"""What runs, what migrates, and what an operator decided."""
+"""What runs, what migrates, and who changed what."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Identity, Integer, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from schemas.tables.base import Moment, metadata
 
-operator_action = Table(
-    "operator_action",
+audit_entry = Table(
+    "audit_entry",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("at", Moment, nullable=False, server_default=text("now()")),
+    Column("actor_kind", Text, nullable=False),
     Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
+    Column("action", Text, nullable=False),  # a noun and a verb: campaign.pause
     Column("campaign_id", BigInteger, ForeignKey("campaign.id")),
     Column("chunk_no", Integer),
+    Column("reason", Text),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
-    CheckConstraint("action IN ('resolve', 'retry', 'restored', 'rekey', 'unblock')"),
+    CheckConstraint("action ~ '^[a-z_]+[.][a-z_]+$'"),
+    CheckConstraint("actor_kind IN ('user', 'key', 'system')"),
+    Index("audit_of_campaign", "campaign_id", "id", postgresql_where=text("(campaign_id IS NOT NULL)")),
 )
-"""What an operator decided where evidence could not."""
+"""Who changed what, why and when: written in the transaction of the change."""
 
 heartbeat = Table(
     "heartbeat",

@@ -282,9 +282,9 @@ def test_no_service_may_write_get_rights_or_grow_without_bound() -> None:
 def test_only_what_calls_the_provider_or_is_published_reaches_beyond_the_machine() -> None:
     assert COMPOSE["networks"] == {"inside": {"internal": True}, "outside": None}
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
-    assert outside == {"worker", "poll", "control", "urgent", "flower", "api", "simulator"}
+    assert outside == {"worker", "poll", "control", "urgent", "flower", "push", "web", "simulator"}
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert set(published) == {"flower", "api"}
+    assert set(published) == {"flower", "push", "web"}
     assert all(port.startswith("127.0.0.1:") for port in published["flower"])
 
 
@@ -297,7 +297,7 @@ def test_the_environment_names_settings_that_exist_and_all_of_them_that_an_opera
         if name.startswith(PREFIX)
     }
     assert given <= known
-    left_out = ("FLOWER_PORT", "CA_BUNDLE", "API_HOST")
+    left_out = ("FLOWER_PORT", "CA_BUNDLE", "PUSH_HOST")
     assert known - given <= {f"{PREFIX}{name}" for name in left_out}
 
 

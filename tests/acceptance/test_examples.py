@@ -13,10 +13,10 @@ import pytest
 
 from tests.acceptance.live_system import LiveSystem
 from tests.acceptance.test_replies import free_port
+from tests.integration.web.serving import make_key
 from tests.processes import ROOT
 
 EXAMPLES = ROOT / "examples"
-TOKEN = "token-of-the-examples-0001"
 Done = subprocess.CompletedProcess[str]
 
 
@@ -81,17 +81,16 @@ OVER_HTTP = [name for name in RUNTIMES if name != "python_celery.py"]
 def announce(live: LiveSystem, port: int) -> None:
     """Say where the API will be."""
     live.cluster.environment |= {
-        "DISPATCHER_API_HOST": "127.0.0.1",
-        "DISPATCHER_API_PORT": str(port),
+        "DISPATCHER_WEB_PORT": str(port),
         "DISPATCHER_API_URL": f"http://127.0.0.1:{port}",
-        "DISPATCHER_API_TOKEN": TOKEN,
+        "DISPATCHER_SERVICE_KEY": make_key(live.runtime),
     }
 
 
 def serve(live: LiveSystem) -> None:
-    """Start a worker, beat and the API."""
+    """Start a worker, beat and the web listener."""
     live.cluster.start()
-    live.cluster.spawn("api", [sys.executable, "-m", "dispatcher", "api"])
+    live.cluster.spawn("web", [sys.executable, "-m", "dispatcher", "web"])
 
     def answers() -> bool:
         try:
@@ -151,7 +150,7 @@ def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_c
         wait(again.values())
         # Another one's key, a token that is none: the example says so and fails.
         taken = all_at_once(web, key="k-python_celery.py")
-        wrong = all_at_once(web, DISPATCHER_API_TOKEN="x")
+        wrong = all_at_once(web, DISPATCHER_SERVICE_KEY="x")
     for name in RUNTIMES:
         with subtests.test(name):
             if name in missing:
@@ -164,7 +163,10 @@ def test_each_example_outlasts_an_absent_api_and_prints_the_outcome_of_its_one_c
             assert (live.show(number).invalid, live.show(number).test) == (1, True)
         if name in web:
             with subtests.test(f"{name}, refused"):
-                for ended, status, words in ((taken[name], "409", "idempotency_key"), (wrong[name], "401", "")):
+                for ended, status, words in (
+                    (taken[name], "409", "idempotency_key_reused"),
+                    (wrong[name], "401", "key_malformed"),
+                ):
                     done = ended.result()
                     assert (done.returncode, done.stdout) == (1, ""), done.stderr
                     assert status in done.stderr

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import redis
 from celery import Celery
 
 from ops.simulator.process import SimulatorProcess
+from tests.acceptance.test_replies import free_port
 from tests.conftest import APIKEY, wait_until
 from tests.processes import ROOT, Cluster
 
@@ -41,9 +41,6 @@ def processes_of(folder: Path) -> list[psutil.Process]:
 def user(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProcess) -> Iterator[Cluster]:
     """A user with a data folder of their own, no servers, and the key and URL of a provider that must hear nothing."""
     home = tmp_path_factory.mktemp("user")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DISPATCHER_")} | {
         "XDG_DATA_HOME": str(home),
         "PYTHONPATH": str(ROOT),
@@ -53,7 +50,7 @@ def user(tmp_path_factory: pytest.TempPathFactory, simulator: SimulatorProcess) 
         "DISPATCHER_WINDOW": "00:00-24:00",
         "DISPATCHER_POLL_INTERVAL": "1",
         "DISPATCHER_PROVIDER_TIMEOUT": "5",
-        "DISPATCHER_FLOWER_PORT": str(port),
+        **{f"DISPATCHER_{name}_PORT": str(free_port()) for name in ("FLOWER", "PUSH", "WEB")},
     }
     with Cluster(environment, home) as cluster:
         yield cluster
@@ -118,12 +115,12 @@ def test_whatever_up_runs_may_be_killed_it_comes_back_and_nothing_is_lost(
     children = supervisor.children()
     pool = [each for child in children for each in child.children()]
     named = " ".join(word for child in children for word in child.cmdline())
-    parts = ("tick@", "submit@", "poll@", "control@", "urgent@", "beat", "flower", "api")
+    parts = ("tick@", "submit@", "poll@", "control@", "urgent@", "beat", "flower", "push", "web")
     assert [part for part in parts if part not in named] == []
-    assert (len(children), len(pool)) == (8, 4)
+    assert (len(children), len(pool)) == (9, 4)
     for one in [pool[0], *children]:
         one.kill()
-    wait_until(lambda: len([each for each in supervisor.children() if runs(each)]) == 8, 60, "all are started again")
+    wait_until(lambda: len([each for each in supervisor.children() if runs(each)]) == 9, 60, "all are started again")
     wait_until(lambda: "tick" in heartbeats(user), 90, "all workers answer")
     assert {each.pid for each in supervisor.children()}.isdisjoint({each.pid for each in children})
     # Loaded by the worker of `control`, settled by that of `poll`: both import polars in a fork.

@@ -24,8 +24,9 @@ def up(live: LiveSystem, port: int, **settings: str) -> Iterator[None]:
     """Run `dispatcher up` once its API answers; it must stop cleanly, since what it started is not the test's child."""
     cluster = live.cluster
     cluster.environment |= {
-        "DISPATCHER_API_PORT": str(port),
-        "DISPATCHER_API_HOST": "127.0.0.1",
+        "DISPATCHER_PUSH_PORT": str(port),
+        "DISPATCHER_PUSH_HOST": "127.0.0.1",
+        "DISPATCHER_WEB_PORT": str(free_port()),
         "DISPATCHER_FLOWER_PORT": str(free_port()),
         "DISPATCHER_INBOX_INTERVAL": "1",
         "DISPATCHER_USUARIO": "USU",

@@ -48,7 +48,8 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
 def test_there_is_a_unit_for_whatever_up_runs() -> None:
     commands = {name: each["ExecStart"].removeprefix(PROGRAMS) for name, each in services().items()}
     assert commands.pop("dispatcher-worker@.service") == "python -m ops.worker %i"
-    assert commands.pop("dispatcher-api.service") == "dispatcher api"
+    for name in ("push", "web"):
+        assert commands.pop(f"dispatcher-{name}.service") == f"dispatcher {name}"
     started = {name: command.split()[:4] for name, command in commands.items()}
     assert started == {
         f"dispatcher-{name}.service": ["celery", "-A", "workers.app:app", name] for name in ("beat", "flower")

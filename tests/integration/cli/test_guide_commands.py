@@ -152,7 +152,7 @@ def test_optout_add_remove_import_list(shell: Shell, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["PUSH_ALLOW", "PUSH_SECRET", "TRUSTED_HOPS", "API_PORT", "OPTOUT_WORDS", "TRANSPORT", "SOAP_URL", "SMTP_URL"],
+    ["PUSH_ALLOW", "PUSH_SECRET", "TRUSTED_HOPS", "PUSH_PORT", "OPTOUT_WORDS", "TRANSPORT", "SOAP_URL", "SMTP_URL"],
 )
 def test_a_bad_setting_is_named(name: str, shell: Shell) -> None:
     shell.environment[f"DISPATCHER_{name}"] = "!"

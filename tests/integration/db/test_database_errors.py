@@ -7,6 +7,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +23,42 @@ from dispatcher.db import bulk_copy
 from dispatcher.db import engine as db_engine
 from dispatcher.db.errors import DRIVER_ERRORS, sqlstate
 from dispatcher.runtime import Runtime
+from dispatcher.web import web_app
 from ops.chaos import disk
 from ops.embedded import Embedded
 from tests.conftest import wait_until
 from tests.integration.core_harness import CoreHarness
-from tests.integration.web.test_app import GOOD, serving
+from tests.integration.web.serving import make_key, serving
+from tests.integration.web.test_push_app import GOOD
 
-TOKEN = "un-token-bien-largo-0001"
 NUMBER = "1144445555"
 PAYLOAD = {
-    "idempotency_key": "k1",
     "template": "Hola {n}",
     "recipients": [{"telefono": NUMBER, "n": "Ana"}, {"telefono": "1144446666", "n": "José"}],
 }
 
 
 class Caller:
-    """Every way in: the HTTP routes of an API that runs, and the command line."""
+    """Every way in: both listeners, and the command line."""
 
-    def __init__(self, url: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, url: str, push_url: str, key: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self.url = url
+        self.push_url = push_url
+        self.key = {"Authorization": f"Bearer {key}"}
         self.environment = environment
         self.monkeypatch = monkeypatch
 
-    def create(self, **changes: Any) -> requests.Response:
-        token = {"Authorization": f"Bearer {TOKEN}"}
-        return requests.post(f"{self.url}/campaigns", json={**PAYLOAD, **changes}, headers=token, timeout=30)
+    def create(self, once: str = "k1", **changes: Any) -> requests.Response:
+        headers = {**self.key, "Idempotency-Key": once}
+        return requests.post(f"{self.url}/api/v1/campaigns", json={**PAYLOAD, **changes}, headers=headers, timeout=30)
 
     def show(self, number: int = 1) -> requests.Response:
-        token = {"Authorization": f"Bearer {TOKEN}"}
-        return requests.get(f"{self.url}/campaigns/{number}", headers=token, timeout=30)
+        return requests.get(f"{self.url}/api/v1/campaigns/{number}", headers=self.key, timeout=30)
 
     def push(self) -> requests.Response:
-        return requests.get(f"{self.url}/push/smsmasivos", params=GOOD, timeout=30)
+        return requests.get(f"{self.push_url}/push/smsmasivos", params=GOOD, timeout=30)
 
     def cli(self, *arguments: str) -> tuple[int, Any]:
         for name, value in self.environment.items():
@@ -72,7 +76,7 @@ def assert_to_come_back(answer: requests.Response) -> None:
 
 @pytest.fixture
 def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
-    return make_runtime(api_token=TOKEN)
+    return make_runtime()
 
 
 @pytest.fixture
@@ -82,10 +86,17 @@ def core(runtime: Runtime) -> CoreHarness:
     return made
 
 
+@contextmanager
+def calling(runtime: Runtime, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
+    key = make_key(runtime)
+    with serving(runtime, web_app.create_app) as url, serving(runtime) as push_url:
+        yield Caller(url, push_url, key, environment, monkeypatch)
+
+
 @pytest.fixture
 def caller(runtime: Runtime, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
-    with serving(runtime) as url:
-        yield Caller(url, environment, monkeypatch)
+    with calling(runtime, environment, monkeypatch) as caller:
+        yield caller
 
 
 def fail_inserts(core: CoreHarness, table: str, raised: str) -> None:
@@ -124,7 +135,7 @@ def test_a_disk_that_is_full_during_copy_is_told_as_503_and_loads_when_there_is_
             assert core.one("SELECT count(*) FROM campaign") == 0
             small_disk.empty()
             answer = caller.create()
-            assert (answer.status_code, answer.json()["state"]) == (201, "created")
+            assert (answer.status_code, answer.json()["state"]) == (201, "scheduled")
             assert core.statuses(answer.json()["campaign_id"]) == {"pending": 2}
         finally:
             small_disk.empty()
@@ -142,10 +153,10 @@ def test_every_shortage_of_the_server_is_told_as_503_whichever_driver_met_it(
 ) -> None:
     for state in LATER:
         fail_inserts(core, table, f"RAISE 'out of something' USING ERRCODE = '{state}'")
-        assert_to_come_back(caller.create(idempotency_key=state))
+        assert_to_come_back(caller.create(once=state))
         work_again(core)
     for state in LATER:
-        assert caller.create(idempotency_key=state).status_code == 201
+        assert caller.create(once=state).status_code == 201
 
 
 def test_a_push_that_meets_a_full_disk_is_to_be_sent_again(caller: Caller, core: CoreHarness) -> None:
@@ -172,17 +183,17 @@ def test_a_statement_that_takes_too_long_is_told_as_503(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(db_engine._SETTINGS, "statement_timeout", "300")
-    runtime = make_runtime(api_token=TOKEN)
+    runtime = make_runtime()
     core = CoreHarness(runtime)
     assert core.account
     fail_inserts(core, "campaign_request", "PERFORM pg_sleep(5)")
-    with serving(runtime) as url:
-        assert_to_come_back(Caller(url, environment, monkeypatch).create())
+    with calling(runtime, environment, monkeypatch) as caller:
+        assert_to_come_back(caller.create())
         work_again(core)
         # A load may take longer than the limit of normal work.
         fail_inserts(core, "invalid_row", "PERFORM pg_sleep(0.5)")
         people = [*PAYLOAD["recipients"], {"telefono": "12", "n": "Corto"}]  # type: ignore[misc]
-        assert Caller(url, environment, monkeypatch).create(recipients=people).status_code == 201
+        assert caller.create(recipients=people).status_code == 201
 
 
 def test_a_server_that_only_reads_is_told_as_503(caller: Caller, core: CoreHarness, database_url: str) -> None:
@@ -225,7 +236,7 @@ def test_neither_answer_nor_log_holds_a_value(
         assert (code, told["error"]) == (1, "The database refused: refused")
         work_again(core)
         fail_inserts(core, "message", f"RAISE 'refused' USING ERRCODE = '{state}', {detail}")
-        answer = caller.create(idempotency_key=state)
+        answer = caller.create(once=state)
         assert answer.status_code == (422 if state.startswith(("22", "23")) else 503)
         assert NUMBER not in answer.text
         work_again(core)
@@ -273,18 +284,17 @@ def test_a_server_that_stops_is_told_on_every_way_in_and_served_again_when_it_is
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     address = str(own_servers._state()["database_url"])
-    runtime = make_runtime(database_url=address, api_token=TOKEN)
-    with serving(runtime) as url:
-        caller = Caller(url, {**environment, "DISPATCHER_DATABASE_URL": address}, monkeypatch)
+    runtime = make_runtime(database_url=address)
+    with calling(runtime, {**environment, "DISPATCHER_DATABASE_URL": address}, monkeypatch) as caller:
         assert caller.create().status_code == 201
         own_servers.stop()
-        for answer in (caller.create(idempotency_key="k2"), caller.show(), caller.push()):
+        for answer in (caller.create(once="k2"), caller.show(), caller.push()):
             assert_to_come_back(answer)
-        assert requests.get(f"{url}/healthz", timeout=10).status_code == 503
+        assert requests.get(f"{caller.url}/healthz", timeout=10).status_code == 503
         code, told = caller.cli("campaign", "list")
         assert code == 1
         assert told["error"].startswith("The database does not answer: ")
         assert "DISPATCHER_DATABASE_URL" in told["hint"]
         own_servers.start(database=True, broker=False)
-        assert caller.create(idempotency_key="k2").status_code == 201
+        assert caller.create(once="k2").status_code == 201
         assert caller.push().status_code == 200

@@ -1,37 +1,18 @@
 """The API over real HTTP: uvicorn in a thread, the simulator or a plain client on the other side."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 import requests
-import uvicorn
 
 from dispatcher.accounts import binding
 from dispatcher.runtime import Runtime
-from dispatcher.web.app import LISTENER, create_app
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import wait_until
 from tests.integration.stepper import Stepper
+from tests.integration.web.serving import serving
 
 GOOD = {"ORIGEN": "1144445555", "TEXTO": "Sí, gracias", "IDINTERNO": "X1"}
-
-
-@contextmanager
-def serving(runtime: Runtime) -> Iterator[str]:
-    """The API on a port of its own."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(runtime), host="127.0.0.1", port=0, log_level="error", **LISTENER)
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until(lambda: server.started, 10)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""How a campaign is coming along: how fast it goes, and when it would be over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, func, select
+
+from dispatcher.campaigns.estimate import estimate
+from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.config import Settings
+from schemas import tables
+from schemas.states import MessageStatus
+
+_SPAN = timedelta(minutes=5)
+_OPEN = ("draft", "scheduled", "running", "paused")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`share` of the messages is final; `rate_per_minute` were handed in of late; `ends_about` if it goes on so."""
+
+    share: float
+    rate_per_minute: float
+    ends_about: datetime | None
+
+
+def progress(connection: Connection, settings: Settings, shown: Summary) -> Progress:
+    """The progress of a campaign."""
+    share = shown.final / shown.messages if shown.messages else 1.0
+    waiting = shown.counts.get(MessageStatus.PENDING, 0)
+    rate = _rate(connection, shown.campaign_id) if shown.state in ("running", "paused") else 0.0
+    return Progress(round(share, 4), round(rate, 1), _ends(settings, shown, waiting, rate))
+
+
+def _rate(connection: Connection, campaign_id: int) -> float:
+    chunk = tables.chunk
+    since = func.now() - _SPAN
+    posted = select(func.coalesce(func.sum(chunk.c.messages), 0)).where(
+        chunk.c.campaign_id == campaign_id, chunk.c.posted_at >= since
+    )
+    return float(connection.execute(posted).scalar_one()) / (_SPAN.total_seconds() / 60)
+
+
+def _ends(settings: Settings, shown: Summary, waiting: int, rate: float) -> datetime | None:
+    """Before anything was sent, the same estimate as a dry run's."""
+    if shown.state not in _OPEN or not waiting:
+        return None
+    begins = max(shown.start_at or shown.created_at, datetime.now(UTC))
+    if not rate:
+        posts = -(-waiting // settings.chunk_size)
+        return estimate(settings, begins, sending=waiting, posts=posts).ends
+    return settings.sending_window.finish(begins, timedelta(minutes=waiting / rate))

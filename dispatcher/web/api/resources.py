@@ -1,0 +1,15 @@
+"""The resources of the API, each a router of its own file."""
+
+from fastapi import APIRouter
+
+from dispatcher.web.api import account, campaign_actions, campaign_results, campaigns, me
+
+ROUTERS: tuple[APIRouter, ...] = (
+    me.routes,
+    account.routes,
+    campaigns.routes,
+    campaign_actions.routes,
+    campaign_results.routes,
+)
+
+PREFIX = "/api/v1"
