@@ -33,6 +33,10 @@ class ListRefused(DispatcherError):
     """The list is not loaded, though it was given as it should be."""
 
 
+class BrokerUnavailable(DispatcherError):
+    """The broker does not take what is handed to it."""
+
+
 class ProviderError(DispatcherError):
     """The provider did not do what was asked.
 

@@ -1,6 +1,9 @@
 """Hints from outside the workers: that something is due now, so that nobody waits for the next tick."""
 
 import logging
+from typing import Any
+
+from dispatcher.errors import BrokerUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +21,23 @@ def tick() -> None:
 def load_request(key: str) -> None:
     """Have a worker load a campaign request that was stored. A tick does it otherwise, some seconds later."""
     _send("dispatcher.load_request", key)
+
+
+def queue_message(payload: dict[str, Any]) -> None:
+    """Hand a single message to the workers: a payload, which the broker keeps until a worker has stored it.
+
+    Raises:
+        BrokerUnavailable: the broker did not take it.
+    """
+    try:
+        from workers.app import app
+        from workers.payloads import HIDDEN
+
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_SECONDS)
+            app.send_task("dispatcher.send_message", [payload], retry=False, connection=connection, argsrepr=HIDDEN)
+    except Exception as error:
+        raise BrokerUnavailable(f"The broker did not take it: {type(error).__name__}.") from None
 
 
 def _send(task: str, *arguments: str) -> None:

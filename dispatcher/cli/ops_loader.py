@@ -33,6 +33,15 @@ def hint_request(key: str) -> None:
     import_module("ops.hints").load_request(key)
 
 
+def queue_message(payload: dict[str, Any]) -> None:
+    """Hand a single message to the workers; only the broker has it until one takes it.
+
+    Raises:
+        BrokerUnavailable: the broker did not take it.
+    """
+    import_module("ops.hints").queue_message(payload)
+
+
 def only_up(settings: Settings) -> AbstractContextManager[None]:
     """Hold the home's lock of `up` for the length of a block; a second `up` is refused."""
     lock: AbstractContextManager[None] = import_module("ops.up_lock").held(settings.home)

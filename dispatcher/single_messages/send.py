@@ -8,6 +8,7 @@ one had arrived.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import time
@@ -37,6 +38,7 @@ from dispatcher.single_messages.checks import CheckedMessage, Refusal
 from dispatcher.single_messages.records import Sent, Taken
 from dispatcher.suppression import from_results
 from dispatcher.transports import Transport
+from schemas import tables
 from schemas.single import SingleMessage
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,17 @@ def send(runtime: Runtime, wanted: SingleMessage, *, first_only: bool = False) -
     outcome = _call(lambda: sender.send(message, guard=guard, timeout=settings.provider_timeout), taken.again)
     sent = Sent(idinterno, checked.number, outcome.status, outcome.code, outcome.text, transport)
     return _finish(runtime, taken, sent, outcome.account_words)
+
+
+def idinterno_of_key(runtime: Runtime, what: str, key: str | None) -> str:
+    """The idinterno of a message that was asked for under an Idempotency-Key: asked again, it is the same message.
+
+    Another installation that uses the same account and the same key makes another one.
+    """
+    with runtime.engine.connect() as connection:
+        prefix = connection.execute(select(tables.installation.c.prefix)).scalar_one()
+    digest = hashlib.sha256(f"{prefix}\n{what}\n{key}".encode()).hexdigest().upper()
+    return f"K{digest[:32]}"
 
 
 def receive(runtime: Runtime, payload: dict[str, Any], task_id: str, *, redelivered: bool = False) -> Sent | None:

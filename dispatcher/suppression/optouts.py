@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, SelectBase, Text, bindparam, exists, func, literal, null, select
+from sqlalchemy import Connection, Select, SelectBase, Text, bindparam, exists, func, literal, null, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 
 from dispatcher.db.statements import query
@@ -143,10 +143,12 @@ def find(connection: Connection, number: str) -> OptOut | None:
     return _of(row) if row else None
 
 
-def listing(connection: Connection, limit: int) -> list[OptOut]:
-    """The newest opt-outs, the newest first."""
+def listing(connection: Connection, limit: int, after: tuple[datetime, str] | None = None) -> list[OptOut]:
+    """The newest opt-outs, the newest first; `after` are time and number of the last one that is known."""
     optout = tables.optout
-    newest = select(optout).order_by(optout.c.since.desc(), optout.c.destino).limit(limit)
+    newest = select(optout).order_by(optout.c.since.desc(), optout.c.destino.desc()).limit(limit)
+    if after is not None:
+        newest = newest.where(tuple_(optout.c.since, optout.c.destino) < tuple_(*map(literal, after)))
     return [_of(row) for row in connection.execute(newest)]
 
 

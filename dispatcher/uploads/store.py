@@ -11,7 +11,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
 from pydantic import ByteSize
@@ -157,6 +157,12 @@ def _described() -> Select[Any]:
 def _found(connection: Connection, statement: Select[Any]) -> Upload | None:
     row = connection.execute(statement).first()
     return Upload(*row) if row else None
+
+
+def expires_at(connection: Connection, upload_id: int) -> datetime:
+    """When the content of a list may be dropped."""
+    found: datetime = connection.execute(select(_upload.c.expires_at).where(_upload.c.id == upload_id)).scalar_one()
+    return found
 
 
 def use(connection: Connection, upload_id: int) -> bool:

@@ -34,12 +34,19 @@ reply = Table(
     Column("pushed_at", Moment),  # when the PUSH came that is one with this reply
     Column("repeated_at", Moment),  # found to be the repeat of a PUSH that was answered: not a reply
     Column("stored_at", Moment, nullable=False, server_default=text("clock_timestamp()")),
+    Column("answered_at", Moment),
+    Column("answered_by", Text),
+    Column("done_at", Moment),  # nothing is left to do about it
+    Column("done_by", Text),
+    CheckConstraint("(answered_at IS NULL) = (answered_by IS NULL)"),
     CheckConstraint("(campaign_id IS NULL) = (seq IS NULL)"),
+    CheckConstraint("(done_at IS NULL) = (done_by IS NULL)"),
     CheckConstraint("kind IN ('optout', 'review', 'reply')"),
     CheckConstraint("provider_id IS NOT NULL OR pushed_at IS NOT NULL"),
     CheckConstraint("repeated_at IS NULL OR provider_id IS NULL"),
     CheckConstraint("source IN ('pull', 'soap', 'push')"),
     UniqueConstraint("account_id", "provider_id"),
+    Index("reply_by_time", "received_at", "id"),
     Index("reply_of_campaign", "campaign_id", "seq", postgresql_where=text("(campaign_id IS NOT NULL)")),
     Index(
         "reply_provisional",

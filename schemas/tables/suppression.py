@@ -11,6 +11,7 @@ optout = Table(
     Column("source", Text, nullable=False),
     Column("reason", Text),
     Column("since", Moment, nullable=False, server_default=text("now()")),
+    Index("optout_by_time", "since", "destino"),
 )
 
 optout_event = Table(

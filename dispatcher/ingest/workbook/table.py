@@ -32,6 +32,7 @@ class WorkbookTable:
     """The sheet of a workbook that holds the list, from its headings on."""
 
     _sheet: _Sheet
+    sheets: list[str]
     separator = None
 
     def __init__(self, stream: BinaryIO, name: str, reading: Reading) -> None:
@@ -45,6 +46,11 @@ class WorkbookTable:
             raise
         except (*DAMAGE, Unreadable, LookupError) as error:
             raise self._damaged(error) from error
+
+    @property
+    def sheet(self) -> str:
+        """The name of the sheet that is read."""
+        return self._sheet.name
 
     @property
     def remarks(self) -> list[Remark]:
@@ -136,6 +142,7 @@ class WorkbookTable:
                 hint="put the list on a visible sheet, with the headings in its first row",
             )
         self._sheet = (lists or filled)[0]
+        self.sheets = [sheet.name for sheet in sheets]
         if len(sheets) > 1:
             self._remarks.append(Remark("sheet", {"sheet": self._sheet.name}))
             others = [sheet.name for sheet in sheets if sheet != self._sheet]

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from dispatcher.campaigns.lifecycle import NoCampaign, WrongState
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefusedValue, translate
 from dispatcher.db.storable import storable
-from dispatcher.errors import DispatcherError, ListRefused, ProviderError, UsageError
+from dispatcher.errors import BrokerUnavailable, DispatcherError, ListRefused, ProviderError, UsageError
 from dispatcher.web.api.problem_table import KINDS, LATER
 from dispatcher.web.database_errors import RETRY_AFTER
 from dispatcher.web.request_ids import request_id
@@ -138,6 +138,8 @@ def of_dispatcher(error: DispatcherError) -> Problem:
     if isinstance(error, (UsageError, ListRefused)):
         return Problem("refused", why=why)
     log.error("call_failed kind=%s", type(error).__name__)
+    if isinstance(error, BrokerUnavailable):
+        return Problem("broker_unavailable")
     return Problem("provider_unavailable" if isinstance(error, ProviderError) else "internal_error")
 
 

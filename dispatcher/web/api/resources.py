@@ -2,14 +2,28 @@
 
 from fastapi import APIRouter
 
-from dispatcher.web.api import account, campaign_actions, campaign_results, campaigns, me
+from dispatcher.web.api import (
+    account,
+    campaign_actions,
+    campaign_results,
+    campaigns,
+    me,
+    messages,
+    optouts,
+    replies,
+    uploads,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     me.routes,
     account.routes,
+    uploads.routes,
     campaigns.routes,
     campaign_actions.routes,
     campaign_results.routes,
+    messages.routes,
+    replies.routes,
+    optouts.routes,
 )
 
 PREFIX = "/api/v1"

@@ -317,6 +317,7 @@ CREATE TABLE optout (
     reason text,
     since timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX optout_by_time ON optout (since, destino);
 
 -- Who changed what, why and when: written in the transaction of the change.
 CREATE TABLE audit_entry (
@@ -437,11 +438,18 @@ CREATE TABLE reply (
     pushed_at timestamptz,                      -- when the PUSH came that is one with this reply
     repeated_at timestamptz,                    -- found to be the repeat of a PUSH that was answered: not a reply
     stored_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    answered_at timestamptz,
+    answered_by text,
+    done_at timestamptz,
+    done_by text,
+    CHECK ((answered_at IS NULL) = (answered_by IS NULL)),
+    CHECK ((done_at IS NULL) = (done_by IS NULL)),
     UNIQUE (account_id, provider_id),
     CHECK (provider_id IS NOT NULL OR pushed_at IS NOT NULL),
     CHECK (repeated_at IS NULL OR provider_id IS NULL),
     CHECK ((campaign_id IS NULL) = (seq IS NULL))
 );
+CREATE INDEX reply_by_time ON reply (received_at, id);
 CREATE INDEX reply_to_match ON reply (account_id, origen, received_at);
 CREATE INDEX reply_provisional ON reply (account_id, received_at) WHERE provider_id IS NULL AND repeated_at IS NULL;
 CREATE INDEX reply_of_campaign ON reply (campaign_id, seq) WHERE campaign_id IS NOT NULL;

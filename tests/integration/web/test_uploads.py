@@ -1,0 +1,143 @@
+"""Uploads over the API: streamed, understood, kept, made a campaign of, dropped."""
+
+import hashlib
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openpyxl
+import pytest
+import requests
+
+from dispatcher.access.scopes import Scope
+from dispatcher.campaigns import request_loading
+from dispatcher.runtime import Runtime
+from tests.conftest import wait_until
+from tests.integration.stepper import Stepper
+from tests.integration.web.serving import Api, make_key, serving_api
+from tests.integration.web.test_problems import check_problem
+
+CSV = "telefono;nombre\n1144445555;José\n12;Corto\n".encode()
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@pytest.fixture
+def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
+    return make_runtime()
+
+
+@pytest.fixture
+def api(runtime: Runtime) -> Iterator[Api]:
+    with serving_api(runtime) as api:
+        yield api
+
+
+def upload(api: Api, body: Any = CSV, kind: str = "text/csv", path: str = "/uploads") -> requests.Response:
+    return api.call("POST", path, data=body, headers={"Content-Type": kind})
+
+
+def uploads_in(runtime: Runtime) -> int:
+    return int(Stepper(runtime).sql("SELECT count(*) AS n FROM upload")[0].n)
+
+
+def test_a_csv_is_understood_and_shown_again(api: Api) -> None:
+    answer = upload(api, path="/uploads?name=clientes.csv")
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert (made["bytes"], made["sha256"]) == (len(CSV), hashlib.sha256(CSV).hexdigest())
+    assert (made["format"], made["name"], made["number_column"]) == ("csv", "clientes.csv", "telefono")
+    assert made["columns"] == ["telefono", "nombre"]
+    assert made["sample"] == [{"telefono": "1144445555", "nombre": "José"}, {"telefono": "12", "nombre": "Corto"}]
+    assert api.get(f"/uploads/{made['upload_id']}").json() == made
+
+
+def test_a_workbook_says_which_sheets_it_has_and_which_would_be_read(api: Api) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "Tapa"
+    sheet = book.create_sheet("Lista")
+    for row in (["celular", "saldo"], ["1144445555", 1.5]):
+        sheet.append(row)
+    data = io.BytesIO()
+    book.save(data)
+    made = upload(api, data.getvalue(), XLSX_TYPE).json()
+    assert (made["format"], made["sheet"], made["sheets"]) == ("xlsx", "Lista", ["Tapa", "Lista"])
+    assert made["number_column"] == "celular"
+
+
+def test_json_lines_are_taken_and_a_list_without_a_number_says_so(api: Api) -> None:
+    made = upload(api, b'{"quien":"Ana"}\n{"quien":"Eva"}\n', "application/x-ndjson").json()
+    assert (made["format"], made["number_column"], made["columns"]) == ("jsonl", None, ["quien"])
+
+
+def test_a_campaign_is_made_of_an_upload(api: Api, runtime: Runtime) -> None:
+    made = upload(api).json()
+    answer = api.post("/campaigns", {"upload_id": made["upload_id"], "template": "Hola {nombre}"}, once="k1")
+    assert answer.status_code in (201, 202), answer.text
+    request_loading.load_request(runtime.engine, runtime.settings, "k1")
+    shown = api.get(f"/campaigns/{answer.json()['campaign_id']}").json()
+    assert (shown["messages"], shown["invalid"]) == (1, 1)
+
+
+def test_what_is_deleted_is_not_there_any_more(api: Api) -> None:
+    number = upload(api).json()["upload_id"]
+    assert api.call("DELETE", f"/uploads/{number}").status_code == 204
+    check_problem(api.get(f"/uploads/{number}"), "not_found")
+    check_problem(api.call("DELETE", f"/uploads/{number}"), "not_found")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code"),
+    [
+        (b"", "text/csv", "refused"),
+        (b"\x89PNG\r\n\x1a\n" + b"\x00" * 500, "text/csv", "refused"),
+        (b"PK\x03\x04garbage", XLSX_TYPE, "refused"),
+        (CSV, "application/json", "unsupported_media_type"),
+        (CSV, "", "unsupported_media_type"),
+    ],
+)
+def test_what_is_no_list_is_refused_and_leaves_nothing(
+    api: Api, runtime: Runtime, body: bytes, kind: str, code: str
+) -> None:
+    check_problem(upload(api, body, kind), code)
+    assert uploads_in(runtime) == 0
+
+
+def test_an_upload_has_a_limit_whether_it_says_its_length_or_not(make_runtime: Callable[..., Runtime]) -> None:
+    made = make_runtime(upload_max="1000")
+    with serving_api(made) as api:
+        check_problem(upload(api, CSV * 100), "body_too_large")
+        check_problem(upload(api, iter([CSV] * 100)), "body_too_large")
+        assert upload(api, iter([CSV])).status_code == 201
+    assert uploads_in(made) == 1
+
+
+def test_an_address_that_is_none_and_a_key_that_may_not_are_told(api: Api, runtime: Runtime) -> None:
+    check_problem(api.get("/uploads/up_1"), "not_found")
+    check_problem(api.get(f"/uploads/up_{'0' * 32}"), "not_found")
+    reader = Api(api.base, make_key(runtime, [Scope.RESULTS_READ]))
+    check_problem(upload(reader), "scope_missing")
+
+
+def test_uploads_that_stand_still_hold_nobody_up_and_leave_nothing_behind(api: Api, runtime: Runtime) -> None:
+    host, port = api.base.removeprefix("http://").split(":")
+    head = (
+        f"POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: {api.session.headers['Authorization']}\r\n"
+        "Content-Type: text/csv\r\nContent-Length: 100000\r\n\r\ntelefono\n"
+    ).encode()
+    slow = [socket.create_connection((host, int(port))) for _ in range(60)]
+    try:
+        for connection in slow:
+            connection.sendall(head)
+        began = time.monotonic()
+        assert api.get("/me").status_code == 200
+        assert upload(api).status_code == 201
+        assert time.monotonic() - began < 5
+    finally:
+        for connection in slow:
+            connection.close()
+    wait_until(lambda: api.get("/me").status_code == 200, 5)
+    assert uploads_in(runtime) == 1
+    assert threading.active_count() < 80
