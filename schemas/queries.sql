@@ -962,7 +962,8 @@ SELECT count(*)::int FROM attempt WHERE outcome IS NULL AND lease_until > clock_
 -- name: taken_twice
 -- Lines that the provider answered OK to twice. A line goes into a second POST only by a split, which moves what was
 -- found absent to a child with one resend more: then no POST before the split was accepted, or it was no absence. Lines
--- that the account was refused for move to children without a resend: their result says that they were not sent. A line cut off before its POST keeps the count of resends.
+-- that the account was refused for move to children without a resend: their result says that they were not sent. A
+-- line cut off before its POST keeps the count of resends.
 WITH RECURSIVE accepted AS (
     SELECT k.id, k.chunk_no, k.parent_no, k.resends, t.n, t.lines
     FROM chunk k CROSS JOIN LATERAL (
