@@ -30,6 +30,10 @@ _LOWEST_CODE = -99
 _NAME = 200
 
 
+class NothingRejected(UsageError):
+    """The campaign has no rejected message that is not in a retry already."""
+
+
 def draft(
     engine: Engine, settings: Settings, campaign_id: int, *, codes: Sequence[int] = (), words: str | None = None
 ) -> Loaded:
@@ -49,7 +53,7 @@ def draft(
         first = connection.execute(select(tables.campaign).where(tables.campaign.c.id == campaign_id)).one()
         _check_campaign(first, account.id)
         if not _copy(connection, campaign_id, codes, words, rows):
-            raise UsageError(
+            raise NothingRejected(
                 f"Campaign {campaign_id} has no such rejected message that is not in a retry already.",
                 hint=f"`dispatcher campaign show {campaign_id}` lists the codes.",
             )

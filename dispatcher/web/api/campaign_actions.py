@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from dispatcher.access.scopes import Scope
 from dispatcher.campaigns import lifecycle, operator_actions
 from dispatcher.campaigns.lifecycle import Halted
+from dispatcher.errors import UsageError
 from dispatcher.web.api.campaign_models import CampaignAnswer, Moved
 from dispatcher.web.api.paths import CampaignId
+from dispatcher.web.api.problems import Problem
 from dispatcher.web.api.routing import CallerOf, RuntimeOf, api_router, needs
 from schemas.states import CampaignState
 
@@ -91,7 +93,7 @@ class Retry(BaseModel):
     status_code=201,
     **needs(
         Scope.CAMPAIGNS_SEND,
-        *("not_found", "refused", "bad_json", "unsupported_media_type"),
+        *("not_found", "conflict", "refused", "bad_json", "unsupported_media_type"),
         idempotency="optional",
         example={"codes": [-10]},
     ),
@@ -103,7 +105,10 @@ def retry_campaign(campaign_id: CampaignId, body: Retry, response: Response, run
     """
     from dispatcher.campaigns import retrying  # polars comes with it
 
-    loaded = retrying.draft(runtime.engine, runtime.settings, campaign_id, codes=body.codes)
+    try:
+        loaded = retrying.draft(runtime.engine, runtime.settings, campaign_id, codes=body.codes)
+    except retrying.NothingRejected as error:
+        raise Problem("conflict", why=str(error)) from None
     response.headers["Location"] = f"/api/v1/campaigns/{loaded.campaign_id}"
     return CampaignAnswer(
         campaign_id=loaded.campaign_id,
@@ -142,7 +147,7 @@ class Resolved(BaseModel):
     summary="Decide a chunk in doubt",
     **needs(
         Scope.CAMPAIGNS_SEND,
-        *("not_found", "refused", "bad_json", "unsupported_media_type"),
+        *("not_found", "conflict", "bad_json", "unsupported_media_type"),
         idempotency="optional",
         example={"chunk_no": 3, "as": "sent"},
     ),
@@ -151,5 +156,8 @@ def resolve_doubt(campaign_id: CampaignId, body: Verdict, runtime: RuntimeOf) ->
     """Say what became of a chunk that evidence cannot decide; recorded under your key's name."""
     with runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
-    done: dict[str, Any] = operator_actions.resolve(runtime.engine, campaign_id, body.chunk_no, body.verdict)
+    try:
+        done: dict[str, Any] = operator_actions.resolve(runtime.engine, campaign_id, body.chunk_no, body.verdict)
+    except UsageError as error:  # its chunk is in no doubt, or its POST is still under way
+        raise Problem("conflict", why=str(error)) from None
     return Resolved(campaign_id=campaign_id, chunk_no=body.chunk_no, **done)

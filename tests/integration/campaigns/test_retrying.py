@@ -82,6 +82,6 @@ def test_a_retry_over_the_api_answers_with_the_draft(stepper: Stepper, simulator
         assert (answer.status_code, answer.json()["state"], answer.json()["messages"]) == (201, "draft", count)
         again = api.post(f"/campaigns/{campaign}/retry", {"codes": [-10]}, once="r1")
         assert again.json() == answer.json()
-        check_problem(api.post(f"/campaigns/{campaign}/retry", {"codes": [-10]}), "refused")
+        check_problem(api.post(f"/campaigns/{campaign}/retry", {"codes": [-10]}), "conflict")
         check_problem(api.post(f"/campaigns/{campaign}/retry", {"codes": [0]}), "invalid_fields")
         assert api.get(f"/campaigns/{answer.json()['campaign_id']}").json()["retry_of"] == campaign
