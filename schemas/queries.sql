@@ -406,8 +406,8 @@ WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused
 ORDER BY c.id FOR NO KEY UPDATE;
 
 -- name: complete_campaigns
--- Completed = every chunk final, in a snapshot taken under the lock: a retry that added a chunk meanwhile is seen, and
--- one that comes later finds the campaign completed and opens it again.
+-- Completed = every chunk final, in a snapshot taken under the lock: a list or a child chunk that was added meanwhile is
+-- seen.
 UPDATE campaign c SET state = 'completed', completed_at = clock_timestamp(), reason = NULL
 WHERE c.id = ANY(:ids) AND c.state IN ('scheduled', 'running', 'paused')
   AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due')
@@ -942,53 +942,6 @@ UPDATE chunk SET state = 'due', doubt_since = NULL, doubt_reason = NULL, refusal
 WHERE id = :chunk_id AND state = 'held' AND attempt = 0
 RETURNING messages - resulted - suppressed AS messages;
 
--- name: retry_lines
--- Rejected lines of one chunk start over in a child chunk, each under the next generation of its idinterno.
--- The old result is kept in result_line; every counter moves with exactly these lines.
-WITH parent AS (
-    SELECT k.* FROM chunk k WHERE k.id = :chunk_id
-), old AS (
-    SELECT m.campaign_id, m.seq, m.generation, m.processed_at, m.result_text, m.result_code
-    FROM parent k JOIN message m ON m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq
-         AND m.chunk_no = k.chunk_no
-    WHERE m.result_code < 0 AND m.result_code NOT IN (-3, -14) AND m.generation < 15
-      AND (CAST(:code AS int) IS NULL OR m.result_code = :code)
-      AND (CAST(:words AS text) IS NULL OR position(lower(:words) IN lower(m.result_text)) > 0)
-      AND NOT EXISTS (SELECT 1 FROM optout o WHERE o.destino = m.destino)
-      AND NOT EXISTS (SELECT 1 FROM undeliverable u WHERE u.destino = m.destino AND u.expires_at > clock_timestamp())
-), size AS (
-    SELECT count(*)::int AS n FROM old HAVING count(*) > 0
-), kept AS (
-    INSERT INTO result_line (campaign_id, seq, generation, fecha, text, code)
-    SELECT campaign_id, seq, generation, processed_at, coalesce(result_text, ''), result_code FROM old
-    ON CONFLICT DO NOTHING
-), child AS (
-    INSERT INTO chunk (campaign_id, account_id, chunk_no, root_no, parent_no, first_seq, last_seq, messages, state)
-    SELECT k.campaign_id, k.account_id,
-           (SELECT max(chunk_no) + 1 FROM chunk WHERE campaign_id = k.campaign_id), k.root_no, k.chunk_no,
-           k.first_seq, k.last_seq, size.n, 'due'
-    FROM parent k, size
-    RETURNING campaign_id, chunk_no
-), moved AS (
-    UPDATE message m SET chunk_no = child.chunk_no, generation = m.generation + 1,
-           result_code = NULL, result_text = NULL, processed_at = NULL
-    FROM child, old WHERE m.campaign_id = child.campaign_id AND m.seq = old.seq
-), recounted AS (
-    UPDATE chunk_result r SET n = r.n - c.n
-    FROM (SELECT o.campaign_id, o.result_code, count(*)::int AS n FROM old o GROUP BY 1, 2) c, parent k
-    WHERE r.campaign_id = c.campaign_id AND r.chunk_no = k.chunk_no AND r.code = c.result_code
-), shrunk AS (
-    UPDATE chunk k SET messages = k.messages - size.n, resulted = k.resulted - size.n FROM size WHERE k.id = :chunk_id
-)
-SELECT size.n FROM size, child;
-
--- name: reopen_campaign
--- A campaign with retried lines goes on.
-UPDATE campaign SET state = CASE WHEN state = 'completed' THEN 'running' ELSE state END,
-       completed_at = CASE WHEN state = 'completed' THEN NULL ELSE completed_at END
-WHERE id = :campaign_id AND state IN ('scheduled', 'running', 'paused', 'completed')
-RETURNING state;
-
 -- name: hold_unfinished
 -- After a restore nobody knows what was sent since the dump: the operator decides. What was sent may have results, from
 -- the campaign's loading on: they settle their messages as always. A chunk that has every result is settled.
@@ -1009,8 +962,8 @@ SELECT count(*)::int FROM attempt WHERE outcome IS NULL AND lease_until > clock_
 -- name: taken_twice
 -- Lines that the provider answered OK to twice. A line goes into a second POST only by a split, which moves what was
 -- found absent to a child with one resend more: then no POST before the split was accepted, or it was no absence. Lines
--- that the account was refused for, and rejected ones that are retried, move to children without a resend: their result
--- says that they were not sent. A line cut off before its POST keeps the count of resends.
+-- that the account was refused for move to children without a resend: their result says that they were not sent. A
+-- line cut off before its POST keeps the count of resends.
 WITH RECURSIVE accepted AS (
     SELECT k.id, k.chunk_no, k.parent_no, k.resends, t.n, t.lines
     FROM chunk k CROSS JOIN LATERAL (

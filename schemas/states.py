@@ -72,7 +72,6 @@ CAMPAIGN_TRANSITIONS = (
     Transition("scheduled", "completed", "every message is final"),
     Transition("running", "completed", "every message is final"),
     Transition("paused", "completed", "every message is final"),
-    Transition("completed", "running", "the operator retries rejected messages"),
 )
 
 CHUNK_TRANSITIONS = (

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from dispatcher.campaigns.audit import Audit
 from dispatcher.campaigns.export_file import target
-from dispatcher.db.transactions import take_time
+from dispatcher.db.transactions import pin_ordered_lookups, take_time
 from dispatcher.domain import formulas
 from dispatcher.domain.display import in_sheet
 from dispatcher.domain.window import provider_local
@@ -140,6 +140,7 @@ def _copy_csv(engine: Engine, select: sql.Composed, columns: tuple[str, ...], st
 def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
     with engine.connect() as connection:
         take_time(connection)
+        pin_ordered_lookups(connection)
         raw: Any = connection.connection.driver_connection
         with raw.cursor() as cursor:
             with cursor.copy(statement) as copy:
@@ -160,6 +161,7 @@ def _write_xlsx(
         rows = 0
         with engine.connect() as connection:
             take_time(connection)
+            pin_ordered_lookups(connection)
             raw: Any = connection.connection.driver_connection
             with raw.cursor(name="export") as cursor:
                 cursor.itersize = 5_000

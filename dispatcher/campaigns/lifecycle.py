@@ -43,6 +43,7 @@ class Summary:
     doubts: int
     created_by: str | None
     tags: dict[str, str]
+    retry_of: int | None  # the campaign whose rejected messages it sends again
 
     @property
     def final(self) -> int:
@@ -122,7 +123,7 @@ def loading(campaign_id: int, created_at: datetime) -> Summary:
     none: dict[str, Any] = dict.fromkeys(("blocked", "reason", "start_at", "expires_at", "started_at", "completed_at"))
     zero: dict[str, Any] = dict.fromkeys(("messages", "invalid", "held", "in_flight", "doubts"), 0)
     empty: dict[str, Any] = {name: {} for name in ("counts", "result_codes", "left_out", "tags")}
-    more: dict[str, Any] = {"priority": "normal", "test": False, "created_by": None, "name": ""}
+    more: dict[str, Any] = {"priority": "normal", "test": False, "created_by": None, "retry_of": None, "name": ""}
     return Summary(campaign_id=campaign_id, state="loading", created_at=created_at, **none, **zero, **empty, **more)
 
 
@@ -155,6 +156,7 @@ def _summary(connection: Connection, campaign: Any) -> Summary:
         doubts=chunks_in.get("in_doubt", 0),
         created_by=campaign.created_by,
         tags=campaign.tags,
+        retry_of=campaign.retry_of,
     )
 
 

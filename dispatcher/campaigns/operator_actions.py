@@ -1,4 +1,4 @@
-"""What an operator does where evidence cannot decide: resolve a doubt, retry rejected messages, go on after a restore.
+"""What an operator does where evidence cannot decide: resolve a doubt, go on after a restore.
 
 Every action is recorded in the audit trail.
 """
@@ -6,22 +6,18 @@ Every action is recorded in the audit trail.
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine, ScalarSelect, Select, Text, case, cast, exists, func, select, update
+from sqlalchemy import Connection, Engine, ScalarSelect, Select, Text, case, cast, func, select, update
 
 from dispatcher import audit_trail
-from dispatcher.campaigns import lifecycle
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import retry_deadlocks, take_time
 from dispatcher.errors import UsageError
-from dispatcher.suppression.optouts import OPT_OUT_CODES
 from schemas import tables
 
 _DOUBTFUL = ("in_doubt", "held")
 _LARGEST_CHUNK_NO = 2**31 - 1
-_LOWEST_CODE = -99
 
 DECISIONS = ("campaign.resolve", "campaign.retry", "database.restored")
 """What an operator decided where evidence could not, as the audit trail names it."""
@@ -176,67 +172,6 @@ def _unsent(connection: Connection, chunk: Any) -> dict[str, Any]:
             hint="Resolve it as sent: then their results decide, or the result horizon.",
         )
     return {"state": "split", "child": child.chunk_no, "messages": child.messages}
-
-
-def retry(engine: Engine, campaign_id: int, *, code: int | None, words: str | None) -> int:
-    """Send rejected messages again, each under a new generation of its idinterno. Returns how many.
-
-    Raises:
-        UsageError: no such campaign, a cancelled one, or a code that must not be retried.
-    """
-    if code in OPT_OUT_CODES:
-        raise UsageError(f"Code {code} means that the person does not want messages, so it is not retried.")
-    if code is not None and code >= 0:
-        raise UsageError(f"Code {code} does not mean rejected, so there is nothing to retry.")
-    if code is not None and code < _LOWEST_CODE:
-        raise UsageError(
-            f"Code {code} is not one of the provider's.", hint="`dispatcher campaign show` lists the codes."
-        )
-    total = 0
-    chunks = _with_rejected(engine, campaign_id, code)
-    try:
-        for chunk in chunks:
-            total += retry_deadlocks(partial(_retry_chunk, engine, campaign_id, chunk, code, words))
-    finally:
-        # Recorded even when a later chunk failed: what was retried so far is sent again.
-        with engine.begin() as connection:
-            audit_trail.record(
-                connection, "campaign.retry", campaign_id, detail={"code": code, "reason": words, "messages": total}
-            )
-    return total
-
-
-def _with_rejected(engine: Engine, campaign_id: int, code: int | None) -> list[Any]:
-    """The chunks with rejected messages that may be retried."""
-    chunk, result = tables.chunk, tables.chunk_result
-    rejected = exists().where(
-        result.c.campaign_id == chunk.c.campaign_id,
-        result.c.chunk_no == chunk.c.chunk_no,
-        result.c.n > 0,
-        result.c.code < 0,
-        result.c.code.not_in(sorted(OPT_OUT_CODES)),
-    )
-    if code is not None:
-        rejected = rejected.where(result.c.code == code)
-    chunks = select(chunk.c.id, chunk.c.chunk_no, chunk.c.root_no).where(chunk.c.campaign_id == campaign_id, rejected)
-    with engine.connect() as connection:
-        state = lifecycle.show(connection, campaign_id).state
-        if state in ("loading", "cancelled"):
-            raise UsageError(
-                f"Campaign {campaign_id} is {state}, so none of its messages can be retried.",
-                hint="`dispatcher campaign list` shows the campaigns.",
-            )
-        return list(connection.execute(chunks.order_by(chunk.c.id)))
-
-
-def _retry_chunk(engine: Engine, campaign_id: int, chunk: Any, code: int | None, words: str | None) -> int:
-    with engine.begin() as connection:
-        _lock_family(connection, campaign_id, chunk.root_no, chunk.chunk_no)
-        moved = connection.execute(query("retry_lines"), {"chunk_id": chunk.id, "code": code, "words": words}).first()
-        if moved is None:
-            return 0
-        connection.execute(query("reopen_campaign"), {"campaign_id": campaign_id})
-        return int(moved.n)
 
 
 def restored(engine: Engine) -> dict[str, Any]:

@@ -25,7 +25,7 @@ COMMANDS = {
         f"{_CONTROL}:resume",
         "Resume a paused campaign.",
     ),
-    "retry": Lazy(f"{_CONTROL}:retry", "Send rejected messages again, each under a new idinterno."),
+    "retry": Lazy(f"{_CONTROL}:retry", "Make a new draft of the rejected messages; `campaign send` releases it."),
     "send": Lazy(f"{_CONTROL}:send", "Release a draft, so that it is sent when its time comes."),
     "show": Lazy(f"{_VIEWS}:show", "Show a campaign's state, statuses and result codes."),
     "watch": Lazy(f"{_VIEWS}:watch", "Follow a campaign until it ends; exit 0 if it completed."),

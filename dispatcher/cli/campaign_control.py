@@ -193,17 +193,25 @@ def resolve(
 
 @click.command()
 @click.argument("campaign_id", type=int)
-@click.option("--code", type=int, help="Messages with this result code, for example -99.")
-@click.option("--reason", "words", help="Messages with these words in the provider's text, like 'se han agotado'.")
+@click.option(
+    "--code", "codes", multiple=True, type=int, help="Messages with this result code, such as -10; repeatable."
+)
+@click.option("--reason", "words", help="Those with these words in the provider's text, like 'se han agotado'.")
 @command
-def retry(output: Output, campaign_id: int, code: int | None, words: str | None) -> None:
-    """Send rejected messages again, each under a new idinterno. Opted-out numbers are left out."""
-    if (code is None) == (words is None):
+def retry(output: Output, campaign_id: int, codes: tuple[int, ...], words: str | None) -> None:
+    """Make a new draft of the rejected messages; `campaign send` releases it.
+
+    Opted-out numbers are left out, and so is what is in another draft of this kind already.
+    """
+    from dispatcher.campaigns import retrying
+
+    if bool(codes) == (words is not None):
         raise UsageError("Give either --code or --reason.", hint="`dispatcher campaign show` lists the codes.")
     with session() as runtime:
-        retried = operator_actions.retry(runtime.engine, campaign_id, code=code, words=words)
-    output.answer({"campaign_id": campaign_id, "retried": retried})
-    output.say(f"{retried:,} messages will be sent again.")
+        loaded = retrying.draft(runtime.engine, runtime.settings, campaign_id, codes=codes, words=words)
+    output.answer({"campaign_id": loaded.campaign_id, "retry_of": campaign_id, **loaded.totals_json()})
+    output.say(f"Campaign {loaded.campaign_id} is a draft of {loaded.messages:,} messages.")
+    output.say(f"Send it with: dispatcher campaign send {loaded.campaign_id}")
 
 
 @click.command()

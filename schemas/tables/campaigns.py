@@ -53,6 +53,7 @@ campaign = Table(
     Column("upload_id", BigInteger, ForeignKey("upload.id")),  # the list that it was made from
     Column("created_by", Text),
     Column("tags", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("retry_of", BigInteger, ForeignKey("campaign.id")),  # whose rejected messages it sends again
     CheckConstraint("(state = 'completed') = (completed_at IS NOT NULL)", name="campaign_completed"),
     CheckConstraint("canary_chunks > 0"),
     CheckConstraint("expires_at > start_at", name="campaign_deadline"),
@@ -61,6 +62,7 @@ campaign = Table(
     CheckConstraint("priority IN ('high', 'normal', 'low')"),
     CheckConstraint("rows = (messages + invalid) AND messages >= 0 AND invalid >= 0", name="campaign_rows"),
     CheckConstraint("state IN ('loading', 'draft', 'scheduled', 'running', 'paused', 'completed', 'cancelled')"),
+    Index("campaign_retry", "retry_of", postgresql_where=text("(retry_of IS NOT NULL)")),
     Index("campaign_of_upload", "upload_id", postgresql_where=text("(upload_id IS NOT NULL)")),
     Index("campaign_unfinished", "account_id", postgresql_where=text("(state IN ('scheduled', 'running', 'paused'))")),
     postgresql_with={"fillfactor": 50},

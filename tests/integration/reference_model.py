@@ -289,21 +289,6 @@ class World:
             chunk.campaign.restored_roots.add(chunk.root)
             chunk.settle_if_done()
 
-    def retry(self, campaign: Campaign, code: int) -> int:
-        """Rejected lines start over under the next generation."""
-        total = 0
-        for chunk in list(campaign.chunks):
-            lines = [line for line in chunk.lines if line.code == code and line.destino not in self.optouts]
-            if lines:
-                campaign.child(chunk, lines, 0)
-                for line in lines:
-                    line.traces.add(line.generation)
-                    line.generation, line.code = line.generation + 1, None
-                total += len(lines)
-        if total and campaign.state == "completed":
-            campaign.state = "running"
-        return total
-
     def tick(self) -> None:
         """What is over is retired, what is done completes."""
         for chunk in self.chunks("due"):

@@ -343,16 +343,6 @@ class Machine(RuleBasedStateMachine):
         operator_actions.restored(self.core.engine)
         self.world.restored()
 
-    @rule(data=st.data())
-    def retry(self, data: st.DataObject) -> None:
-        campaign = data.draw(st.sampled_from(list(self.world.campaigns.values())))
-        try:
-            moved = operator_actions.retry(self.core.engine, campaign.id, code=-10, words=None)
-        except UsageError:
-            assert campaign.state == "cancelled"
-            return
-        assert moved == self.world.retry(campaign, -10)
-
     @rule()
     def give_up(self) -> None:
         self.core.do("UPDATE account SET polled_at = clock_timestamp() + interval '1 second'")

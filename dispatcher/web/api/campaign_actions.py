@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Request
+from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from dispatcher.access.scopes import Scope
 from dispatcher.campaigns import lifecycle, operator_actions
 from dispatcher.campaigns.lifecycle import Halted
-from dispatcher.web.api.campaign_models import Moved
+from dispatcher.errors import UsageError
+from dispatcher.web.api.campaign_models import CampaignAnswer, Moved
 from dispatcher.web.api.paths import CampaignId
+from dispatcher.web.api.problems import Problem
 from dispatcher.web.api.routing import CallerOf, RuntimeOf, api_router, needs
 from schemas.states import CampaignState
 
@@ -75,6 +77,48 @@ def cancel_campaign(campaign_id: CampaignId, runtime: RuntimeOf, caller: CallerO
     return _moved(lifecycle.cancel(runtime.engine, campaign_id, wait=_PATIENCE, reason=why))
 
 
+class Retry(BaseModel):
+    """Which rejected messages to send again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    codes: Annotated[list[Annotated[int, Field(ge=-99, le=-1)]], Field(min_length=1, max_length=20)]
+    """Result codes of the guide; not -3 and -14, which mean that the person wants none."""
+
+
+@routes.post(
+    "/campaigns/{campaign_id}/retry",
+    operation_id="retry_campaign",
+    summary="Make a draft of the messages that were rejected",
+    status_code=201,
+    **needs(
+        Scope.CAMPAIGNS_SEND,
+        *("not_found", "conflict", "refused", "bad_json", "unsupported_media_type"),
+        idempotency="optional",
+        example={"codes": [-10]},
+    ),
+)
+def retry_campaign(campaign_id: CampaignId, body: Retry, response: Response, runtime: RuntimeOf) -> CampaignAnswer:
+    """A new campaign, a draft linked to this one, of the messages with these codes. `/send` releases it.
+
+    A message is in one such draft at most, unless that was cancelled: nobody is sent to twice by a second call.
+    """
+    from dispatcher.campaigns import retrying  # polars comes with it
+
+    try:
+        loaded = retrying.draft(runtime.engine, runtime.settings, campaign_id, codes=body.codes)
+    except retrying.NothingRejected as error:
+        raise Problem("conflict", why=str(error)) from None
+    response.headers["Location"] = f"/api/v1/campaigns/{loaded.campaign_id}"
+    return CampaignAnswer(
+        campaign_id=loaded.campaign_id,
+        state=CampaignState.DRAFT,
+        messages=loaded.messages,
+        invalid=loaded.invalid,
+        draft=True,
+    )
+
+
 class Verdict(BaseModel):
     """What an operator knows of a chunk in doubt."""
 
@@ -103,7 +147,7 @@ class Resolved(BaseModel):
     summary="Decide a chunk in doubt",
     **needs(
         Scope.CAMPAIGNS_SEND,
-        *("not_found", "refused", "bad_json", "unsupported_media_type"),
+        *("not_found", "conflict", "bad_json", "unsupported_media_type"),
         idempotency="optional",
         example={"chunk_no": 3, "as": "sent"},
     ),
@@ -112,5 +156,8 @@ def resolve_doubt(campaign_id: CampaignId, body: Verdict, runtime: RuntimeOf) ->
     """Say what became of a chunk that evidence cannot decide; recorded under your key's name."""
     with runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
-    done: dict[str, Any] = operator_actions.resolve(runtime.engine, campaign_id, body.chunk_no, body.verdict)
+    try:
+        done: dict[str, Any] = operator_actions.resolve(runtime.engine, campaign_id, body.chunk_no, body.verdict)
+    except UsageError as error:  # its chunk is in no doubt, or its POST is still under way
+        raise Problem("conflict", why=str(error)) from None
     return Resolved(campaign_id=campaign_id, chunk_no=body.chunk_no, **done)

@@ -77,6 +77,8 @@ class Campaign(BaseModel):
     doubts: int
     created_by: str | None
     tags: dict[str, str]
+    retry_of: int | None
+    """The campaign whose rejected messages it sends again."""
     progress: float
     """Share of the messages whose status is final, 0 to 1."""
     rate_per_minute: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -16,7 +15,7 @@ from dispatcher.config import Settings
 from dispatcher.maintenance import workers_seen
 from dispatcher.web.api.campaign_models import EXAMPLE, Campaign, CampaignAnswer, CampaignChange, CampaignCreate
 from dispatcher.web.api.pages import Page, PageWanted
-from dispatcher.web.api.paths import CampaignId
+from dispatcher.web.api.paths import AMoment, CampaignId
 from dispatcher.web.api.problems import Problem
 from dispatcher.web.api.routing import CallerOf, IdempotencyKeyOf, RuntimeOf, api_router, needs, require_scope
 from schemas.states import CampaignState
@@ -105,7 +104,7 @@ def list_campaigns(
         str | None,
         Query(max_length=260, pattern=r"^[^\x00]+$", description="Only those with this tag: NAME or NAME:VALUE."),
     ] = None,
-    created_after: Annotated[datetime | None, Query(description="Only those created after this moment.")] = None,
+    created_after: Annotated[AMoment | None, Query(description="Only those created after this moment.")] = None,
 ) -> Page[Campaign]:
     """Campaigns with their progress, the newest first."""
     after = page.after(int)

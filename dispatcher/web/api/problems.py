@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from dispatcher.campaigns.lifecycle import NoCampaign, WrongState
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefusedValue, translate
@@ -175,6 +176,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         found = _of_http(request, error)
         found.headers = {**(error.headers or {}), **found.headers}
+        if error.status_code == 405:
+            found.headers["Allow"] = ", ".join(_allowed(request))
         return answer(request, found)
 
     async def fields(request: Request, error: Exception) -> Response:
@@ -204,6 +207,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, unexpected)
     for kind in DRIVER_ERRORS:
         app.add_exception_handler(kind, database)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods that this address has: each has a route of its own, and the router names only the first one's."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _of_http(request: Request, error: HTTPException) -> Problem:

@@ -155,10 +155,12 @@ CREATE TABLE campaign (
     upload_id bigint REFERENCES upload, -- the list that it was made from
     created_by text,
     tags jsonb NOT NULL DEFAULT '{}',
+    retry_of bigint REFERENCES campaign,    -- whose rejected messages it sends again
     CONSTRAINT campaign_rows CHECK (rows = messages + invalid AND messages >= 0 AND invalid >= 0),
     CONSTRAINT campaign_completed CHECK ((state = 'completed') = (completed_at IS NOT NULL)),
     CONSTRAINT campaign_deadline CHECK (expires_at > start_at)
 ) WITH (fillfactor = 50);
+CREATE INDEX campaign_retry ON campaign (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX campaign_of_upload ON campaign (upload_id) WHERE upload_id IS NOT NULL;
 CREATE INDEX campaign_unfinished ON campaign (account_id) WHERE state IN ('scheduled', 'running', 'paused');
 

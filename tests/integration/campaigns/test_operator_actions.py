@@ -5,13 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from dispatcher.accounts import provider_clock
 from dispatcher.campaigns import audit, lifecycle, operator_actions
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
-from dispatcher.results import completion
 from dispatcher.runtime import Runtime
 from dispatcher.sending import claims, pump
 from ops.simulator.process import SimulatorProcess
@@ -121,40 +119,6 @@ def test_credit_that_runs_out_blocks_and_its_messages_go_by_themselves_when_ther
     assert len(stepper.sql("SELECT DISTINCT destino FROM message_status WHERE status = 'ok'")) == 30
 
 
-def test_a_retry_that_commits_while_its_campaign_completes_is_not_left_behind(
-    stepper: Stepper, simulator: SimulatorProcess
-) -> None:
-    """Whoever completes has looked before the retry's commit, and waits for the campaign's row behind it."""
-    simulator.set_option(mix={"-10": 0.5}, seed=3)
-    campaign = stepper.load(10)
-    stepper.submit()
-    stepper.poll()
-    rejected = stepper.show(campaign).counts["rejected"]
-    simulator.set_option(mix={})
-    stepper.sql("UPDATE campaign SET state = 'running', completed_at = NULL")
-    engine = stepper.runtime.engine
-    (account,) = stepper.sql("SELECT id FROM account")
-    completed: list[list[int]] = []
-
-    def complete() -> None:
-        with engine.begin() as connection:
-            completed.append(completion.complete(connection, account.id))
-
-    completer = threading.Thread(target=complete)
-    with engine.begin() as retrying:
-        (chunk,) = retrying.execute(text("SELECT id FROM chunk")).all()
-        moved = retrying.execute(query("retry_lines"), {"chunk_id": chunk.id, "code": None, "words": None}).one()
-        assert moved.n == rejected
-        retrying.execute(query("reopen_campaign"), {"campaign_id": campaign})
-        completer.start()
-        wait_until(lambda: stepper.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"), 10)
-    completer.join(10)
-    assert completed == [[]]
-    assert stepper.show(campaign).state == "running"
-    stepper.sql("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL")
-    assert stepper.finish(campaign).counts == {"ok": 10}
-
-
 def test_chunks_of_one_campaign_resolved_at_once_get_children_of_their_own(
     stepper: Stepper, simulator: SimulatorProcess
 ) -> None:
@@ -174,15 +138,6 @@ def test_chunks_of_one_campaign_resolved_at_once_get_children_of_their_own(
     for thread in threads:
         thread.join(20)
     assert sorted(answer["child"] for answer in answers) == [3, 4]
-
-
-def test_people_who_opted_out_are_not_retried(stepper: Stepper, simulator: SimulatorProcess) -> None:
-    simulator.set_option(baja=["1120000001"])
-    campaign = stepper.load(3)
-    assert stepper.finish(campaign).result_codes == {0: 2, -3: 1}
-    with pytest.raises(UsageError):
-        operator_actions.retry(stepper.runtime.engine, campaign, code=-3, words=None)
-    assert operator_actions.retry(stepper.runtime.engine, campaign, code=None, words="BAJA") == 0
 
 
 def test_after_a_restore_nothing_unfinished_goes_out_by_itself(stepper: Stepper, simulator: SimulatorProcess) -> None:

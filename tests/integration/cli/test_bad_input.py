@@ -63,6 +63,7 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
         (("99", "--code", "-10"), "no campaign 99"),
         (("99999999999999999999", "--code", "-10"), "no campaign 9999"),
         (("99", "--code", "-99999"), "-99999"),
+        (("99", "--code", "-10", "--reason", "x"), "--code or --reason"),
     ],
     ("campaign", "show"): [(("99",), "no campaign 99"), (("99999999999999999999",), "99999999999999999999")],
     ("campaign", "watch"): [(("99",), "no campaign 99"), (("1", "--timeout", "x"), "--timeout")],

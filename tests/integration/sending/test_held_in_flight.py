@@ -180,7 +180,7 @@ def test_the_audit_names_lines_that_the_provider_took_twice(core: CoreHarness) -
     assert (found.sent_min, found.sent_max) == (5, 9)
 
 
-def test_refusals_and_retries_are_no_second_sending(core: CoreHarness) -> None:
+def test_refusals_are_no_second_sending(core: CoreHarness) -> None:
     campaign = core.load(4)
     core.send()
     core.settle((core.reference(campaign, 1), "OK"), (core.reference(campaign, 2), "El número es inválido."))
@@ -189,10 +189,7 @@ def test_refusals_and_retries_are_no_second_sending(core: CoreHarness) -> None:
     core.do("UPDATE account SET blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL, retry_at = NULL")
     core.send()
     core.settle(*((core.reference(campaign, seq, 1), "OK") for seq in (3, 4)))
-    assert operator_actions.retry(core.engine, campaign, code=None, words="inv") == 1
-    core.send()
-    core.settle((core.reference(campaign, 2, 1), "OK"))
     found = audited(core, campaign)
     assert found.balanced, found.complaints
-    assert found.attempts == {"accepted": 3}
-    assert (found.sent_min, found.sent_max) == (4, 4)
+    assert found.attempts == {"accepted": 2}
+    assert (found.sent_min, found.sent_max) == (3, 3)

@@ -217,6 +217,10 @@ def test_campaigns_are_listed_in_pages_that_new_ones_do_not_disturb(api: Api) ->
     for bad in ("x", "WyJhIl0", "W10", "MQ", "ñ", "W251bGxd"):
         check_problem(api.get("/campaigns", params={"cursor": bad}), "bad_cursor")
     check_problem(api.get("/campaigns", params={"limit": 1001}), "invalid_fields")
+    for bad in ("0.5", "5", "2026-01-01", "2026-01-01T00:00:00"):
+        check_problem(api.get("/campaigns", params={"created_after": bad}), "invalid_fields")
+    later = {"created_after": "2026-01-01T00:00:00-03:00"}
+    assert len(api.get("/campaigns", params=later).json()["data"]) == 6
 
 
 def test_what_has_not_begun_may_change(api: Api, runtime: Runtime) -> None:
@@ -294,7 +298,7 @@ def test_the_audit_of_the_sums_balances_and_nothing_is_in_doubt(api: Api) -> Non
     audit = api.get(f"/campaigns/{number}/audit").json()
     assert (audit["balanced"], audit["rows"], audit["complaints"]) == (True, 2, [])
     assert api.get(f"/campaigns/{number}/doubts").json() == {"data": [], "next_cursor": None}
-    check_problem(api.post(f"/campaigns/{number}/resolve", {"chunk_no": 1, "as": "sent"}), "refused")
+    check_problem(api.post(f"/campaigns/{number}/resolve", {"chunk_no": 1, "as": "sent"}), "conflict")
     check_problem(api.post(f"/campaigns/{number}/resolve", {"chunk_no": 1, "as": "perhaps"}), "invalid_fields")
 
 

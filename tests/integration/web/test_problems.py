@@ -38,6 +38,8 @@ def test_what_is_not_there_or_cannot_be_done_there(api: Api) -> None:
     answer = api.call("DELETE", "/me")
     check_problem(answer, "method_not_allowed")
     assert answer.headers["Allow"] == "GET"
+    assert api.call("DELETE", "/campaigns").headers["Allow"] == "GET, POST"
+    assert api.call("OPTIONS", "/campaigns/7").headers["Allow"] == "GET, PATCH"
 
 
 def test_both_spellings_of_an_address_answer(api: Api) -> None:

@@ -1,0 +1,133 @@
+"""Retry: the rejected messages of a campaign become a new draft, linked to it, which somebody looks at and releases.
+
+A message is in one such draft at most, unless that was cancelled, so that nobody is sent to twice by a second call. The
+texts go in as they were; both suppression lists are read anew.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from typing import IO, Any
+
+from psycopg import sql
+from sqlalchemy import Connection, Engine, select, update
+
+from dispatcher import audit_trail
+from dispatcher.accounts import binding
+from dispatcher.campaigns import lifecycle, loading
+from dispatcher.campaigns.loading import Loaded
+from dispatcher.config import Settings
+from dispatcher.db.statements import query
+from dispatcher.db.transactions import take_time
+from dispatcher.errors import UsageError
+from dispatcher.ingest import open_source
+from dispatcher.suppression.optouts import OPT_OUT_CODES
+from schemas import tables
+from schemas.payload import CampaignSpec
+
+_LOWEST_CODE = -99
+_NAME = 200
+
+
+class NothingRejected(UsageError):
+    """The campaign has no rejected message that is not in a retry already."""
+
+
+def draft(
+    engine: Engine, settings: Settings, campaign_id: int, *, codes: Sequence[int] = (), words: str | None = None
+) -> Loaded:
+    """Make the draft, of the messages with one of these codes, or with these words in the provider's text.
+
+    Raises:
+        UsageError: no such campaign, one of another account or with HTML, a code that must not be retried, or nothing
+            that could be.
+    """
+    _check_codes(codes)
+    with tempfile.TemporaryFile(prefix="dispatcher-retry-") as rows, engine.begin() as connection:
+        take_time(connection)
+        lifecycle.show(connection, campaign_id)
+        account = binding.bind(connection, settings)
+        # One retry of a campaign at a time: the second one sees what the first one took.
+        connection.execute(query("lock_append"), {"campaign_id": campaign_id})
+        first = connection.execute(select(tables.campaign).where(tables.campaign.c.id == campaign_id)).one()
+        _check_campaign(first, account.id)
+        if not _copy(connection, campaign_id, codes, words, rows):
+            raise NothingRejected(
+                f"Campaign {campaign_id} has no such rejected message that is not in a retry already.",
+                hint=f"`dispatcher campaign show {campaign_id}` lists the codes.",
+            )
+        rows.seek(0)
+        with open_source(rows, format="csv", name=f"retry of campaign {campaign_id}") as source:
+            loaded = loading.load(connection, settings, _spec(first), source)
+        made = update(tables.campaign).where(tables.campaign.c.id == loaded.campaign_id)
+        connection.execute(made.values(retry_of=campaign_id, template=first.template))
+        detail = {"draft": loaded.campaign_id, "codes": list(codes), "messages": loaded.messages}
+        audit_trail.record(connection, "campaign.retry", campaign_id, detail=detail)
+    return loaded
+
+
+def _check_codes(codes: Sequence[int]) -> None:
+    for code in codes:
+        if code in OPT_OUT_CODES:
+            raise UsageError(f"Code {code} means that the person does not want messages, so it is not retried.")
+        if code >= 0:
+            raise UsageError(f"Code {code} does not mean rejected, so there is nothing to retry.")
+        if code < _LOWEST_CODE:
+            raise UsageError(
+                f"Code {code} is not one of the provider's.", hint="`dispatcher campaign show` lists the codes."
+            )
+
+
+def _check_campaign(campaign: Any, account_id: int) -> None:
+    if campaign.account_id != account_id:
+        raise UsageError(f"Campaign {campaign.id} belongs to another account.", hint="Use the key of that account.")
+    if campaign.html is not None:
+        raise UsageError(
+            f"Campaign {campaign.id} has HTML content, and cannot be retried.",
+            hint="Load the rejected rows as a campaign of their own.",
+        )
+
+
+def _spec(first: Any) -> CampaignSpec:
+    """As the first campaign, but for its times; the text is one column."""
+    return CampaignSpec(
+        template="{texto}",
+        name=f"{first.name[: _NAME - 8]} (retry)",
+        to_column="destino",
+        id_column="external_id",
+        priority=first.priority,
+        on_doubt=first.on_doubt,
+        test=first.test,
+        max_reject_rate=first.max_reject_rate,
+        keep_words=True,
+        literal=True,
+        again=True,
+        draft=True,
+        tags=first.tags,
+    )
+
+
+def _copy(connection: Connection, campaign_id: int, codes: Sequence[int], words: str | None, rows: IO[bytes]) -> int:
+    """Write the rejected messages as CSV. Returns how many."""
+    number = sql.Literal(campaign_id)
+    which = [sql.SQL("m.result_code < 0 AND m.result_code <> ALL({})").format(sql.Literal(sorted(OPT_OUT_CODES)))]
+    if codes:
+        which.append(sql.SQL("m.result_code = ANY({})").format(sql.Literal(list(codes))))
+    if words is not None:
+        which.append(sql.SQL("position(lower({}) IN lower(m.result_text)) > 0").format(sql.Literal(words)))
+    taken = sql.SQL(
+        "SELECT 1 FROM campaign r JOIN message t ON t.campaign_id = r.id "
+        "WHERE r.retry_of = {} AND r.state <> 'cancelled' AND t.destino = m.destino"
+    ).format(number)
+    chosen = sql.SQL(
+        "SELECT m.destino, m.texto, m.external_id FROM message m WHERE m.campaign_id = {} AND {} AND NOT EXISTS ({}) "
+        "ORDER BY m.seq"
+    ).format(number, sql.SQL(" AND ").join(which), taken)
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor() as cursor:
+        statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER, FORCE_QUOTE *)").format(chosen)
+        with cursor.copy(statement) as copy:
+            for part in copy:
+                rows.write(bytes(part))
+        return int(cursor.rowcount)
