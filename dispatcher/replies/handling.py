@@ -15,7 +15,7 @@ from schemas.tables import reply
 
 State = Literal["new", "answered", "done"]
 
-_STATE: ColumnElement[str] = case(
+_state: ColumnElement[str] = case(
     (reply.c.done_at.is_not(None), "done"), (reply.c.answered_at.is_not(None), "answered"), else_="new"
 ).label("state")
 
@@ -67,7 +67,7 @@ def listing(connection: Connection, limit: int, wanted: Wanted) -> Sequence[Hand
     if wanted.campaign_id is not None:
         chosen = chosen.where(reply.c.campaign_id == wanted.campaign_id)
     if wanted.state is not None:
-        chosen = chosen.where(wanted.state == _STATE)
+        chosen = chosen.where(_state == wanted.state)
     if wanted.number is not None:
         chosen = chosen.where(reply.c.origen == wanted.number)
     if wanted.since is not None:
@@ -112,7 +112,7 @@ def done(connection: Connection, reply_id: int) -> Handled:
 
 
 def _replies() -> Select[Any]:
-    return select(reply, _STATE).where(reply.c.repeated_at.is_(None))
+    return select(reply, _state).where(reply.c.repeated_at.is_(None))
 
 
 def _of(row: Row[Any]) -> Handled:
