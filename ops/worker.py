@@ -1,10 +1,12 @@
 """`python -m ops.worker QUEUE`: become the worker of one queue, as large as the settings say."""
 
 import os
+import sys
 
 import click
 
 from dispatcher import config
+from dispatcher.errors import UsageError
 from ops import supervisor
 
 
@@ -12,7 +14,10 @@ from ops import supervisor
 @click.argument("queue", type=click.Choice(supervisor.QUEUES))
 def main(queue: str) -> None:
     """Run the worker of QUEUE until SIGTERM."""
-    command = supervisor.worker(config.load(), queue)
+    try:
+        command = supervisor.worker(config.load(), queue)
+    except UsageError as error:
+        sys.exit(f"{error} {error.hint or ''}".strip())
     os.execv(command[0], command)
 
 

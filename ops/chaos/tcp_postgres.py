@@ -51,12 +51,12 @@ def prepared(folder: Path) -> Data:
     return Data(data, programs)
 
 
-def _let_through(folder: Path) -> None:
+def let_through(folder: Path) -> None:
     """Let the server's user pass the folders above its own: a home is closed to others by whoever works in it."""
     for above in folder.parents:
         mode = above.stat().st_mode
-        if not mode & 0o001:
-            above.chmod(mode | 0o001)
+        if mode & 0o011 != 0o011:  # the user may be one of root's group, as the wheel's is
+            above.chmod(mode | 0o011)
 
 
 class Server:
@@ -66,7 +66,7 @@ class Server:
         """Start it. `before` is what the command is given to, such as `ip netns exec x`."""
         folder = str(data.folder)
         if os.geteuid() == 0:
-            _let_through(data.folder)
+            let_through(data.folder)
         command = data.command("postgres", "-D", folder, "-h", host, "-p", str(port), "-k", folder)
         with (data.folder.parent / "server.log").open("ab") as log:
             self.process = subprocess.Popen([*before, *command], stdout=log, stderr=log)

@@ -107,6 +107,7 @@ class Composed:
         ]
         return [
             *("bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp", "--tmpfs", "/run"),
+            *("--ro-bind", str(ROOT), str(ROOT)),  # a checkout may lie below /tmp
             *(word for server in sorted(servers) for word in ("--ro-bind", str(server), str(server))),
             # The folder of Postgres' socket is closed to all but its user: over TCP, as in containers, nobody needs this.
             *(*home, *secrets, "--cap-drop", "ALL", "--cap-add", "CAP_DAC_OVERRIDE", "--die-with-parent", *program),
