@@ -47,3 +47,4 @@ def small(where: Path, megabytes: int) -> Iterator[Small]:
         yield Small(where / "tables")
     finally:
         subprocess.run(["umount", "--lazy", str(where)], check=True)
+        where.rmdir()
