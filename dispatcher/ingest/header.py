@@ -69,7 +69,7 @@ def find_header(lines: Sequence[str], name: str, reading: Reading, *, whole: boo
         candidates = list(_candidates(lines, skipped, told, name, reading))
         if not candidates:  # a line `sep=;`, and nothing but blank ones below
             raise UsageError(f"{name} is empty", hint=_HINT)
-        header = next((each for each in candidates if each.known), candidates[0])
+        header = candidates[reading.header_index([each.columns for each in candidates])]
         if header is not candidates[0]:
             above = sum(bool(line.strip(_BLANK)) for line in lines[skipped : header.lines - 1])
             remark = Remark("header_row", {"line": header.lines, "above": max(above, 1)})
