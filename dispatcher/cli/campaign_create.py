@@ -198,7 +198,7 @@ def _write_refused(output: Output, runtime: Runtime, source: Source, nothing: No
     """Give the rows back of a list of which none is good."""
     folder = runtime.settings.home / "invalid"
     try:
-        path = invalid_file.write_refused(source, nothing.invalid_rows, folder)
+        path = invalid_file.write_refused(source, nothing.invalid_rows, folder, separator=runtime.settings.csv_divider)
     except OSError as error:
         output.note(f"The invalid rows cannot be written to a file: {error.filename}: {error.strerror}")
     else:
@@ -209,7 +209,13 @@ def _write_invalid_rows(output: Output, runtime: Runtime, loaded: Loaded) -> Pat
     """The file of invalid rows. The campaign exists already: a full disk must not make anybody create it again."""
     try:
         folder = runtime.settings.home / "invalid"
-        return invalid_file.write(runtime.engine, loaded.campaign_id, folder, list_no=loaded.list_no)
+        return invalid_file.write(
+            runtime.engine,
+            loaded.campaign_id,
+            folder,
+            list_no=loaded.list_no,
+            separator=runtime.settings.csv_divider,
+        )
     except OSError as error:
         output.note(f"The invalid rows are in the database, but not in a file: {error.filename}: {error.strerror}")
         return None

@@ -204,7 +204,9 @@ def results(output: Output, campaign_id: int, kind: str, path: Path | None, forc
             lifecycle.show(connection, campaign_id)
         if path is None and (kind == "xlsx" or output.as_json):
             raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
-        rows = export.write_results(runtime.engine, campaign_id, kind, path, force=force)
+        rows = export.write_results(
+            runtime.engine, campaign_id, kind, path, force=force, separator=runtime.settings.csv_divider
+        )
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:
         output.say(f"{rows:,} messages written to {path}")
