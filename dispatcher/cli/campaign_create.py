@@ -27,6 +27,7 @@ from dispatcher.cli.sessions import database_connection, session
 from dispatcher.domain.display import shown
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Batch, Source, open_source
 from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
@@ -189,7 +190,7 @@ def _load(output: Output, runtime: Runtime, spec: CampaignSpec, source: Source, 
                 return appending.append(connection, runtime.settings, spec, source, advance, info)
             return loading.load(connection, runtime.settings, spec, source, advance, info, ask=ask)
     except RepeatFound as repeat:
-        if not ask or not click.confirm(f"{shown(writable(str(repeat)))} Send it once more?", err=True):
+        if not ask or not click.confirm(f"{shown(writable(str(repeat)))} {translated('Send it once more?')}", err=True):
             raise
     return _load(output, runtime, spec.model_copy(update={"again": True}), source, info)
 
@@ -265,7 +266,7 @@ def _say_look(output: Output, look: Look) -> None:
     changes = [[char, n] for char, n in look.changes.most_common(20)]
     output.table("Characters that are spelled otherwise", ["character", "texts"], changes, right=("texts",))
     if look.different_texts:
-        output.note(f"{look.different_texts:,} rows have the number of another row, and another text.")
+        output.note(worded("{n:,} rows have the number of another row, and another text.", n=look.different_texts))
 
 
 class _progress:

@@ -17,8 +17,8 @@ from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
+from dispatcher.i18n.terms import meaning
 from dispatcher.maintenance import workers_seen
-from dispatcher.provider.codes import MEANING
 from dispatcher.runtime import Runtime
 
 
@@ -81,7 +81,7 @@ def say_codes(output: Output, codes: dict[int, int]) -> None:
     output.table(
         "Result codes",
         ["code", "messages", "meaning"],
-        [[code, f"{n:,}", MEANING.get(code, "")] for code, n in codes.items()],
+        [[code, f"{n:,}", meaning(code)] for code, n in codes.items()],
         right=("code", "messages"),
     )
 

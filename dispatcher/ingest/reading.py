@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import columns as headings
 
 HEADER_ROWS = 20
@@ -73,6 +74,11 @@ def refuse_columns(name: str, count: int) -> None:
     """Raise UsageError when a list has more columns than a list has."""
     if count > MAX_COLUMNS:
         raise UsageError(
-            f"{name} has {count:,} columns with content; a list has at most {MAX_COLUMNS:,}",
-            hint="delete the columns that the messages do not need, and save the list again",
+            worded(
+                "{name} has {count:,} columns with content; a list has at most {max_columns:,}",
+                name=name,
+                count=count,
+                max_columns=MAX_COLUMNS,
+            ),
+            hint=translated("delete the columns that the messages do not need, and save the list again"),
         )

@@ -427,6 +427,21 @@ def dangerous(core: CoreHarness) -> int:
     return campaign
 
 
+def test_the_owner_of_a_list_reads_spanish(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_LANGUAGE", "es")
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono;nombre\n1144445555;Ana\n11;Sol\n")
+    seen = answer(run("campaign", "create", str(path), "--template", "Hola {nombre}", "--dry-run", "--json"))
+    assert (seen["invalid_rows"][0]["reason"], seen["invalid_rows"][0]["code"]) == ("number_too_short", -7)
+    assert "11 es demasiado corto" in seen["invalid_rows"][0]["detail"]
+    made = answer(run("campaign", "create", str(path), "--template", "Hola {nombre}", "--json"))
+    assert "11 es demasiado corto" in Path(made["invalid_file"]).read_text("utf-8-sig")
+    refused = answer(run("campaign", "create", str(path), "--template", "Hola {apellido}", "--json"), code=2)
+    assert refused["error"].startswith("la plantilla nombra la columna 'apellido', que el archivo no tiene")
+    monkeypatch.setenv("DISPATCHER_LANGUAGE", "fr")
+    assert "DISPATCHER_LANGUAGE" in answer(run("campaign", "show", "1", "--json"), code=2)["error"]
+
+
 @pytest.mark.parametrize(("setting", "separator"), [(";", ";"), (",", ","), ("tab", "\t"), ("|", "|")])
 def test_every_csv_export_has_the_separator_of_the_setting(
     run: Run, good: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, separator: str
