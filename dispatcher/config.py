@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import LANGUAGES, Language, of_locale
 from dispatcher.settings import broker_tls, names
 from dispatcher.settings.connections import Connections
 from dispatcher.settings.credentials import Credentials
@@ -52,6 +53,12 @@ def _searched() -> Iterator[Path]:
         yield folder
         if os.path.exists(folder / ".git") or str(folder) == os.path.expanduser("~"):
             return
+
+
+def language() -> Language:
+    """DISPATCHER_LANGUAGE, else that of the user's locale; a value that is no language is refused with the settings."""
+    asked = os.environ.get(PREFIX + "LANGUAGE") or _dotenv().get(PREFIX + "LANGUAGE")
+    return next((each for each in LANGUAGES if each == asked), None) or of_locale()
 
 
 def _dotenv() -> dict[str, str | None]:
@@ -169,4 +176,4 @@ def settings() -> Settings:
     return load()
 
 
-__all__ = ["DEFAULT_PROVIDER_URL", "PREFIX", "Settings", "dotenv_path", "load", "settings"]
+__all__ = ["DEFAULT_PROVIDER_URL", "PREFIX", "Settings", "dotenv_path", "language", "load", "settings"]

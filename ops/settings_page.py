@@ -62,6 +62,15 @@ GROUPS: dict[str, dict[str, Told]] = {
             "its campaign is loaded."
         ),
         "upload_max": Told("Size of the largest list that is taken."),
+        "csv_separator": Told(
+            "What divides the cells of the CSV files that are written: `;`, which a Spanish Excel splits at, `,`, `|` "
+            "or `tab`. Invalid rows keep the separator of their list."
+        ),
+        "language": Told(
+            "The language of what a list's owner reads, such as the reasons of invalid rows: `es` or `en`. Help and "
+            "logs are English. The HTTP API follows `Accept-Language` instead.",
+            "the user's locale: `es` where it is Spanish, else `en`",
+        ),
         "unpacked_max": Told("Size that a workbook may unpack to. A larger one is refused before it is unpacked."),
     },
     "The provider": {

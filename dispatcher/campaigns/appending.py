@@ -26,6 +26,8 @@ from dispatcher.db.bulk_copy import Copier, copy_frame
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
+from dispatcher.i18n import terms
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Batch, Recipients, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _staged = tables.appended_message
 _READ_AT_ONCE = 100_000
+ELSEWHERE = "the campaign, or in an earlier row"
 
 
 def append(
@@ -96,20 +99,28 @@ def _campaign(connection: Connection, campaign_id: int, account_id: int, spec: C
     state = lifecycle.show(connection, campaign_id).state
     campaign = connection.execute(select(tables.campaign).where(tables.campaign.c.id == campaign_id)).one()
     if campaign.account_id != account_id:
-        raise UsageError(f"Campaign {campaign_id} belongs to another account.", hint="Use the key of that account.")
+        raise UsageError(
+            worded("Campaign {campaign_id} belongs to another account.", campaign_id=campaign_id),
+            hint=translated("Use the key of that account."),
+        )
     if state not in ("scheduled", "running", "paused"):
         raise _closed(campaign_id, state)
     if spec.template and spec.template != campaign.template:
         raise UsageError(
-            f"Campaign {campaign_id} has another template.", hint="Leave --template out: the list gets the campaign's."
+            worded("Campaign {campaign_id} has another template.", campaign_id=campaign_id),
+            hint=translated("Leave --template out: the list gets the campaign's."),
         )
     return campaign
 
 
 def _closed(campaign_id: int, state: str) -> UsageError:
     return UsageError(
-        f"Campaign {campaign_id} is {state}, so no list can be appended to it.",
-        hint="Load the list as a campaign of its own.",
+        worded(
+            "Campaign {campaign_id} is {state}, so no list can be appended to it.",
+            campaign_id=campaign_id,
+            state=terms.state_word(state),
+        ),
+        hint=translated("Load the list as a campaign of its own."),
     )
 
 
@@ -125,7 +136,7 @@ def _like_the_first_list(connection: Connection, spec: CampaignSpec, campaign: A
 def _known(connection: Connection, campaign_id: int) -> Recipients:
     """The numbers that have a message in the campaign."""
     recipients = Recipients()
-    recipients.elsewhere = "the campaign, or in an earlier row"
+    recipients.elsewhere = ELSEWHERE
     message = tables.message
     numbers = select(message.c.destino).where(message.c.campaign_id == campaign_id)
     for part in connection.execute(numbers.execution_options(yield_per=_READ_AT_ONCE)).scalars().partitions():

@@ -1,5 +1,6 @@
 """The dry run: checks everything that a load would check, says what it would say, and changes nothing."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -18,8 +19,11 @@ from dispatcher.campaigns.schedule import Schedule
 from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS, translate
+from dispatcher.domain import reasons
 from dispatcher.errors import DispatcherError, UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Batch, Remark, Source, ingest
+from dispatcher.ingest.blocks import shown
 from dispatcher.ingest.validate import Checker
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
@@ -78,7 +82,7 @@ def run(
     """
     settings = config.load()
     if not spec.template:
-        raise UsageError("A dry run needs the template.", hint="Give --template, also with --append-to.")
+        raise UsageError(translated("A dry run needs the template."), hint=translated("Give --template."))
     html_calls.check(spec, settings)
     now = datetime.now(UTC)
     schedule = Schedule.of(spec, now)
@@ -94,9 +98,9 @@ def run(
         account_info.fetch_for_campaign(settings, required=False), sending=sending, ends=would.ends
     )
     if schedule.expires_at and would.ends > schedule.expires_at:
-        remarks.append("That is after --expires: messages not sent by then would expire.")
+        remarks.append(translated("That is after --expires: messages not sent by then would expire."))
     if settings.apikey is None:
-        remarks.append("DISPATCHER_APIKEY is not set: you need it to create the campaign.")
+        remarks.append(translated("DISPATCHER_APIKEY is not set: you need it to create the campaign."))
     reading = [*source.remarks, *checked.totals.said()]
     remarks += [remark.sentence for remark in reading]
     return DryRunReport(
@@ -130,25 +134,33 @@ def _check(batches: Iterator[Batch], plan: ChunkPlan, progress: Callable[[Batch]
         checked.look.add(batch)
         sent = batch.messages.filter(suppressed.is_null())
         checked.samples += sent.head(SAMPLES - len(checked.samples)).select("destino", "texto").to_dicts()
-        checked.invalid_rows += batch.invalid_rows.head(INVALID_ROWS_SHOWN - len(checked.invalid_rows)).to_dicts()
+        first = batch.invalid_rows.head(INVALID_ROWS_SHOWN - len(checked.invalid_rows)).to_dicts()
+        checked.invalid_rows += [{**row, "detail": _detail(row)} for row in first]
         if progress:
             progress(batch)
     return checked
 
 
+def _detail(row: dict[str, Any]) -> str:
+    """The reason of an invalid row in the language of who runs this; stored is the English one."""
+    return shown(reasons.say(row["reason"], json.loads(row["facts"])))
+
+
 def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list[str]]:
     """The opt-outs and the do-not-send list, and remarks on them; a dry run creates no database."""
     if settings.database_url is None and not (settings.home / "postgres" / "PG_VERSION").exists():
-        return Lists(), ["Opt-outs were not looked up: there is no database yet."]
+        return Lists(), [translated("Opt-outs were not looked up: there is no database yet.")]
     try:
         with open_database(settings) as connection:
             if connection.execute(select(func.to_regclass(tables.undeliverable.name))).scalar() is None:
-                return Lists(), ["Opt-outs were not looked up: the database has no schema yet (dispatcher db upgrade)."]
+                return Lists(), [
+                    translated("Opt-outs were not looked up: the database has no schema yet (dispatcher db upgrade).")
+                ]
             return Lists.read(connection), _account_remarks(connection, settings)
     except DRIVER_ERRORS as error:
-        return Lists(), [f"Opt-outs were not looked up: {translate(error)}"]
+        return Lists(), [worded("Opt-outs were not looked up: {why}", why=translate(error))]
     except DispatcherError as error:
-        return Lists(), [f"Opt-outs were not looked up: {error}"]
+        return Lists(), [worded("Opt-outs were not looked up: {why}", why=error)]
 
 
 def _account_remarks(connection: Connection, settings: Settings) -> list[str]:
@@ -158,4 +170,4 @@ def _account_remarks(connection: Connection, settings: Settings) -> list[str]:
     other = select(account.c.id).where(account.c.provider_url == settings.provider_url)
     if connection.execute(other).first() is None:
         return []
-    return ["The database belongs to another API key: creating the campaign would be refused."]
+    return [translated("The database belongs to another API key: creating the campaign would be refused.")]

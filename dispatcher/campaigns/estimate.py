@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from dispatcher.accounts.account_info import AccountInfo
 from dispatcher.config import Settings
 from dispatcher.domain.window import provider_local
+from dispatcher.i18n.words import worded
 
 _SECONDS_PER_POST = 1.0
 """Assumed duration of a bulk POST when no rate limit sets the pace."""
@@ -43,11 +44,19 @@ def shortfalls(info: AccountInfo | None, *, sending: int, ends: datetime) -> lis
         return found
     if info.saldo is not None and sending > info.saldo:
         found.append(
-            f"The balance is {info.saldo:,}, which is less than the {sending:,} message{'s' * (sending != 1)} to send."
+            worded(
+                "The balance is {saldo:,}, which is less than the messages to send: {sending:,}.",
+                saldo=info.saldo,
+                sending=sending,
+            )
         )
     last = provider_local(ends)
     if info.vencimiento is not None and last.date() > info.vencimiento:
         found.append(
-            f"The campaign would end about {last:%Y-%m-%d %H:%M}, but the contract ends on {info.vencimiento}."
+            worded(
+                "The campaign would end about {last:%Y-%m-%d %H:%M}, but the contract ends on {contract}.",
+                last=last,
+                contract=info.vencimiento,
+            )
         )
     return found

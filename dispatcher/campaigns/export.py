@@ -50,6 +50,9 @@ INBOX_COLUMNS = (
 _FREE_TEXT = frozenset({"external_id", "texto", "result_text", "origen", "idinterno"})
 _XLSX_ROWS = 1_048_575
 
+SEPARATOR = ";"
+"""What a Spanish Excel splits at."""
+
 
 def _cell(column: str, kind: str) -> sql.Composable:
     """A column that is safe to open in a spreadsheet; JSONL is for programs, and stays as it is."""
@@ -72,18 +75,26 @@ def _rows(table: str, columns: tuple[str, ...], campaign_id: int | None, order: 
     )
 
 
-def write_results(engine: Engine, campaign_id: int, kind: str, path: Path | None, *, force: bool = False) -> int:
+def write_results(
+    engine: Engine, campaign_id: int, kind: str, path: Path | None, *, force: bool = False, separator: str = SEPARATOR
+) -> int:
     """Write `message_status` of a campaign as csv, jsonl or xlsx, in seq order. Returns how many rows."""
     select = _rows("message_status", COLUMNS, campaign_id, "seq", kind=kind)
-    return _write(engine, select, COLUMNS, kind, path, "results", force)
+    return _write(engine, select, COLUMNS, kind, path, "results", force, separator)
 
 
 def write_inbox(
-    engine: Engine, kind: str, path: Path | None, campaign_id: int | None = None, *, force: bool = False
+    engine: Engine,
+    kind: str,
+    path: Path | None,
+    campaign_id: int | None = None,
+    *,
+    force: bool = False,
+    separator: str = SEPARATOR,
 ) -> int:
     """Write the replies (of one campaign) as csv, jsonl or xlsx, in the order they arrived. Returns how many."""
     select = _rows("inbox", INBOX_COLUMNS, campaign_id, "received_at", kind=kind)
-    return _write(engine, select, INBOX_COLUMNS, kind, path, "inbox", force)
+    return _write(engine, select, INBOX_COLUMNS, kind, path, "inbox", force, separator)
 
 
 def _write(
@@ -94,20 +105,21 @@ def _write(
     path: Path | None,
     title: str,
     force: bool,
+    separator: str,
 ) -> int:
     if kind == "xlsx":
         assert path is not None
         return _write_xlsx(engine, select, columns, path, title, force)
     with target(path, force=force) as stream:
         if kind == "csv":
-            return _copy_csv(engine, select, columns, stream)
+            return _copy_csv(engine, select, columns, stream, separator)
         # The text format of COPY would double the backslashes of JSON: CSV with unusual quotes leaves them alone.
         lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(select)
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
         return _copy(engine, statement, stream)
 
 
-def write_audit(found: Audit, path: Path, *, force: bool = False) -> int:
+def write_audit(found: Audit, path: Path, *, force: bool = False, separator: str = SEPARATOR) -> int:
     """Write a campaign's audit as CSV, one row per item (campaign_id, section, item, value). Returns how many rows."""
     sums = {
         name: getattr(found, name)
@@ -122,18 +134,19 @@ def write_audit(found: Audit, path: Path, *, force: bool = False) -> int:
     rows = [(found.campaign_id, name, item, value) for name, items in sections.items() for item, value in items.items()]
     with target(path, force=force) as stream:
         lines = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        csv.writer(lines).writerows([("campaign_id", "section", "item", "value"), *rows])
+        csv.writer(lines, delimiter=separator).writerows([("campaign_id", "section", "item", "value"), *rows])
         lines.detach()
     return len(rows)
 
 
-def _copy_csv(engine: Engine, select: sql.Composed, columns: tuple[str, ...], stream: BinaryIO) -> int:
+def _copy_csv(engine: Engine, select: sql.Composed, columns: tuple[str, ...], stream: BinaryIO, separator: str) -> int:
     # The mark tells a spreadsheet that this is UTF-8; programs behind a pipe do not expect one.
     if stream is not sys.stdout.buffer:
         stream.write(b"\xef\xbb\xbf")
     # In quotes always: a separator of any country may stand in what people wrote.
     free = sql.SQL(", ").join(sql.Identifier(column) for column in columns if column in _FREE_TEXT)
-    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER, FORCE_QUOTE ({}))").format(select, free)
+    form = sql.SQL("FORMAT csv, HEADER, DELIMITER {}, FORCE_QUOTE ({})").format(sql.Literal(separator), free)
+    statement = sql.SQL("COPY ({}) TO STDOUT ({})").format(select, form)
     return _copy(engine, statement, stream)
 
 

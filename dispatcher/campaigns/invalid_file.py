@@ -35,7 +35,7 @@ Row = tuple[int, str, str, Mapping[str, Any]]
 """Line, raw, reason, facts."""
 
 
-def write(engine: Engine, campaign_id: int, folder: Path, *, list_no: int = 1) -> Path:
+def write(engine: Engine, campaign_id: int, folder: Path, *, list_no: int = 1, separator: str = SEPARATOR) -> Path:
     """Write the invalid rows of one list of a campaign. Returns the CSV file."""
     with engine.connect() as connection:
         kept = list_record.read(connection, campaign_id, list_no)
@@ -48,7 +48,7 @@ def write(engine: Engine, campaign_id: int, folder: Path, *, list_no: int = 1) -
     part = "" if list_no == 1 else f"-{list_no}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"campaign-{campaign_id}-invalid{part}.csv"
-    form = _Form(kept.format, list(kept.columns), kept.separator)
+    form = _Form(kept.format, list(kept.columns), kept.separator or separator)
     for each, writer in form.files(path):
         with engine.connect() as connection, writer(each) as add:
             take_time(connection)
@@ -57,11 +57,11 @@ def write(engine: Engine, campaign_id: int, folder: Path, *, list_no: int = 1) -
     return path
 
 
-def write_refused(source: Source, invalid_rows: pl.DataFrame, folder: Path) -> Path:
+def write_refused(source: Source, invalid_rows: pl.DataFrame, folder: Path, *, separator: str = SEPARATOR) -> Path:
     """Write the rows of a list of which none is good, and which became no campaign. Returns the CSV file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{Path(source.name).stem or 'list'}-invalid.csv"
-    form = _Form(source.format, list(source.table.columns), source.table.separator)
+    form = _Form(source.format, list(source.table.columns), source.table.separator or separator)
     columns = ("line", "raw", "reason", "facts")
     for each, writer in form.files(path):
         with writer(each) as add:

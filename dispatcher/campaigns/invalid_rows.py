@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select, tuple_
 
+from dispatcher.domain import reasons
 from schemas import tables
 
 
@@ -28,6 +29,7 @@ class InvalidRow:
 def page(connection: Connection, campaign_id: int, after: tuple[int, int], limit: int) -> list[InvalidRow]:
     """Rows in order of list and line, after the one that is known."""
     from dispatcher.campaigns import invalid_file, list_record  # polars comes with them
+    from dispatcher.ingest.blocks import shown
 
     row = tables.invalid_row
     wanted = select(row).where(row.c.campaign_id == campaign_id, tuple_(row.c.list_no, row.c.line) > after)
@@ -43,7 +45,7 @@ def page(connection: Connection, campaign_id: int, after: tuple[int, int], limit
             raw=each.raw,
             reason=each.reason,
             code=each.code,
-            detail=each.detail,
+            detail=shown(reasons.say(each.reason, each.facts)),
         )
         for each in found
     ]

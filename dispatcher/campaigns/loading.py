@@ -22,6 +22,7 @@ from dispatcher.config import Settings
 from dispatcher.db.bulk_copy import Copier, copy_frame
 from dispatcher.db.transactions import take_time
 from dispatcher.errors import ListRefused, UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Batch, IngestOptions, Reading, Recipients, Remark, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
@@ -55,10 +56,10 @@ class NothingToSend(ListRefused):
         """Say how many rows there were."""
         self.invalid_rows = pl.concat(invalid_rows)
         reasons = self.invalid_rows["reason"].value_counts(sort=True).head(5).iter_rows()
-        listed = ", ".join(f"{reason} {n:,}" for reason, n in reasons)
+        listed = ", ".join(worded("{reason} {n:,}", reason=reason, n=n) for reason, n in reasons)
         super().__init__(
-            f"Not one row of {name} is good ({listed}). Nothing was loaded.",
-            hint="Correct the rows; each has its reason.",
+            worded("Not one row of {name} is good ({listed}). Nothing was loaded.", name=name, listed=listed),
+            hint=translated("Correct the rows; each has its reason."),
         )
 
 
@@ -170,7 +171,8 @@ def _keep_list(connection: Connection, settings: Settings, source: Source) -> in
     kept = store.store(connection, settings, source.pieces(), name=Path(source.name).name, media_type=media_type)
     if source.changed():
         raise UsageError(
-            f"{source.name} changed while it was read; nothing was loaded.", hint="Wait until it is complete."
+            worded("{name} changed while it was read; nothing was loaded.", name=source.name),
+            hint=translated("Wait until it is complete."),
         )
     return kept.id
 
@@ -178,7 +180,8 @@ def _keep_list(connection: Connection, settings: Settings, source: Source) -> in
 def _refuse_repeats(loaded: Loaded, spec: CampaignSpec, *, ask: bool) -> None:
     if loaded.repeats and (ask or spec.refuse_repeats):
         raise RepeatFound(
-            " ".join(map(str, loaded.repeats)), hint="Give --again (again) if it is meant to go out once more."
+            " ".join(map(str, loaded.repeats)),
+            hint=translated("Give --again (again) if it is meant to go out once more."),
         )
 
 
@@ -265,7 +268,8 @@ def check_account(
     loaded.warnings = estimate.shortfalls(info, sending=sending, ends=ends)
     if loaded.warnings and spec.require_balance:
         raise UsageError(
-            " ".join(loaded.warnings), hint="Buy messages or renew the contract; or do not require a balance."
+            " ".join(loaded.warnings),
+            hint=translated("Buy messages or renew the contract; or do not require a balance."),
         )
 
 

@@ -15,6 +15,8 @@ from sqlalchemy import Connection, func, select
 
 from dispatcher.db.statements import query
 from dispatcher.errors import ListRefused
+from dispatcher.i18n import terms
+from dispatcher.i18n.words import worded
 from dispatcher.ingest import Batch, Recipients
 from schemas import tables
 
@@ -42,10 +44,20 @@ class Repeat:
 
     def __str__(self) -> str:
         """Say it in a sentence."""
-        earlier = f"campaign {self.campaign_id} «{self.name}» ({self.state}, {self.created_at:%Y-%m-%d %H:%M} UTC)"
+        earlier = worded(
+            "campaign {campaign_id} «{name}» ({state}, {created_at:%Y-%m-%d %H:%M} UTC)",
+            campaign_id=self.campaign_id,
+            name=self.name,
+            state=terms.state_word(self.state),
+            created_at=self.created_at,
+        )
         if self.share is None:
-            return f"The same list with the same text was loaded as {earlier}."
-        return f"About {self.share:.0%} of these numbers wait in {earlier} for another message."
+            return worded("The same list with the same text was loaded as {earlier}.", earlier=earlier)
+        return worded(
+            "About {share:.0%} of these numbers wait in {earlier} for another message.",
+            share=self.share,
+            earlier=earlier,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The same, ready for JSON."""

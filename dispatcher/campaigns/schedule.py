@@ -6,9 +6,15 @@ from typing import Self
 
 from dispatcher.domain.window import parse_moment, provider_local
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from schemas.payload import CampaignSpec
 
 _UNITS = ((24 * 60, "day"), (60, "hour"), (1, "minute"))
+AGO = {
+    "day": ("{n:,} day", "{n:,} days"),
+    "hour": ("{n:,} hour", "{n:,} hours"),
+    "minute": ("{n:,} minute", "{n:,} minutes"),
+}
 _LATE = timedelta(minutes=5)
 """A start may be this far in the past without a warning: reading a file takes time, and clocks differ."""
 
@@ -32,7 +38,8 @@ class Schedule:
         found = cls(start, expires)
         if expires and expires <= found.begins(now):
             raise UsageError(
-                "expires is not after the start, so nothing could be sent.", hint="Give a later --expires."
+                translated("expires is not after the start, so nothing could be sent."),
+                hint=translated("Give a later --expires."),
             )
         return found
 
@@ -46,6 +53,8 @@ class Schedule:
             return []
         minutes = int((now - self.start_at).total_seconds() // 60)
         n, unit = next((minutes // size, unit) for size, unit in _UNITS if minutes >= size)
-        ago = f"{n:,} {unit}{'s' * (n != 1)}"
+        ago = worded(AGO[unit][n != 1], n=n)
         start = f"{provider_local(self.start_at):%Y-%m-%d %H:%M:%S}"
-        return [f"The start, {start} (-03), is {ago} in the past: the campaign begins at once."]
+        return [
+            worded("The start, {start} (-03), is {ago} in the past: the campaign begins at once.", start=start, ago=ago)
+        ]

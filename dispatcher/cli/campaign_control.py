@@ -226,7 +226,7 @@ def audit(output: Output, campaign_id: int, path: Path | None, force: bool) -> N
     with session() as runtime, runtime.engine.connect() as connection:
         found = ledger.audit(connection, campaign_id)
     if path is not None:
-        export.write_audit(found, path, force=force)
+        export.write_audit(found, path, force=force, separator=runtime.settings.csv_divider)
     output.answer(found.as_json())
     output.say(
         f"Campaign {campaign_id}: {found.rows:,} rows = {found.messages:,} messages + {found.invalid:,} invalid rows."

@@ -27,6 +27,7 @@ from dispatcher.cli.sessions import database_connection, session
 from dispatcher.domain.display import shown
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Batch, Source, open_source
 from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
@@ -189,7 +190,7 @@ def _load(output: Output, runtime: Runtime, spec: CampaignSpec, source: Source, 
                 return appending.append(connection, runtime.settings, spec, source, advance, info)
             return loading.load(connection, runtime.settings, spec, source, advance, info, ask=ask)
     except RepeatFound as repeat:
-        if not ask or not click.confirm(f"{shown(writable(str(repeat)))} Send it once more?", err=True):
+        if not ask or not click.confirm(f"{shown(writable(str(repeat)))} {translated('Send it once more?')}", err=True):
             raise
     return _load(output, runtime, spec.model_copy(update={"again": True}), source, info)
 
@@ -198,7 +199,7 @@ def _write_refused(output: Output, runtime: Runtime, source: Source, nothing: No
     """Give the rows back of a list of which none is good."""
     folder = runtime.settings.home / "invalid"
     try:
-        path = invalid_file.write_refused(source, nothing.invalid_rows, folder)
+        path = invalid_file.write_refused(source, nothing.invalid_rows, folder, separator=runtime.settings.csv_divider)
     except OSError as error:
         output.note(f"The invalid rows cannot be written to a file: {error.filename}: {error.strerror}")
     else:
@@ -209,7 +210,13 @@ def _write_invalid_rows(output: Output, runtime: Runtime, loaded: Loaded) -> Pat
     """The file of invalid rows. The campaign exists already: a full disk must not make anybody create it again."""
     try:
         folder = runtime.settings.home / "invalid"
-        return invalid_file.write(runtime.engine, loaded.campaign_id, folder, list_no=loaded.list_no)
+        return invalid_file.write(
+            runtime.engine,
+            loaded.campaign_id,
+            folder,
+            list_no=loaded.list_no,
+            separator=runtime.settings.csv_divider,
+        )
     except OSError as error:
         output.note(f"The invalid rows are in the database, but not in a file: {error.filename}: {error.strerror}")
         return None
@@ -259,7 +266,7 @@ def _say_look(output: Output, look: Look) -> None:
     changes = [[char, n] for char, n in look.changes.most_common(20)]
     output.table("Characters that are spelled otherwise", ["character", "texts"], changes, right=("texts",))
     if look.different_texts:
-        output.note(f"{look.different_texts:,} rows have the number of another row, and another text.")
+        output.note(worded("{n:,} rows have the number of another row, and another text.", n=look.different_texts))
 
 
 class _progress:

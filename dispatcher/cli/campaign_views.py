@@ -17,8 +17,8 @@ from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
+from dispatcher.i18n.terms import meaning
 from dispatcher.maintenance import workers_seen
-from dispatcher.provider.codes import MEANING
 from dispatcher.runtime import Runtime
 
 
@@ -81,7 +81,7 @@ def say_codes(output: Output, codes: dict[int, int]) -> None:
     output.table(
         "Result codes",
         ["code", "messages", "meaning"],
-        [[code, f"{n:,}", MEANING.get(code, "")] for code, n in codes.items()],
+        [[code, f"{n:,}", meaning(code)] for code, n in codes.items()],
         right=("code", "messages"),
     )
 
@@ -204,7 +204,9 @@ def results(output: Output, campaign_id: int, kind: str, path: Path | None, forc
             lifecycle.show(connection, campaign_id)
         if path is None and (kind == "xlsx" or output.as_json):
             raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
-        rows = export.write_results(runtime.engine, campaign_id, kind, path, force=force)
+        rows = export.write_results(
+            runtime.engine, campaign_id, kind, path, force=force, separator=runtime.settings.csv_divider
+        )
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:
         output.say(f"{rows:,} messages written to {path}")

@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from dispatcher import config
 from dispatcher.cli.arguments import require_text
 from dispatcher.cli.interrupts import Terminated
 from dispatcher.cli.output import BAD_USAGE, FAILED, TERMINATED, Output, end_without_reader, reader_is_gone
 from dispatcher.db.errors import translated
 from dispatcher.errors import DispatcherError, UsageError
+from dispatcher.i18n.words import speak
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -25,6 +27,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         output = Output(as_json)
         begin = click.get_current_context().obj
         try:
+            speak(config.language())
             if begin is not None:
                 begin()
             require_text(arguments)

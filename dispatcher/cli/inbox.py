@@ -82,7 +82,9 @@ def export_(output: Output, campaign_id: int | None, kind: str, path: Path | Non
     if path is None and (kind == "xlsx" or output.as_json):
         raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
     with session() as runtime:
-        rows = export.write_inbox(runtime.engine, kind, path, campaign_id, force=force)
+        rows = export.write_inbox(
+            runtime.engine, kind, path, campaign_id, force=force, separator=runtime.settings.csv_divider
+        )
     output.answer({"replies": rows, "file": str(path)})
     if path is not None:
         output.say(f"{rows:,} replies written to {path}")

@@ -12,7 +12,7 @@ from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.errors import UsageError
-from dispatcher.provider.codes import MEANING
+from dispatcher.i18n.terms import meaning
 from dispatcher.single_messages import send as sending
 from dispatcher.single_messages.records import Sent
 from schemas.single import SingleMessage
@@ -68,7 +68,7 @@ def say_sent(output: Output, sent: Sent) -> None:
     output.answer(sent.as_json())
     output.say(f"{sent.status}: {sent.text}" if sent.code is None else f"{sent.status} ({sent.code}): {sent.text}")
     if sent.code is not None:
-        output.say(MEANING.get(sent.code, ""))
+        output.say(meaning(sent.code))
     output.say(f"idinterno {sent.idinterno}")
     if sent.status == "unknown":
         output.note(

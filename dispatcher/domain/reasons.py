@@ -1,4 +1,5 @@
-"""Why a row is invalid, in words: a reason is a slug with its facts, and this is the one place that words it.
+"""Why a row is invalid, in words: a reason is a slug with its facts, and this is the one place that words it,
+in the language of who reads it.
 
 What is stored is the slug and the facts; the sentence is made from them when somebody reads it. Each wording has two
 halves: what is wrong, and what the owner of the list does about it. Pure.
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from dispatcher.i18n.words import Language, translated, worded
 
 
 class Wording(NamedTuple):
@@ -102,19 +105,19 @@ REASONS = {
 """Reasons by slug; `slug/variant` words the same reason where its facts call for another sentence."""
 
 
-def say(reason: str, facts: Mapping[str, Any]) -> str:
+def say(reason: str, facts: Mapping[str, Any], language: Language | None = None) -> str:
     """Word a reason: what is wrong, a colon, and what to do about it."""
-    return ": ".join(halves(reason, facts))
+    return ": ".join(halves(reason, facts, language))
 
 
-def halves(reason: str, facts: Mapping[str, Any]) -> tuple[str, str]:
+def halves(reason: str, facts: Mapping[str, Any], language: Language | None = None) -> tuple[str, str]:
     """Word a reason: what is wrong, and what to do about it. KeyError for a reason that is not worded here."""
     wording = REASONS[_variant(reason, facts)]
-    shown = {name: _shown(value) for name, value in facts.items()}
-    why = wording.why.format_map(shown)
+    shown = {name: _shown(name, value, language) for name, value in facts.items()}
+    why = worded(wording.why, language, **shown)
     if "column" in facts:
-        why = f"column {facts['column']!r}: {why}"
-    return why, wording.what_to_do.format_map(shown)
+        why = worded("column {column!r}: {why}", language, column=facts["column"], why=why)
+    return why, worded(wording.what_to_do, language, **shown)
 
 
 def code(reason: str) -> int | None:
@@ -136,5 +139,12 @@ def _variant(reason: str, facts: Mapping[str, Any]) -> str:
     return reason
 
 
-def _shown(value: Any) -> Any:
-    return ", ".join(repr(each) for each in value) if isinstance(value, list) else value
+def _shown(name: str, value: Any, language: Language | None) -> Any:
+    if isinstance(value, list):
+        return ", ".join(repr(each) for each in value)
+    if name == "where":
+        line = str(value).removeprefix("line ")
+        return worded("line {line}", language, line=line) if line.isdecimal() else translated(str(value), language)
+    if name == "readings":
+        return str(value).replace(" or ", worded(" or ", language))
+    return value

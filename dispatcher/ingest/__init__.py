@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.columns import INVALID_COLUMNS
 from dispatcher.ingest.files import Source, from_recipients, open_source
 from dispatcher.ingest.numbers import Recipients
@@ -69,7 +70,7 @@ def ingest(
     if batch_rows < 1:
         raise ValueError("batch_rows must be at least 1")
     if not source.table.columns:
-        raise UsageError(f"{source.name} is empty", hint="give at least one recipient")
+        raise UsageError(worded("{name} is empty", name=source.name), hint=translated("give at least one recipient"))
     try:
         checker = Checker(source.table.columns, options, left_out, recipients, look=look)
     except UsageError as error:

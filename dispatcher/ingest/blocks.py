@@ -38,7 +38,7 @@ class InvalidRow(NamedTuple):
 def invalid(line: int, raw: str, reason: str, facts: Mapping[str, Any]) -> InvalidRow:
     """Make an invalid row of a reason that `reasons` words."""
     kept = {name: _bounded(value) for name, value in facts.items()}
-    said = shown(reasons.say(reason, kept))
+    said = shown(reasons.say(reason, kept, "en"))
     return InvalidRow(line, shown(raw), reasons.code(reason), reason, said, json.dumps(kept, ensure_ascii=False))
 
 

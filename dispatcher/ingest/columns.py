@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 
 NUMBER_COLUMNS = ("telefono", "celular", "destino", "phone", "tos")
 """The headings of the number's column, the first one first."""
@@ -52,9 +53,13 @@ def find(name: str, columns: Sequence[str]) -> int | None:
     ):
         if len(matches) > 1:
             raise UsageError(
-                f"the file has {len(matches)} columns called {name!r}, in positions "
-                f"{', '.join(str(i + 1) for i in matches)}",
-                hint="give the columns different headings",
+                worded(
+                    "the file has {matches} columns called {name!r}, in positions {positions}",
+                    matches=len(matches),
+                    name=name,
+                    positions=", ".join(str(i + 1) for i in matches),
+                ),
+                hint=translated("give the columns different headings"),
             )
         if matches:
             return matches[0]
@@ -66,7 +71,12 @@ def require(name: str, columns: Sequence[str], asked_by: str) -> int:
     position = find(name, columns)
     if position is None:
         raise UsageError(
-            f"{asked_by} names the column {name!r}, which the file does not have; it has {listed(columns)}",
+            worded(
+                "{asked_by} names the column {name!r}, which the file does not have; it has {columns}",
+                asked_by=translated(asked_by),
+                name=name,
+                columns=listed(columns),
+            ),
             hint=_nearest(name, columns),
         )
     return position
@@ -88,8 +98,14 @@ def number_columns(columns: Sequence[str], asked: str | None) -> list[int]:
     found = list(dict.fromkeys([*exact, *(at for _, at in ranked)]))
     if not found:
         raise UsageError(
-            f"no column holds the number: none is called {', '.join(NUMBER_COLUMNS)}; the file has {listed(columns)}",
-            hint="name the number's column with --to-column (to_column); the first line of a file is its headings",
+            worded(
+                "no column holds the number: none is called {known}; the file has {columns}",
+                known=", ".join(NUMBER_COLUMNS),
+                columns=listed(columns),
+            ),
+            hint=translated(
+                "name the number's column with --to-column (to_column); the first line of a file is its headings"
+            ),
         )
     return found
 
@@ -116,11 +132,13 @@ def came_back(columns: Sequence[str]) -> bool:
 def listed(columns: Sequence[str]) -> str:
     """Return the headings for a sentence, at most 30 of them."""
     names = [repr(column[:40]) for column in columns[:30]]
-    more = f" and {len(columns) - 30} more" if len(columns) > 30 else ""
-    return ", ".join(names) + more if names else "no columns"
+    more = worded(" and {n} more", n=len(columns) - 30) if len(columns) > 30 else ""
+    return ", ".join(names) + more if names else translated("no columns")
 
 
 def _nearest(name: str, columns: Sequence[str]) -> str:
     by_fold = {fold(column): column for column in columns}
     near = difflib.get_close_matches(fold(name), list(by_fold), n=1)
-    return f"did you mean {by_fold[near[0]]!r}?" if near else "use one of the columns of the file"
+    if not near:
+        return translated("use one of the columns of the file")
+    return worded("did you mean {column!r}?", column=by_fold[near[0]])

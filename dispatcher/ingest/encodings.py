@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.decoding import CODE_PAGES, TABLES, CodePage, Encoding, without_pasted
 from dispatcher.ingest.lines import line_blocks
 from dispatcher.ingest.spelling import BAD, likeness
@@ -63,7 +64,10 @@ class _Words:
 def refuse_binary(sample: bytes, name: str) -> None:
     """Raise UsageError for bytes that are no text at all."""
     if sample.count(b"\x00") > len(sample) // 8 or len(_CONTROL.findall(sample[:65536])) > len(sample[:65536]) // 20:
-        raise UsageError(f"{name} is not a table: it is not text", hint=f"give the list itself; {_ADVICE}")
+        raise UsageError(
+            worded("{name} is not a table: it is not text", name=name),
+            hint=worded("give the list itself; {advice}", advice=translated(_ADVICE)),
+        )
 
 
 def find_out(stream: BinaryIO, start: int, name: str, *, old_mac: bool = False) -> Encoding:
@@ -116,12 +120,16 @@ def _read(word: bytes, page: CodePage) -> str:
 def _doubt(name: str, words: _Words, examples: Iterable[bytes], pages: Iterable[CodePage]) -> UsageError:
     pages = list(pages)
     told = [
-        f"{' or '.join(f'{_read(word, page)!r} ({CODE_PAGES[page]})' for page in pages)} in line {words.first[word]}"
+        worded(
+            "{readings} in line {line}",
+            readings=worded(" or ").join(f"{_read(word, page)!r} ({CODE_PAGES[page]})" for page in pages),
+            line=words.first[word],
+        )
         for word in examples
     ]
     return UsageError(
-        f"{name}: its encoding is in doubt, {' and '.join(told)}",
-        hint=f"nothing was loaded; {_ADVICE}",
+        worded("{name}: its encoding is in doubt, {readings}", name=name, readings=worded(" and ").join(told)),
+        hint=worded("nothing was loaded; {advice}", advice=translated(_ADVICE)),
     )
 
 
@@ -130,10 +138,16 @@ def _unknown(name: str, words: _Words) -> UsageError:
     from charset_normalizer import from_bytes  # slow to import, and hardly ever needed
 
     best = from_bytes(sample).best()
-    guess = f"; it may be {best.encoding}" if best is not None else ""
+    guess = worded("; it may be {encoding}", encoding=best.encoding) if best is not None else ""
     word = next(iter(words.seen))
     return UsageError(
-        f"{name} is in none of the encodings of Spanish lists (UTF-8, {', '.join(CODE_PAGES.values())}){guess}: "
-        f"line {words.first[word]} has {_read(word, 'cp1252')[:40]!r}",
-        hint=_ADVICE,
+        worded(
+            "{name} is in none of the encodings of Spanish lists (UTF-8, {encodings}){guess}: line {line} has {word!r}",
+            name=name,
+            encodings=", ".join(CODE_PAGES.values()),
+            guess=guess,
+            line=words.first[word],
+            word=_read(word, "cp1252")[:40],
+        ),
+        hint=translated(_ADVICE),
     )

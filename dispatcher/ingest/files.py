@@ -17,6 +17,7 @@ from typing import BinaryIO, Literal, cast
 
 from dispatcher.domain.file_stamp import Stamp
 from dispatcher.errors import DispatcherError, UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.blocks import Table
 from dispatcher.ingest.inline import InlineTable
 from dispatcher.ingest.jsonl import open_jsonl
@@ -130,7 +131,7 @@ def open_source(
     DispatcherError when there is no room for the copy.
     """
     if format is not None and format not in FORMATS:
-        raise UsageError(f"unknown format {format!r}", hint=_KNOWN)
+        raise UsageError(worded("unknown format {format!r}", format=format), hint=translated(_KNOWN))
     stream, found_name = _stream(path_or_stream, spool)
     name = name or found_name
     try:
@@ -160,8 +161,13 @@ def _stream(path_or_stream: str | os.PathLike[str] | BinaryIO, spool: Path | Non
         os.close(descriptor)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{path} cannot be read: {why}", hint="check the path of the list") from error
-    raise UsageError(f"{path} cannot be read: it is not a regular file", hint="give a file, or - for CSV on stdin")
+        raise UsageError(
+            worded("{path} cannot be read: {why}", path=path, why=why), hint=translated("check the path of the list")
+        ) from error
+    raise UsageError(
+        worded("{path} cannot be read: it is not a regular file", path=path),
+        hint=translated("give a file, or - for CSV on stdin"),
+    )
 
 
 def spooled(stream: BinaryIO, folder: Path | None) -> BinaryIO:
@@ -218,14 +224,18 @@ def format_of(stream: BinaryIO, name: str) -> Format:
     sample = stream.read(1 << 16)
     start = sample[after_marks(stream) :].lstrip()
     if not start:
-        raise UsageError(f"{name} is empty", hint=_KNOWN)
+        raise UsageError(worded("{name} is empty", name=name), hint=translated(_KNOWN))
     if sample.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "xlsx"
     for magic, what, hint in _NOT_TABLES:
         if start.startswith(magic):
-            raise UsageError(f"{name} {what}, not a table", hint=hint)
+            raise UsageError(
+                worded("{name} {what}, not a table", name=name, what=translated(what)), hint=translated(hint)
+            )
     if re.match(rb"\[\s*[{\]]", start):
-        raise UsageError(f"{name} is a JSON array", hint="write one object a line (JSONL)")
+        raise UsageError(
+            worded("{name} is a JSON array", name=name), hint=translated("write one object a line (JSONL)")
+        )
     if start.startswith(b"{") or Path(name).suffix.lower() in (".jsonl", ".ndjson"):
         return "jsonl"
     return "csv"

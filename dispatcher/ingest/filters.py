@@ -16,6 +16,7 @@ import polars as pl
 from dispatcher.domain.sms_text import MAX_LENGTH
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 
 Change = Callable[[pl.Series], pl.Series]
 
@@ -46,8 +47,12 @@ def named(name: str, placeholder: str) -> Filter:
     found = _NAMED.get(name.lower())
     if found is None:
         raise UsageError(
-            f"the template's {{{placeholder}}} has a filter {name[:40]!r}, which there is not",
-            hint=f"the filters are {LISTED}",
+            worded(
+                "the template's {{{placeholder}}} has a filter {name!r}, which there is not",
+                placeholder=placeholder,
+                name=name[:40],
+            ),
+            hint=worded("the filters are {listed}", listed=translated(LISTED)),
         )
     return found
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import quotes
 from dispatcher.ingest.reading import HEADER_ROWS, Reading
 from dispatcher.ingest.remarks import Remark
@@ -56,20 +57,24 @@ def find_header(lines: Sequence[str], name: str, reading: Reading, *, whole: boo
     """
     skipped, told = _before_header(lines)
     if skipped == len(lines):
-        raise UsageError(f"{name} is empty", hint=_HINT)
+        raise UsageError(worded("{name} is empty", name=name), hint=translated(_HINT))
     if reading.header_row is not None:
         at = reading.header_row - 1
         if not 0 <= at < len(lines) or not lines[at].strip(_BLANK):
             raise UsageError(
-                f"{name} has no headings in line {reading.header_row}, as --header-row (header_row) says",
-                hint="lines are counted from 1, blank ones too",
+                worded(
+                    "{name} has no headings in line {header_row}, as --header-row (header_row) says",
+                    name=name,
+                    header_row=reading.header_row,
+                ),
+                hint=translated("lines are counted from 1, blank ones too"),
             )
         header = next(_candidates(lines, at, told, name, reading))
     else:
         candidates = list(_candidates(lines, skipped, told, name, reading))
         if not candidates:  # a line `sep=;`, and nothing but blank ones below
-            raise UsageError(f"{name} is empty", hint=_HINT)
-        header = next((each for each in candidates if each.known), candidates[0])
+            raise UsageError(worded("{name} is empty", name=name), hint=translated(_HINT))
+        header = candidates[reading.header_index([each.columns for each in candidates])]
         if header is not candidates[0]:
             above = sum(bool(line.strip(_BLANK)) for line in lines[skipped : header.lines - 1])
             remark = Remark("header_row", {"line": header.lines, "above": max(above, 1)})
@@ -90,13 +95,15 @@ def _candidates(lines: Sequence[str], start: int, told: str | None, name: str, r
         if len(lines[at]) > MAX_HEADER:
             if not seen:
                 raise UsageError(
-                    f"{name}: its first line has more than {MAX_HEADER // 1024} KiB",
-                    hint="the first line must be the headings: is a line break missing?",
+                    worded("{name}: its first line has more than {limit} KiB", name=name, limit=MAX_HEADER // 1024),
+                    hint=translated("the first line must be the headings: is a line break missing?"),
                 )
             return
         taken, text = _row(lines, at)
         if not seen and _CONTROL.search(text):
-            raise UsageError(f"{name} is not a table: its first line is not text", hint=_HINT)
+            raise UsageError(
+                worded("{name} is not a table: its first line is not text", name=name), hint=translated(_HINT)
+            )
         yield _divided(text, at + taken, told, reading)
         at += taken
         seen += 1

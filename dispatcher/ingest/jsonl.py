@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import encodings
 from dispatcher.ingest.blocks import Block
 from dispatcher.ingest.decoding import CODE_PAGES
@@ -37,7 +38,10 @@ class JsonlTable:
         if self._encoding.code_page != "cp1252":
             self.remarks.append(Remark("encoding", {"encoding": CODE_PAGES[self._encoding.code_page]}))
         if not self.columns:
-            raise UsageError(f"{name} has no JSON object", hint='write one object a line: {"telefono": "11..."}')
+            raise UsageError(
+                worded("{name} has no JSON object", name=name),
+                hint=translated('write one object a line: {"telefono": "11..."}'),
+            )
 
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
         """Yield the objects; see `Table`."""
@@ -73,7 +77,10 @@ def open_jsonl(stream: BinaryIO, name: str, reading: Reading) -> JsonlTable:
     """Open `stream` as JSONL."""
     if reading.sheet is not None or reading.header_row is not None:
         asked = "sheets" if reading.sheet is not None else "heading row"
-        raise UsageError(f"{name} is JSONL and has no {asked}", hint="leave out --sheet and --header-row")
+        raise UsageError(
+            worded("{name} is JSONL and has no {asked}", name=name, asked=translated(asked)),
+            hint=translated("leave out --sheet and --header-row"),
+        )
     return JsonlTable(stream, name)
 
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from dispatcher.domain.phone import AREA_CODES, PLANS, PhoneProblem
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import cells
 from dispatcher.ingest import columns as headings
 from dispatcher.ingest.blocks import InvalidRow, column, invalid
@@ -97,6 +98,7 @@ def _area(options: IngestOptions) -> str | None:
     area = options.area.strip().removeprefix("0")
     if options.country != "AR" or area not in AREA_CODES:
         raise UsageError(
-            f"{options.area!r} is not an area code of Argentina", hint="give it without the 0 and the 15, such as 11"
+            worded("{area!r} is not an area code of Argentina", area=options.area),
+            hint=translated("give it without the 0 and the 15, such as 11"),
         )
     return area

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import columns as headings
 
 HEADER_ROWS = 20
 """How many rows with content are looked at to find the headings."""
+
+_NUMBER_DIGITS = 6
 
 UNPACKED_MAX = 2 << 30
 MAX_COLUMNS = 1_000
@@ -45,14 +48,37 @@ class Reading:
         return headings.heads_numbers(value)
 
     def header_index(self, rows: Sequence[Sequence[str]]) -> int:
-        """Return which of the first rows with content has the headings; 0 when none is known to."""
-        return next((at for at, row in enumerate(rows[:HEADER_ROWS]) if self.holds_number(row)), 0)
+        """Return which of the first rows with content has the headings; 0 when none is known to.
+
+        A lone cell such as `Celulares` is a title when real headings stand below it.
+        """
+        known = [at for at, row in enumerate(rows[:HEADER_ROWS]) if self.holds_number(row)]
+        if not known:
+            return 0
+        if len(_filled(rows[known[0]])) == 1:
+            return next((at for at in known if _are_headings(rows[at])), known[0])
+        return known[0]
+
+
+def _filled(row: Sequence[str]) -> set[str]:
+    """Return the different texts of a row: a title in merged cells may stand in each of them."""
+    return {value.strip() for value in row if value and value.strip()}
+
+
+def _are_headings(row: Sequence[str]) -> bool:
+    """Tell whether a row is no title and no recipient: several cells, none of which holds a number to send to."""
+    return len(_filled(row)) > 1 and not any(sum(map(str.isdecimal, value)) >= _NUMBER_DIGITS for value in row if value)
 
 
 def refuse_columns(name: str, count: int) -> None:
     """Raise UsageError when a list has more columns than a list has."""
     if count > MAX_COLUMNS:
         raise UsageError(
-            f"{name} has {count:,} columns with content; a list has at most {MAX_COLUMNS:,}",
-            hint="delete the columns that the messages do not need, and save the list again",
+            worded(
+                "{name} has {count:,} columns with content; a list has at most {max_columns:,}",
+                name=name,
+                count=count,
+                max_columns=MAX_COLUMNS,
+            ),
+            hint=translated("delete the columns that the messages do not need, and save the list again"),
         )

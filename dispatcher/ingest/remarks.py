@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-_SENTENCES = {
+from dispatcher.i18n.words import translated, worded
+
+SENTENCES = {
     "encoding": "The text was read as {encoding}: check the accents in the samples.",
     "separator": "The list was read as one column: none of the separators {tried} divides its first line.",
     "sheet": "The sheet {sheet!r} was read.",
@@ -45,23 +47,27 @@ class Remark:
 
     @property
     def sentence(self) -> str:
-        """The remark in words."""
-        return _SENTENCES[self.code].format(**{name: _worded(name, value) for name, value in self.values.items()})
+        """The remark in words, in the reader's language."""
+        return worded(SENTENCES[self.code], **{name: _worded(name, value) for name, value in self.values.items()})
 
     def as_json(self) -> dict[str, Any]:
         """The remark ready for JSON: its code, its values, and the sentence as `text`."""
         return {"code": self.code, **self.values, "text": self.sentence}
 
 
-_COUNTED = {"rows": ("row", "rows"), "values": ("value", "values"), "cells": ("cell is", "cells are")}
+COUNTED = {
+    "rows": ("{n:,} row", "{n:,} rows"),
+    "values": ("{n:,} value", "{n:,} values"),
+    "cells": ("{n:,} cell is", "{n:,} cells are"),
+}
 _SHOWN = 10
 
 
 def _worded(name: str, value: Any) -> Any:
     if name == "above":
-        return "line" if value == 1 else f"{value:,} lines"
-    if name in _COUNTED:
-        return f"{value:,} {_COUNTED[name][value != 1]}"
+        return translated("line") if value == 1 else worded("{n:,} lines", n=value)
+    if name in COUNTED:
+        return worded(COUNTED[name][value != 1], n=value)
     if isinstance(value, (list, tuple)):
         return _listed(value)
     return value
@@ -69,5 +75,5 @@ def _worded(name: str, value: Any) -> Any:
 
 def _listed(names: Iterable[str]) -> str:
     names = list(names)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    more = worded(" and {n} more", n=len(names) - _SHOWN) if len(names) > _SHOWN else ""
     return ", ".join(repr(name[:40]) for name in names[:_SHOWN]) + more

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import polars as pl
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import encodings
 from dispatcher.ingest.blocks import Block, InvalidRow
 from dispatcher.ingest.decoding import CODE_PAGES, Encoding
@@ -56,7 +57,9 @@ class DelimitedTable:
 def open_delimited(stream: BinaryIO, name: str, reading: Reading) -> DelimitedTable:
     """Read the headings of `stream`; UsageError when it is not text, or has no headings."""
     if reading.sheet is not None:
-        raise UsageError(f"{name} is a text file and has no sheets", hint="leave out --sheet (sheet)")
+        raise UsageError(
+            worded("{name} is a text file and has no sheets", name=name), hint=translated("leave out --sheet (sheet)")
+        )
     start = after_marks(stream)
     sample = stream.read(BLOCK_BYTES)
     old_mac = is_old_mac(sample)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import columns as headings
 from dispatcher.ingest import filters
 from dispatcher.ingest.filters import Filter
@@ -89,9 +90,13 @@ def parse(template: str) -> Template:
     Raises UsageError, with the position counted from 1, for a brace without its pair, for `{}` and for an empty text.
     """
     if not template.strip():
-        raise UsageError("the template is empty", hint="write the text of the message, e.g. 'Hola {nombre}'")
+        raise UsageError(
+            translated("the template is empty"), hint=translated("write the text of the message, e.g. 'Hola {nombre}'")
+        )
     if any("\ud800" <= char <= "\udfff" for char in template):
-        raise UsageError("the template is not valid text", hint="write it in the terminal's encoding, UTF-8")
+        raise UsageError(
+            translated("the template is not valid text"), hint=translated("write it in the terminal's encoding, UTF-8")
+        )
     parts: list[Literal | Field] = []
     literal: list[str] = []
     at = 0
@@ -123,16 +128,16 @@ def _field(template: str, opened: int) -> tuple[str, int]:
     name = template[opened + 1 : closed].strip()
     if not name:
         raise UsageError(
-            f"the template has an empty placeholder at position {opened + 1}",
-            hint="write the column's name between the braces",
+            worded("the template has an empty placeholder at position {position}", position=opened + 1),
+            hint=translated("write the column's name between the braces"),
         )
     return name, closed + 1
 
 
 def _unbalanced(brace: str, at: int) -> UsageError:
     return UsageError(
-        f"the template has a {brace!r} without its pair at position {at + 1}",
-        hint="a placeholder is {column}; a brace that is meant as text is written twice, {{ or }}",
+        worded("the template has a {brace!r} without its pair at position {position}", brace=brace, position=at + 1),
+        hint=translated("a placeholder is {column}; a brace that is meant as text is written twice, {{ or }}"),
     )
 
 
@@ -172,8 +177,14 @@ def _refuse_other_marks(text: str, columns: Sequence[str]) -> None:
     for written, name in _other_marks(text):
         if any(headings.fold(name) == headings.fold(column) for column in columns if column.strip()):
             raise UsageError(
-                f"the template has {written!r}, and the file has a column {name.strip()!r}",
-                hint=f"did you mean {{{name.strip()}}}? --literal (literal) sends it as it is written",
+                worded(
+                    "the template has {written!r}, and the file has a column {column!r}",
+                    written=written,
+                    column=name.strip(),
+                ),
+                hint=worded(
+                    "did you mean {{{column}}}? --literal (literal) sends it as it is written", column=name.strip()
+                ),
             )
 
 

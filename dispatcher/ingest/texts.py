@@ -8,6 +8,7 @@ import polars as pl
 
 from dispatcher.domain import sms_text
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.template import Literal, Template
 
 
@@ -82,10 +83,10 @@ class CompanyRule:
         named = company is not None and sms_text.names_company(own_words, company)
         if sms_text.is_verification(own_words) and not named:
             raise UsageError(
-                "the text is a verification code and does not name the company, as the provider requires",
-                hint="set DISPATCHER_COMPANY and write that name in the template"
+                translated("the text is a verification code and does not name the company, as the provider requires"),
+                hint=translated("set DISPATCHER_COMPANY and write that name in the template")
                 if company is None
-                else f"write {company!r}, the name in DISPATCHER_COMPANY, in the template",
+                else worded("write {company!r}, the name in DISPATCHER_COMPANY, in the template", company=company),
             )
         self.settled = named
         """Whether no rendered text needs checking, because the template has the name."""

@@ -12,6 +12,7 @@ import polars as pl
 from dispatcher.domain import formulas, reasons, sms_text
 from dispatcher.domain.phone import COUNTRIES
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import columns as headings
 from dispatcher.ingest import template as templates
 from dispatcher.ingest.blocks import Block, InvalidRow, column, invalid
@@ -94,7 +95,10 @@ class Checker:
     ) -> None:
         """Find the columns; UsageError when the template or the options do not fit them."""
         if options.country not in COUNTRIES:
-            raise UsageError(f"unknown country {options.country!r}", hint=f"use one of {', '.join(COUNTRIES)}")
+            raise UsageError(
+                worded("unknown country {country!r}", country=options.country),
+                hint=worded("use one of {countries}", countries=", ".join(COUNTRIES)),
+            )
         self._columns = columns
         template = templates.parse(options.template)
         self._company = CompanyRule(template, options.company)
@@ -258,4 +262,7 @@ def batches(blocks: Iterator[Block], checker: Checker, name: str) -> Iterator[Ba
         rows += batch.rows
         yield batch
     if not rows:
-        raise UsageError(f"{name} has headings and no rows", hint="add at least one recipient below the headings")
+        raise UsageError(
+            worded("{name} has headings and no rows", name=name),
+            hint=translated("add at least one recipient below the headings"),
+        )

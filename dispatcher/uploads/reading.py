@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 
 from dispatcher.db.transactions import single_statement
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.uploads.store import MEDIA_TYPES, PART_BYTES, Upload
 from schemas import tables
 
@@ -81,7 +82,9 @@ class UploadFile(io.RawIOBase):
 
 def gone(name: str) -> UsageError:
     """The error of a list whose content is not kept any longer."""
-    return UsageError(f"The list {name!r} is not kept any longer.", hint="Hand it in again.")
+    return UsageError(
+        worded("The list {name!r} is not kept any longer.", name=name), hint=translated("Hand it in again.")
+    )
 
 
 def open_file(engine: Engine, upload: Upload) -> BinaryIO:

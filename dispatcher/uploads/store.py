@@ -21,6 +21,7 @@ from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.db.storable import storable
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from schemas import tables
 
 PART_BYTES = 1 << 20
@@ -133,8 +134,8 @@ def check_size(size: int, limit: int) -> None:
     if size > limit:
         most = ByteSize(limit).human_readable(separator=" ")
         raise UsageError(
-            f"The list is larger than {most}, which is the most that DISPATCHER_UPLOAD_MAX allows.",
-            hint="Divide it into several campaigns, or raise DISPATCHER_UPLOAD_MAX.",
+            worded("The list is larger than {most}, which is the most that DISPATCHER_UPLOAD_MAX allows.", most=most),
+            hint=translated("Divide it into several campaigns, or raise DISPATCHER_UPLOAD_MAX."),
         )
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.workbook.xml import Element, elements
 
 MAX_PARTS = 10_000
@@ -44,7 +45,9 @@ class Package:
             _refuse_endless_directory(stream, name)
             self._archive = zipfile.ZipFile(stream)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-            raise UsageError(f"{name} is a damaged ZIP or XLSX file", hint="save or copy it again") from error
+            raise UsageError(
+                worded("{name} is a damaged ZIP or XLSX file", name=name), hint=translated("save or copy it again")
+            ) from error
         self._parts = {_normal(info.filename): info for info in self._archive.infolist() if not info.is_dir()}
         self._refuse_bombs(unpacked_max)
         self._types, self._default_types = self._content_types()
@@ -65,7 +68,10 @@ class Package:
     def elements(self, part: str) -> Iterator[Element]:
         """Yield the elements of a small part."""
         if self.size(part) > MAX_SMALL_PART:
-            raise UsageError(f"{self.name} is an unusual XLSX file: {part!r} is too large", hint=_SAVE)
+            raise UsageError(
+                worded("{name} is an unusual XLSX file: {part!r} is too large", name=self.name, part=part),
+                hint=translated(_SAVE),
+            )
         with self.open(part) as stream:
             yield from elements(stream)
 
@@ -85,20 +91,31 @@ class Package:
 
     def _refuse_bombs(self, unpacked_max: int) -> None:
         if len(self._parts) > MAX_PARTS:
-            raise UsageError(f"{self.name} has more than {MAX_PARTS:,} parts", hint=_SAVE)
+            raise UsageError(
+                worded("{name} has more than {max_parts:,} parts", name=self.name, max_parts=MAX_PARTS),
+                hint=translated(_SAVE),
+            )
         unpacked = sum(info.file_size for info in self._parts.values())
         if unpacked > unpacked_max:
             raise UsageError(
-                f"{self.name} unpacks to {unpacked / (1 << 20):,.0f} MiB, more than the "
-                f"{unpacked_max / (1 << 20):,.0f} MiB of DISPATCHER_UNPACKED_MAX",
-                hint="delete what is not part of the list, or save it as CSV UTF-8",
+                worded(
+                    "{name} unpacks to {unpacked:,.0f} MiB, more than the {limit:,.0f} MiB of DISPATCHER_UNPACKED_MAX",
+                    name=self.name,
+                    unpacked=unpacked / (1 << 20),
+                    limit=unpacked_max / (1 << 20),
+                ),
+                hint=translated("delete what is not part of the list, or save it as CSV UTF-8"),
             )
         for part, info in self._parts.items():
             if info.file_size > max(RATIO_FROM, info.compress_size * MAX_RATIO):
                 raise UsageError(
-                    f"{self.name}: its part {part[:100]!r} unpacks to more than {MAX_RATIO} times its size, "
-                    "as no list does",
-                    hint="delete the empty rows and columns and save it again, or save it as CSV UTF-8",
+                    worded(
+                        "{name}: its part {part!r} unpacks to more than {max_ratio} times its size, as no list does",
+                        name=self.name,
+                        part=part[:100],
+                        max_ratio=MAX_RATIO,
+                    ),
+                    hint=translated("delete the empty rows and columns and save it again, or save it as CSV UTF-8"),
                 )
 
     def _content_types(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -119,8 +136,11 @@ class Package:
         if self.has("mimetype"):
             with self.open("mimetype") as stream:
                 what = _NOT_XLSX.get(stream.read(100).decode("latin-1").strip(), what)
-        hint = "open it in a spreadsheet and save it as XLSX" if "document" in what else None
-        raise UsageError(f"{self.name} {what}", hint=hint or "unpack it, or save the list as XLSX")
+        hint = translated("open it in a spreadsheet and save it as XLSX") if "document" in what else None
+        raise UsageError(
+            worded("{name} {what}", name=self.name, what=translated(what)),
+            hint=hint or translated("unpack it, or save the list as XLSX"),
+        )
 
     def _type_of(self, part: str) -> str:
         part = _normal(part)
@@ -137,10 +157,19 @@ class Package:
                 if content_type.endswith((".main+xml", ".macroenabled.main+xml")):
                     return part
                 if "binary" in content_type and content_type.endswith("main"):
-                    raise UsageError(f"{self.name} is a binary workbook (.xlsb)", hint="save it as XLSX")
+                    raise UsageError(
+                        worded("{name} is a binary workbook (.xlsb)", name=self.name),
+                        hint=translated("save it as XLSX"),
+                    )
             if "wordprocessingml" in content_type and "main" in content_type:
-                raise UsageError(f"{self.name} is a text document", hint="save the list as XLSX or CSV UTF-8")
-        raise UsageError(f"{self.name} is a ZIP file, not an XLSX workbook", hint="save the list as XLSX")
+                raise UsageError(
+                    worded("{name} is a text document", name=self.name),
+                    hint=translated("save the list as XLSX or CSV UTF-8"),
+                )
+        raise UsageError(
+            worded("{name} is a ZIP file, not an XLSX workbook", name=self.name),
+            hint=translated("save the list as XLSX"),
+        )
 
 
 def _normal(part: str) -> str:
@@ -164,7 +193,9 @@ def _refuse_endless_directory(stream: BinaryIO, name: str) -> None:
     if directory == 0xFFFFFFFF and (at64 := tail.rfind(b"PK\x06\x06", 0, at)) >= 0 and len(tail) >= at64 + 48:
         directory = struct.unpack_from("<Q", tail, at64 + 40)[0]
     if directory > MAX_PARTS * 512:
-        raise UsageError(f"{name} has more than {MAX_PARTS:,} parts", hint=_SAVE)
+        raise UsageError(
+            worded("{name} has more than {max_parts:,} parts", name=name, max_parts=MAX_PARTS), hint=translated(_SAVE)
+        )
     stream.seek(0)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.tidy import is_blank
 from dispatcher.ingest.workbook.strings import MAX_CELL, SharedStrings, long_cell, unescaped
 from dispatcher.ingest.workbook.styles import Style
@@ -109,7 +110,10 @@ class _Handlers:
             column = self._columns.get(letters)
             self._column = self._columns.setdefault(letters, _column(letters)) if column is None else column
         if self._column >= LAST_COLUMN:
-            raise UsageError(f"{self._look.name} has a cell beyond the last column of a sheet", hint=_DAMAGED)
+            raise UsageError(
+                worded("{name} has a cell beyond the last column of a sheet", name=self._look.name),
+                hint=translated(_DAMAGED),
+            )
         self._kind = attributes.get("t", "n")
         self._style = attributes.get("s", "")
 
@@ -121,8 +125,13 @@ class _Handlers:
             raise Unreadable("a row has no number") from None
         if following > LAST_ROW:
             raise UsageError(
-                f"{self._look.name} has a row numbered {following:,}, beyond the last row of a sheet ({LAST_ROW:,})",
-                hint=_DAMAGED,
+                worded(
+                    "{name} has a row numbered {following:,}, beyond the last row of a sheet ({last_row:,})",
+                    name=self._look.name,
+                    following=following,
+                    last_row=LAST_ROW,
+                ),
+                hint=translated(_DAMAGED),
             )
         if following <= self._row:
             raise Unreadable("its rows are out of order")
@@ -150,8 +159,12 @@ class _Handlers:
                 self._empty += 1
                 if self._empty > MAX_EMPTY_CELLS:
                     raise UsageError(
-                        f"{self._look.name} has more than {MAX_EMPTY_CELLS:,} empty cells",
-                        hint="delete the empty rows and columns, or save the list as CSV UTF-8",
+                        worded(
+                            "{name} has more than {max_empty_cells:,} empty cells",
+                            name=self._look.name,
+                            max_empty_cells=MAX_EMPTY_CELLS,
+                        ),
+                        hint=translated("delete the empty rows and columns, or save the list as CSV UTF-8"),
                     )
         elif name == row:
             if self._cells:

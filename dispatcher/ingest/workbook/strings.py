@@ -7,6 +7,7 @@ from array import array
 from typing import BinaryIO
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.workbook.xml import Attributes, feed, local
 
 MAX_STRINGS = 8_000_000
@@ -94,13 +95,19 @@ def unescaped(text: str) -> str:
 def too_much(name: str) -> UsageError:
     """Say that a workbook has more distinct texts than a list has."""
     return UsageError(
-        f"{name} has more than {MAX_STRINGS:,} different texts, or more than {MAX_BYTES >> 20} MiB of them",
-        hint="delete the columns that the messages do not need, or save the list as CSV UTF-8",
+        worded(
+            "{name} has more than {max_strings:,} different texts, or more than {limit} MiB of them",
+            name=name,
+            max_strings=MAX_STRINGS,
+            limit=MAX_BYTES >> 20,
+        ),
+        hint=translated("delete the columns that the messages do not need, or save the list as CSV UTF-8"),
     )
 
 
 def long_cell(name: str) -> UsageError:
     """Say that a cell holds more than a cell can hold."""
     return UsageError(
-        f"{name} has a cell of more than {MAX_CELL:,} characters", hint="delete it: no message needs so long a value"
+        worded("{name} has a cell of more than {max_cell:,} characters", name=name, max_cell=MAX_CELL),
+        hint=translated("delete it: no message needs so long a value"),
     )

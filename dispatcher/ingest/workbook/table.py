@@ -7,6 +7,7 @@ from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.blocks import Block, storable, written
 from dispatcher.ingest.cells import shows_error
 from dispatcher.ingest.columns import fold
@@ -138,8 +139,8 @@ class WorkbookTable:
         if not filled:
             first = candidates[0].name if candidates else ""
             raise UsageError(
-                f"{self._name}: the sheet {first!r} is empty",
-                hint="put the list on a visible sheet, with the headings in its first row",
+                worded("{name}: the sheet {first!r} is empty", name=self._name, first=first),
+                hint=translated("put the list on a visible sheet, with the headings in its first row"),
             )
         self._sheet = (lists or filled)[0]
         self.sheets = [sheet.name for sheet in sheets]
@@ -157,8 +158,8 @@ class WorkbookTable:
         if asked.isascii() and asked.isdigit() and len(asked) < 6 and 0 < int(asked) <= len(sheets):
             return sheets[int(asked) - 1]
         raise UsageError(
-            f"{self._name} has no sheet {asked[:100]!r}",
-            hint=f"it has {', '.join(repr(sheet.name[:40]) for sheet in sheets[:20])}",
+            worded("{name} has no sheet {asked!r}", name=self._name, asked=asked[:100]),
+            hint=worded("it has {sheets}", sheets=", ".join(repr(sheet.name[:40]) for sheet in sheets[:20])),
         )
 
     def _head(self, sheet: _Sheet) -> list[Row]:
@@ -194,10 +195,10 @@ class WorkbookTable:
         return look.hidden_columns
 
     def _damaged(self, error: Exception) -> UsageError:
-        why = str(error) if isinstance(error, Unreadable) else type(error).__name__
+        why = translated(str(error)) if isinstance(error, Unreadable) else type(error).__name__
         return UsageError(
-            f"{self._name} is a damaged or unusual XLSX file ({why})",
-            hint="open it in a spreadsheet and save it again as XLSX, or as CSV UTF-8",
+            worded("{name} is a damaged or unusual XLSX file ({why})", name=self._name, why=why),
+            hint=translated("open it in a spreadsheet and save it again as XLSX, or as CSV UTF-8"),
         )
 
 

@@ -159,7 +159,7 @@ def test_the_audit_is_exported(run: Run, good: str, core: CoreHarness, tmp_path:
     campaign = answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"]
     path = tmp_path / "audit.csv"
     assert answer(run("campaign", "audit", str(campaign), "--output", str(path), "--json"))["balanced"]
-    head, *rows = csv.reader(io.StringIO(path.read_text("utf-8-sig")))
+    head, *rows = csv.reader(io.StringIO(path.read_text("utf-8-sig")), delimiter=";")
     assert head == ["campaign_id", "section", "item", "value"]
     assert [str(campaign), "sum", "rows", "3"] in rows
     assert [str(campaign), "sum", "invalid", "1"] in rows
@@ -427,12 +427,49 @@ def dangerous(core: CoreHarness) -> int:
     return campaign
 
 
+def test_the_owner_of_a_list_reads_spanish(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPATCHER_LANGUAGE", "es")
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono;nombre\n1144445555;Ana\n11;Sol\n")
+    seen = answer(run("campaign", "create", str(path), "--template", "Hola {nombre}", "--dry-run", "--json"))
+    assert (seen["invalid_rows"][0]["reason"], seen["invalid_rows"][0]["code"]) == ("number_too_short", -7)
+    assert "11 es demasiado corto" in seen["invalid_rows"][0]["detail"]
+    made = answer(run("campaign", "create", str(path), "--template", "Hola {nombre}", "--json"))
+    assert "11 es demasiado corto" in Path(made["invalid_file"]).read_text("utf-8-sig")
+    refused = answer(run("campaign", "create", str(path), "--template", "Hola {apellido}", "--json"), code=2)
+    assert refused["error"].startswith("la plantilla nombra la columna 'apellido', que el archivo no tiene")
+    monkeypatch.setenv("DISPATCHER_LANGUAGE", "fr")
+    assert "DISPATCHER_LANGUAGE" in answer(run("campaign", "show", "1", "--json"), code=2)["error"]
+
+
+@pytest.mark.parametrize(("setting", "separator"), [(";", ";"), (",", ","), ("tab", "\t"), ("|", "|")])
+def test_every_csv_export_has_the_separator_of_the_setting(
+    run: Run, good: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, separator: str
+) -> None:
+    monkeypatch.setenv("DISPATCHER_CSV_SEPARATOR", setting)
+    jsonl = tmp_path / "lista.jsonl"
+    jsonl.write_text('{"telefono": "1144445555", "nombre": "Ana"}\n{"telefono": "11", "nombre": "Sol"}\n')
+    made = answer(run("campaign", "create", str(jsonl), "--template", "Hola {nombre}", "--json"))
+    campaign, path = str(made["campaign_id"]), str(tmp_path / "out.csv")
+    assert answer(run("campaign", "results", campaign, "-o", path, "--json"))["rows"] == 1
+    heads = {"results": Path(path).read_bytes()}
+    run("inbox", "export", "-o", path, "--force")
+    heads["replies"] = Path(path).read_bytes()
+    run("campaign", "audit", campaign, "-o", path, "--force")
+    heads["audit"] = Path(path).read_bytes()
+    heads["invalid"] = Path(made["invalid_file"]).read_bytes()
+    for name, data in heads.items():
+        assert data.startswith(b"\xef\xbb\xbf"), name
+        head = data.decode("utf-8-sig").splitlines()[0]
+        assert head.count(separator) == {"results": 11, "replies": 9, "audit": 3, "invalid": 4}[name], name
+
+
 def test_csv_results_are_defused(run: Run, dangerous: int, tmp_path: Path) -> None:
     for target in (None, tmp_path / "out.csv"):
         result = run("campaign", "results", str(dangerous), *(["--output", str(target)] if target else []))
         assert result.exit_code == 0
         text = target.read_text(encoding="utf-8-sig") if target else result.stdout
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
         assert list(rows[0]) == VIEW_COLUMNS
         assert len(rows) == 5
         for row in rows:

@@ -159,7 +159,7 @@ def test_exports_audits_and_decisions_work(make_pooled: Callable[..., CoreHarnes
     for kind in ("csv", "jsonl", "xlsx"):
         assert export.write_results(core.engine, campaign, kind, tmp_path / kind) == 30
     with (tmp_path / "csv").open(encoding="utf-8-sig") as stream:
-        assert Counter(row["status"] for row in csv.DictReader(stream))["suppressed"] == 1
+        assert Counter(row["status"] for row in csv.DictReader(stream, delimiter=";"))["suppressed"] == 1
     with core.engine.connect() as connection:
         assert audit.audit(connection, campaign).balanced
     assert operator_actions.restored(core.engine)["campaigns"] == [campaign]

@@ -61,6 +61,22 @@ def test_a_title_and_a_blank_row_above_the_headings_are_left_out_and_told() -> N
     assert (remark.code, dict(remark.values)) == ("header_row", {"line": 3, "above": 1})
 
 
+@pytest.mark.parametrize("title", ["Celulares", "Celulares;;", ";Teléfonos;", "Celulares;Celulares;Celulares"])
+def test_a_lone_title_that_is_called_like_a_number_is_not_the_heading(title: str) -> None:
+    with opened(f"{title}\n\ntelefono;nombre;saldo\n1144445555;Ana;1\n") as source:
+        assert outcomes(source, HOLA) == {4: ANA}
+        (remark,) = source.remarks
+    assert (remark.code, dict(remark.values)) == ("header_row", {"line": 3, "above": 1})
+
+
+@pytest.mark.parametrize("below", ["1144445555\nCelular\n1144445556\n", "1144445555\nCelular;1144445557\n1144445556\n"])
+def test_a_lone_heading_stays_one_where_no_other_stands_below(below: str) -> None:
+    found = outcomes(f"celulares\n{below}", "Hola")
+    assert found[2] == ("message", "1144445555", "Hola")
+    assert found[4] == ("message", "1144445556", "Hola")
+    assert found[3][0] == "invalid_row"
+
+
 def test_the_line_of_the_headings_can_be_chosen() -> None:
     text = "telefono;viejo\ntelefono;nombre\n1144445555;Ana\n"
     assert outcomes(opened(text, header_row=2), HOLA) == {3: ANA}

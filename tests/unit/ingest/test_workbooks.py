@@ -59,8 +59,9 @@ def test_a_sheet_that_is_not_there_is_refused_with_those_that_are() -> None:
     assert "'Clientes'" in str(caught.value.hint)
 
 
-def test_the_headings_are_found_below_a_title() -> None:
-    title = f'<row r="1">{cell("A1", "Clientes de mayo")}</row>'
+@pytest.mark.parametrize("words", ["Clientes de mayo", "Celulares"])
+def test_the_headings_are_found_below_a_title(words: str) -> None:
+    title = f'<row r="1">{cell("A1", words)}</row>'
     head = rows([cell("A3", "telefono"), cell("B3", "nombre")], *people("Ana", first=4), first=3)
     found, remarks = told(book(title + head))
     assert found == {4: ("message", "1120000004", "Hola Ana")}

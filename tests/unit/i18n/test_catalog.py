@@ -1,0 +1,83 @@
+"""The Spanish catalog has every sentence that the code words for the owner of a list, and fits it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+
+import dispatcher
+from dispatcher.campaigns import appending, schedule
+from dispatcher.domain import reasons
+from dispatcher.i18n import terms
+from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
+from dispatcher.ingest.workbook import package, sheet
+from dispatcher.provider.codes import CODES, MEANING
+from schemas.states import CampaignState, MessageStatus
+
+ROOT = Path(dispatcher.__file__).parent
+
+
+def read() -> Catalog:
+    with (ROOT / "i18n" / "catalogs" / "es.po").open("rb") as source:
+        return read_po(source, locale="es_AR", abort_invalid=True)
+
+
+def literals() -> Iterator[str]:
+    """The sentences that stand where they are worded."""
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and getattr(node.func, "id", "")
+            if called in ("worded", "translated", "Unreadable", "require"):
+                for value in node.args:  # type: ignore[attr-defined]
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                        yield value.value
+
+
+def sentences() -> set[str]:
+    found = set(literals())
+    found |= {half for wording in reasons.REASONS.values() for half in (wording.why, wording.what_to_do)}
+    found |= {*remarks.SENTENCES.values(), *(form for forms in remarks.COUNTED.values() for form in forms)}
+    found |= {words for _, *told in files._NOT_TABLES for words in told}
+    found |= {files._KNOWN, filters.LISTED, encodings._ADVICE, header._HINT, package._SAVE, sheet._DAMAGED}
+    found |= {form for forms in schedule.AGO.values() for form in forms}
+    found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
+    return found | {*terms.CAMPAIGN_STATES.values(), numbers.Recipients().elsewhere, appending.ELSEWHERE}
+
+
+def fields(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
+
+
+def test_every_sentence_has_its_spanish() -> None:
+    catalog = read()
+    assert sorted(each for each in sentences() if not catalog.get(each) or not catalog.get(each).string) == []
+    assert not [message.id for message in catalog if message.id and message.fuzzy]
+    assert not catalog.obsolete
+
+
+@pytest.mark.parametrize("message", [each for each in read() if each.id], ids=lambda each: str(each.id)[:40])
+def test_the_spanish_has_the_fields_of_the_english(message: object) -> None:
+    english, spanish = str(message.id), str(message.string)  # type: ignore[attr-defined]
+    if english.startswith("a placeholder is"):  # shown as it stands, with braces that are no fields
+        return
+    assert fields(spanish) == fields(english)
+
+
+def test_every_code_and_state_has_its_words() -> None:
+    assert set(terms.RESULT_CODES) == set(CODES)
+    assert {code: terms.meaning(code, "es") for code in CODES} == MEANING
+    assert set(terms.STATUSES) == set(MessageStatus)
+    assert set(terms.CAMPAIGN_STATES) == set(CampaignState)
+
+
+def test_a_duplicate_is_known_again_in_every_language() -> None:
+    for language in ("es", "en"):
+        why, _ = reasons.halves("duplicate", {"number": "1144445555", "where": "line 3"}, language)
+        assert re.match(reasons.DUPLICATE, why), why
