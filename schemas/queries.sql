@@ -1329,6 +1329,7 @@ DELETE FROM upload_part WHERE upload_id = :id
 WITH kept AS (
     UPDATE upload u SET dropped_at = clock_timestamp()
     WHERE u.id = :id AND (EXISTS (SELECT 1 FROM campaign c WHERE c.upload_id = u.id)
+                          OR EXISTS (SELECT 1 FROM campaign_list l WHERE l.upload_id = u.id)
                           OR EXISTS (SELECT 1 FROM campaign_request r WHERE r.upload_id = u.id))
     RETURNING u.id
 )

@@ -31,6 +31,7 @@ from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Batch, Recipients, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
+from dispatcher.uploads import store
 from schemas import tables
 from schemas.payload import CampaignSpec
 
@@ -64,6 +65,8 @@ def append(
     campaign = _campaign(connection, campaign_id, account.id, spec)
     spec = _like_the_first_list(connection, spec, campaign)
     html_calls.check(spec, settings)
+    if settings.lists_kept:
+        store.check_size(source.stored_size, settings.upload_max)
     recipients = _known(connection, campaign_id)
     loaded = Loaded(campaign_id=campaign_id, list_no=list_record.latest(connection, campaign_id) + 1)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, appends=True)
@@ -79,7 +82,8 @@ def append(
     if moved := plan.finish():
         seq, chunk_no = moved
         connection.execute(update(_staged).where(_staged.c.seq == seq).values(chunk_no=chunk_no))
-    list_record.keep(connection, campaign_id, loaded.list_no, source, spec, None)
+    upload_id = loading.keep_list(connection, settings, source) if settings.lists_kept else None
+    list_record.keep(connection, campaign_id, loaded.list_no, source, spec, None, upload_id)
     now: datetime = connection.execute(select(func.now())).scalar_one()
     loading.check_account(loaded, settings, spec, info, now, plan.chunks(account.id).height)
     loaded.reading = [*source.remarks, *loaded.said()]
@@ -88,6 +92,18 @@ def append(
     audit_trail.record(connection, "campaign.append", campaign_id, detail=detail)
     log.info("appended campaign=%s messages=%s invalid=%s", campaign_id, loaded.messages, loaded.invalid)
     return loaded
+
+
+def preview(connection: Connection, settings: Settings, spec: CampaignSpec) -> tuple[CampaignSpec, Recipients]:
+    """How `append` would read a list, and who has a message already; it changes nothing.
+
+    Raises:
+        UsageError: as `append`.
+    """
+    assert spec.append_to is not None
+    account = binding.find(connection, settings)
+    campaign = _campaign(connection, spec.append_to, account.id if account else 0, spec)
+    return _like_the_first_list(connection, spec, campaign), _known(connection, spec.append_to)
 
 
 def stage(connection: Connection) -> None:

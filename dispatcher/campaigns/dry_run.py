@@ -11,10 +11,11 @@ from sqlalchemy import Connection, func, select
 
 from dispatcher import config
 from dispatcher.accounts import account_info, binding
-from dispatcher.campaigns import chunk_plan, estimate, loading
+from dispatcher.campaigns import appending, chunk_plan, estimate, loading, repeats
 from dispatcher.campaigns.chunk_plan import ChunkPlan
 from dispatcher.campaigns.estimate import Estimate
 from dispatcher.campaigns.look import Look
+from dispatcher.campaigns.repeats import Fingerprint, Repeat
 from dispatcher.campaigns.schedule import Schedule
 from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
@@ -22,7 +23,7 @@ from dispatcher.db.errors import DRIVER_ERRORS, translate
 from dispatcher.domain import reasons
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.i18n.words import translated, worded
-from dispatcher.ingest import Batch, Remark, Source, ingest
+from dispatcher.ingest import Batch, Recipients, Remark, Source, ingest
 from dispatcher.ingest.blocks import shown
 from dispatcher.ingest.validate import Checker
 from dispatcher.sending import html_calls
@@ -49,6 +50,7 @@ class DryRunReport:
     reading: list[Remark]
     look: Look
     columns: dict[str, Any]
+    repeats: list[Repeat] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The same, ready for JSON; there is no campaign and no file of invalid rows."""
@@ -66,6 +68,7 @@ class DryRunReport:
             "reading": [remark.as_json() for remark in self.reading],
             "look": self.look.as_json(),
             "columns": self.columns,
+            "repeats": [each.as_json() for each in self.repeats],
         }
 
 
@@ -81,16 +84,25 @@ def run(
         UsageError: as a load would.
     """
     settings = config.load()
+    recipients = Recipients()
+    if spec.append_to is not None:
+        with open_database(settings) as connection:
+            spec, recipients = appending.preview(connection, settings, spec)
     if not spec.template:
         raise UsageError(translated("A dry run needs the template."), hint=translated("Give --template."))
     html_calls.check(spec, settings)
     now = datetime.now(UTC)
     schedule = Schedule.of(spec, now)
-    lists, remarks = _lists(settings, open_database)
+    lists, remarks, looked_up = _lists(settings, open_database)
     plan = ChunkPlan(1, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes)
     options = loading.options_of(spec, settings)
-    checked = _check(ingest(source, options, lists.reasons, look=True), plan, progress)
+    batches = ingest(source, options, lists.reasons, look=True, recipients=recipients)
+    checked = _check(batches, plan, progress)
     plan.finish()
+    found = []
+    if looked_up and not (spec.append_to or spec.again or spec.test):
+        found = _repeats(settings, open_database, checked, recipients)
+    remarks += map(str, found)
     sending, posts = checked.totals.sending, plan.chunks(0).height
     would = estimate.estimate(settings, schedule.begins(now), sending=sending, posts=posts)
     remarks += schedule.late_start(now)
@@ -111,6 +123,7 @@ def run(
         remarks=remarks,
         reading=reading,
         look=checked.look,
+        repeats=found,
         columns=Checker(source.table.columns, options).taken,
     )
 
@@ -123,6 +136,7 @@ class _Checked:
     samples: list[dict[str, Any]] = field(default_factory=list)
     invalid_rows: list[dict[str, Any]] = field(default_factory=list)
     look: Look = field(default_factory=Look)
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
 
 
 def _check(batches: Iterator[Batch], plan: ChunkPlan, progress: Callable[[Batch], None] | None) -> _Checked:
@@ -132,6 +146,7 @@ def _check(batches: Iterator[Batch], plan: ChunkPlan, progress: Callable[[Batch]
         plan.assign(batch.messages["encoded_bytes"], suppressed.is_not_null())
         checked.totals.add(batch)
         checked.look.add(batch)
+        checked.fingerprint.add(batch)
         sent = batch.messages.filter(suppressed.is_null())
         checked.samples += sent.head(SAMPLES - len(checked.samples)).select("destino", "texto").to_dicts()
         first = batch.invalid_rows.head(INVALID_ROWS_SHOWN - len(checked.invalid_rows)).to_dicts()
@@ -146,21 +161,38 @@ def _detail(row: dict[str, Any]) -> str:
     return shown(reasons.say(row["reason"], json.loads(row["facts"])))
 
 
-def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list[str]]:
-    """The opt-outs and the do-not-send list, and remarks on them; a dry run creates no database."""
+def _repeats(
+    settings: Settings, open_database: OpenDatabase, checked: _Checked, recipients: Recipients
+) -> list[Repeat]:
+    """The campaigns that the list repeats."""
+    with open_database(settings) as connection:
+        account = binding.find(connection, settings)
+        if account is None:
+            return []
+        return repeats.find(connection, account.id, checked.fingerprint.text(), recipients)
+
+
+def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list[str], bool]:
+    """The opt-outs and the do-not-send list, remarks on them, and whether there is a database; none is created."""
     if settings.database_url is None and not (settings.home / "postgres" / "PG_VERSION").exists():
-        return Lists(), [translated("Opt-outs were not looked up: there is no database yet.")]
+        return Lists(), [translated("Opt-outs were not looked up: there is no database yet.")], False
     try:
         with open_database(settings) as connection:
             if connection.execute(select(func.to_regclass(tables.undeliverable.name))).scalar() is None:
-                return Lists(), [
-                    translated("Opt-outs were not looked up: the database has no schema yet (dispatcher db upgrade).")
-                ]
-            return Lists.read(connection), _account_remarks(connection, settings)
+                return (
+                    Lists(),
+                    [
+                        translated(
+                            "Opt-outs were not looked up: the database has no schema yet (dispatcher db upgrade)."
+                        )
+                    ],
+                    False,
+                )
+            return Lists.read(connection), _account_remarks(connection, settings), True
     except DRIVER_ERRORS as error:
-        return Lists(), [worded("Opt-outs were not looked up: {why}", why=translate(error))]
+        return Lists(), [worded("Opt-outs were not looked up: {why}", why=translate(error))], False
     except DispatcherError as error:
-        return Lists(), [worded("Opt-outs were not looked up: {why}", why=error)]
+        return Lists(), [worded("Opt-outs were not looked up: {why}", why=error)], False
 
 
 def _account_remarks(connection: Connection, settings: Settings) -> list[str]:

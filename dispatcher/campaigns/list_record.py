@@ -17,9 +17,15 @@ READING = ("to_column", "id_column", "strict_text", "literal", "keep_words", "ar
 
 
 def keep(
-    connection: Connection, campaign_id: int, list_no: int, source: Source, spec: CampaignSpec, fingerprint: str | None
+    connection: Connection,
+    campaign_id: int,
+    list_no: int,
+    source: Source,
+    spec: CampaignSpec,
+    fingerprint: str | None,
+    upload_id: int | None = None,
 ) -> None:
-    """Record a list that was loaded."""
+    """Record a list that was loaded; `upload_id` is the list itself in the upload store."""
     columns = [shown(column) for column in source.table.columns]
     new = insert(tables.campaign_list).values(
         campaign_id=campaign_id,
@@ -30,6 +36,7 @@ def keep(
         separator=source.table.separator,
         options={name: getattr(spec, name) for name in READING},
         fingerprint=fingerprint,
+        upload_id=upload_id,
     )
     connection.execute(new)
 

@@ -142,9 +142,9 @@ def load(
     if not spec.again and not spec.test:
         loaded.repeats = repeats.find(connection, account.id, fingerprint.text(), recipients)
         _refuse_repeats(loaded, spec, ask=ask)
-    list_record.keep(connection, campaign_id, 1, source, spec, fingerprint.text())
     if keeps:
-        upload_id = _keep_list(connection, settings, source)
+        upload_id = keep_list(connection, settings, source)
+    list_record.keep(connection, campaign_id, 1, source, spec, fingerprint.text(), upload_id)
     if moved := plan.finish():
         _move_line(connection, campaign_id, *moved)
     chunks = plan.chunks(account.id)
@@ -161,7 +161,7 @@ def load(
     return loaded
 
 
-def _keep_list(connection: Connection, settings: Settings, source: Source) -> int:
+def keep_list(connection: Connection, settings: Settings, source: Source) -> int:
     """Put the list into the upload store, as it came. Returns its number there.
 
     Raises:

@@ -124,9 +124,11 @@ campaign_list = Table(
     Column("separator", Text),  # of a CSV
     Column("options", JSONB, nullable=False),  # how its rows were read
     Column("fingerprint", Text),  # equal for lists that say the same to the same numbers
+    Column("upload_id", BigInteger, ForeignKey("upload.id")),  # the list itself, where one is kept
     Column("loaded_at", Moment, nullable=False, server_default=text("now()")),
     CheckConstraint("list_no > 0"),
     Index("campaign_list_fingerprint", "fingerprint"),
+    Index("campaign_list_of_upload", "upload_id", postgresql_where=text("(upload_id IS NOT NULL)")),
 )
 """The lists of a campaign: the one that it was made from, and those that were appended."""
 

@@ -250,10 +250,12 @@ CREATE TABLE campaign_list (
     separator text,                     -- of a CSV
     options jsonb NOT NULL,             -- how its rows were read
     fingerprint text,                   -- equal for lists that say the same to the same numbers
+    upload_id bigint REFERENCES upload, -- the list itself, where one is kept
     loaded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (campaign_id, list_no)
 );
 CREATE INDEX campaign_list_fingerprint ON campaign_list (fingerprint);
+CREATE INDEX campaign_list_of_upload ON campaign_list (upload_id) WHERE upload_id IS NOT NULL;
 
 -- Rows of a list that could not become a message, each with its line and why.
 CREATE TABLE invalid_row (

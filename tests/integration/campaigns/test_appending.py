@@ -16,6 +16,8 @@ from dispatcher.campaigns import appending, invalid_file, lifecycle, loading
 from dispatcher.campaigns.loading import Loaded, NothingToSend
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Source, from_recipients, open_source
+from dispatcher.uploads import dropping, store
+from dispatcher.uploads.reading import UploadFile
 from schemas.payload import CampaignSpec
 from tests.integration.core_harness import CoreHarness
 
@@ -117,6 +119,26 @@ def test_invalid_rows_come_back_with_their_columns_as_they_were(core: CoreHarnes
     ]
     assert all(row["que_hacer"] and row["linea"].isdigit() for row in rows)
     assert path.with_suffix(".xlsx").exists() == (make is as_xlsx)
+
+
+@every_format
+def test_a_list_that_is_appended_is_kept_as_it_came(core: CoreHarness, make: Make) -> None:
+    first = load(core, make(ROWS))
+    more = make([{"telefono": "1144445560", "nombre": "Luz", "saldo": "5"}])
+    came = b"".join(more.pieces())
+    append(core, first.campaign_id, more)
+    lists = core.rows("SELECT list_no, upload_id FROM campaign_list ORDER BY list_no")
+    assert [row.list_no for row in lists] == [1, 2]
+    with core.engine.connect() as connection:
+        made_from = core.rows("SELECT upload_id FROM campaign")[0].upload_id
+        assert (lists[0].upload_id, lists[1].upload_id is None) == (made_from, False)
+        kept = store.get(connection, lists[1].upload_id)
+    assert kept is not None
+    assert UploadFile(core.engine, kept).read() == came
+    core.do("UPDATE upload SET expires_at = now() - interval '1 second'")
+    while dropping.drop_old(core.engine):
+        pass
+    assert core.rows("SELECT count(*) AS n FROM upload WHERE dropped_at IS NOT NULL")[0].n == 2
 
 
 @every_format

@@ -427,6 +427,28 @@ def dangerous(core: CoreHarness) -> int:
     return campaign
 
 
+def test_a_dry_run_says_what_the_list_repeats(run: Run, good: str) -> None:
+    made = answer(run("campaign", "create", good, *TEMPLATE, "--json"))
+    seen = answer(run("campaign", "create", good, *TEMPLATE, "--dry-run", "--json"))
+    assert [(each["code"], each["campaign_id"]) for each in seen["repeats"]] == [("same_list", made["campaign_id"])]
+    assert any("The same list with the same text" in remark for remark in seen["remarks"])
+    meant = answer(run("campaign", "create", good, *TEMPLATE, "--again", "--dry-run", "--json"))
+    assert meant["repeats"] == []
+
+
+def test_a_dry_run_of_an_append_takes_the_campaigns_template_and_knows_its_numbers(
+    run: Run, good: str, tmp_path: Path
+) -> None:
+    campaign = str(answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"])
+    more = tmp_path / "more.csv"
+    more.write_text(Path(good).read_text("utf-8") + "1144449999;Paz;5\n")
+    seen = answer(run("campaign", "create", str(more), "--append-to", campaign, "--dry-run", "--json"))
+    assert (seen["messages"], seen["reasons"]["duplicate"]) == (1, 2)
+    assert seen["samples"][0]["destino"] == "1144449999"
+    refused = answer(run("campaign", "create", str(more), "--append-to", "99", "--dry-run", "--json"), code=2)
+    assert "99" in refused["error"]
+
+
 def test_the_owner_of_a_list_reads_spanish(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPATCHER_LANGUAGE", "es")
     path = tmp_path / "lista.csv"
