@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dispatcher.ingest.workbook.formats import BUILT_IN, OVERFLOW, Renderer, general, renderer, text_frame
+from dispatcher.ingest.workbook.format_dates import OVERFLOW
+from dispatcher.ingest.workbook.format_sections import Renderer
+from dispatcher.ingest.workbook.formats import BUILT_IN, general, renderer, text_frame
 from dispatcher.ingest.workbook.xml import Element
 
 _CACHED = 20_000
