@@ -136,6 +136,27 @@ def test_styled_rows_without_content_are_skipped() -> None:
     assert told(book(LIST + blank, formats=("0",)))[0] == READ
 
 
+def test_a_sheet_of_a_million_styled_blank_rows_takes_seconds_and_little_memory(tmp_path: Path) -> None:
+    blank = "".join(f'<row r="{n}" s="1" customFormat="1"><c r="A{n}" s="1"/></row>' for n in range(4, 1_000_000))
+    path = tmp_path / "blank.xlsx"
+    path.write_bytes(book(LIST + blank, formats=("0",)))
+    code = (
+        "import re, sys, time\n"
+        "from dispatcher.ingest import IngestOptions, ingest, open_source\n"
+        "began = time.process_time()\n"
+        "with open_source(sys.argv[1]) as source:\n"
+        "    rows = sum(batch.messages.height for batch in ingest(source, IngestOptions('Hola {nombre}')))\n"
+        # Not ru_maxrss, which begins with that of the process that forked this one.
+        "peak = int(re.search('VmHWM:\\\\s+([0-9]+)', open('/proc/self/status').read())[1]) / 1024\n"
+        "print(rows, time.process_time() - began, peak)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    messages, seconds, peak = map(float, done.stdout.split())
+    assert messages == 2
+    assert seconds < 15
+    assert peak < 150
+
+
 def test_a_sheet_as_wide_as_can_be_is_read_by_its_content() -> None:
     wide = rows([*HEAD, cell("XFD1", "saldo")], *people("Ana", "Sol"))
     assert told(book(wide))[0] == READ
