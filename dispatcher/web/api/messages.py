@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dispatcher.access.scopes import Scope
 from dispatcher.campaigns import one_message
-from dispatcher.provider.codes import MEANING
+from dispatcher.i18n import terms
 from dispatcher.runtime import Runtime
 from dispatcher.single_messages import send
 from dispatcher.single_messages.records import Sent
@@ -139,7 +139,7 @@ def get_message(
         found = one_message.find(connection, runtime.settings, idinterno)
     if found is None:
         raise Problem("not_found", why="There is no message with this idinterno.")
-    meaning = MEANING.get(found.result_code) if found.result_code is not None else None
+    meaning = terms.meaning(found.result_code) if found.result_code is not None else None
     return MessageStatus.model_validate({**vars_of(found), "meaning": meaning})
 
 

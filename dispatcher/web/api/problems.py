@@ -21,6 +21,7 @@ from dispatcher.campaigns.lifecycle import NoCampaign, WrongState
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefusedValue, translate
 from dispatcher.db.storable import storable
 from dispatcher.errors import BrokerUnavailable, DispatcherError, ListRefused, ProviderError, UsageError
+from dispatcher.i18n.words import LANGUAGES, Language
 from dispatcher.web.api.problem_table import KINDS, LATER
 from dispatcher.web.database_errors import RETRY_AFTER
 from dispatcher.web.request_ids import request_id
@@ -81,17 +82,19 @@ def field_error(pointer: str, code: str, detail: str) -> Problem:
     return Problem("invalid_fields", errors=[FieldError(pointer=pointer, code=code, detail=detail)])
 
 
-def language(request: Request) -> str:
+def language(request: Request) -> Language:
     """`es` or `en`: the one of the two that Accept-Language likes better; `en` when it does not care."""
-    best, best_weight = "en", 0.0
+    best: Language = "en"
+    best_weight = 0.0
     for part in request.headers.get("accept-language", "")[:500].split(","):
         name, _, weight_text = part.strip().partition(";")
         try:
             weight = float(weight_text.strip().removeprefix("q=") or 1)
         except ValueError:
             continue
-        if (known := name.strip().lower()[:2]) in ("es", "en") and weight > best_weight:
-            best, best_weight = known, weight
+        for known in LANGUAGES:
+            if name.strip().lower()[:2] == known and weight > best_weight:
+                best, best_weight = known, weight
     return best
 
 

@@ -22,11 +22,12 @@ from dispatcher import audit_trail
 from dispatcher.access import keys, replays
 from dispatcher.access.keys import Key, KeyRefused
 from dispatcher.access.scopes import Scope
+from dispatcher.i18n.words import speaking
 from dispatcher.replies import push
 from dispatcher.runtime import Runtime
 from dispatcher.web import json_body
 from dispatcher.web.api import document
-from dispatcher.web.api.problems import Problem, of_fields
+from dispatcher.web.api.problems import Problem, language, of_fields
 from dispatcher.web.api.rate import RateLimit
 from dispatcher.web.incoming import read_body
 
@@ -74,7 +75,8 @@ class ApiRoute(APIRoute):
             began = time.monotonic()
             key = await run_in_threadpool(_authenticate, request, rule["scope"])
             request.state.caller = key
-            with audit_trail.acting_as(key.actor):
+            # A sentence of the list's reader is worded where it is raised: there the language must be known.
+            with audit_trail.acting_as(key.actor), speaking(language(request)):
                 answer = await _call(self, rule, handle, request)
             took = (time.monotonic() - began) * 1000
             log.info("call operation=%s key=%s status=%s ms=%.0f", self.operation_id, key.id, answer.status_code, took)

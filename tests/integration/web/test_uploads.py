@@ -141,3 +141,12 @@ def test_uploads_that_stand_still_hold_nobody_up_and_leave_nothing_behind(api: A
     wait_until(lambda: api.get("/me").status_code == 200, 5)
     assert uploads_in(runtime) == 1
     assert threading.active_count() < 80
+
+
+def test_what_is_wrong_with_a_list_is_told_in_the_caller_s_language(api: Api) -> None:
+    told = {}
+    for language in ("en", "es-AR"):
+        headers = {"Content-Type": "text/csv", "Accept-Language": language}
+        told[language] = api.call("POST", "/uploads", data=b"", headers=headers).json()["detail"]
+    assert "is empty" in told["en"]
+    assert "vac" in told["es-AR"]
