@@ -103,6 +103,9 @@ GROUPS: dict[str, dict[str, Told]] = {
         "country": Told("Whose rules for telephone numbers apply."),
         "company": Told("Name that every verification code must contain; the provider demands one."),
         "optout_words": Told("Words that opt their sender out, separated by commas."),
+        "review_words": Told(
+            "Words and phrases, separated by commas, that mark a reply for a person to read: it may ask for no more."
+        ),
     },
     "When messages may go out": {
         "window": Told(

@@ -1375,3 +1375,13 @@ SELECT campaign_id, seq + :messages, chunk_no + :chunks, line, destino, texto, e
 -- Rows = messages + invalid rows, also after an append.
 UPDATE campaign SET rows = rows + :messages + :invalid, messages = messages + :messages, invalid = invalid + :invalid
 WHERE id = :campaign_id;
+
+-- name: messages_to_number
+-- The newest messages of campaigns to one number, found by the bloom filters of message_numbers: no index entry a row.
+SELECT coalesce(s.submitted_at, p.created_at) AS at, s.idinterno, s.campaign_id, s.seq, s.external_id,
+       s.texto AS text, s.status, s.result_code, s.result_text, s.submitted_at, s.processed_at
+FROM message_status s
+JOIN campaign p ON p.id = s.campaign_id
+WHERE s.destino = :destino
+ORDER BY at DESC, s.campaign_id DESC, s.seq DESC
+LIMIT :limit;

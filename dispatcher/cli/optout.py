@@ -50,6 +50,29 @@ def remove(output: Output, number: str, reason: str | None) -> None:
     output.say(f"{national} gets messages again." if was else f"{national} was not on the list.")
 
 
+@optout.command()
+@click.argument("number")
+@command
+def check(output: Output, number: str) -> None:
+    """Say whether NUMBER gets messages, and if not, why not."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        national = optouts.national(number, runtime.settings.country)
+        out, listed = optouts.find(connection, national), do_not_send.find(connection, national)
+    output.answer(
+        {
+            "number": national,
+            "optouts": [out.as_json()] if out else [],
+            "undeliverable": [listed.as_json()] if listed else [],
+        }
+    )
+    if out:
+        output.say(f"{national} opted out on {provider_local(out.since):%Y-%m-%d %H:%M:%S} ({out.source}).")
+    if listed:
+        output.say(f"{national} is not sent to until {provider_local(listed.until):%Y-%m-%d}: code {listed.code}.")
+    if not (out or listed):
+        output.say(f"{national} gets messages.")
+
+
 @optout.command(name="import")
 @click.argument("file")
 @click.option("--reason", help="Why, for the record; the file's name otherwise.")

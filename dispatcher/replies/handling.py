@@ -1,4 +1,4 @@
-"""What people did about replies: new, answered by whom, done. A reply that opted its sender out is done by itself."""
+"""What people did about replies: new, answered by whom, done."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ def find(connection: Connection, reply_id: int) -> Handled:
 
 
 def answered(connection: Connection, reply_id: int) -> None:
-    """Somebody answered it: who acts now."""
+    """Somebody answered it: who acts now; who did so first stays."""
     who = str(audit_trail.current())
-    changed = {"answered_at": func.now(), "answered_by": who}
-    connection.execute(update(reply).where(reply.c.id == reply_id).values(**changed))
+    first = update(reply).where(reply.c.id == reply_id, reply.c.answered_at.is_(None))
+    connection.execute(first.values(answered_at=func.now(), answered_by=who))
     audit_trail.record(connection, "reply.answer", detail={"reply_id": reply_id})
 
 

@@ -75,7 +75,7 @@ class ReplyStore:
         self._engine = runtime.engine
         self._account_id = account_id
         self._country = runtime.settings.country
-        self._words = optouts.Words(runtime.settings.optout_words)
+        self._words = optouts.Words(runtime.settings.optout_words, runtime.settings.review_words)
 
     def pulled(self, replies: Iterable[Reply], way: Way) -> list[int]:
         """Store pulled replies, which come newest first. Returns the row numbers of what was new, or met its PUSH."""

@@ -11,13 +11,17 @@ class Replies(BaseModel):
     """The inbox, PUSH, and opt-out words."""
 
     optout_words: str = "BAJA"
+    review_words: str = (
+        "STOP,ALTO,CANCELAR,CANCELA,DESUSCRIBIR,SACAME,SAQUENME,NO ME MANDEN,NO ME MANDES,NO MANDEN MAS,NO MANDES MAS,"
+        "NO ME ENVIEN,NO ENVIEN MAS,NO ME ESCRIBAN,NO QUIERO MAS,NO QUIERO RECIBIR,DEJEN DE,NO MOLESTEN"
+    )
     inbox_interval: float = Field(60.0, ge=1, le=86_400)
     inbox_mark: bool = True
     push_allow: str = "127.0.0.0/8,::1"
     push_secret: SecretStr | None = None
     trusted_hops: int = Field(0, ge=0, le=10)
 
-    @field_validator("optout_words")
+    @field_validator("optout_words", "review_words")
     @classmethod
     def _some_words(cls, value: str) -> str:
         words = value.split(",")

@@ -42,18 +42,22 @@ class OptOut:
 class Words:
     """The words that mean "no more": case, accents, blanks and punctuation make no difference."""
 
-    def __init__(self, setting: str) -> None:
-        """Take DISPATCHER_OPTOUT_WORDS: entries separated by commas; an entry may have several words."""
-        self._folded = [fold(word) for word in setting.split(",")]
-        self._bare = {word.replace(" ", "") for word in self._folded}
+    def __init__(self, setting: str, review: str | None = None) -> None:
+        """Take DISPATCHER_OPTOUT_WORDS: entries separated by commas; an entry may have several words.
+
+        `review` is DISPATCHER_REVIEW_WORDS: they never opt out by themselves, a person decides.
+        """
+        opting_out = [fold(word) for word in setting.split(",")]
+        self._bare = {word.replace(" ", "") for word in opting_out}
+        self._worth_a_look = opting_out + [fold(word) for word in (review or "").split(",") if word]
 
     def meant_by(self, texto: str) -> Literal["optout", "review", "reply"]:
-        """`optout` for a reply that is such a word and nothing else, `review` for one that merely contains it."""
+        """`optout` for a reply that is such a word and nothing else, `review` for one that a person should read."""
         said = fold(texto)
         if said.replace(" ", "") in self._bare:
             return "optout"
         spaced = f" {said} "
-        return "review" if any(f" {word} " in spaced for word in self._folded) else "reply"
+        return "review" if any(f" {word} " in spaced for word in self._worth_a_look) else "reply"
 
 
 def national(number: str, country: str) -> str:

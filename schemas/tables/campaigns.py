@@ -94,6 +94,13 @@ message = Table(
     CheckConstraint(
         "suppressed IN ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')"
     ),
+    Index(
+        "message_numbers",
+        "destino",
+        postgresql_using="brin",
+        postgresql_ops={"destino": "text_bloom_ops"},
+        postgresql_with={"pages_per_range": 64},
+    ),
     postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.4},
 )
 

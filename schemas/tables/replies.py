@@ -46,6 +46,7 @@ reply = Table(
     CheckConstraint("repeated_at IS NULL OR provider_id IS NULL"),
     CheckConstraint("source IN ('pull', 'soap', 'push')"),
     UniqueConstraint("account_id", "provider_id"),
+    Index("reply_by_number", "origen", "received_at"),
     Index("reply_by_time", "received_at", "id"),
     Index("reply_of_campaign", "campaign_id", "seq", postgresql_where=text("(campaign_id IS NOT NULL)")),
     Index(

@@ -45,6 +45,7 @@ single_message = Table(
     ),
     CheckConstraint("transport IN ('http', 'soap', 'smtp')"),
     Index("single_message_idinterno", "account_id", text("upper(idinterno)"), unique=True),
+    Index("single_message_of_number", "destino", "created_at"),
     Index("single_message_sending", "lease_until", postgresql_where=text("(state = 'sending')")),
     postgresql_with={"fillfactor": 70},
 )

@@ -10,6 +10,7 @@ from dispatcher.web.api import (
     me,
     messages,
     optouts,
+    people,
     replies,
     uploads,
 )
@@ -24,6 +25,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     messages.routes,
     replies.routes,
     optouts.routes,
+    people.routes,
 )
 
 PREFIX = "/api/v1"

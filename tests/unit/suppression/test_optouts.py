@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatcher.settings.replies import Replies
 from dispatcher.suppression import optouts
 
 BAJA = ["BAJA", "baja", " Baja. ", "¡BAJA!", "b a j a", "Bájà", '"BAJA"', "BAJA\r\n", "BAJA 👍", "B.A.J.A."]
@@ -27,6 +28,17 @@ def test_the_words_are_a_setting_and_may_be_several() -> None:
         "reply",
         "review",
     ]
+
+
+@pytest.mark.parametrize(
+    ("texto", "kind"),
+    [(t, "review") for t in ("STOP", "Alto!", "cancelar", "no me manden más mensajes", "por favor no me manden mas")]
+    + [(t, "reply") for t in ("stopp", "no puedo ir", "cancelaron")]
+    + [("BAJA", "optout")],
+)
+def test_words_that_may_ask_for_no_more_go_to_a_person(texto: str, kind: str) -> None:
+    settings = Replies()
+    assert optouts.Words(settings.optout_words, settings.review_words).meant_by(texto) == kind
 
 
 @given(st.text(max_size=40))

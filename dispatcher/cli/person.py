@@ -1,0 +1,66 @@
+"""`dispatcher person …`: everything about one telephone number."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import click
+
+from dispatcher.cli.command import command
+from dispatcher.cli.output import Output
+from dispatcher.cli.sessions import session
+from dispatcher.domain.window import provider_local
+from dispatcher.people import history
+from dispatcher.suppression import optouts
+
+
+@click.group()
+def person() -> None:
+    """Show everything that is known about one number."""
+
+
+@person.command()
+@click.argument("number")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1_000), help="At most so many of each.")
+@command
+def show(output: Output, number: str, limit: int) -> None:
+    """Show the messages to NUMBER (in any written form), its replies and its opt-outs, newest first."""
+    with session() as runtime, runtime.engine.connect() as connection:
+        found = history.find(connection, optouts.national(number, runtime.settings.country), limit)
+    output.answer(_ready(asdict(found)))
+    if found.optout:
+        output.say(f"{found.number} opted out on {_local(found.optout.since)} ({found.optout.source}).")
+    if found.undeliverable:
+        output.say(f"{found.number} is not sent to until {_local(found.undeliverable.until)}: the provider cannot.")
+    output.table(
+        "Messages",
+        ["at", "campaign", "seq", "status", "code", "text"],
+        [[_local(m.at), m.campaign_id, m.seq, m.status, m.result_code, m.text] for m in found.messages],
+        right=("campaign", "seq", "code"),
+    )
+    output.table(
+        "Replies",
+        ["at", "campaign", "kind", "state", "text"],
+        [[_local(r.received_at), r.campaign_id, r.kind, r.state, r.text] for r in found.replies],
+        right=("campaign",),
+    )
+    output.table(
+        "Opt-outs",
+        ["at", "action", "source", "reason"],
+        [[_local(o.at), o.action, o.source, o.reason] for o in found.optouts],
+    )
+    if not (found.messages or found.replies or found.optouts or found.undeliverable):
+        output.say(f"Nothing is known about {found.number}.")
+
+
+def _local(moment: datetime) -> str:
+    return f"{provider_local(moment):%Y-%m-%d %H:%M:%S}"
+
+
+def _ready(value: Any) -> Any:
+    """The same, ready for JSON."""
+    if isinstance(value, dict):
+        return {name: _ready(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_ready(each) for each in value]
+    return value.isoformat() if isinstance(value, datetime) else value
