@@ -92,6 +92,8 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ("optout", "import"): [(("/nowhere.csv",), "/nowhere.csv"), (("GOOD", "--to-column", "x"), "x")],
     ("optout", "list"): [(("--limit", "0"), "--limit")],
     ("optout", "remove"): [(("abc",), "-8")],
+    ("optout", "check"): [(("abc",), "-8")],
+    ("person", "show"): [(("abc",), "-8")],
     ("provider", "status"): [
         ((), "--idinterno or --fecha"),
         (("--fecha", "2026"), "YYYYMMDD"),
