@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dispatcher.errors import UsageError
-from dispatcher.ingest import Reading, open_source
-from dispatcher.ingest.blocks import column
-from dispatcher.ingest.columns import number_columns
 
 SAMPLE_ROWS = 5
 _LONGEST_CELL = 200  # characters
@@ -38,6 +35,11 @@ def inspect(stream: BinaryIO, name: str, spool: Path, unpacked_max: int) -> Insp
     Raises:
         UsageError: it is not a table, or is damaged.
     """
+    # Polars comes with them, which starts threads when it is imported: no process may have it before it forks.
+    from dispatcher.ingest import Reading, open_source
+    from dispatcher.ingest.blocks import column
+    from dispatcher.ingest.columns import number_columns
+
     stream.seek(0)
     source = open_source(stream, name=name, spool=spool, reading=Reading(unpacked_max=unpacked_max))
     try:

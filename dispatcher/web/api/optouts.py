@@ -14,9 +14,8 @@ from dispatcher.access.keys import Key
 from dispatcher.access.scopes import Scope
 from dispatcher.db.transactions import take_time
 from dispatcher.home import spool
-from dispatcher.ingest import Reading, open_source
 from dispatcher.runtime import Runtime
-from dispatcher.suppression import optout_import, optouts
+from dispatcher.suppression import optouts
 from dispatcher.uploads.store import MEDIA_TYPES
 from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.problems import Problem
@@ -139,6 +138,10 @@ async def import_optouts(
 
 
 def _load(runtime: Runtime, caller: Key, body: Any, reason: str | None, to_column: str | None) -> Imported:
+    # Polars comes with them, which starts threads when it is imported: no process may have it before it forks.
+    from dispatcher.ingest import Reading, open_source
+    from dispatcher.suppression import optout_import
+
     settings = runtime.settings
     reading = Reading(to_column=to_column, unpacked_max=settings.unpacked_max)
     body.seek(0)
