@@ -1,9 +1,12 @@
 """What a stranger may try on the two listeners: slow, many, two-faced, deep and long requests."""
 
+import errno
 import json
+import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -69,20 +72,76 @@ def test_a_body_that_does_not_come_is_not_waited_for(url: str, monkeypatch: pyte
         assert peer.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-def test_many_half_open_requests_do_not_stop_push(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEADER_SECONDS", 1.0)
-    monkeypatch.setattr(connections, "CONNECTIONS", 20)
-    peers = [opened(url) for _ in range(60)]
+@contextmanager
+def held_open(url: str, count: int, sent: bytes = b"") -> Iterator[list[socket.socket]]:
+    """So many connections, each of which has said this much."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * count)), hard))
+    peers: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            peers.append(opened(url))
+            with suppress(OSError):  # it may have made room for a newer one
+                peers[-1].sendall(sent)
+        yield peers
+    finally:
+        for peer in peers:
+            peer.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    def answers() -> bool:
-        try:
-            return requests.post(f"{url}/push/smsmasivos", data=GOOD, timeout=10).status_code == 200
-        except requests.ConnectionError:
-            return False
 
-    wait_until(answers, 15)
-    for peer in peers:
-        peer.close()
+HALF_A_BODY = (
+    b"POST /push/smsmasivos HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 100\r\n\r\nORIGEN=1"
+)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HTTP/1.1\r\n", HALF_A_BODY], ids=["nothing", "header", "body"])
+def test_push_answers_at_the_first_try_beside_1100_requests_that_do_not_go_on(url: str, sent: bytes) -> None:
+    with held_open(url, 1_100, sent):
+        began = time.monotonic()
+        assert requests.post(f"{url}/push/smsmasivos", data=GOOD, timeout=10).status_code == 200
+        assert time.monotonic() - began < 2
+
+
+def test_what_is_answered_before_its_body_came_holds_no_place(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "REST_SECONDS", 0.5)
+    with opened(url) as peer:
+        peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        assert b"200 OK" in peer.recv(4096)
+        began = time.monotonic()
+        with suppress(OSError):
+            while time.monotonic() - began < 10:  # a byte now and then must not buy more time
+                peer.sendall(b"x")
+                time.sleep(0.1)
+        assert time.monotonic() - began < 5
+
+
+def test_an_answer_that_nobody_reads_is_not_kept(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.5)
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        parts = urlsplit(api.base)
+        peer.connect((parts.hostname, parts.port))
+        peer.sendall(b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 100)  # more than the kernel buffers
+        wait_until(lambda: was_reset(peer), 30)
+
+
+def test_an_answer_that_is_read_slowly_arrives_whole(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "READ_SECONDS", 2.0)
+    whole = len(requests.get(f"{api.base}/api/v1/openapi.json", timeout=10).content)
+    with opened(api.base) as peer:
+        peer.sendall(b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        read = b""
+        while part := peer.recv(whole // 20):
+            read += part
+            time.sleep(0.1)
+    assert len(read.partition(b"\r\n\r\n")[2]) == whole
+
+
+def was_reset(peer: socket.socket) -> bool:
+    """Whether the other side has given the connection up, rather than waiting for a reader."""
+    return peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNRESET
 
 
 def test_a_request_of_two_lengths_is_refused_and_closed(url: str) -> None:
