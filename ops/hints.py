@@ -23,6 +23,11 @@ def load_request(key: str) -> None:
     _send("dispatcher.load_request", key)
 
 
+def check_list(check_id: str) -> None:
+    """Have a worker check an uploaded list. A tick does it otherwise, some seconds later."""
+    _send("dispatcher.check_list", check_id)
+
+
 def queue_message(payload: dict[str, Any]) -> None:
     """Hand a single message to the workers: a payload, which the broker keeps until a worker has stored it.
 

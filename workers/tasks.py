@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 
 from dispatcher import runtime
 from dispatcher.accounts import account_info, binding, provider_clock
-from dispatcher.campaigns import request_intake, request_loading
+from dispatcher.campaigns import list_checks, request_intake, request_loading
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.replies import pull
 from dispatcher.sending import pump as sending_pump
@@ -57,6 +57,8 @@ def tick() -> None:
     hints = maintenance_tick.tick(runtime.current())
     for key in hints.requests:
         _hint("dispatcher.load_request", key)
+    for check_id in hints.checks:
+        _hint("dispatcher.check_list", check_id)
     if hints.account_id is None:
         return
     if hints.clock:
@@ -125,6 +127,13 @@ def load_request(key: str) -> None:
     """Load a payload whose worker died."""
     current = runtime.current()
     request_loading.load_request(current.engine, current.settings, key)
+
+
+@app.task(name="dispatcher.check_list")
+def check_list(check_id: str) -> None:
+    """Check an uploaded list, as a dry run does."""
+    current = runtime.current()
+    list_checks.run(current.engine, current.settings, check_id)
 
 
 @app.task(bind=True, base=PayloadTask, name="dispatcher.create_campaign")

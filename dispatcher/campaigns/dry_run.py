@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from dispatcher import config
 from dispatcher.accounts import account_info, binding
 from dispatcher.campaigns import appending, chunk_plan, estimate, loading, repeats
 from dispatcher.campaigns.chunk_plan import ChunkPlan
@@ -32,7 +31,7 @@ from schemas import tables
 from schemas.payload import CampaignSpec
 
 SAMPLES = 5
-INVALID_ROWS_SHOWN = 20
+INVALID_ROWS_SHOWN = 50
 
 OpenDatabase = Callable[[Settings], AbstractContextManager[Connection]]
 """Opens a connection; it may start an embedded server for it."""
@@ -40,7 +39,10 @@ OpenDatabase = Callable[[Settings], AbstractContextManager[Connection]]
 
 @dataclass
 class DryRunReport:
-    """What a load would do."""
+    """What a load would do.
+
+    `cost` is what it would take from the balance, in messages; `balance` is null when it cannot be asked for.
+    """
 
     totals: Totals
     samples: list[dict[str, Any]]
@@ -50,6 +52,8 @@ class DryRunReport:
     reading: list[Remark]
     look: Look
     columns: dict[str, Any]
+    cost: int
+    balance: int | None
     repeats: list[Repeat] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -64,6 +68,8 @@ class DryRunReport:
             "begins": self.estimate.begins.isoformat(),
             "ends": self.estimate.ends.isoformat(),
             "basis": self.estimate.basis,
+            "cost": self.cost,
+            "balance": self.balance,
             "remarks": self.remarks,
             "reading": [remark.as_json() for remark in self.reading],
             "look": self.look.as_json(),
@@ -73,6 +79,7 @@ class DryRunReport:
 
 
 def run(
+    settings: Settings,
     spec: CampaignSpec,
     source: Source,
     open_database: OpenDatabase,
@@ -83,7 +90,6 @@ def run(
     Raises:
         UsageError: as a load would.
     """
-    settings = config.load()
     recipients = Recipients()
     if spec.append_to is not None:
         with open_database(settings) as connection:
@@ -106,9 +112,8 @@ def run(
     sending, posts = checked.totals.sending, plan.chunks(0).height
     would = estimate.estimate(settings, schedule.begins(now), sending=sending, posts=posts)
     remarks += schedule.late_start(now)
-    remarks += estimate.shortfalls(
-        account_info.fetch_for_campaign(settings, required=False), sending=sending, ends=would.ends
-    )
+    info = account_info.fetch_for_campaign(settings, required=False)
+    remarks += estimate.shortfalls(info, sending=sending, ends=would.ends)
     if schedule.expires_at and would.ends > schedule.expires_at:
         remarks.append(translated("That is after --expires: messages not sent by then would expire."))
     if settings.apikey is None:
@@ -123,6 +128,8 @@ def run(
         remarks=remarks,
         reading=reading,
         look=checked.look,
+        cost=0 if spec.test else sending,
+        balance=info.saldo if info is not None else None,
         repeats=found,
         columns=Checker(source.table.columns, options).taken,
     )

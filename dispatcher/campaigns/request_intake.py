@@ -20,11 +20,10 @@ from dispatcher.campaigns.request_payload import (
     list_file,
     payload_hash,
     raw_hash,
-    storable_json,
 )
 from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS, lasts
-from dispatcher.db.storable import storable
+from dispatcher.db.storable import storable, storable_json
 from dispatcher.uploads import reading, store
 from dispatcher.uploads.store import Upload
 from schemas import tables
@@ -66,7 +65,7 @@ def receive(engine: Engine, settings: Settings, raw: Any, *, load: bool = True) 
     """
     try:
         payload = CampaignPayload.model_validate(raw)
-        stored = storable_json(payload)
+        stored = storable_json(payload.model_dump())
         digest = payload_hash(payload)
         if payload.file is not None:
             list_file(settings, payload.file)

@@ -1,4 +1,4 @@
-"""The payload of a campaign request: its file, its hash, the JSON that is stored, and what is wrong with it."""
+"""The payload of a campaign request: its file, its hash, and what is wrong with it."""
 
 import hashlib
 import json
@@ -77,17 +77,6 @@ def raw_hash(raw: Any) -> str:
 
 def _sorted_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, default=str).encode()
-
-
-def storable_json(payload: CampaignPayload) -> str:
-    """JSON for a jsonb column, which cannot hold a NUL.
-
-    Raises:
-        ValueError: the payload holds NaN, an infinity or half a character, which the column cannot hold either.
-    """
-    written = json.dumps(payload.model_dump(), default=str, allow_nan=False, ensure_ascii=False)
-    written.encode()
-    return written.replace("\\u0000", "\\u2400")
 
 
 def explain(error: Exception) -> str:

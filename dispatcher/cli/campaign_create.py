@@ -33,6 +33,8 @@ from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
 from schemas.payload import CampaignSpec
 
+_INVALID_ROWS_SHOWN = 20
+
 
 @click.command()
 @click.argument("file")
@@ -240,7 +242,7 @@ def _say_load(output: Output, loaded: Totals) -> None:
 
 def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     with _progress(output, source) as advance:
-        found = dry_run_module.run(spec, source, database_connection, advance)
+        found = dry_run_module.run(config.load(), spec, source, database_connection, advance)
     output.answer(found.as_json())
     output.say(f"Dry run: {found.totals.messages:,} messages, {found.totals.invalid:,} invalid; nothing was changed.")
     fields = ", ".join(found.columns["fields"]) or "no column"
@@ -249,9 +251,9 @@ def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     _say_look(output, found.look)
     _say_load(output, found.totals)
     output.table(
-        f"Invalid rows (first {len(found.invalid_rows)})",
+        f"Invalid rows (first {len(found.invalid_rows[:_INVALID_ROWS_SHOWN])})",
         ["line", "reason", "detail"],
-        [[r["line"], r["reason"], r["detail"]] for r in found.invalid_rows],
+        [[r["line"], r["reason"], r["detail"]] for r in found.invalid_rows[:_INVALID_ROWS_SHOWN]],
         right=("line",),
     )
     would = found.estimate

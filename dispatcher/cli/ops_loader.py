@@ -33,6 +33,11 @@ def hint_request(key: str) -> None:
     import_module("ops.hints").load_request(key)
 
 
+def hint_check(check_id: str) -> None:
+    """Tell the workers to check an uploaded list now. Without a broker they do it a little later."""
+    import_module("ops.hints").check_list(check_id)
+
+
 def queue_message(payload: dict[str, Any]) -> None:
     """Hand a single message to the workers; only the broker has it until one takes it.
 

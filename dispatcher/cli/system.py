@@ -128,7 +128,8 @@ def web(output: Output) -> None:
     with ops_loader.embedded(settings, broker=True):
         from dispatcher.web import web_app
 
-        web_app.serve(settings, web_app.Hints(ops_loader.hint, ops_loader.hint_request, ops_loader.queue_message))
+        hints = web_app.Hints(ops_loader.hint, ops_loader.hint_request, ops_loader.hint_check, ops_loader.queue_message)
+        web_app.serve(settings, hints)
 
 
 @click.command()

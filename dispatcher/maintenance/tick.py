@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from dispatcher.accounts import binding, provider_clock
-from dispatcher.campaigns import reject_watch, request_list, request_loading
+from dispatcher.campaigns import list_checks, reject_watch, request_list, request_loading
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.db.statements import query
 from dispatcher.maintenance import host_clock
@@ -49,6 +49,7 @@ class Hints:
     inbox: bool = False
     account_id: int | None = None
     requests: list[str] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
 
 
 def tick(runtime: Runtime) -> Hints:
@@ -61,6 +62,7 @@ def tick(runtime: Runtime) -> Hints:
     if request_list.awaited(runtime.engine):
         _lists.run(partial(request_loading.look_for_files, runtime.engine, runtime.settings))
     hints.requests = request_loading.pending(runtime.engine)
+    hints.checks = list_checks.pending(runtime.engine)
     if account is not None:
         _look_after(runtime, hints, account.id)
     _drop_lists(runtime)
@@ -79,6 +81,7 @@ def _drop_lists(runtime: Runtime) -> None:
     """Old lists go; what stands in their way stands in nobody else's."""
     try:
         dropping.drop_old(runtime.engine)
+        list_checks.drop_old(runtime.engine)
     except DRIVER_ERRORS as error:
         log.warning("lists_not_dropped why=%s", type(error).__name__)
 

@@ -31,6 +31,7 @@ class Hints(NamedTuple):
 
     tick: Callable[[], None]
     load_request: Callable[[str], None]
+    check_list: Callable[[str], None]
     send_message: Callable[[dict[str, Any]], None]
     """Hands a message over, which no database knows yet: it raises when the broker does not take it."""
 
@@ -39,7 +40,7 @@ def _refuse(payload: dict[str, Any]) -> None:
     raise UsageError("Messages cannot be queued here: there is no broker.", hint="Leave async out.")
 
 
-NO_HINTS = Hints(lambda: None, lambda key: None, _refuse)
+NO_HINTS = Hints(lambda: None, lambda key: None, lambda check_id: None, _refuse)
 
 
 def create_app(runtime: Runtime, hints: Hints = NO_HINTS) -> FastAPI:

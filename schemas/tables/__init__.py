@@ -22,7 +22,7 @@ from schemas.tables.replies import reply
 from schemas.tables.results import result_delay, result_line, settle_line, unmapped_sentence
 from schemas.tables.single_messages import single_message
 from schemas.tables.suppression import optout, optout_event, undeliverable
-from schemas.tables.uploads import upload, upload_part
+from schemas.tables.uploads import list_check, upload, upload_part
 
 __all__ = [
     "Moment",
@@ -43,6 +43,7 @@ __all__ = [
     "installation",
     "invalid_row",
     "left_out",
+    "list_check",
     "message",
     "metadata",
     "migration_state",

@@ -1,6 +1,7 @@
-"""The upload store: the lists that campaigns are made from."""
+"""The upload store: the lists that campaigns are made from, and checks of lists."""
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -9,11 +10,13 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from schemas.tables.base import Moment, metadata
 
@@ -47,3 +50,26 @@ upload_part = Table(
     CheckConstraint("part_no >= 0"),
 )
 """The bytes of a list, cut into parts of one size; the last one may be shorter."""
+
+list_check = Table(
+    "list_check",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("public_id", Text, nullable=False),
+    Column("upload_id", Text),  # public_id of its list; null when that came in line
+    Column("spec", JSONB, nullable=False),
+    Column("language", Text, nullable=False),  # that its sentences are written in
+    Column("progress", REAL, nullable=False, server_default=text("0")),  # share that has been read
+    Column("report", JSONB),
+    Column("error", Text),  # why there is no report
+    Column("tries", SmallInteger, nullable=False, server_default=text("0")),
+    Column("lease_until", Moment),
+    Column("created_by", Text),
+    Column("created_at", Moment, nullable=False, server_default=text("now()")),
+    Column("expires_at", Moment, nullable=False),
+    CheckConstraint("report IS NULL OR error IS NULL"),
+    UniqueConstraint("public_id"),
+    Index("list_check_expires", "expires_at"),
+    Index("list_check_open", "id", postgresql_where=text("(report IS NULL AND error IS NULL)")),
+)
+"""Dry runs that were asked for; each runs until it has a report or an error."""

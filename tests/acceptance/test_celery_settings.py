@@ -86,6 +86,7 @@ def test_queues_and_task_names_are_those_that_others_hold_on_to(over_redis: dict
         "tick": "tick",
         "create_campaign": "control",
         "load_request": "control",
+        "check_list": "control",
         "submit": "submit",
         "send_message": "urgent",
         **dict.fromkeys(("poll", "probe", "measure_clock", "read_balance", "pull_inbox"), "poll"),
