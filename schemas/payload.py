@@ -9,6 +9,7 @@ MAX_INLINE_RECIPIENTS = 10_000
 Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Moment = Annotated[str, StringConstraints(max_length=64)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000)]
+Rate = Annotated[int, Field(ge=1, le=1_000_000)]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
 TagValue = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
@@ -16,6 +17,7 @@ TagValue = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x
 class CampaignSpec(BaseModel):
     """What a campaign says and when, without its recipients. Dates are text: `dispatcher.domain.window` reads them.
 
+    `rate` is the most messages a minute of this campaign; DISPATCHER_RATE bounds the account besides.
     A `draft` is loaded and waits for `campaign send`; `tags` are the caller's own, to find campaigns by.
     `append_to` is an open campaign that the list is added to, with the campaign's template. `again` says that a list
     may repeat another campaign, `refuse_repeats` that it must not.
@@ -34,6 +36,7 @@ class CampaignSpec(BaseModel):
     start: Moment | None = None
     expires: Moment | None = None
     priority: Literal["high", "normal", "low"] = "normal"
+    rate: Rate | None = None
     on_doubt: Literal["resend", "hold"] = "resend"
     strict_text: bool = False
     literal: bool = False

@@ -34,6 +34,7 @@ WITH chosen AS (
     FROM campaign c
     WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
       AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+      AND rate_allows(c.rate_free_at, c.rate)
       AND ((SELECT CAST(:only AS bigint)) IS NULL OR c.id = (SELECT campaign_id FROM chunk WHERE id = CAST(:only AS bigint)))
       AND (SELECT NOT k.goes_last OR NOT EXISTS (SELECT 1 FROM chunk o WHERE o.campaign_id = k.campaign_id
                                                  AND o.state = 'sending')
@@ -57,7 +58,8 @@ WITH chosen AS (
     RETURNING id, chunk_no, root_no, first_seq, last_seq, attempt, resends, lease_until,
               messages - resulted - suppressed AS unsettled
 ), taken AS (
-    UPDATE campaign SET turn = :turn, state = 'running', started_at = coalesce(started_at, clock_timestamp())
+    UPDATE campaign SET turn = :turn, state = 'running', started_at = coalesce(started_at, clock_timestamp()),
+           rate_free_at = clock_timestamp() + interval '1 minute' * ((SELECT unsettled FROM claimed)::float / rate)
     WHERE id = (SELECT id FROM chosen) AND EXISTS (SELECT 1 FROM claimed)
 )
 SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.html FROM claimed k, chosen c;
@@ -823,6 +825,7 @@ RETURNING c.id;
 -- What may change before the first chunk is claimed; a claim in progress holds the row.
 UPDATE campaign SET name = coalesce(:name, name), priority = coalesce(:priority, priority),
        tags = coalesce(CAST(:tags AS jsonb), tags),
+       rate = CASE WHEN :sets_rate THEN CAST(:rate AS int) ELSE rate END,
        start_at = CASE WHEN :sets_start THEN CAST(:start_at AS timestamptz) ELSE start_at END,
        expires_at = CASE WHEN :sets_expires THEN CAST(:expires_at AS timestamptz) ELSE expires_at END
 WHERE id = :campaign_id AND state IN ('draft', 'scheduled', 'paused') AND started_at IS NULL
@@ -838,9 +841,9 @@ WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AN
 ORDER BY m.seq LIMIT :limit;
 
 -- name: startable
--- Whether a campaign whose start has come has something due.
+-- Whether a campaign whose start has come, and whose rate does not wait, has something due.
 SELECT 1 FROM campaign c WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
-  AND (c.start_at IS NULL OR c.start_at <= :earliest)
+  AND (c.start_at IS NULL OR c.start_at <= :earliest) AND rate_allows(c.rate_free_at, c.rate)
   AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
          AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1)
 LIMIT 1;
@@ -849,7 +852,7 @@ LIMIT 1;
 -- Since when campaigns have had something to claim and nothing was claimed, as far as they decide that; no row when they
 -- have nothing now. A start is told by the provider's clock. A split or an operator's word may make a chunk due.
 SELECT greatest(
-           min(greatest(coalesce(c.opened_at, c.created_at),
+           min(greatest(coalesce(c.opened_at, c.created_at), c.rate_free_at,
                         clock_timestamp() - (CAST(:earliest AS timestamptz) - c.start_at))),
            (SELECT greatest(max(posted_at), max(settled_at) FILTER (WHERE state = 'split'))
             FROM chunk WHERE account_id = :account_id),
@@ -859,6 +862,7 @@ SELECT greatest(
 FROM campaign c
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+  AND rate_allows(c.rate_free_at, c.rate)
   AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
               AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))
 HAVING count(*) > 0;
@@ -1088,6 +1092,7 @@ FROM campaign c CROSS JOIN LATERAL (
 ) k
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+  AND rate_allows(c.rate_free_at, c.rate)
 ORDER BY k.refusals, k.open > 1, array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
 LIMIT 1 FOR NO KEY UPDATE OF c;
 

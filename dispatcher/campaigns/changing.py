@@ -1,4 +1,4 @@
-"""Changing a campaign that has not begun: its name, its times, its priority, its tags."""
+"""Changing a campaign that has not begun: its name, its times, its pace, its priority, its tags."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANGEABLE = ("draft", "scheduled", "paused")
 
 
 def change(engine: Engine, campaign_id: int, changes: dict[str, Any]) -> None:
-    """Change what `changes` names: name, start, expires (text or None), priority, tags.
+    """Change what `changes` names: name, start, expires (text or None), rate (or None), priority, tags.
 
     Raises:
         WrongState: it has begun, or is over.
@@ -29,6 +29,8 @@ def change(engine: Engine, campaign_id: int, changes: dict[str, Any]) -> None:
         "campaign_id": campaign_id,
         "name": changes.get("name"),
         "priority": changes.get("priority"),
+        "sets_rate": "rate" in changes,
+        "rate": changes.get("rate"),
         "tags": json.dumps(changes["tags"]) if "tags" in changes else None,
         "sets_start": "start" in changes,
         "start_at": moments["start"],

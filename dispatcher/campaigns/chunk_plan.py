@@ -14,8 +14,14 @@ _LINE_OVERHEAD = 3 + 10 + 3 + 6
 
 
 def chunk_size(spec: CampaignSpec, settings: Settings) -> int:
-    """Messages per chunk; with HTML content each message needs a call of its own."""
-    return 1 if spec.html is not None else settings.effective_chunk_size()
+    """Messages per chunk, at most what the campaign's rate allows in a minute.
+
+    With HTML content each message needs a call of its own.
+    """
+    if spec.html is not None:
+        return 1
+    most = settings.effective_chunk_size()
+    return most if spec.rate is None else min(most, spec.rate)
 
 
 class ChunkPlan:

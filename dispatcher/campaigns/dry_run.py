@@ -110,7 +110,7 @@ def run(
         found = _repeats(settings, open_database, checked, recipients)
     remarks += map(str, found)
     sending, posts = checked.totals.sending, plan.chunks(0).height
-    would = estimate.estimate(settings, schedule.begins(now), sending=sending, posts=posts)
+    would = estimate.estimate(settings, schedule.begins(now), sending=sending, posts=posts, rate=spec.rate)
     remarks += schedule.late_start(now)
     info = account_info.fetch_for_campaign(settings, required=False)
     remarks += estimate.shortfalls(info, sending=sending, ends=would.ends)

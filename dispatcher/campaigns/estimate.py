@@ -23,9 +23,11 @@ class Estimate:
     basis: str
 
 
-def estimate(settings: Settings, start: datetime, *, sending: int, posts: int) -> Estimate:
-    """When `sending` messages in `posts` bulk POSTs would go out, given rate and window."""
-    if settings.rate:
+def estimate(settings: Settings, start: datetime, *, sending: int, posts: int, rate: int | None = None) -> Estimate:
+    """When `sending` messages in `posts` bulk POSTs would go out, given both rates and the window."""
+    if rate and not (settings.rate and settings.rate < rate):
+        needed, basis = timedelta(minutes=sending / rate), f"at {rate:,} messages a minute"
+    elif settings.rate:
         needed = timedelta(minutes=sending / settings.rate)
         basis = f"at DISPATCHER_RATE={settings.rate} messages a minute"
     else:

@@ -33,6 +33,7 @@ class Summary:
     result_codes: dict[int, int]
     left_out: dict[str, int]  # suppressed messages by reason
     priority: str
+    rate: int | None  # messages a minute at most
     test: bool
     start_at: datetime | None  # None = at once
     expires_at: datetime | None
@@ -120,7 +121,9 @@ def listing(connection: Connection, limit: int = 50, wanted: Wanted = _ANY) -> l
 
 def loading(campaign_id: int, created_at: datetime) -> Summary:
     """A campaign that is still being loaded, under the number that was reserved for it."""
-    none: dict[str, Any] = dict.fromkeys(("blocked", "reason", "start_at", "expires_at", "started_at", "completed_at"))
+    none: dict[str, Any] = dict.fromkeys(
+        ("blocked", "reason", "rate", "start_at", "expires_at", "started_at", "completed_at")
+    )
     zero: dict[str, Any] = dict.fromkeys(("messages", "invalid", "held", "in_flight", "doubts"), 0)
     empty: dict[str, Any] = {name: {} for name in ("counts", "result_codes", "left_out", "tags")}
     more: dict[str, Any] = {"priority": "normal", "test": False, "created_by": None, "retry_of": None, "name": ""}
@@ -146,6 +149,7 @@ def _summary(connection: Connection, campaign: Any) -> Summary:
         result_codes=result_codes,
         left_out=_left_out(connection, campaign.id),
         priority=campaign.priority,
+        rate=campaign.rate,
         test=campaign.test,
         start_at=campaign.start_at,
         expires_at=campaign.expires_at,

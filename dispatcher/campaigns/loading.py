@@ -205,6 +205,7 @@ def _insert_campaign(
         name=spec.name or Path(source_name).stem or "campaign",
         template=spec.template,
         priority=spec.priority,
+        rate=spec.rate,
         on_doubt=spec.on_doubt,
         test=spec.test,
         max_reject_rate=reject_watch.reject_limit(spec),
@@ -264,7 +265,7 @@ def check_account(
 ) -> None:
     """Warn of what the account lacks for this campaign, or refuse the campaign."""
     sending = 0 if spec.test else loaded.sending
-    ends = estimate.estimate(settings, start, sending=sending, posts=posts).ends
+    ends = estimate.estimate(settings, start, sending=sending, posts=posts, rate=spec.rate).ends
     loaded.warnings = estimate.shortfalls(info, sending=sending, ends=ends)
     if loaded.warnings and spec.require_balance:
         raise UsageError(

@@ -50,5 +50,5 @@ def _ends(settings: Settings, shown: Summary, waiting: int, rate: float) -> date
     begins = max(shown.start_at or shown.created_at, datetime.now(UTC))
     if not rate:
         posts = -(-waiting // settings.chunk_size)
-        return estimate(settings, begins, sending=waiting, posts=posts).ends
+        return estimate(settings, begins, sending=waiting, posts=posts, rate=shown.rate).ends
     return settings.sending_window.finish(begins, timedelta(minutes=waiting / rate))

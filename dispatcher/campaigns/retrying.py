@@ -97,6 +97,7 @@ def _spec(first: Any) -> CampaignSpec:
         to_column="destino",
         id_column="external_id",
         priority=first.priority,
+        rate=first.rate,
         on_doubt=first.on_doubt,
         test=first.test,
         max_reject_rate=first.max_reject_rate,

@@ -61,6 +61,7 @@ _INVALID_ROWS_SHOWN = 20
 @click.option("--start", help='When to begin: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
 @click.option("--expires", help="Messages not sent by then expire. Same format as --start.")
 @click.option("--priority", type=click.Choice(["high", "normal", "low"]), default="normal", show_default=True)
+@click.option("--rate", type=click.IntRange(1, 1_000_000), help="Send at most so many messages a minute.")
 @click.option(
     "--on-doubt",
     type=click.Choice(["resend", "hold"]),

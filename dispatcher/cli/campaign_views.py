@@ -49,7 +49,8 @@ def say_summary(output: Output, found: Summary) -> None:
     if found.reason:
         output.say(f"Reason: {found.reason}")
     window = f", until {when(found.expires_at)}" if found.expires_at else ""
-    output.say(f"From {when(found.start_at or found.created_at)}{window}; priority {found.priority}.")
+    rate = f"; at most {found.rate:,} a minute" if found.rate else ""
+    output.say(f"From {when(found.start_at or found.created_at)}{window}; priority {found.priority}{rate}.")
     output.say(f"{found.messages:,} messages ({found.final:,} final), {found.invalid:,} invalid rows.")
     output.table(
         "Statuses", ["status", "messages"], [[s, f"{n:,}"] for s, n in found.counts.items()], right=("messages",)

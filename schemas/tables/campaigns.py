@@ -35,6 +35,8 @@ campaign = Table(
     Column("test", Boolean, nullable=False, server_default=text("false")),
     Column("canary_chunks", Integer),  # only these roots may be claimed until the canary has passed
     Column("max_reject_rate", REAL),
+    Column("rate", Integer),  # messages a minute at most; null = as the account may
+    Column("rate_free_at", Moment),  # when its rate lets the next chunk go
     Column("start_at", Moment),  # FECHADESDE, by the provider's clock; null = at once
     Column("expires_at", Moment),
     Column("rows", Integer, nullable=False, server_default=text("0")),
@@ -60,6 +62,7 @@ campaign = Table(
     CheckConstraint("max_reject_rate BETWEEN 0 AND 1"),
     CheckConstraint("on_doubt IN ('resend', 'hold')"),
     CheckConstraint("priority IN ('high', 'normal', 'low')"),
+    CheckConstraint("rate > 0"),
     CheckConstraint("rows = (messages + invalid) AND messages >= 0 AND invalid >= 0", name="campaign_rows"),
     CheckConstraint("state IN ('loading', 'draft', 'scheduled', 'running', 'paused', 'completed', 'cancelled')"),
     Index("campaign_retry", "retry_of", postgresql_where=text("(retry_of IS NOT NULL)")),

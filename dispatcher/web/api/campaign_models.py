@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from schemas.payload import MAX_INLINE_RECIPIENTS, CampaignSpec, Moment, TagName, TagValue
+from schemas.payload import MAX_INLINE_RECIPIENTS, CampaignSpec, Moment, Rate, TagName, TagValue
 from schemas.states import CampaignState
 
 Tags = Annotated[dict[TagName, TagValue], Field(max_length=20)]
@@ -67,6 +67,8 @@ class Campaign(BaseModel):
     result_codes: dict[int, int]
     left_out: dict[str, int]
     priority: Literal["high", "normal", "low"]
+    rate: int | None
+    """Messages a minute at most; null: as the account may."""
     test: bool
     start_at: datetime | None
     expires_at: datetime | None
@@ -98,6 +100,8 @@ class CampaignChange(BaseModel):
     expires: Moment | None = None
     """Null: never."""
     priority: Literal["high", "normal", "low"] | None = None
+    rate: Rate | None = None
+    """Messages a minute at most; null: as the account may."""
     tags: Tags | None = None
 
 

@@ -181,7 +181,7 @@ def _full(connection: Connection, settings: Settings, shown: Summary, unseen: st
     ),
 )
 def change_campaign(campaign_id: CampaignId, body: CampaignChange, response: Response, runtime: RuntimeOf) -> Any:
-    """Change its name, times, priority or tags: of a draft, or of a campaign whose first message has not gone."""
+    """Change its name, times, rate, priority or tags: of a draft, or of a campaign whose first message has not gone."""
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     for name in ("name", "priority", "tags"):
         if name in changes and changes[name] is None:

@@ -20,6 +20,13 @@ RETURNS interval LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT make_interval(secs => least(longest, first * power(2, greatest(0, least(failures, 30)))))
 $$;
 
+-- Whether a campaign's own rate lets its next chunk go. A moment that lies further ahead than the largest chunk could
+-- push it was written before the clock was stepped back, and says nothing.
+CREATE FUNCTION rate_allows(free_at timestamptz, rate int) RETURNS boolean LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+    SELECT rate IS NULL OR free_at IS NULL OR free_at <= clock_timestamp()
+        OR free_at > clock_timestamp() + interval '1 minute' * (10001.0 / rate)
+$$;
+
 -- (campaign_id, seq) of one of our idinternos, in any case; nulls for anything else.
 CREATE FUNCTION decode_idinterno(idinterno text, OUT campaign_id bigint, OUT seq int)
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -160,6 +167,8 @@ CREATE TABLE campaign (
     test boolean NOT NULL DEFAULT false,
     canary_chunks int CHECK (canary_chunks > 0),    -- only these roots may be claimed until the canary has passed
     max_reject_rate real CHECK (max_reject_rate BETWEEN 0 AND 1),
+    rate int CHECK (rate > 0),          -- messages a minute at most; null = as the account may
+    rate_free_at timestamptz,           -- when its rate lets the next chunk go
     start_at timestamptz,               -- FECHADESDE, by the provider's clock; null = at once
     expires_at timestamptz,
     rows int NOT NULL DEFAULT 0,

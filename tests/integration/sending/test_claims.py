@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
 
 from dispatcher.campaigns import lifecycle
+from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
 from dispatcher.maintenance import tick as maintenance_tick
@@ -87,6 +88,46 @@ def test_the_rate_holds_over_all_claimers(make_core: Make) -> None:
     free_in = core.one("SELECT rate_free_at - clock_timestamp() FROM account")
     assert timedelta(seconds=58) < free_in <= timedelta(seconds=60)
     core.do("UPDATE account SET rate_free_at = clock_timestamp() - interval '1 ms'")
+    assert isinstance(core.try_claim(), Claim)
+
+
+def test_a_campaigns_own_rate_holds_over_all_claimers_and_holds_no_other_up(make_core: Make) -> None:
+    core = make_core(chunk_size=1000, concurrency=8)
+    slow = core.load(200, rate=60)
+    first = core.claim()
+    assert (first.campaign_id, first.lines) == (slow, 60)
+    assert why(core.try_claim()) == "nothing is due"
+    free_in = core.one("SELECT rate_free_at - clock_timestamp() FROM campaign")
+    assert timedelta(seconds=58) < free_in <= timedelta(seconds=60)
+    free = core.load(10, [{"telefono": f"11{30_000_000 + n}", "n": "x"} for n in range(10)])
+    assert core.claim().campaign_id == free
+    core.do("UPDATE campaign SET rate_free_at = clock_timestamp() - interval '1 ms' WHERE rate IS NOT NULL")
+    assert core.claim().campaign_id == slow
+
+
+def test_while_its_rate_waits_a_campaign_starts_no_pump_and_grows_no_older(make_core: Make) -> None:
+    core = make_core(chunk_size=1000)
+    core.load(200, rate=60)
+    claims_module.finish_accepted(core.engine, core.claim())
+    assert maintenance_tick.tick(core.runtime).submits == 0
+    clock = {"earliest": datetime.now(UTC), "latest": datetime.now(UTC), "account_id": core.account.id}
+    with core.engine.connect() as connection:
+        assert connection.execute(query("claimable_since"), clock).first() is None
+    core.do("UPDATE campaign SET rate_free_at = clock_timestamp() - interval '1 second'")
+    core.do("UPDATE chunk SET posted_at = posted_at - interval '1 hour' WHERE posted_at IS NOT NULL")
+    assert maintenance_tick.tick(core.runtime).submits > 0
+    with core.engine.connect() as connection:
+        since = connection.execute(query("claimable_since"), clock).one().since
+    assert datetime.now(UTC) - since < timedelta(seconds=30)
+
+
+def test_a_step_back_of_the_clock_does_not_keep_a_campaign_with_a_rate_for_hours(make_core: Make) -> None:
+    core = make_core(chunk_size=1000)
+    core.load(200, rate=60)
+    core.claim()
+    core.do("UPDATE campaign SET rate_free_at = clock_timestamp() + interval '2 hours'")
+    assert why(core.try_claim()) == "nothing is due"
+    core.do("UPDATE campaign SET rate_free_at = clock_timestamp() + interval '3 hours'")
     assert isinstance(core.try_claim(), Claim)
 
 

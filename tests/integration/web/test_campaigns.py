@@ -234,6 +234,11 @@ def test_what_has_not_begun_may_change(api: Api, runtime: Runtime) -> None:
     }
     shown = api.call("PATCH", f"/campaigns/{number}", json=change).json()
     assert (shown["name"], shown["priority"], shown["start_at"][:10]) == ("Otro", "high", "2030-01-04")
+    shown = api.call("PATCH", f"/campaigns/{number}", json={"rate": 600}).json()
+    assert shown["rate"] == 600
+    assert api.call("PATCH", f"/campaigns/{number}", json={"name": "Otro"}).json()["rate"] == 600
+    assert api.call("PATCH", f"/campaigns/{number}", json={"rate": None}).json()["rate"] is None
+    check_problem(api.call("PATCH", f"/campaigns/{number}", json={"rate": 0}), "invalid_fields")
     shown = api.call("PATCH", f"/campaigns/{number}", json={"start": None}).json()
     assert (shown["start_at"], shown["expires_at"][:10], shown["name"]) == (None, "2030-01-05", "Otro")
     check_problem(api.call("PATCH", f"/campaigns/{number}", json={"start": "2030-01-06 09:00:00"}), "refused")
