@@ -8,6 +8,7 @@ import hmac
 from fastapi import Request
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from dispatcher.web.connections import BODY_SECONDS
 
@@ -30,7 +31,11 @@ def carries(request: Request, kind: str, *, unsaid: bool) -> bool:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body; of one that is longer than `limit`, a little more than that many bytes."""
+    """The body; of one that is longer than `limit`, a little more than that many bytes.
+
+    Raises:
+        HTTPException: it did not come in time, or the caller went away.
+    """
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -40,4 +45,6 @@ async def read_body(request: Request, limit: int) -> bytes:
                     break
     except TimeoutError:
         raise HTTPException(408, "The body did not come in time.", {"Connection": "close"}) from None
+    except ClientDisconnect:  # nobody reads this answer, and the log would have a traceback of each
+        raise HTTPException(400, "The body broke off.", {"Connection": "close"}) from None
     return bytes(body)

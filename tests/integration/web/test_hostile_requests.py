@@ -2,8 +2,10 @@
 
 import errno
 import json
-import resource
+import logging
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -72,22 +74,38 @@ def test_a_body_that_does_not_come_is_not_waited_for(url: str, monkeypatch: pyte
         assert peer.recv(4096).startswith(b"HTTP/1.1 408 ")
 
 
-@contextmanager
-def held_open(url: str, count: int, sent: bytes = b"") -> Iterator[list[socket.socket]]:
-    """So many connections, each of which has said this much."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * count)), hard))
-    peers: list[socket.socket] = []
+_HOLD = """
+import resource, socket, sys
+host, port, count, sent = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), bytes.fromhex(sys.argv[4])
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * count), hard))
+peers = []
+for _ in range(count):
+    peers.append(socket.create_connection((host, port), timeout=20))
     try:
-        for _ in range(count):
-            peers.append(opened(url))
-            with suppress(OSError):  # it may have made room for a newer one
-                peers[-1].sendall(sent)
-        yield peers
-    finally:
-        for peer in peers:
-            peer.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        peers[-1].sendall(sent)
+    except OSError:
+        pass  # it may have made room for a newer one
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_open(url: str, count: int, sent: bytes = b"") -> Iterator[None]:
+    """A process that holds so many connections, on each of which it has said this much."""
+    parts = urlsplit(url)
+    arguments = [str(parts.hostname), str(parts.port), str(count), sent.hex()]
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdin
+        assert holder.stdout
+        try:
+            assert holder.stdout.readline() == b"held\n"
+            yield
+        finally:
+            holder.stdin.close()
 
 
 HALF_A_BODY = (
@@ -102,6 +120,25 @@ def test_push_answers_at_the_first_try_beside_1100_requests_that_do_not_go_on(ur
         began = time.monotonic()
         assert requests.post(f"{url}/push/smsmasivos", data=GOOD, timeout=10).status_code == 200
         assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("path", ["/push/smsmasivos", "/api/v1/campaigns", "/api/v1/uploads"])
+def test_a_body_that_breaks_off_is_no_error_of_ours(
+    url: str, api: Api, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    base = api.base if path.startswith("/api") else url
+    kind = "application/json" if path.endswith("campaigns") else "text/csv"
+    kind = kind if path.startswith("/api") else "application/x-www-form-urlencoded"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 100\r\nIdempotency-Key: k\r\n"
+    key = api.session.headers["Authorization"]
+    with opened(base) as peer:
+        peer.sendall(f"{head}Authorization: {key}\r\n\r\nORIGEN=1".encode())
+        time.sleep(0.3)
+    with requests.get(f"{base}/healthz", timeout=10) as answer:  # what was said before has been read by then
+        assert answer.status_code == 200
+    time.sleep(0.3)
+    assert not caplog.records
 
 
 def test_what_is_answered_before_its_body_came_holds_no_place(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
