@@ -18,9 +18,9 @@ from sqlalchemy.dialects.postgresql import insert
 from dispatcher import audit_trail
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
-from dispatcher.campaigns import chunk_plan, lifecycle, list_record, loading
+from dispatcher.campaigns import chunk_plan, filling, lifecycle, list_record, loading
 from dispatcher.campaigns.chunk_plan import ChunkPlan
-from dispatcher.campaigns.loading import Loaded, NothingToSend
+from dispatcher.campaigns.filling import Loaded, NothingToSend
 from dispatcher.config import Settings
 from dispatcher.db.bulk_copy import Copier, copy_frame
 from dispatcher.db.statements import query
@@ -74,7 +74,7 @@ def append(
     options, left_out = loading.options_of(spec, settings), Lists.read(connection).reasons
     with Copier(connection) as copier:
         for batch in ingest(source, options, left_out, recipients=recipients):
-            loading.copy_batch(copier, loaded, plan, batch, into=_staged.name)
+            filling.copy_batch(copier, loaded, plan, batch, into=_staged.name)
             if progress:
                 progress(batch)
     if not loaded.messages:
@@ -176,7 +176,7 @@ def _join(connection: Connection, loaded: Loaded, chunks: pl.DataFrame) -> None:
     behind = chunks.with_columns(
         pl.col("chunk_no", "root_no") + taken, pl.col("first_seq", "last_seq") + opened.messages
     )
-    copy_frame(connection, loading.copy_into(chunk.name, behind), behind)
+    copy_frame(connection, filling.copy_into(chunk.name, behind), behind)
     counted = {**which, "messages": loaded.messages, "invalid": loaded.invalid}
     connection.execute(query("count_appended"), counted)
     left_out = tables.left_out

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, func, select
 from dispatcher import audit_trail
 from dispatcher.campaigns import lifecycle
 from dispatcher.campaigns.lifecycle import WrongState
+from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.domain.window import parse_moment
 from dispatcher.errors import UsageError
@@ -17,12 +18,13 @@ from dispatcher.errors import UsageError
 CHANGEABLE = ("draft", "scheduled", "paused")
 
 
-def change(engine: Engine, campaign_id: int, changes: dict[str, Any]) -> None:
-    """Change what `changes` names: name, start, expires (text or None), rate (or None), priority, tags.
+def change(engine: Engine, settings: Settings, campaign_id: int, changes: dict[str, Any]) -> None:
+    """Change what `changes` names: name, start, expires (None: none), rate, priority, tags, a draft's template.
 
     Raises:
-        WrongState: it has begun, or is over.
-        UsageError: there is no such campaign, or its deadline would not be after its start.
+        WrongState: it has begun, or is over; it is no draft, and the template should change.
+        UsageError: there is no such campaign, or its deadline would not be after its start; the
+            template does not fit its list.
     """
     moments = {name: _moment(name, changes) for name in ("start", "expires")}
     parameters = {
@@ -47,6 +49,10 @@ def change(engine: Engine, campaign_id: int, changes: dict[str, Any]) -> None:
         if connection.execute(query("change_campaign"), parameters).first() is None:
             state = lifecycle.show(connection, campaign_id).state
             raise WrongState(campaign_id, state, "be changed: it has begun", CHANGEABLE)
+        if "template" in changes:
+            from dispatcher.campaigns import rendering  # polars comes with it
+
+            rendering.render_anew(connection, engine, settings, campaign_id, changes["template"])
         audit_trail.record(connection, "campaign.change", campaign_id, detail={"fields": sorted(changes)})
 
 

@@ -14,6 +14,8 @@ from schemas.payload import CampaignSpec
 
 READING = ("to_column", "id_column", "strict_text", "literal", "keep_words", "area", "first_number")
 """The options that say how the rows of a list are read: a list that is appended is read like the first one."""
+_OF_THE_FILE = ("sheet", "header_row", "visible_only")
+"""Those that say where in a file the list is: kept to read the same file again."""
 
 
 def keep(
@@ -34,7 +36,7 @@ def keep(
         format=source.format,
         columns=columns,
         separator=source.table.separator,
-        options={name: getattr(spec, name) for name in READING},
+        options={name: getattr(spec, name) for name in (*READING, *_OF_THE_FILE)},
         fingerprint=fingerprint,
         upload_id=upload_id,
     )

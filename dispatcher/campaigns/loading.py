@@ -2,28 +2,25 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-import polars as pl
 from sqlalchemy import Connection, func, insert, select, update
 
 from dispatcher import audit_trail
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
-from dispatcher.campaigns import chunk_plan, estimate, list_record, reject_watch, repeats
+from dispatcher.campaigns import chunk_plan, estimate, filling, list_record, reject_watch, repeats
 from dispatcher.campaigns.chunk_plan import ChunkPlan
-from dispatcher.campaigns.repeats import Fingerprint, Repeat, RepeatFound
+from dispatcher.campaigns.filling import Loaded
+from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.campaigns.schedule import Schedule
-from dispatcher.campaigns.totals import Totals
 from dispatcher.config import Settings
-from dispatcher.db.bulk_copy import Copier, copy_frame
 from dispatcher.db.transactions import take_time
-from dispatcher.errors import ListRefused, UsageError
+from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
-from dispatcher.ingest import Batch, IngestOptions, Reading, Recipients, Remark, Source, ingest
+from dispatcher.ingest import Batch, IngestOptions, Reading, Recipients, Source, ingest
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
 from dispatcher.uploads import store
@@ -31,36 +28,6 @@ from schemas import tables
 from schemas.payload import CampaignSpec
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(kw_only=True)
-class Loaded(Totals):
-    """A loaded campaign."""
-
-    campaign_id: int
-    list_no: int = 1  # above 1, the list was appended
-    warnings: list[str] = field(default_factory=list)  # the account cannot carry it; the start is past; it is a repeat
-    reading: list[Remark] = field(default_factory=list)  # what was taken for granted in the list, or stands out
-    repeats: list[Repeat] = field(default_factory=list)
-    refused: list[pl.DataFrame] = field(default_factory=list)  # the invalid rows before the first message
-
-
-MOST_REFUSED = 100_000
-"""Invalid rows that are kept in memory of a list that may turn out to have no good one."""
-
-
-class NothingToSend(ListRefused):
-    """Every row of a list is invalid, so there is no campaign; `invalid_rows` are they."""
-
-    def __init__(self, name: str, invalid_rows: list[pl.DataFrame]) -> None:
-        """Say how many rows there were."""
-        self.invalid_rows = pl.concat(invalid_rows)
-        reasons = self.invalid_rows["reason"].value_counts(sort=True).head(5).iter_rows()
-        listed = ", ".join(worded("{reason} {n:,}", reason=reason, n=n) for reason, n in reasons)
-        super().__init__(
-            worded("Not one row of {name} is good ({listed}). Nothing was loaded.", name=name, listed=listed),
-            hint=translated("Correct the rows; each has its reason."),
-        )
 
 
 def options_of(spec: CampaignSpec, settings: Settings) -> IngestOptions:
@@ -124,32 +91,21 @@ def load(
     account = binding.bind(connection, settings)
     now: datetime = connection.execute(select(func.now())).scalar_one()
     schedule = Schedule.of(spec, now)
-    recipients, fingerprint = Recipients(), Fingerprint()
+    recipients = Recipients()
     left_out = Lists.read(connection).reasons
     batches = _with_first_checked(ingest(source, options_of(spec, settings), left_out, recipients=recipients))
     # After everything that can refuse the list early: a campaign number, once drawn, is not used again.
     campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule, number)
     loaded = Loaded(campaign_id=campaign_id)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
-    with Copier(connection) as copier:
-        for batch in batches:
-            copy_batch(copier, loaded, plan, batch)
-            fingerprint.add(batch)
-            if progress:
-                progress(batch)
-    if not loaded.messages:
-        raise NothingToSend(source.name, loaded.refused)
+    fingerprint = filling.fill(connection, loaded, account.id, plan, source.name, batches, progress)
     if not spec.again and not spec.test:
         loaded.repeats = repeats.find(connection, account.id, fingerprint.text(), recipients)
         _refuse_repeats(loaded, spec, ask=ask)
     if keeps:
         upload_id = keep_list(connection, settings, source)
     list_record.keep(connection, campaign_id, 1, source, spec, fingerprint.text(), upload_id)
-    if moved := plan.finish():
-        _move_line(connection, campaign_id, *moved)
-    chunks = plan.chunks(account.id)
-    copy_frame(connection, copy_into(tables.chunk.name, chunks), chunks)
-    check_account(loaded, settings, spec, info, schedule.begins(now), chunks.height)
+    check_account(loaded, settings, spec, info, schedule.begins(now), plan.chunks(account.id).height)
     loaded.warnings += schedule.late_start(now) + [str(each) for each in loaded.repeats]
     _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id, draft=spec.draft)
     detail = {"messages": loaded.messages, "invalid": loaded.invalid, "draft": spec.draft}
@@ -219,45 +175,6 @@ def _insert_campaign(
         new = new.values(id=number)
     campaign_id: int = connection.execute(new.returning(tables.campaign.c.id)).scalar_one()
     return campaign_id
-
-
-def _move_line(connection: Connection, campaign_id: int, seq: int, chunk_no: int) -> None:
-    """The last line to send moves to the chunk that is posted after the others."""
-    message = tables.message
-    connection.execute(
-        update(message).values(chunk_no=chunk_no).where(message.c.campaign_id == campaign_id, message.c.seq == seq)
-    )
-
-
-def copy_batch(copier: Copier, loaded: Loaded, plan: ChunkPlan, batch: Batch, into: str = "message") -> None:
-    """Hand a batch to the database, its messages into the table `into`, and count it."""
-    rows = batch.messages
-    numbers = plan.assign(rows["encoded_bytes"], rows["suppressed"].is_not_null())
-    campaign_id = pl.lit(loaded.campaign_id).alias("campaign_id")
-    messages = rows.select(
-        campaign_id,
-        pl.int_range(loaded.messages + 1, loaded.messages + rows.height + 1, dtype=pl.Int32).alias("seq"),
-        numbers.alias("chunk_no"),
-        "line",
-        "destino",
-        "texto",
-        "external_id",
-        "suppressed",
-    )
-    copier.put(copy_into(into, messages), messages)
-    list_no = pl.lit(loaded.list_no, pl.Int16).alias("list_no")
-    invalid_rows = batch.invalid_rows.select(campaign_id, list_no, "line", "raw", "code", "reason", "detail", "facts")
-    copier.put(copy_into(tables.invalid_row.name, invalid_rows), invalid_rows)
-    loaded.add(batch)
-    if loaded.messages:
-        loaded.refused.clear()
-    elif sum(frame.height for frame in loaded.refused) < MOST_REFUSED:
-        loaded.refused.append(batch.invalid_rows)
-
-
-def copy_into(table: str, frame: pl.DataFrame) -> str:
-    """The COPY statement that takes a frame's columns."""
-    return f"COPY {table} ({', '.join(frame.columns)}) FROM STDIN (FORMAT csv)"
 
 
 def check_account(

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, select, update
 from dispatcher import audit_trail
 from dispatcher.accounts import binding
 from dispatcher.campaigns import lifecycle, loading
-from dispatcher.campaigns.loading import Loaded
+from dispatcher.campaigns.filling import Loaded
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time

@@ -14,7 +14,7 @@ from dispatcher.accounts import account_info
 from dispatcher.accounts.account_info import AccountInfo
 from dispatcher.campaigns import appending, invalid_file, loading
 from dispatcher.campaigns import dry_run as dry_run_module
-from dispatcher.campaigns.loading import Loaded, NothingToSend
+from dispatcher.campaigns.filling import Loaded, NothingToSend
 from dispatcher.campaigns.look import Look
 from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.campaigns.totals import Totals

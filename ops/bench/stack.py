@@ -20,7 +20,7 @@ import redis
 
 from dispatcher import config
 from dispatcher.campaigns import loading
-from dispatcher.campaigns.loading import Loaded
+from dispatcher.campaigns.filling import Loaded
 from dispatcher.config import Settings
 from dispatcher.ingest import open_source
 from dispatcher.runtime import Runtime

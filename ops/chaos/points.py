@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from dispatcher.campaigns import loading
+from dispatcher.campaigns import filling
 from dispatcher.maintenance import tick
 from dispatcher.provider import call, guarded_connection, sockets
 from dispatcher.provider.http import HttpProvider
@@ -192,7 +192,7 @@ POINTS: dict[str, Callable[[Strike], None]] = {
     "cursor_moved": _after(Questions, "move"),
     "after_probe": _after(HttpProvider, "status_by_idinterno"),
     "inside_split": _inside_split,
-    "inside_load": _after(loading, "copy_batch"),
+    "inside_load": _after(filling, "copy_batch"),
 }
 """Where a process may be struck; each is passed by the process that does the work."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from schemas.payload import MAX_INLINE_RECIPIENTS, CampaignSpec, Moment, Rate, TagName, TagValue
+from schemas.payload import MAX_INLINE_RECIPIENTS, CampaignSpec, Moment, Rate, TagName, TagValue, Text
 from schemas.states import CampaignState
 
 Tags = Annotated[dict[TagName, TagValue], Field(max_length=20)]
@@ -103,6 +103,8 @@ class CampaignChange(BaseModel):
     rate: Rate | None = None
     """Messages a minute at most; null: as the account may."""
     tags: Tags | None = None
+    template: Text | None = None
+    """Of a draft."""
 
 
 class Moved(BaseModel):

@@ -181,10 +181,13 @@ def _full(connection: Connection, settings: Settings, shown: Summary, unseen: st
     ),
 )
 def change_campaign(campaign_id: CampaignId, body: CampaignChange, response: Response, runtime: RuntimeOf) -> Any:
-    """Change its name, times, rate, priority or tags: of a draft, or of a campaign whose first message has not gone."""
+    """Change its name, times, rate, priority or tags: of a draft, or of a campaign whose first message has not gone.
+
+    Of a draft the template too: its texts are rendered anew from its list, as long as that is kept.
+    """
     changes = {name: getattr(body, name) for name in body.model_fields_set}
-    for name in ("name", "priority", "tags"):
+    for name in ("name", "priority", "tags", "template"):
         if name in changes and changes[name] is None:
             del changes[name]
-    changing.change(runtime.engine, campaign_id, changes)
+    changing.change(runtime.engine, runtime.settings, campaign_id, changes)
     return _shown(campaign_id, response, runtime)

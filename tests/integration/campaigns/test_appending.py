@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 
 from dispatcher.campaigns import appending, invalid_file, lifecycle, loading
-from dispatcher.campaigns.loading import Loaded, NothingToSend
+from dispatcher.campaigns.filling import Loaded, NothingToSend
 from dispatcher.errors import UsageError
 from dispatcher.ingest import Source, from_recipients, open_source
 from dispatcher.uploads import dropping, store

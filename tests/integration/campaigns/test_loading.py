@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.campaigns import loading
-from dispatcher.campaigns.loading import NothingToSend
+from dispatcher.campaigns.filling import Loaded, NothingToSend
 from dispatcher.domain import sms_text
 from dispatcher.errors import UsageError
 from dispatcher.ingest import UNFIT, from_recipients, open_source
@@ -27,7 +27,7 @@ def file_of(folder: Path, *rows: str) -> Path:
     return path
 
 
-def load_file(core: CoreHarness, path: Path, **spec: Any) -> loading.Loaded:
+def load_file(core: CoreHarness, path: Path, **spec: Any) -> Loaded:
     with open_source(path) as source, core.engine.begin() as connection:
         return loading.load(connection, core.settings, CampaignSpec(template="Hola {n}", **spec), source)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dispatcher.campaigns import lifecycle, loading
-from dispatcher.campaigns.loading import Loaded
+from dispatcher.campaigns.filling import Loaded
 from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.ingest import from_recipients
 from schemas.payload import CampaignSpec

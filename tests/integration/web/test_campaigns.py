@@ -243,8 +243,13 @@ def test_what_has_not_begun_may_change(api: Api, runtime: Runtime) -> None:
     assert (shown["start_at"], shown["expires_at"][:10], shown["name"]) == (None, "2030-01-05", "Otro")
     check_problem(api.call("PATCH", f"/campaigns/{number}", json={"start": "2030-01-06 09:00:00"}), "refused")
     check_problem(api.call("PATCH", f"/campaigns/{number}", json={"state": "running"}), "invalid_fields")
+    assert api.call("PATCH", f"/campaigns/{number}", json={"template": "Chau {nombre}"}).status_code == 200
+    assert api.get(f"/campaigns/{number}/messages").json()["data"][0]["text"].startswith("Chau ")
+    check_problem(api.call("PATCH", f"/campaigns/{number}", json={"template": "Chau {otro}"}), "refused")
+    check_problem(api.call("PATCH", f"/campaigns/{number}", json={"template": "€" * 500}), "refused")
     Stepper(runtime).sql("UPDATE campaign SET started_at = now(), state = 'running' RETURNING id")
     check_problem(api.call("PATCH", f"/campaigns/{number}", json={"name": "x"}), "wrong_state")
+    check_problem(api.call("PATCH", f"/campaigns/{number}", json={"template": "x"}), "wrong_state")
 
 
 def test_messages_come_in_pages_and_as_one_stream(api: Api) -> None:
