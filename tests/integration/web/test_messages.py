@@ -80,7 +80,7 @@ def test_a_campaign_s_message_is_shown_with_its_attempt_and_its_line(api: Api, r
 
 def test_what_is_queued_is_handed_to_the_broker_with_a_name_of_its_own(runtime: Runtime) -> None:
     queued: list[dict[str, object]] = []
-    hints = web_app.Hints(lambda: None, lambda key: None, queued.append)
+    hints = web_app.NO_HINTS._replace(send_message=queued.append)
     with serving(runtime, lambda given: web_app.create_app(given, hints)) as base:
         api = Api(base, make_key(runtime))
         answer = api.post("/messages", {**MESSAGE, "async": True}, once="k")
