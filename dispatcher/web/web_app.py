@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatcher.config import Settings
@@ -63,9 +64,14 @@ def create_app(runtime: Runtime, hints: Hints = NO_HINTS) -> FastAPI:
     problems.install(app)
     for routes in ROUTERS:
         app.include_router(routes, prefix=PREFIX)
-    app.include_router(docs_page.router(OPENAPI))
+    documentation = docs_page.router(OPENAPI)
+    app.include_router(documentation)
     _add_health(app, runtime)
     _add_document(app)
+    others = [route for route in (*documentation.routes, *app.routes) if isinstance(route, Route)]
+    app.state.routes = [(PREFIX, route) for routes in ROUTERS for route in routes.routes] + [
+        ("", each) for each in others
+    ]
     return app
 
 

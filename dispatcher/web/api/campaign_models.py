@@ -42,7 +42,7 @@ class CampaignAnswer(BaseModel):
 
     campaign_id: int | None
     """Null while a list that is appended is being loaded."""
-    state: Literal["loading"] | CampaignState
+    state: CampaignState
     messages: int | None
     invalid: int | None
     draft: bool

@@ -44,7 +44,7 @@ class OddRow(BaseModel):
     """longest, emptiest, most changed, a number as a name."""
 
 
-class InvalidRow(BaseModel):
+class InvalidSample(BaseModel):
     """A row that cannot become a message."""
 
     line: int
@@ -74,7 +74,7 @@ class CheckAnswer(BaseModel):
     """Messages that nobody gets, by the list that their number is on."""
     samples: list[Sample] | None = None
     odd_rows: list[OddRow] | None = None
-    invalid_rows: list[InvalidRow] | None = None
+    invalid_rows: list[InvalidSample] | None = None
     """The first ones, 50 at most."""
     characters_changed: int | None = None
     """Texts with characters that SMS does not have; they are spelled otherwise."""
@@ -171,11 +171,11 @@ def _found(report: dict[str, Any], *, private: bool) -> dict[str, Any]:
     found |= {"characters_changed": report["transliterated"], "changed_characters": look["changed_characters"]}
     found |= {"different_texts": look["different_texts"]}
     if private:
-        rows = report["invalid_rows"]
         found["samples"] = [Sample(number=each["destino"], text=each["texto"]) for each in report["samples"]]
         found["odd_rows"] = [
             OddRow(number=each["destino"], text=each["texto"], line=each["line"], why=each["why"])
             for each in look["odd_rows"]
         ]
-        found["invalid_rows"] = [InvalidRow(**{name: row[name] for name in InvalidRow.model_fields}) for row in rows]
+        shown = InvalidSample.model_fields
+        found["invalid_rows"] = [InvalidSample(**{name: row[name] for name in shown}) for row in report["invalid_rows"]]
     return found

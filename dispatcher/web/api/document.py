@@ -20,6 +20,21 @@ _ALWAYS = (
     *("key_missing", "key_malformed", "key_unknown", "key_revoked", "key_expired", "key_network", "scope_missing"),
     *("bad_request", "invalid_fields", "rate_limited", "database_unavailable"),
 )
+_OF_CAMPAIGN = (
+    *("get_campaign", "change_campaign", "send_campaign", "pause_campaign", "resume_campaign", "cancel_campaign"),
+    *("list_messages", "list_invalid_rows", "list_doubts", "list_campaign_events", "audit_campaign"),
+)
+_LINKS = (
+    ("create_campaign", "201", "campaign_id", "campaign_id", _OF_CAMPAIGN),
+    ("retry_campaign", "201", "campaign_id", "campaign_id", ("get_campaign", "send_campaign", "cancel_campaign")),
+    ("create_upload", "201", "upload_id", "upload_id", ("get_upload", "delete_upload")),
+    ("create_check", "201", "check_id", "check_id", ("get_check",)),
+    ("create_check", "202", "check_id", "check_id", ("get_check",)),
+    ("list_replies", "200", "data/0/reply_id", "reply_id", ("answer_reply", "finish_reply")),
+    ("send_message", "200", "idinterno", "idinterno", ("get_message",)),
+)
+"""What an answer is good for: the operation, its status, where the answer has the value, and who takes it as what."""
+
 _ABOUT = """\
 Send `Authorization: Bearer KEY`; `dispatcher key create NAME --scope …` makes a key. Every refusal is
 `application/problem+json` with a stable `code`. Lists come in pages: send `next_cursor` back as `cursor`. A POST that
@@ -27,8 +42,10 @@ creates or sends takes `Idempotency-Key`: sent again with the same body, it does
 """
 
 
-def extra(scope: Scope | None, idempotency: str, max_body: int, example: Any) -> dict[str, Any]:
-    """What a route adds to its part of the document."""
+def extra(
+    scope: Scope | None, idempotency: str, max_body: int, example: Any, files: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What a route adds to its part of the document; `files` are the media types of a body that is a file."""
     rule = {"scope": None if scope is None else str(scope), "idempotency": idempotency, "max_body": max_body}
     added: dict[str, Any] = {RULE: rule, "security": [{"key": []}], "x-scope": rule["scope"]}
     if idempotency != "none":
@@ -45,6 +62,9 @@ def extra(scope: Scope | None, idempotency: str, max_body: int, example: Any) ->
         ]
     if example is not None:
         added["requestBody"] = {"content": {"application/json": {"example": example}}}
+    if files:
+        file = {"schema": {"type": "string", "format": "binary"}}
+        added["requestBody"] = {"required": True, "content": dict.fromkeys(files, file)}
     return added
 
 
@@ -102,10 +122,19 @@ def make(app: FastAPI) -> dict[str, Any]:
     made["components"]["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "bearerFormat": "smsd_…", "description": f"Scopes:\n\n{scopes}"}
     }
-    for path in made["paths"].values():
-        for operation in path.values():
-            operation.pop(RULE, None)
+    operations = [operation for path in made["paths"].values() for operation in path.values()]
+    for operation in operations:
+        operation.pop(RULE, None)
+    _link({operation["operationId"]: operation for operation in operations})
     return made
+
+
+def _link(operations: dict[str, Any]) -> None:
+    for maker, status, pointer, parameter, takers in _LINKS:
+        links = operations[maker]["responses"][status].setdefault("links", {})
+        for taker in takers:
+            assert taker in operations, taker
+            links[taker] = {"operationId": taker, "parameters": {parameter: f"$response.body#/{pointer}"}}
 
 
 def text(app: FastAPI) -> str:

@@ -66,7 +66,7 @@ class ResultLine(BaseModel):
     text: str
 
 
-class MessageStatus(BaseModel):
+class MessageDetail(BaseModel):
     """One message with its whole life."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -128,7 +128,7 @@ def send_message(
     "/messages/{idinterno}",
     operation_id="get_message",
     summary="All that is known of one message",
-    response_model=MessageStatus,
+    response_model=MessageDetail,
     **needs(Scope.RESULTS_READ, "not_found"),
 )
 def get_message(
@@ -140,7 +140,7 @@ def get_message(
     if found is None:
         raise Problem("not_found", why="There is no message with this idinterno.")
     meaning = terms.meaning(found.result_code) if found.result_code is not None else None
-    return MessageStatus.model_validate({**vars_of(found), "meaning": meaning})
+    return MessageDetail.model_validate({**vars_of(found), "meaning": meaning})
 
 
 def vars_of(found: one_message.Life) -> dict[str, Any]:

@@ -80,7 +80,11 @@ def list_optouts(runtime: RuntimeOf, page: PageWanted) -> Page[OptOut]:
     operation_id="add_optout",
     summary="Opt a number out",
     response_model=OptOut,
-    **needs(Scope.OPTOUTS_WRITE, "refused", "bad_json", "unsupported_media_type", example={"reason": "carta del 3/12"}),
+    **needs(
+        Scope.OPTOUTS_WRITE,
+        *("not_found", "refused", "bad_json", "unsupported_media_type"),
+        example={"reason": "carta del 3/12"},
+    ),
 )
 def add_optout(number: Number, runtime: RuntimeOf, caller: CallerOf, body: Why | None = None) -> Any:
     """Put a number on the list. One that is on it stays as it is."""
@@ -121,7 +125,11 @@ def remove_optout(
     operation_id="import_optouts",
     summary="Opt out every number of a file",
     response_model=Imported,
-    **needs(Scope.OPTOUTS_WRITE, "unsupported_media_type", "body_too_large", "body_too_slow", "refused"),
+    **needs(
+        Scope.OPTOUTS_WRITE,
+        *("unsupported_media_type", "body_too_large", "body_too_slow", "refused"),
+        files=tuple(filter(None, _KINDS)),
+    ),
 )
 async def import_optouts(
     request: Request,

@@ -77,7 +77,7 @@ class Person(BaseModel):
     operation_id="get_person",
     summary="Everything about one number",
     response_model=Person,
-    **needs(Scope.RESULTS_READ, "refused"),
+    **needs(Scope.RESULTS_READ, "not_found", "refused"),
 )
 def get_person(
     number: Annotated[str, Path(max_length=100, description="In any written form.")],

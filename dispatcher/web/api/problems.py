@@ -15,7 +15,6 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from dispatcher.campaigns.lifecycle import NoCampaign, WrongState
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefusedValue, translate
@@ -30,6 +29,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _SHOWN = 20
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Bad fields that one answer names."""
 
 
@@ -213,13 +213,15 @@ def install(app: FastAPI) -> None:
 
 
 def _allowed(request: Request) -> list[str]:
-    """The methods that this address has: each has a route of its own, and the router names only the first one's."""
-    routes = request.app.router.routes
-    return [
-        method
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
+    """The methods that this address has: each has a route of its own, and the router names only the first one's.
+
+    Where `/optouts/imports` and `/optouts/{number}` both match, the address is that of the route without parameters.
+    """
+    methods: dict[str, int] = {}
+    for prefix, route in request.app.state.routes:
+        if route.path_regex.match(request.scope["path"].removeprefix(prefix)):
+            methods |= dict.fromkeys(route.methods or (), len(route.param_convertors))
+    return [method for method in _METHODS if method in methods and methods[method] == min(methods.values())]
 
 
 def _of_http(request: Request, error: HTTPException) -> Problem:

@@ -26,12 +26,14 @@ async def spooled(request: Request, folder: Path, limit: int, kinds: dict[str, s
     """The body as an unnamed file in `folder`.
 
     Raises:
-        Problem: its Content-Type is none of `kinds`, or it has more than `limit` bytes.
+        Problem: its Content-Type is none of `kinds` (where one is "", none at all will do), or it has more than `limit`
+            bytes.
         HTTPException: it does not come in time.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in kinds:
-        raise Problem("unsupported_media_type", kinds=", ".join(kinds), headers={"Accept": ", ".join(kinds)})
+        taken = ", ".join(filter(None, kinds))
+        raise Problem("unsupported_media_type", kinds=taken, headers={"Accept": taken})
     too_large = Problem("body_too_large", limit=limit, instead="DISPATCHER_UPLOAD_MAX is the limit.")
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and (len(stated) > 18 or int(stated) > limit):

@@ -16,6 +16,7 @@ from dispatcher.single_messages import send
 from dispatcher.suppression import optouts
 from dispatcher.web.api.messages import SentMessage, shown
 from dispatcher.web.api.pages import Page, PageWanted
+from dispatcher.web.api.paths import AMoment
 from dispatcher.web.api.problems import Problem
 from dispatcher.web.api.routing import CallerOf, IdempotencyKeyOf, RuntimeOf, api_router, needs, require_scope
 from schemas.single import SingleMessage
@@ -68,7 +69,7 @@ def list_replies(
     state: Annotated[Literal["new", "answered", "done"] | None, Query()] = None,
     campaign_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     number: Annotated[str | None, Query(max_length=100, description="In any written form.")] = None,
-    since: Annotated[datetime | None, Query(description="Only those received at this moment or later.")] = None,
+    since: Annotated[AMoment | None, Query(description="Only those received at this moment or later.")] = None,
 ) -> Page[Reply]:
     """Stored replies with what was done about them."""
     after = page.after(str, int)

@@ -51,14 +51,16 @@ def needs(
     idempotency: Idempotency = "none",
     max_body: int = MAX_BODY,
     example: Any = None,
+    files: Sequence[str] = (),
     also: Mapping[int, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Arguments for a route's decorator: its scope (None = any key does), its own problem codes, its idempotency.
 
-    `example` is one of its body; `max_body` the bytes that it takes; `also` what else it answers, as FastAPI takes it.
+    `example` is one of its body; `max_body` the bytes that it takes; `files` its kinds
+    where it is a file; `also` what else is answered, as FastAPI takes it.
     """
     return {
-        "openapi_extra": document.extra(scope, idempotency, max_body, example),
+        "openapi_extra": document.extra(scope, idempotency, max_body, example, files),
         "responses": {**(also or {}), **document.responses(problems, idempotency)},
     }
 

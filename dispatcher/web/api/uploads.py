@@ -55,7 +55,11 @@ class UploadAnswer(BaseModel):
     summary="Upload a list",
     status_code=201,
     response_model=UploadAnswer,
-    **needs(Scope.CAMPAIGNS_WRITE, "unsupported_media_type", "body_too_large", "body_too_slow", "refused"),
+    **needs(
+        Scope.CAMPAIGNS_WRITE,
+        *("unsupported_media_type", "body_too_large", "body_too_slow", "refused"),
+        files=tuple(_KINDS),
+    ),
 )
 async def create_upload(
     request: Request,

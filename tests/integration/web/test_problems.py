@@ -42,6 +42,24 @@ def test_what_is_not_there_or_cannot_be_done_there(api: Api) -> None:
     assert api.call("OPTIONS", "/campaigns/7").headers["Allow"] == "GET, PATCH"
 
 
+def test_the_methods_of_an_address_are_those_of_the_route_without_parameters(api: Api) -> None:
+    assert api.call("OPTIONS", "/optouts/imports").headers["Allow"] == "POST"
+    assert api.call("OPTIONS", "/optouts/1144445555").headers["Allow"] == "PUT, DELETE"
+    assert requests.post(f"{api.base}/healthz", timeout=10).headers["Allow"] == "GET"
+
+
+def test_a_file_of_a_kind_that_is_not_taken_is_refused_by_name(api: Api) -> None:
+    for path in ("/uploads", "/optouts/imports"):
+        answer = api.call("POST", path, data=b"x", headers={"Content-Type": "multipart/form-data"})
+        check_problem(answer, "unsupported_media_type")
+        assert "text/csv" in answer.headers["Accept"]
+
+
+def test_a_moment_is_no_number(api: Api) -> None:
+    check_problem(api.get("/replies", params={"since": "0.5"}), "invalid_fields")
+    check_problem(api.get("/campaigns", params={"created_after": "0.5"}), "invalid_fields")
+
+
 def test_both_spellings_of_an_address_answer(api: Api) -> None:
     for path in ("/me", "/me/"):
         answer = api.get(path, allow_redirects=False)
