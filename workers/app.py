@@ -18,6 +18,7 @@ from dispatcher.errors import DispatcherError
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.maintenance import host_clock
 from workers import logs  # noqa: F401  # sets logging up when a process of Celery starts
+from workers.hints import HintTask
 from workers.schedule import SCHEDULE
 
 QUEUES = ("tick", "urgent", "submit", "poll", "control")
@@ -65,7 +66,7 @@ def make_app() -> Celery:
     """The app as the settings say."""
     settings = config.settings()
     broker_url = settings.celery_broker_url
-    celery = Celery("dispatcher", broker=broker_url, include=["workers.tasks"])
+    celery = Celery("dispatcher", broker=broker_url, include=["workers.tasks"], task_cls=HintTask)
     celery.conf.update(
         task_acks_late=False,
         task_reject_on_worker_lost=False,
@@ -121,7 +122,7 @@ def _ready(**_: Any) -> None:
         make_lists_folder_if_possible(settings.home)
         _await_database(settings)
         # A worker whose clock is far ahead takes no hint at all, so no tick of its own would say so.
-        host_clock.compare_at_start(settings)
+        host_clock.compare_now(settings)
     except DispatcherError as error:
         sys.exit(f"{error} {error.hint or ''}".strip())
 

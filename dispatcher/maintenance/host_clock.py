@@ -16,7 +16,7 @@ from dispatcher.db import engine as db_engine
 
 log = logging.getLogger(__name__)
 
-_TOLERANCE = timedelta(minutes=5)
+TOLERANCE = timedelta(minutes=5)
 
 _said = False
 
@@ -32,20 +32,21 @@ def compare(connection: Connection, now: Callable[[], datetime] | None = None) -
     before = now()
     there: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     difference = before + (now() - before) / 2 - there
-    differs = abs(difference) > _TOLERANCE
+    differs = abs(difference) > TOLERANCE
     if differs and not _said:
         log.error("clock_differs host_minus_database=%+.0fs", difference.total_seconds())
     _said = differs
     return difference
 
 
-def compare_at_start(settings: Settings) -> None:
-    """The same for a process that begins, over a connection that it does not keep."""
+def compare_now(settings: Settings) -> timedelta | None:
+    """The same over a connection that is not kept; None when the database does not answer."""
     engine = db_engine.connect(settings.sqlalchemy_url, pooled=settings.database_pooled)
     try:
         with engine.connect() as connection:
-            compare(connection)
+            return compare(connection)
     except DBAPIError as error:
         log.warning("clock_not_compared reason=%s", type(error).__name__)
+        return None
     finally:
         engine.dispose()

@@ -23,6 +23,7 @@ print(json.dumps({
     "conf": {name: app.conf[name] for name in json.loads(INPUT)},
     "queues": {queue.name: queue.queue_arguments or {} for queue in app.conf.task_queues},
     "routes": {name: app.amqp.router.route({}, name)["queue"].name for name in app.tasks if name.startswith("disp")},
+    "watched": [name for name, task in app.tasks.items() if getattr(task.Request, "__name__", "") == "HintRequest"],
     "late": [name for name, task in app.tasks.items() if task.acks_late],
     "beat": {name: [entry["task"], entry["schedule"]] for name, entry in app.conf.beat_schedule.items()},
 }))
@@ -91,6 +92,11 @@ def test_queues_and_task_names_are_those_that_others_hold_on_to(over_redis: dict
         "send_message": "urgent",
         **dict.fromkeys(("poll", "probe", "measure_clock", "read_balance", "pull_inbox"), "poll"),
     }
+
+
+def test_every_hint_that_comes_expired_is_counted_and_no_payload_is(over_redis: dict[str, Any]) -> None:
+    ours = set(over_redis["routes"])
+    assert ours - set(over_redis["watched"]) == {"dispatcher.create_campaign", "dispatcher.send_message"}
 
 
 def test_every_queue_has_one_worker_and_its_size_is_a_setting() -> None:

@@ -103,15 +103,18 @@ def fake_clock_missing() -> str | None:
 
 
 def clock_ahead(run: Run) -> None:
-    """A worker's clock is six minutes ahead: it drops every hint, says why, so does doctor; another one works."""
+    """A clock six minutes ahead: its worker drops hints, says why and ends, whenever it is started; another works."""
     ahead = {"LD_PRELOAD": str(fake_clock()), "FAKETIME": f"+{_AHEAD:.0f}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
     run.load()
     run.processes.worker("ahead", environment=ahead)
     run.processes.beat()
     told = f"clock_differs host_minus_database=+{_AHEAD:.0f}s"
     run.wait(lambda: told in run.processes.log("ahead"), "the worker says that its clock differs", 60)
-    run.wait(lambda: len(run.processes.pool("ahead")) >= 4, "the worker has its pool", 60)
-    run.pass_time(10)
+    run.wait(lambda: run.processes.running["ahead"].poll() is not None, "the worker ends", 60)
+    run.expect(
+        f"worker_ends host_minus_database=+{_AHEAD:.0f}s" in run.processes.log("ahead"), "it ends without a word"
+    )
+    run.expect(run.processes.running["ahead"].returncode != 0, "it ended as if nothing were wrong")
     run.expect(run.simulator.stats()["posts"] == 0, "a worker six minutes ahead took a hint")
     asked = subprocess.run(
         [sys.executable, "-m", "dispatcher", "doctor", "--json"],
@@ -122,6 +125,7 @@ def clock_ahead(run: Run) -> None:
     run.expect(
         any(not check["ok"] and "This machine's clock" in check["detail"] for check in clocks), f"doctor says {clocks}"
     )
+    run.processes.worker("ahead", environment=ahead)
     run.processes.worker("right")
     run.healed()
     run.wait(lambda: run.simulator.stats()["posts"] > 0, "the other worker works", 60)

@@ -96,7 +96,7 @@ def test_a_worker_compares_clocks_when_it_starts_and_at_every_tick(
 ) -> None:
     monkeypatch.setattr(host_clock, "_now", lambda: datetime.now(UTC) - timedelta(hours=1))
     monkeypatch.setattr(host_clock, "_said", False)
-    host_clock.compare_at_start(core.settings)
+    host_clock.compare_now(core.settings)
     assert "clock_differs host_minus_database=-3600s" in caplog.text
     monkeypatch.setattr(host_clock, "_said", False)
     maintenance_tick.tick(core.runtime)
