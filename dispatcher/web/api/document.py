@@ -18,7 +18,7 @@ RULE = "x-rule"
 
 _ALWAYS = (
     *("key_missing", "key_malformed", "key_unknown", "key_revoked", "key_expired", "key_network", "scope_missing"),
-    *("bad_request", "invalid_fields", "rate_limited", "database_unavailable"),
+    *("bad_request", "invalid_fields", "rate_limited", "database_unavailable", "database_refused"),
 )
 _OF_CAMPAIGN = (
     *("get_campaign", "change_campaign", "send_campaign", "pause_campaign", "resume_campaign", "cancel_campaign"),

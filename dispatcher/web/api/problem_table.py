@@ -191,6 +191,15 @@ KINDS: dict[str, Kind] = {
         "La base de datos no responde en este momento",
         "Envíe lo mismo otra vez después de los segundos que dice Retry-After.",
     ),
+    "database_refused": _K(
+        503,
+        "The database refuses the dispatcher",
+        "Nothing is wrong with the request. Whoever runs the dispatcher must set this right: `dispatcher doctor` says "
+        "what it is. The same request can be sent again afterwards.",
+        "La base de datos rechaza al despachador",
+        "El pedido está bien. Quien opera el despachador debe corregirlo: `dispatcher doctor` dice qué es. Después "
+        "se puede enviar el mismo pedido.",
+    ),
     "broker_unavailable": _K(
         503,
         "The broker does not answer just now",

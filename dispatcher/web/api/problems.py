@@ -17,12 +17,12 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from dispatcher.campaigns.lifecycle import NoCampaign, WrongState
-from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefusedValue, translate
+from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefused, DatabaseRefusedValue, translate
 from dispatcher.db.storable import storable
 from dispatcher.errors import BrokerUnavailable, DispatcherError, ListRefused, ProviderError, UsageError
 from dispatcher.i18n.words import LANGUAGES, Language
 from dispatcher.web.api.problem_table import KINDS, LATER
-from dispatcher.web.database_errors import RETRY_AFTER
+from dispatcher.web.database_errors import REFUSED_RETRY_AFTER, RETRY_AFTER
 from dispatcher.web.request_ids import request_id
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,11 @@ def of_database(error: Exception) -> Problem:
     """What a driver's error means for the caller; what the driver said stays in the log."""
     failure = translate(error)
     log.error("database_failed kind=%s sqlstate=%s", type(failure).__name__, failure.sqlstate)
-    return Problem("value_not_storable" if isinstance(failure, DatabaseRefusedValue) else "database_unavailable")
+    if isinstance(failure, DatabaseRefusedValue):
+        return Problem("value_not_storable")
+    if isinstance(failure, DatabaseRefused):
+        return Problem("database_refused", headers={"Retry-After": str(REFUSED_RETRY_AFTER)})
+    return Problem("database_unavailable")
 
 
 def of_dispatcher(error: DispatcherError) -> Problem:

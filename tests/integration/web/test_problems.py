@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
+from sqlalchemy import make_url
 
 from dispatcher.runtime import Runtime
 from dispatcher.web import web_app
 from dispatcher.web.api.problem_table import KINDS
 from tests.integration.web.serving import Api, make_key, serving, serving_api
+from tests.integration.web.test_push_app import GOOD
 
 
 @pytest.fixture
@@ -85,6 +87,21 @@ def test_a_database_that_is_away_is_503_with_a_time_to_wait(
         assert "base de datos" in answer.json()["title"]
         assert requests.get(f"{url}/healthz", timeout=10).status_code == 503
         assert requests.get(f"{url}/readyz", timeout=10).status_code == 503
+
+
+def test_a_database_that_refuses_us_is_for_whoever_runs_it_to_mend(
+    make_runtime: Callable[..., Runtime], runtime: Runtime, database_url: str
+) -> None:
+    key = make_key(runtime)
+    refused = make_runtime(database_url=make_url(database_url).set(database="gone").render_as_string(False))
+    with serving(refused, web_app.create_app) as url:
+        answer = Api(url, key).get("/me")
+        check_problem(answer, "database_refused")
+        assert answer.headers["Retry-After"] == "60"
+    with serving(refused) as url:
+        answer = requests.post(f"{url}/push/smsmasivos", data=GOOD, timeout=10)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+        assert "whoever runs it" in answer.text
 
 
 def test_the_push_listener_serves_nothing_else(runtime: Runtime) -> None:
