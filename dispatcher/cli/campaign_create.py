@@ -1,6 +1,5 @@
 """`dispatcher campaign create`: a file becomes a campaign, or with --dry-run a look at what it would be."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.campaigns.totals import Totals
 from dispatcher.cli import ops_loader
 from dispatcher.cli.arguments import read_html
+from dispatcher.cli.campaign_confirm import confirmed, somebody_is_there
 from dispatcher.cli.campaign_views import say_left_out, when
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output, writable
@@ -98,9 +98,15 @@ _INVALID_ROWS_SHOWN = 20
 )
 @click.option("--draft", is_flag=True, help="Load it and wait: nothing is sent before `campaign send ID`.")
 @click.option("--dry-run", is_flag=True, help="Validate, show samples, invalid rows and an estimate; change nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask; in a script or with --json nothing is asked anyway.")
+@click.option("--to-me", metavar="NUMBER", help="Send the first text to this number first, to see it on a phone.")
 @command
-def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **fields: Any) -> None:
+def create(
+    output: Output, file: str, dry_run: bool, html_file: Path | None, yes: bool, to_me: str | None, **fields: Any
+) -> None:
     """Load FILE (CSV, XLSX or JSONL; - reads CSV from stdin) as a campaign.
+
+    In a terminal it shows what would be sent and asks before anything is.
 
     Encoding, separator, sheet and headings are found out, and said where they are unusual. Cells of a workbook are
     read as they show.
@@ -134,8 +140,12 @@ def create(output: Output, file: str, dry_run: bool, html_file: Path | None, **f
     with open_source(file, spool=spool(settings.home), reading=reading) as source:
         if dry_run:
             _dry_run(output, spec, source)
-        else:
-            _create(output, spec, source)
+            return
+        ask = somebody_is_there(output) and not (yes or spec.draft or spec.test)
+        if ask or to_me is not None:
+            quiet = output if ask else Output(as_json=True)
+            spec = confirmed(output, spec, lambda: _check(quiet, spec, source), to_me=to_me, ask=ask)
+        _create(output, spec, source)
 
 
 def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
@@ -186,7 +196,7 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
 
 def _load(output: Output, runtime: Runtime, spec: CampaignSpec, source: Source, info: AccountInfo | None) -> Loaded:
     """Load the list. In a terminal, a list that repeats a campaign is loaded only when the person says so."""
-    ask = not output.as_json and not spec.refuse_repeats and sys.stdin.isatty() and sys.stderr.isatty()
+    ask = somebody_is_there(output) and not spec.refuse_repeats
     try:
         with _progress(output, source) as advance, runtime.engine.begin() as connection:
             if spec.append_to is not None:
@@ -242,10 +252,16 @@ def _say_load(output: Output, loaded: Totals) -> None:
 
 
 def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
+    found = _check(output, spec, source)
+    output.answer(found.as_json())
+    output.say("Dry run: nothing was changed.")
+
+
+def _check(output: Output, spec: CampaignSpec, source: Source) -> dry_run_module.DryRunReport:
+    """Look at the whole list and show what it would be."""
     with _progress(output, source) as advance:
         found = dry_run_module.run(config.load(), spec, source, database_connection, advance)
-    output.answer(found.as_json())
-    output.say(f"Dry run: {found.totals.messages:,} messages, {found.totals.invalid:,} invalid; nothing was changed.")
+    output.say(f"{found.totals.messages:,} messages, {found.totals.invalid:,} invalid.")
     fields = ", ".join(found.columns["fields"]) or "no column"
     output.say(f"The number is taken from {' or '.join(found.columns['number'])}, the text from {fields}.")
     output.table("Samples", ["number", "text"], [[s["destino"], s["texto"]] for s in found.samples])
@@ -261,6 +277,7 @@ def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     output.say(f"Would begin {when(would.begins)} and end about {when(would.ends)}; {would.basis}.")
     for remark in found.remarks:
         output.note(remark)
+    return found
 
 
 def _say_look(output: Output, look: Look) -> None:

@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(error: Exception, later: str = _LATER) -> Verdict:
-    """What an error of a driver means: 503 with Retry-After (`later` when it is away), or 422 for a value that was sent."""
+    """What an error of a driver means: 503 with Retry-After (`later` if it is away), 422 for a value that was sent."""
     failure = translate(error)
     log.error("database_failed kind=%s sqlstate=%s", type(failure).__name__, failure.sqlstate)
     if isinstance(failure, DatabaseRefusedValue):
