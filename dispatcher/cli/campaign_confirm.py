@@ -9,6 +9,7 @@ from dispatcher.campaigns.dry_run import DryRunReport
 from dispatcher.cli.campaign_views import when
 from dispatcher.cli.output import FAILED, Output, writable
 from dispatcher.cli.sessions import session
+from dispatcher.cli.start_words import in_full
 from dispatcher.domain.display import shown
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.i18n.words import translated, worded
@@ -48,7 +49,7 @@ def _question(spec: CampaignSpec, found: DryRunReport) -> str:
     n, ends = found.totals.sending, when(would.ends)
     if spec.start is None:
         return worded("Send {n:,} messages now, the last one about {ends}?", n=n, ends=ends)
-    begins = when(would.begins)
+    begins = in_full(would.begins)
     return worded("Send {n:,} messages from {begins}, the last one about {ends}?", n=n, begins=begins, ends=ends)
 
 

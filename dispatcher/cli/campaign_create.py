@@ -17,7 +17,7 @@ from dispatcher.campaigns.filling import Loaded, NothingToSend
 from dispatcher.campaigns.look import Look
 from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.campaigns.totals import Totals
-from dispatcher.cli import ops_loader
+from dispatcher.cli import ops_loader, start_words
 from dispatcher.cli.arguments import read_html
 from dispatcher.cli.campaign_confirm import confirmed, somebody_is_there
 from dispatcher.cli.campaign_views import say_left_out, when
@@ -58,7 +58,10 @@ _INVALID_ROWS_SHOWN = 20
 @click.option("--again", is_flag=True, help="The list repeats an earlier campaign, and is meant to.")
 @click.option("--refuse-repeats", is_flag=True, help="Refuse a list that repeats an earlier campaign (exit 1).")
 @click.option("--id-column", help="A column of your own ids, shown as external_id in the results.")
-@click.option("--start", help='When to begin: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
+@click.option(
+    "--start",
+    help="When to begin, by Argentine time: '2026-12-01 09:00', 'mañana 9:00', 'lunes 10:30', +2h; or ISO 8601.",
+)
 @click.option("--expires", help="Messages not sent by then expire. Same format as --start.")
 @click.option("--priority", type=click.Choice(["high", "normal", "low"]), default="normal", show_default=True)
 @click.option("--rate", type=click.IntRange(1, 1_000_000), help="Send at most so many messages a minute.")
@@ -129,6 +132,7 @@ def create(
     """
     if not fields["template"]:
         del fields["template"]
+    fields |= {name: start_words.understood(output, fields[name], name) for name in ("start", "expires")}
     try:
         spec = CampaignSpec(**fields, html=read_html(html_file))
     except ValidationError as error:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from dispatcher.cli import start_words
 from dispatcher.cli.arguments import read_html
 from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
@@ -22,7 +23,7 @@ from schemas.single import SingleMessage
 @click.argument("number")
 @click.argument("text")
 @click.option("--idinterno", help="Your own reference, 1 to 50 letters and digits; the same one is never sent twice.")
-@click.option("--start", help='FECHADESDE: "2026-12-01 09:00:00" (Argentine time) or ISO 8601 with offset.')
+@click.option("--start", help="FECHADESDE: '2026-12-01 09:00' (Argentine time), 'mañana 9:00', +2h.")
 @click.option("--test", is_flag=True, help="The provider checks the message and does not send it (TEST=1).")
 @click.option(
     "--html",
@@ -44,6 +45,7 @@ def send(output: Output, html_file: Path | None, **fields: Any) -> None:
     \b
     dispatcher send 1144445555 'Su turno es a las 15. Empresa SA'
     """
+    fields["start"] = start_words.understood(output, fields["start"], "start")
     wanted = single(**fields, html=read_html(html_file))
     with session(may_create=True) as runtime:
         sent = sending.send(runtime, wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +73,10 @@ def test_what_was_said_or_sends_nothing_is_not_asked(
 
 def test_the_question_names_the_start(environment: dict[str, str], path: Path) -> None:
     _, shown = typed(environment, path, b"n\n", "--start", "2030-12-02 10:00:00")
-    assert "Send 2 messages from 2030-12-02 10:00" in shown
+    assert "Send 2 messages from Monday 2030-12-02 10:00" in shown
+    _, shown = typed(environment, path, b"n\n", "--start", "lunes 10:30")
+    assert re.search(r"start: Monday 2\d{3}-\d\d-\d\d 10:30, Argentine time\.", shown)
+    assert re.search(r"Send 2 messages from Monday 2\d{3}-\d\d-\d\d 10:30", shown)
 
 
 @pytest.mark.parametrize(("answer", "code", "made"), [(b"y\n", 0, 2), (b"n\n", 1, 1)])
