@@ -197,16 +197,21 @@ def resolve(
     "--code", "codes", multiple=True, type=int, help="Messages with this result code, such as -10; repeatable."
 )
 @click.option("--reason", "words", help="Those with these words in the provider's text, like 'se han agotado'.")
+@click.option("--failed", is_flag=True, help="All of them, whatever the code.")
 @command
-def retry(output: Output, campaign_id: int, codes: tuple[int, ...], words: str | None) -> None:
+def retry(output: Output, campaign_id: int, codes: tuple[int, ...], words: str | None, failed: bool) -> None:
     """Make a new draft of the rejected messages; `campaign send` releases it.
 
     Opted-out numbers are left out, and so is what is in another draft of this kind already.
+
+    \b
+    dispatcher campaign retry 7 --code -10 --code -11
+    dispatcher campaign retry 7 --failed
     """
     from dispatcher.campaigns import retrying
 
-    if bool(codes) == (words is not None):
-        raise UsageError("Give either --code or --reason.", hint="`dispatcher campaign show` lists the codes.")
+    if sum((bool(codes), words is not None, failed)) != 1:
+        raise UsageError("Give --code, --reason or --failed.", hint="`dispatcher campaign show` lists the codes.")
     with session() as runtime:
         loaded = retrying.draft(runtime.engine, runtime.settings, campaign_id, codes=codes, words=words)
     output.answer({"campaign_id": loaded.campaign_id, "retry_of": campaign_id, **loaded.totals_json()})

@@ -13,9 +13,10 @@ from dispatcher.cli.send import say_sent, single
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
+from dispatcher.replies import handling
 from dispatcher.replies import listing as reply_listing
 from dispatcher.replies import pull as reply_pull
-from dispatcher.replies.listing import Reply
+from dispatcher.replies.listing import Reply, State
 from dispatcher.single_messages import send as sending
 from dispatcher.suppression import optouts
 from dispatcher.transports import Formato, Transport
@@ -23,7 +24,7 @@ from dispatcher.transports import Formato, Transport
 
 @click.group(name="inbox")
 def inbox_group() -> None:
-    """Fetch replies, list them, export them, answer one."""
+    """Fetch replies, list them, export them, answer them, say what is done."""
 
 
 @inbox_group.command()
@@ -54,14 +55,23 @@ def pull(
 @click.option(
     "--kind", type=click.Choice(["optout", "review", "reply"]), help="optout, or review: a person should look."
 )
+@click.option("--state", type=click.Choice(["new", "answered", "done"]), help="What was done about it.")
 @click.option("--campaign", "campaign_id", type=int, help="Only replies to this campaign.")
 @click.option("--origen", help="Only replies from this number.")
 @command
-def list_(output: Output, limit: int, kind: str | None, campaign_id: int | None, origen: str | None) -> None:
-    """List stored replies, newest first."""
+def list_(
+    output: Output, limit: int, kind: str | None, state: State | None, campaign_id: int | None, origen: str | None
+) -> None:
+    """List stored replies, newest first.
+
+    \b
+    dispatcher inbox list --kind review --state new     # what a person should look at
+    dispatcher inbox reply 123 'Gracias, lo anotamos'   # answer it
+    dispatcher inbox done 123                           # nothing is left to do
+    """
     with session() as runtime, runtime.engine.connect() as connection:
         number = optouts.national(origen, runtime.settings.country) if origen else None
-        found = reply_listing.listing(connection, limit, kind=kind, campaign_id=campaign_id, origen=number)
+        found = reply_listing.listing(connection, limit, kind=kind, state=state, campaign_id=campaign_id, origen=number)
     _show(output, found, "No replies.")
 
 
@@ -99,16 +109,31 @@ def reply(output: Output, reply_id: int, **fields: Any) -> None:
     """Answer the reply with this id (ID SMS MASIVOS): TEXT goes to its sender now."""
     with session() as runtime:
         with runtime.engine.connect() as connection:
-            origen = reply_listing.find(connection, reply_id).origen
-        sent = sending.send(runtime, single(number=origen, **fields))
+            found = reply_listing.find(connection, reply_id)
+        sent = sending.send(runtime, single(number=found.origen, **fields))
+        if sent.good:
+            with runtime.engine.begin() as connection:
+                handling.answered(connection, found.reply_id)
     say_sent(output, sent)
+
+
+@inbox_group.command()
+@click.argument("reply_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@command
+def done(output: Output, reply_ids: tuple[int, ...]) -> None:
+    """Say that nothing is left to do about replies, by their ids (ID SMS MASIVOS)."""
+    with session() as runtime, runtime.engine.begin() as connection:
+        for reply_id in reply_ids:
+            handling.done(connection, reply_listing.find(connection, reply_id).reply_id)
+    output.answer({"done": list(reply_ids)})
+    output.say(f"Done: {', '.join(map(str, reply_ids))}.")
 
 
 def _show(output: Output, found: list[Reply], nothing: str) -> None:
     output.answer({"replies": [each.as_json() for each in found]})
     output.table(
         "Replies",
-        ["id", "from", "text", "received", "campaign", "seq", "kind"],
+        ["id", "from", "text", "received", "campaign", "seq", "kind", "state"],
         [
             [
                 "(pushed)" if r.provisional else r.id,
@@ -118,6 +143,7 @@ def _show(output: Output, found: list[Reply], nothing: str) -> None:
                 r.campaign_id,
                 r.seq,
                 r.kind,
+                r.state,
             ]
             for r in found
         ],

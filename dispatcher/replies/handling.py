@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, func, literal, select, tuple_, update
 
 from dispatcher import audit_trail
 from dispatcher.errors import UsageError
+from dispatcher.replies.listing import State, reply_state
 from schemas.tables import reply
-
-State = Literal["new", "answered", "done"]
-
-_state: ColumnElement[str] = case(
-    (reply.c.done_at.is_not(None), "done"), (reply.c.answered_at.is_not(None), "answered"), else_="new"
-).label("state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ def listing(connection: Connection, limit: int, wanted: Wanted) -> Sequence[Hand
     if wanted.campaign_id is not None:
         chosen = chosen.where(reply.c.campaign_id == wanted.campaign_id)
     if wanted.state is not None:
-        chosen = chosen.where(_state == wanted.state)
+        chosen = chosen.where(reply_state == wanted.state)
     if wanted.number is not None:
         chosen = chosen.where(reply.c.origen == wanted.number)
     if wanted.since is not None:
@@ -112,7 +107,7 @@ def done(connection: Connection, reply_id: int) -> Handled:
 
 
 def _replies() -> Select[Any]:
-    return select(reply, _state).where(reply.c.repeated_at.is_(None))
+    return select(reply, reply_state).where(reply.c.repeated_at.is_(None))
 
 
 def _of(row: Row[Any]) -> Handled:

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Row, Select, any_, literal, select
+from sqlalchemy import ARRAY, BigInteger, Connection, Label, Row, Select, any_, case, literal, select
 
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
 from schemas import tables
 
+State = Literal["new", "answered", "done"]
+
+reply_state: Label[str] = case(
+    (tables.reply.c.done_at.is_not(None), "done"), (tables.reply.c.answered_at.is_not(None), "answered"), else_="new"
+).label("state")
+"""What was done about a reply."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A stored reply; `id` is the ID SMS MASIVOS, None for a PUSH whose pulled reply has not come yet."""
+    """A stored reply; `id` is the ID SMS MASIVOS, None for a PUSH that was not pulled yet; `reply_id` is ours."""
 
+    reply_id: int
     id: int | None
     origen: str
     texto: str
@@ -26,6 +34,7 @@ class Reply:
     campaign_id: int | None
     seq: int | None
     kind: str
+    state: State
     source: str
     provisional: bool
 
@@ -40,6 +49,7 @@ def listing(
     limit: int,
     *,
     kind: str | None = None,
+    state: State | None = None,
     campaign_id: int | None = None,
     origen: str | None = None,
     rows: Sequence[int] | None = None,
@@ -49,6 +59,8 @@ def listing(
     wanted = _replies()
     if kind is not None:
         wanted = wanted.where(reply.kind == kind)
+    if state is not None:
+        wanted = wanted.where(reply_state == state)
     if campaign_id is not None:
         wanted = wanted.where(reply.campaign_id == campaign_id)
     if origen is not None:
@@ -74,11 +86,12 @@ def find(connection: Connection, number: int) -> Reply:
 def _replies() -> Select[Any]:
     """Every reply but the repeats of a PUSH, as the view `inbox` has them."""
     reply = tables.reply
-    return select(reply).where(reply.c.repeated_at.is_(None))
+    return select(reply, reply_state).where(reply.c.repeated_at.is_(None))
 
 
 def _of(row: Row[Any]) -> Reply:
     return Reply(
+        reply_id=row.id,
         id=row.provider_id,
         origen=row.origen,
         texto=row.texto,
@@ -87,6 +100,7 @@ def _of(row: Row[Any]) -> Reply:
         campaign_id=row.campaign_id,
         seq=row.seq,
         kind=row.kind,
+        state=row.state,
         source=row.source,
         provisional=row.provider_id is None,
     )

@@ -58,12 +58,12 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ("campaign", "resume"): [(("99",), "no campaign 99")],
     ("campaign", "retry"): [
         (("99", "--code", "-3"), "-3"),
-        (("99",), "--code or --reason"),
+        (("99",), "--code, --reason or --failed"),
         (("99", "--code", "0"), "0"),
         (("99", "--code", "-10"), "no campaign 99"),
         (("99999999999999999999", "--code", "-10"), "no campaign 9999"),
         (("99", "--code", "-99999"), "-99999"),
-        (("99", "--code", "-10", "--reason", "x"), "--code or --reason"),
+        (("99", "--code", "-10", "--reason", "x"), "--code, --reason or --failed"),
     ],
     ("campaign", "show"): [(("99",), "no campaign 99"), (("99999999999999999999",), "99999999999999999999")],
     ("campaign", "watch"): [(("99",), "no campaign 99"), (("1", "--timeout", "x"), "--timeout")],
@@ -78,6 +78,7 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
         (("--transport", "smtp"), "--transport"),
         (("--transport", "soap"), "DISPATCHER_USUARIO"),
     ],
+    ("inbox", "done"): [(("99",), "no reply 99"), ((), "ID")],
     ("inbox", "reply"): [(("99", "x"), "no reply 99"), (("x", "x"), "not a valid integer")],
     ("key", "create"): [
         ((ANA,), "--scope"),

@@ -128,6 +128,13 @@ def test_inbox_pull_list_export_and_reply(shell: Shell, simulator: SimulatorProc
     assert answered["status"] == "accepted"
     assert [line["destino"] for line in simulator.ledger()] == [ANA]
     shell.cli("inbox", "reply", "999999", "x", code=2)
+    (other,) = {reply["id"] for reply in pulled} - {given["id"]}
+    states = {reply["id"]: reply["state"] for reply in shell.cli("inbox", "list")["replies"]}
+    assert states == {given["id"]: "answered", other: "new"}
+    assert shell.cli("inbox", "done", str(other), str(given["id"]))["done"] == [other, given["id"]]
+    assert {reply["state"] for reply in shell.cli("inbox", "list", "--state", "done")["replies"]} == {"done"}
+    assert shell.cli("inbox", "list", "--state", "new")["replies"] == []
+    shell.cli("inbox", "done", "999999", code=2)
 
 
 def test_optout_add_remove_import_list(shell: Shell, tmp_path: Path) -> None:
