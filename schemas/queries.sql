@@ -1237,6 +1237,16 @@ UNION ALL
 SELECT NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = :campaign_id GROUP BY code
 ORDER BY code DESC;
 
+-- name: other_words
+-- What the provider said, without the number before it, about messages for whose words the guide has no code (-99). Only
+-- chunks that have such a result are read.
+SELECT regexp_replace(m.result_text, '^\s*[0-9]{1,20}\s*:\s*', '') AS words, count(*)::int AS n
+FROM chunk_result r
+JOIN chunk k ON k.campaign_id = r.campaign_id AND k.chunk_no = r.chunk_no
+JOIN message m ON m.campaign_id = k.campaign_id AND m.seq BETWEEN k.first_seq AND k.last_seq AND m.chunk_no = k.chunk_no
+WHERE r.campaign_id = :campaign_id AND r.code = -99 AND r.n > 0 AND m.result_code = -99
+GROUP BY words ORDER BY n DESC, words LIMIT :limit;
+
 -- name: cancel_due
 -- The chunks of a cancelled campaign that are still due will not be sent. Locked in ascending order, as everywhere.
 UPDATE chunk SET state = 'cancelled'

@@ -4,7 +4,7 @@ Progress comes from counters; messages are never counted.
 """
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +45,7 @@ class Summary:
     created_by: str | None
     tags: dict[str, str]
     retry_of: int | None  # the campaign whose rejected messages it sends again
+    other_words: dict[str, int] = field(default_factory=dict)  # what the provider said about messages with -99
 
     @property
     def final(self) -> int:
@@ -66,6 +67,8 @@ FINAL_STATUSES = (
     MessageStatus.UNKNOWN,
 )
 
+_NO_CODE = -99
+_WORDS_SHOWN = 20
 _LARGEST_ID = 2**63 - 1
 _CAMPAIGNS = select(
     tables.campaign, func.coalesce(tables.account.c.stale_words, tables.account.c.blocked_words).label("blocked_words")
@@ -86,7 +89,11 @@ def show(connection: Connection, campaign_id: int) -> Summary:
     row = connection.execute(_CAMPAIGNS.where(tables.campaign.c.id == campaign_id)).first() if fits else None
     if row is None:
         raise NoCampaign(f"There is no campaign {campaign_id}.", hint="`dispatcher campaign list` shows them.")
-    return _summary(connection, row)
+    found = _summary(connection, row)
+    if not found.result_codes.get(_NO_CODE):
+        return found
+    said = connection.execute(query("other_words"), {"campaign_id": campaign_id, "limit": _WORDS_SHOWN}).all()
+    return replace(found, other_words={each.words: each.n for each in said})
 
 
 @dataclass(frozen=True)

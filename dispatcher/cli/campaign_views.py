@@ -57,6 +57,12 @@ def say_summary(output: Output, found: Summary) -> None:
     )
     say_left_out(output, found.left_out)
     say_codes(output, found.result_codes)
+    output.table(
+        "Code -99, in the provider's words",
+        ["messages", "words"],
+        [[f"{n:,}", words] for words, n in found.other_words.items()],
+        right=("messages",),
+    )
 
 
 _LEFT_OUT = {

@@ -81,6 +81,8 @@ class Campaign(BaseModel):
     tags: dict[str, str]
     retry_of: int | None
     """The campaign whose rejected messages it sends again."""
+    other_words: dict[str, int]
+    """What the provider said about messages with code -99, and how many of each; empty in a list of campaigns."""
     progress: float
     """Share of the messages whose status is final, 0 to 1."""
     rate_per_minute: float
