@@ -16,6 +16,7 @@ import click
 from dispatcher.cli.interrupts import end_on_sigterm
 from dispatcher.cli.lazy import Lazy, LazyGroup
 from dispatcher.home import keep_to_ourselves
+from dispatcher.logs import OneLine
 
 COMMANDS = {
     "account": Lazy(
@@ -101,7 +102,9 @@ def cli() -> None:
 
     Settings come from the environment or .env: DISPATCHER_APIKEY, DISPATCHER_DATABASE_URL … (see docs/settings.md).
     """
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
 
 
 def main() -> None:

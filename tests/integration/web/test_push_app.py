@@ -72,6 +72,7 @@ def test_bad_input_gets_a_sentence_and_stores_nothing(runtime: Runtime) -> None:
         assert requests.post(f"{url}/push/smsmasivos", data=b"x" * 100_000, timeout=10).status_code in (400, 415)
         assert requests.post(f"{url}/push/smsmasivos", json=GOOD, timeout=10).status_code == 415
         assert requests.put(f"{url}/push/smsmasivos", timeout=10).status_code == 405
+        assert len(requests.request("G" * 5000, f"{url}/push/smsmasivos", timeout=10).text) < 150
         assert requests.get(f"{url}/docs", timeout=10).status_code == 404
     assert replies(Stepper(runtime)) == []
 
