@@ -13,6 +13,7 @@ from dispatcher.ingest import IngestOptions, Reading, ingest, open_source, templ
 from dispatcher.provider import answers, envelopes, frames, replies, slices, verdict
 from dispatcher.replies import push
 from dispatcher.web import json_body
+from tests.fuzz.bodies import form, upload
 
 CORPUS = Path(__file__).parent / "corpus"
 _SPOOL = Path(tempfile.gettempdir())
@@ -154,6 +155,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "campaign_template": campaign_template,
     "cell": cell,
     "envelope": envelope,
+    "form": form,
     "inbox": inbox,
     "number": number,
     "own_id": own_id,
@@ -163,6 +165,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "recipients_xlsx": recipients,
     "status": status,
     "text": text,
+    "upload": upload,
 }
 
 
