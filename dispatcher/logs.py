@@ -10,15 +10,15 @@ from dispatcher.domain.display import shown
 class OneLine(logging.Formatter):
     """A record is one line; what belongs to it, such as a traceback, is indented below it."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+    def formatMessage(self, record: logging.LogRecord) -> str:
         """The line, without what a terminal would obey and without line ends."""
         return shown(super().formatMessage(record))
 
-    def formatException(self, ei) -> str:  # type: ignore[no-untyped-def]  # noqa: N802
+    def formatException(self, ei) -> str:  # type: ignore[no-untyped-def]
         """The traceback."""
         return _below(super().formatException(ei))
 
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802
+    def formatStack(self, stack_info: str) -> str:
         """The stack."""
         return _below(super().formatStack(stack_info))
 

@@ -48,6 +48,7 @@ def socket_path(wanted: Path) -> Path:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise UsageError(
-            f"{folder} is not a folder of this user alone.", hint="Remove it, or name a DISPATCHER_HOME with a shorter path."
+            f"{folder} is not a folder of this user alone.",
+            hint="Remove it, or name a DISPATCHER_HOME with a shorter path.",
         )
     return folder / wanted.name

@@ -144,9 +144,11 @@ class Composed:
         """Run a service's health check in its place."""
         kind, *test = SERVICES[service]["healthcheck"]["test"]
         assert kind == "CMD"
-        words = [word.replace(INSIDE_PORTS[service], str(self.ports[service])) for word in test] if (
-            service in self.ports
-        ) else test
+        words = (
+            [word.replace(INSIDE_PORTS[service], str(self.ports[service])) for word in test]
+            if (service in self.ports)
+            else test
+        )
         command = self.command(service, words)
         return subprocess.run(command, env=self.environment(service), capture_output=True, timeout=240)
 

@@ -21,6 +21,11 @@ from dispatcher.web.incoming import read_body
 _LIMIT = 100_000
 
 
+def told(error: Exception) -> None:
+    """A refusal has words."""
+    assert str(error)
+
+
 def form(data: bytes) -> None:
     """A PUSH whose values are in the body: a reply, or a refusal with a sentence."""
     sent, request = _sent(data, "application/x-www-form-urlencoded")
@@ -29,7 +34,7 @@ def form(data: bytes) -> None:
         assert read == sent
         found = push.read(b"", read)
     except (push.BadPush, HTTPException) as error:
-        assert str(error)
+        told(error)
     else:
         assert found.origen
 
@@ -40,7 +45,7 @@ def upload(data: bytes) -> None:
         try:
             asyncio.run(_uploaded(data, Path(folder)))
         except (Problem, HTTPException, UsageError, ListRefused) as error:
-            assert str(error)
+            told(error)
         assert list(Path(folder).iterdir()) == []
 
 

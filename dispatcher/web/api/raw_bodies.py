@@ -19,7 +19,7 @@ from dispatcher.web.api.problems import Problem
 
 GRACE_SECONDS = 30.0
 SLOWEST = 8 << 10
-"""Bytes a second that a body must come to beyond the first GRACE_SECONDS: a file of a gigabyte has no other deadline."""
+"""Bytes a second that a body must come to after GRACE_SECONDS: a file of a gigabyte has no other deadline."""
 _BUFFER = 1 << 20
 
 

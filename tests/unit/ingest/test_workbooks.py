@@ -302,7 +302,9 @@ def test_a_part_that_should_be_small_is_refused_when_it_is_not(bomb: str, tmp_pa
     part, content = _SMALL[bomb]
     root = "workbook" if part.endswith("workbook.xml") else "styleSheet"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    whole = f'<{root} xmlns="{TRANSITIONAL}" xmlns:r="{office}">{content}' + (f"</{root}>" if bomb[:4] != "nest" else "")
+    whole = f'<{root} xmlns="{TRANSITIONAL}" xmlns:r="{office}">{content}' + (
+        f"</{root}>" if bomb[:4] != "nest" else ""
+    )
     path.write_bytes(book(LIST, parts={part: whole}, compression=zipfile.ZIP_STORED))
     said = refused_cheaply(path)
     assert "markup" in said or "too many sheets" in said
