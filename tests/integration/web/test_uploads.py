@@ -5,6 +5,7 @@ import io
 import os
 import select
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -162,6 +163,7 @@ def test_200_uploads_that_trickle_end_and_do_not_hold_push_up(
     slow = [socket.create_connection((host, int(port))) for _ in range(200)]
     times = []
     with push(runtime) as address:
+        alone = [pushed(address, f"sola {n}") for n in range(20)]
         try:
             for connection in slow:
                 connection.sendall(head)
@@ -170,19 +172,23 @@ def test_200_uploads_that_trickle_end_and_do_not_hold_push_up(
                 for connection in open_:
                     with suppress(OSError):
                         connection.sendall(b"1")
-                began = time.monotonic()
-                reply = {"origen": "1144445555", "texto": f"hola {len(times)}"}
-                assert requests.get(address, params=reply, timeout=10).status_code == 200
-                times.append(time.monotonic() - began)
+                times.append(pushed(address, f"hola {len(times)}"))
             assert [each for each in slow if not answered(each)] == []
             assert all(b" 408 " in each.recv(100) for each in slow[:5])
         finally:
             for connection in slow:
                 connection.close()
-    # The median: this machine is busy with other tests, too.
-    assert sorted(times)[len(times) // 2] < 0.1
+    # This machine may be so busy with other tests that PUSH takes longer without any upload.
+    assert statistics.median(times) < max(0.1, 2 * statistics.median(alone))
     assert uploads_in(runtime) == 0
     assert list(spool(runtime.settings.home).iterdir()) == []
+
+
+def pushed(address: str, text: str) -> float:
+    """The seconds that a PUSH took."""
+    began = time.monotonic()
+    assert requests.get(address, params={"origen": "1144445555", "texto": text}, timeout=10).status_code == 200
+    return time.monotonic() - began
 
 
 def answered(connection: socket.socket) -> bool:
