@@ -5,14 +5,12 @@ sessions of their own, so that Ctrl-C reaches the commands and not the servers.
 """
 
 import fcntl
-import hashlib
 import json
 import logging
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -29,13 +27,13 @@ from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.home import keep_to_ourselves, make_lists_folder, tighten
+from ops.server_places import socket_path, without_secrets
 
 log = logging.getLogger(__name__)
 
 DATABASE = "dispatcher"
 RECOVERY_SECONDS = 600.0
 """How long a server that was not stopped cleanly may take to be ready again."""
-_SOCKET_PATH_LIMIT = 100  # bytes; sun_path holds 104 on macOS
 _CONFIGURATION = """
 # --- the dispatcher's embedded server ---
 listen_addresses = ''
@@ -138,10 +136,12 @@ class Embedded:
         fresh = not (data / "PG_VERSION").exists()
         server = _postgres(data, start=False)
         if fresh:
-            server.ensure_pgdata_inited()
+            with without_secrets():
+                server.ensure_pgdata_inited()
             with (data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
                 configuration.write(_CONFIGURATION)
-        _start_server(server)
+        with without_secrets():
+            _start_server(server)
         _give_to_owner(data / ".handle_pids.json")
         uri = server.get_uri(database="postgres")
         with psycopg.connect(uri, autocommit=True) as connection:
@@ -240,16 +240,6 @@ def valkey_binary() -> str:
     )
 
 
-def socket_path(wanted: Path) -> Path:
-    """`wanted`, or a short path of the same meaning when a socket's name may not be that long."""
-    if len(os.fsencode(wanted)) <= _SOCKET_PATH_LIMIT:
-        return wanted
-    digest = hashlib.sha256(os.fsencode(wanted)).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"dispatcher-{os.getuid()}-{digest}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / wanted.name
-
-
 def _spawn_valkey(path: Path, data: Path) -> int:
     """Start the server as a daemon of its own. Returns its pid."""
     path.unlink(missing_ok=True)
@@ -261,7 +251,8 @@ def _spawn_valkey(path: Path, data: Path) -> int:
         *("--maxmemory-policy", "noeviction", "--logfile", str(data / "log")),
         *("--daemonize", "yes", "--pidfile", str(pid_file)),
     ]
-    started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+    with without_secrets():
+        started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     if started.returncode:
         raise DispatcherError("The embedded Valkey did not start.", hint=f"Its log is {data / 'log'}.")
     complaint = f"the embedded Valkey does not answer ({data / 'log'})"

@@ -6,7 +6,7 @@ from typing import Any
 from celery.signals import setup_logging
 from celery.worker.consumer import consumer
 
-from dispatcher.domain.display import shown_lines
+from dispatcher.logs import OneLine
 
 _QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
 # At DEBUG they write whole URLs, which hold the key, and whole messages, which hold numbers and texts.
@@ -33,17 +33,11 @@ class _WithoutBodies(logging.Filter):
         return True
 
 
-class _Shown(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        """Words of others may hold what a terminal would obey."""
-        return shown_lines(super().format(record))
-
-
 @setup_logging.connect
 def set_up(loglevel: int | str | None = None, **_: Any) -> None:
     """Celery's own set-up is replaced."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Shown("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=loglevel or logging.INFO, handlers=[handler])
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -47,10 +47,15 @@ def _require_place(path: Path, force: bool) -> None:
         found = path.lstat()
     except FileNotFoundError:
         return
-    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)) or _is_the_system_s(path):
         raise UsageError(f"{path} is not a regular file.", hint="Leave --output out to write to stdout.")
     if not force:
         raise _exists(path)
+
+
+def _is_the_system_s(path: Path) -> bool:
+    """/dev/stdout is a link: replaced by a file, it would be broken for every program of the machine."""
+    return path.parent.resolve().parts[:2] in (("/", "dev"), ("/", "proc"))
 
 
 def _publish(part: Path, path: Path) -> None:

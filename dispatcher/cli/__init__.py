@@ -16,6 +16,7 @@ import click
 from dispatcher.cli.interrupts import end_on_sigterm
 from dispatcher.cli.lazy import Lazy, LazyGroup
 from dispatcher.home import keep_to_ourselves
+from dispatcher.logs import OneLine
 
 COMMANDS = {
     "account": Lazy(
@@ -34,7 +35,9 @@ COMMANDS = {
         "dispatcher.cli.system:doctor",
         "Check the whole set-up and everything that should be running; say what is wrong.",
     ),
-    "inbox": Lazy("dispatcher.cli.inbox:inbox_group", "Fetch replies, list them, export them, answer one."),
+    "inbox": Lazy(
+        "dispatcher.cli.inbox:inbox_group", "Fetch replies, list them, export them, answer them, say what is done."
+    ),
     "key": Lazy("dispatcher.cli.key:key", "Keys of the HTTP API: create, list, revoke."),
     "optout": Lazy(
         "dispatcher.cli.optout:optout",
@@ -101,7 +104,9 @@ def cli() -> None:
 
     Settings come from the environment or .env: DISPATCHER_APIKEY, DISPATCHER_DATABASE_URL … (see docs/settings.md).
     """
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
 
 
 def main() -> None:

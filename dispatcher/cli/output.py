@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.domain.display import in_json, shown, shown_lines
+from dispatcher.domain.display import in_json, shown
 
 FAILED, BAD_USAGE, TERMINATED, NO_READER = 1, 2, 143, 141
 
@@ -52,11 +52,11 @@ class Output:
 
     def say(self, text: str) -> None:
         """A line for people."""
-        self.console.print(shown_lines(writable(text)), markup=False)
+        _print_line(self.console, Text(shown(writable(text))))
 
     def note(self, text: str) -> None:
         """A line for people that is not the answer."""
-        self.notes.print(shown_lines(writable(text)), markup=False)
+        _print_line(self.notes, Text(shown(writable(text))))
 
     def table(self, title: str, columns: list[str], rows: list[list[Any]], right: tuple[str, ...] = ()) -> None:
         """A table, unless there is nothing in it."""
@@ -75,10 +75,15 @@ class Output:
         if self.as_json:
             self.answer({"error": error, "hint": hint})
         else:
-            self.notes.print(Text.assemble(("Error:", "bold red"), " ", shown_lines(writable(error))))
+            _print_line(self.notes, Text.assemble(("Error:", "bold red"), " ", shown(writable(error))))
             if hint:
-                self.notes.print(Text.assemble(("What to do:", "bold"), " ", shown_lines(writable(hint))))
+                _print_line(self.notes, Text.assemble(("What to do:", "bold"), " ", shown(writable(hint))))
         sys.exit(code)
+
+
+def _print_line(console: Console, line: Text) -> None:
+    """One line, which a name in it cannot break: away from a terminal nothing is wrapped either."""
+    console.print(line, soft_wrap=not console.is_terminal)
 
 
 def writable(text: str) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 
 from dispatcher.ingest.blocks import Block, InvalidRow, invalid, schema, shown, storable
 from dispatcher.ingest.columns import fold
-from dispatcher.ingest.reading import refuse_columns
+from dispatcher.ingest.reading import MAX_COLUMNS, refuse_columns
 from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.tidy import is_blank
 from dispatcher.ingest.values import shown_value
@@ -30,11 +30,18 @@ class Keys:
         """Take in the keys of one object."""
         for key in row:
             if key not in self._position:
+                if self.count > MAX_COLUMNS:
+                    return
                 name = str(key)
                 at = self._folded.setdefault(fold(name), len(self.columns))
                 if at == len(self.columns):
                     self.columns.append(name)
                 self._position[name] = at
+
+    @property
+    def count(self) -> int:
+        """How many columns there are; when they are spelled in too many ways, how many ways."""
+        return len(self.columns) if len(self._position) <= 10 * MAX_COLUMNS else len(self._position)
 
     def values(self, row: Mapping[str, object], wanted: Sequence[int]) -> list[object] | str:
         """Return the values at the positions `wanted`; the name of a column for which the object has two."""
@@ -115,7 +122,7 @@ class InlineTable:
             if isinstance(recipient, Mapping):
                 self._keys.add(recipient)
         self.columns = self._keys.columns
-        refuse_columns("the list of recipients", len(self.columns))
+        refuse_columns("the list of recipients", self._keys.count)
 
     def blocks(self, wanted: Sequence[int], batch_rows: int) -> Iterator[Block]:
         """Yield the recipients; see `Table`."""

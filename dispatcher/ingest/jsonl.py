@@ -32,7 +32,7 @@ class JsonlTable:
             row = _parsed(line)
             if isinstance(row, dict):
                 self._keys.add(row)
-                refuse_columns(name, len(self._keys.columns))
+                refuse_columns(name, self._keys.count)
         self.columns = self._keys.columns
         self.remarks: list[Remark] = []
         if self._encoding.code_page != "cp1252":

@@ -35,6 +35,8 @@ The guide names no limit; the provider's kind of server takes 2,048 by default.
 SMALL_ANSWER = 64 * 1024
 IDINTERNO_ANSWER = 1024 * 1024
 SLICE = 1024 * 1024
+STATUS_ANSWER = 512 * SLICE
+"""Bytes of an answer by fecha: some six million results. The deadline stops for who reads it, so it must end itself."""
 
 BulkMethod = Literal["post", "auto"]
 
@@ -231,7 +233,11 @@ class StatusStream(Iterator[bytes]):
             if response.status_code != 200:
                 answers.require_answer(response.status_code, read_body(response, SMALL_ANSWER))
             with closing(read_chunks(response, SLICE)) as chunks:
+                size = 0
                 for slice_ in line_slices(chunks, framed=is_framed(response)):
+                    size += len(slice_)
+                    if size > STATUS_ANSWER:
+                        raise AnswerError(reason="too_large")
                     paused = now()
                     yield slice_
                     call.deadline.extend(now() - paused)

@@ -42,7 +42,7 @@ def create_app(runtime: Runtime) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def no_such(request: Request, error: HTTPException) -> Response:
-        words = {404: "There is nothing here.", 405: f"{request.method} means nothing here."}
+        words = {404: "There is nothing here.", 405: f"{request.method[:20]} means nothing here."}
         return JSONResponse({"error": words.get(error.status_code, error.detail)}, error.status_code, error.headers)
 
     for kind in DRIVER_ERRORS:  # of a route that has no words of its own for it

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dispatcher.logs import OneLine
+
 _HEADER = "X-Request-Id"
 _TAKEN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -58,4 +60,4 @@ def note_in_logs() -> None:
     """Let the log lines of this process say which request they belong to."""
     for handler in logging.root.handlers:
         handler.addFilter(_Noted())
-        handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s%(request)s"))
+        handler.setFormatter(OneLine("%(levelname)s %(name)s %(message)s%(request)s"))

@@ -1,5 +1,6 @@
 """The compose file, without containers: each service's command and health check run here, as processes."""
 
+import json
 import re
 import shutil
 import socket
@@ -57,13 +58,17 @@ INSIDE = ("/tmp/dispatcher", "/var/lib/dispatcher")
 """Folders of the containers: one that goes with them, one that stays."""
 
 
+INSIDE_PORTS = {"flower": "5555", "push": "8000", "web": "8080"}
+"""Where services listen in their containers."""
+
+
 @dataclass
 class Composed:
     """The services of the file as processes: each with its own environment, secrets and folders, and with no others."""
 
     live: LiveSystem
     folder: Path
-    flower_port: int
+    ports: dict[str, int]
 
     def environment(self, service: str) -> dict[str, str]:
         """What a service is given, with the test's servers in the place of the file's."""
@@ -85,8 +90,8 @@ class Composed:
                 found[f"{PREFIX}{name}"] = ours[f"{PREFIX}{name}"]
         if definition["environment"]["DISPATCHER_HOME"] == INSIDE[1]:
             found["DISPATCHER_HOME"] = ours["DISPATCHER_HOME"]
-        if service == "flower":
-            found["DISPATCHER_FLOWER_PORT"] = str(self.flower_port)
+        if service in self.ports:
+            found[f"{PREFIX}{service.upper()}_PORT"] = str(self.ports[service])
         return {**found, "DISPATCHER_NO_DOTENV": "1"}
 
     def command(self, service: str, words: list[str]) -> list[str]:
@@ -139,7 +144,11 @@ class Composed:
         """Run a service's health check in its place."""
         kind, *test = SERVICES[service]["healthcheck"]["test"]
         assert kind == "CMD"
-        words = [word.replace("5555", str(self.flower_port)) for word in test]
+        words = (
+            [word.replace(INSIDE_PORTS[service], str(self.ports[service])) for word in test]
+            if (service in self.ports)
+            else test
+        )
         command = self.command(service, words)
         return subprocess.run(command, env=self.environment(service), capture_output=True, timeout=240)
 
@@ -166,7 +175,7 @@ def composed(live: LiveSystem, tmp_path: Path) -> Composed:
     for name, content in contents.items():
         (secrets / name).write_text(content)
     Path(live.cluster.environment["DISPATCHER_HOME"]).mkdir(parents=True, exist_ok=True)
-    return Composed(live, tmp_path, free_port())
+    return Composed(live, tmp_path, {service: free_port() for service in INSIDE_PORTS})
 
 
 def test_every_service_s_command_and_health_check_run_and_send_a_campaign(composed: Composed) -> None:
@@ -175,7 +184,7 @@ def test_every_service_s_command_and_health_check_run_and_send_a_campaign(compos
     assert migrated.returncode == 0, migrated.stderr
     for service in ("worker", "beat"):
         assert composed.health(service).returncode == 1
-    for service in (*WORKERS, "beat", "flower"):
+    for service in (*WORKERS, "beat", *INSIDE_PORTS):
         composed.start(service)
     campaign = live.load(100, chunk_size=10)
     live.finish(campaign, 90)
@@ -183,11 +192,27 @@ def test_every_service_s_command_and_health_check_run_and_send_a_campaign(compos
     for service in (*WORKERS, "beat"):
         checked = composed.health(service)
         assert checked.returncode == 0, checked.stderr
-    wait_until(lambda: composed.health("flower").returncode == 0, 20, "Flower is well")
-    assert flower_status(composed.flower_port, None) == 401
-    assert flower_status(composed.flower_port, ("jefa", "clave-larga")) == 200
+    for service in INSIDE_PORTS:
+        wait_until(lambda service=service: composed.health(service).returncode == 0, 30, f"{service} is well")
+    assert flower_status(composed.ports["flower"], None) == 401
+    assert flower_status(composed.ports["flower"], ("jefa", "clave-larga")) == 200
+    pushed = {"ORIGEN": "1144445555", "TEXTO": "Hola"}
+    address = f"http://127.0.0.1:{composed.ports['push']}/push/smsmasivos"
+    assert requests.get(address, params=pushed, timeout=10).text == "OK"
+    assert live.value("SELECT count(*) FROM reply WHERE origen = '1144445555'") == 1
+    api = f"http://127.0.0.1:{composed.ports['web']}/api/v1"
+    assert requests.get(f"{api}/campaigns", timeout=10).status_code == 401
+    key = {"Authorization": f"Bearer {live_key(live)}"}
+    assert requests.get(f"{api}/campaigns/{campaign}", headers=key, timeout=10).json()["state"] == "completed"
     for service, process in live.cluster.processes.items():
         assert process.poll() is None, service
+
+
+def live_key(live: LiveSystem) -> str:
+    """A key of the API, made as an operator makes it."""
+    command = [sys.executable, "-m", "dispatcher", "key", "create", "prueba", "--scope", "campaigns:read", "--json"]
+    made = subprocess.run(command, env=live.cluster.environment, capture_output=True, check=True, timeout=60)
+    return str(json.loads(made.stdout)["key"])
 
 
 def flower_status(port: int, auth: tuple[str, str] | None) -> int:
@@ -236,6 +261,34 @@ def test_postgres_is_ready_when_its_health_check_says_so(live: LiveSystem) -> No
     if binary is not None:
         assert subprocess.run([str(binary), "--host", str(folder), *arguments], capture_output=True).returncode == 0
     assert float(SERVICES["postgres"]["image"].partition(":")[2].partition("-")[0]) >= 17
+
+
+def test_the_file_is_one_that_compose_takes() -> None:
+    checked = check_schema(ROOT / "docker-compose.yml")
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ('cap_drop: ["ALL"]', 'cap_drops: ["ALL"]'),
+        ("read_only: true", "read_only: 5"),
+        ("pids_limit: 256", "pids_limit: [256]"),
+        ("condition: service_healthy", "condition: healthy"),
+        ("secrets:\n  database_password:\n    file:", "secrets:\n  database_password:\n    path:"),
+    ],
+)
+def test_a_slip_in_the_file_is_found(good: str, bad: str, tmp_path: Path) -> None:
+    text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    assert good in text
+    (tmp_path / "docker-compose.yml").write_text(text.replace(good, bad), encoding="utf-8")
+    assert check_schema(tmp_path / "docker-compose.yml").returncode == 1
+
+
+def check_schema(file: Path) -> subprocess.CompletedProcess[str]:
+    """Read a compose file as the Compose Specification's own schema does."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 NEEDS = {

@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime
 
 import pytest
 
 from dispatcher.errors import AnswerError
+from dispatcher.provider import http as http_provider
 from dispatcher.provider.deadline import now
 from dispatcher.provider.http import HttpProvider
 from tests.contract.wire import Peer, Script, Wire, answering, chunked, http, refused_port, wire
@@ -265,6 +267,23 @@ def test_a_drip_during_the_stream_ends_at_the_deadline() -> None:
             list(provider_at(server, 0.8).status_by_fecha("20110927110505"))
         assert time.monotonic() - began < 2
     assert caught.value.reason == "read_timeout"
+
+
+def test_an_answer_without_an_end_is_given_up_though_its_reader_s_time_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http_provider, "STATUS_ANSWER", 8 << 20)
+
+    def script(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(http(length=1_000_000_000))
+        with suppress(OSError):
+            for _ in range(1000):
+                peer.sock.sendall(LINE * 20_000)
+
+    with wire(script) as server, pytest.raises(AnswerError) as caught:
+        assert sum(map(len, provider_at(server, 30).status_by_fecha("20110927110505"))) < 9 << 20
+    assert caught.value.reason == "too_large"
 
 
 def test_the_consumer_s_own_time_is_not_the_provider_s() -> None:

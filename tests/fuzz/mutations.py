@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from collections.abc import Callable
 
 _BITS = (
     b"\x00",
@@ -42,3 +44,18 @@ def mutated(seeds: list[bytes], draw: random.Random) -> bytes:
                 other = draw.choice(seeds) if seeds else b""
                 data[at:] = other[draw.randint(0, len(other)) :]
     return bytes(data[:200_000])
+
+
+def feed(
+    target: Callable[[bytes], None], seeds: list[bytes], draw: random.Random, seconds: float
+) -> tuple[int, bytes | None, Exception | None]:
+    """How many inputs `target` took in so much CPU time, and the one that broke it, if any, with how."""
+    runs, ends = 0, time.process_time() + seconds
+    while time.process_time() < ends:
+        data = mutated(seeds, draw)
+        try:
+            target(data)
+        except Exception as error:
+            return runs, data, error
+        runs += 1
+    return runs, None, None

@@ -13,6 +13,7 @@ from dispatcher.ingest import IngestOptions, Reading, ingest, open_source, templ
 from dispatcher.provider import answers, envelopes, frames, replies, slices, verdict
 from dispatcher.replies import push
 from dispatcher.web import json_body
+from tests.fuzz.bodies import form, told, upload
 
 CORPUS = Path(__file__).parent / "corpus"
 _SPOOL = Path(tempfile.gettempdir())
@@ -23,11 +24,6 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode("utf-8")
 
 
-def _told(error: Exception) -> None:
-    """A refusal has words."""
-    assert str(error)
-
-
 def bulk_answer(data: bytes) -> None:
     """The answer to a bulk POST, with any HTTP status."""
     status = 100 + (data[0] if data else 100) * 2
@@ -35,7 +31,7 @@ def bulk_answer(data: bytes) -> None:
         try:
             read(status, data[1:])
         except ProviderError as error:
-            _told(error)
+            told(error)
 
 
 def status(data: bytes) -> None:
@@ -59,7 +55,7 @@ def inbox(data: bytes) -> None:
             try:
                 list(read(data, framed=framed))
             except ProviderError as error:
-                _told(error)
+                told(error)
 
 
 def envelope(data: bytes) -> None:
@@ -76,7 +72,7 @@ def pushed(data: bytes) -> None:
     try:
         found = push.read(query, body)
     except push.BadPush as error:
-        _told(error)
+        told(error)
     else:
         assert found.origen
         assert found.texto is not None
@@ -115,7 +111,7 @@ def campaign_template(data: bytes) -> None:
     try:
         template.parse(_text(data)).bind(["telefono", "nombre", "saldo"])
     except UsageError as error:
-        _told(error)
+        told(error)
 
 
 def body(data: bytes) -> None:
@@ -123,7 +119,7 @@ def body(data: bytes) -> None:
     try:
         json_body.parse(data)
     except json_body.BadJson as error:
-        _told(error)
+        told(error)
 
 
 def own_id(data: bytes) -> None:
@@ -145,7 +141,7 @@ def recipients(data: bytes) -> None:
                 assert batch.messages["destino"].str.contains("^[0-9]{10}$").all()
                 assert batch.messages["texto"].str.len_chars().is_between(1, 160).all()
     except (UsageError, ListRefused) as error:
-        _told(error)
+        told(error)
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -154,6 +150,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "campaign_template": campaign_template,
     "cell": cell,
     "envelope": envelope,
+    "form": form,
     "inbox": inbox,
     "number": number,
     "own_id": own_id,
@@ -163,6 +160,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "recipients_xlsx": recipients,
     "status": status,
     "text": text,
+    "upload": upload,
 }
 
 

@@ -12,7 +12,7 @@ from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest.tidy import is_blank
 from dispatcher.ingest.workbook.strings import MAX_CELL, SharedStrings, long_cell, unescaped
 from dispatcher.ingest.workbook.styles import Style
-from dispatcher.ingest.workbook.xml import Attributes, Unreadable, feed, local
+from dispatcher.ingest.workbook.xml import MAX_DEPTH, Attributes, Markup, Unreadable, feed, local
 
 LAST_ROW = 1_048_576
 LAST_COLUMN = 16_384
@@ -47,6 +47,7 @@ class Look:
     strings: SharedStrings
     styles: Sequence[Style]
     hidden_columns: set[int] = field(default_factory=set)
+    markup: Markup = field(default_factory=Markup)
 
 
 def read_rows(stream: BinaryIO, look: Look) -> Iterator[Row]:
@@ -58,7 +59,9 @@ def read_rows(stream: BinaryIO, look: Look) -> Iterator[Row]:
     """
     rows: list[Row] = []
     handlers = _Handlers(look, rows.append)
-    for _ in feed(stream, handlers.start, handlers.end, handlers.text):
+    before = look.markup.spent
+    for read in feed(stream, handlers.start, handlers.end, handlers.text):
+        look.markup.spend(read, *handlers.met(), before)
         if rows:
             yield from rows
             rows.clear()
@@ -80,11 +83,20 @@ class _Handlers:
         self._pieces: list[str] = []
         self._length = 0
         self._empty = 0
+        self._filled = 0
+        self._started = 0  # rows
+        self._characters = 0
+        self._depth = 0  # of other elements
+        self._hidden_columns = 0
         self._phonetic = False
         self._columns: dict[str, int] = {}
         self._plain = Style()
         self._namespace = ""
         self._names = self._tags("")
+
+    def met(self) -> tuple[int, int]:
+        """How many rows and cells there were, and the characters in them."""
+        return self._started + self._empty + self._filled, self._characters + self._length
 
     def _tags(self, namespace: str) -> tuple[str, str, str, str, str]:
         prefix = f"{namespace}\n" if namespace else ""
@@ -94,8 +106,11 @@ class _Handlers:
         c, v, row, t, _ = self._names
         if name == c:
             self._start_cell(attributes)
-        elif name == v or (name == t and not self._phonetic):
-            self._value = self._pieces
+        elif name in (v, t):
+            if self._value is not None:
+                raise Unreadable("a value has another one inside")
+            if not self._phonetic:
+                self._value = self._pieces
         elif name == row:
             self._start_row(attributes)
         else:
@@ -136,15 +151,23 @@ class _Handlers:
         if following <= self._row:
             raise Unreadable("its rows are out of order")
         self._row = following
+        self._started += 1
         self._hidden = attributes.get("hidden", "") in ("1", "true")
         self._column = -1
 
     def _start_other(self, tag: str, name: str, attributes: Attributes) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise Unreadable("it is nearly all markup")
         if tag == "worksheet":
             self._names = self._tags(name.rpartition("\n")[0])
         elif tag == "col" and attributes.get("hidden", "") in ("1", "true"):
             first, last = int(attributes.get("min", 1)), int(attributes.get("max", 0))
-            self._look.hidden_columns.update(range(max(first, 1) - 1, min(last, LAST_COLUMN)))
+            columns = range(max(first, 1) - 1, min(last, LAST_COLUMN))
+            self._hidden_columns += len(columns)
+            if self._hidden_columns > LAST_COLUMN:
+                raise Unreadable("it describes columns again and again")
+            self._look.hidden_columns.update(columns)
         elif tag == "rPh":
             self._phonetic = True
 
@@ -170,8 +193,10 @@ class _Handlers:
             if self._cells:
                 self._put(Row(self._row, self._hidden, self._cells))
                 self._cells = []
-        elif name.endswith("rPh"):
-            self._phonetic = False
+        else:
+            self._depth -= 1
+            if name.endswith("rPh"):
+                self._phonetic = False
 
     def text(self, value: str) -> None:
         if self._value is not None:
@@ -183,6 +208,8 @@ class _Handlers:
     def _end_cell(self) -> None:
         raw = self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)
         self._pieces.clear()
+        self._filled += 1
+        self._characters += self._length
         self._length = 0
         text, error = self._shown(raw)
         if text and not (text[0] not in _VISIBLE and is_blank(text)):

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
-from dispatcher.ingest.workbook.xml import Attributes, feed, local
+from dispatcher.ingest.workbook.xml import MAX_DEPTH, Attributes, Markup, Unreadable, feed, local
 
 MAX_STRINGS = 8_000_000
 MAX_BYTES = 192 << 20
@@ -45,15 +45,19 @@ def read_strings(stream: BinaryIO, name: str) -> SharedStrings:
     strings = SharedStrings()
     pieces: list[str] = []
     inside = phonetic = False
-    length = 0
+    length = characters = depth = 0
 
     def start(tag: str, attributes: Attributes) -> None:
-        nonlocal inside, phonetic, length
+        nonlocal inside, phonetic, length, characters, depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise Unreadable("it is nearly all markup")
         tag = local(tag)
         if tag == "t":
             inside = not phonetic
         elif tag == "si":
             pieces.clear()
+            characters += length
             length = 0
         elif tag == "rPh":
             phonetic = True
@@ -61,7 +65,8 @@ def read_strings(stream: BinaryIO, name: str) -> SharedStrings:
             raise too_much(name)
 
     def end(tag: str) -> None:
-        nonlocal inside, phonetic
+        nonlocal inside, phonetic, depth
+        depth -= 1
         tag = local(tag)
         if tag == "t":
             inside = False
@@ -80,8 +85,9 @@ def read_strings(stream: BinaryIO, name: str) -> SharedStrings:
                 raise long_cell(name)
             pieces.append(value)
 
-    for _ in feed(stream, start, end, text):
-        pass
+    markup = Markup()
+    for read in feed(stream, start, end, text):
+        markup.spend(read, len(strings), characters + length, 0)
     return strings
 
 

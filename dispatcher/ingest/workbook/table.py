@@ -18,9 +18,10 @@ from dispatcher.ingest.workbook.package import DAMAGE, Package
 from dispatcher.ingest.workbook.sheet import Cell, Look, Row, read_rows
 from dispatcher.ingest.workbook.strings import SharedStrings, read_strings
 from dispatcher.ingest.workbook.styles import read_styles
-from dispatcher.ingest.workbook.xml import Unreadable
+from dispatcher.ingest.workbook.xml import Markup, Unreadable
 
 _SOME_ERROR = "#ERROR!"
+MAX_SHEETS = 1000
 
 
 class _Sheet(NamedTuple):
@@ -133,7 +134,10 @@ class WorkbookTable:
         self._hidden_rows = 0
         self._remarks: list[Remark] = []
         candidates = [self._asked(sheets)] if self._reading.sheet is not None else _visible(sheets)
-        heads = {sheet: self._head(sheet) for sheet in candidates}
+        if len(sheets) > MAX_SHEETS:
+            raise Unreadable("it has too many sheets")
+        markup = Markup()
+        heads = {sheet: self._head(sheet, markup) for sheet in candidates}
         lists = [sheet for sheet, rows in heads.items() if any(self._reading.holds_number(_texts(r)) for r in rows)]
         filled = [sheet for sheet, rows in heads.items() if rows]
         if not filled:
@@ -162,10 +166,10 @@ class WorkbookTable:
             hint=worded("it has {sheets}", sheets=", ".join(repr(sheet.name[:40]) for sheet in sheets[:20])),
         )
 
-    def _head(self, sheet: _Sheet) -> list[Row]:
+    def _head(self, sheet: _Sheet, markup: Markup) -> list[Row]:
         """Return the first rows of a sheet that hold something."""
         with self._package.open(sheet.part) as part:
-            rows = read_rows(part, self._look())
+            rows = read_rows(part, Look(self._name, self._strings, self._styles, markup=markup))
             if self._reading.header_row is not None:
                 return [row for row in islice(rows, self._reading.header_row) if row.number == self._reading.header_row]
             return list(islice(rows, HEADER_ROWS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,8 +17,9 @@ from starlette.requests import ClientDisconnect
 
 from dispatcher.web.api.problems import Problem
 
-PIECE_SECONDS = 60.0
-"""How long the next piece of a body may take; a file of a gigabyte has no deadline as a whole."""
+GRACE_SECONDS = 30.0
+SLOWEST = 8 << 10
+"""Bytes a second that a body must come to after GRACE_SECONDS: a file of a gigabyte has no other deadline."""
 _BUFFER = 1 << 20
 
 
@@ -57,10 +59,13 @@ async def spooled(request: Request, folder: Path, limit: int, kinds: dict[str, s
 
 
 async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """Time that we take ourselves does not count."""
     stream = request.stream()
+    waited, size = 0.0, 0
     while True:
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(PIECE_SECONDS):
+            async with asyncio.timeout(GRACE_SECONDS + size / SLOWEST - waited):
                 piece = await anext(stream, None)
         except TimeoutError:
             raise HTTPException(408, "The body did not come in time.", {"Connection": "close"}) from None
@@ -68,6 +73,8 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
             raise HTTPException(400, "The body broke off.", {"Connection": "close"}) from None
         if piece is None:
             return
+        waited += time.monotonic() - began
+        size += len(piece)
         yield piece
 
 

@@ -49,13 +49,14 @@ def test_a_reply_s_orders_to_a_terminal_are_shown_and_not_obeyed(run: Run, repli
 def test_names_and_reasons_are_shown_without_orders(run: Run, core: CoreHarness) -> None:  # noqa: F811
     with core.runtime.engine.begin() as connection:
         connection.execute(insert(tables.optout).values(destino="1144445555", source="operator", reason=WORDS))
-    campaign = core.load(2, name=WORDS)
+    campaign = core.load(2, name=f"{WORDS}\nstate: completed")
     answer(run("campaign", "pause", str(campaign), "--json"))
     for arguments in (("campaign", "show", str(campaign)), ("campaign", "list"), ("optout", "list")):
         result = run(*arguments)
         assert result.exit_code == 0, result.stderr
         assert "\\x1b[2J" in result.stdout.replace("\n", ""), arguments
         assert not CONTROLS.search(result.stdout), arguments
+        assert not any(line.startswith("state:") for line in result.stdout.splitlines()), arguments
     assert not CONTROLS.search(run("campaign", "create", f"/nowhere/{WORDS}", "--template", "x").stderr)
 
 

@@ -241,6 +241,7 @@ def test_what_has_not_begun_may_change(api: Api, runtime: Runtime) -> None:
     check_problem(api.call("PATCH", f"/campaigns/{number}", json={"rate": 0}), "invalid_fields")
     shown = api.call("PATCH", f"/campaigns/{number}", json={"start": None}).json()
     assert (shown["start_at"], shown["expires_at"][:10], shown["name"]) == (None, "2030-01-05", "Otro")
+    check_problem(api.call("PATCH", f"/campaigns/{number}", json={"name": "a\x00b"}), "invalid_fields")
     check_problem(api.call("PATCH", f"/campaigns/{number}", json={"start": "2030-01-06 09:00:00"}), "refused")
     check_problem(api.call("PATCH", f"/campaigns/{number}", json={"state": "running"}), "invalid_fields")
     assert api.call("PATCH", f"/campaigns/{number}", json={"template": "Chau {nombre}"}).status_code == 200

@@ -46,6 +46,29 @@ def test_every_operation_has_a_name_of_its_own_a_summary_and_its_problems() -> N
                     assert KINDS[code].status == int(status) == example["value"]["status"]
 
 
+def test_no_call_takes_an_address_that_we_would_call() -> None:
+    """Only a webhook would: whoever adds one says here which private addresses it refuses."""
+    document = json.loads(api_pages.openapi())
+    names = [
+        (place, name, field)
+        for place, schema in document["components"]["schemas"].items()
+        for name, field in schema.get("properties", {}).items()
+    ] + [
+        (path, parameter["name"], parameter["schema"])
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+        for parameter in operation.get("parameters", [])
+    ]
+    assert len(names) > 100
+    answers = {"AccountRef", "Problem"}  # which say our own
+    for place, name, field in names:
+        assert place in answers or not re.search("ur[il]|host|callback|address|endpoint", name, re.IGNORECASE), (
+            place,
+            name,
+        )
+        assert '"uri"' not in json.dumps(field), (place, name)
+
+
 def test_every_problem_has_both_languages_with_the_same_fields() -> None:
     for code, kind in KINDS.items():
         fields = [set(re.findall(r"\{(\w+)\}", words)) for words in (kind.detail, kind.detail_es)]

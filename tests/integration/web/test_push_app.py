@@ -1,5 +1,7 @@
 """The API over real HTTP: uvicorn in a thread, the simulator or a plain client on the other side."""
 
+import logging
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -72,8 +74,29 @@ def test_bad_input_gets_a_sentence_and_stores_nothing(runtime: Runtime) -> None:
         assert requests.post(f"{url}/push/smsmasivos", data=b"x" * 100_000, timeout=10).status_code in (400, 415)
         assert requests.post(f"{url}/push/smsmasivos", json=GOOD, timeout=10).status_code == 415
         assert requests.put(f"{url}/push/smsmasivos", timeout=10).status_code == 405
+        assert len(requests.request("G" * 5000, f"{url}/push/smsmasivos", timeout=10).text) < 150
         assert requests.get(f"{url}/docs", timeout=10).status_code == 404
     assert replies(Stepper(runtime)) == []
+
+
+@pytest.mark.parametrize("path", ["/push/smsmasivos", "/push/smsmasivos/"])
+def test_callers_that_go_away_within_their_body_leave_no_traceback(
+    runtime: Runtime, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = logging.getLogger("uvicorn.error")
+    with serving(runtime) as url:
+        log.addHandler(caplog.handler)  # uvicorn's own set-up takes all handlers away
+        address = url.removeprefix("http://")
+        host, port = address.split(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port))) as caller:
+                caller.sendall(
+                    f"POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 100\r\n"
+                    "Content-Type: application/x-www-form-urlencoded\r\n\r\nORIGEN=1".encode()
+                )
+        assert requests.get(f"{url}{path}", params=GOOD, timeout=10).status_code == 200
+    log.removeHandler(caplog.handler)
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 
 
 def test_an_address_that_is_not_listed_may_not_push(make_runtime: Callable[..., Runtime]) -> None:

@@ -2,10 +2,16 @@
 
 import hashlib
 import io
+import os
+import select
 import socket
+import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import openpyxl
@@ -14,7 +20,9 @@ import requests
 
 from dispatcher.access.scopes import Scope
 from dispatcher.campaigns import request_loading
+from dispatcher.home import spool
 from dispatcher.runtime import Runtime
+from dispatcher.web.api import raw_bodies
 from tests.conftest import wait_until
 from tests.integration.stepper import Stepper
 from tests.integration.web.serving import Api, make_key, serving_api
@@ -141,6 +149,97 @@ def test_uploads_that_stand_still_hold_nobody_up_and_leave_nothing_behind(api: A
     wait_until(lambda: api.get("/me").status_code == 200, 5)
     assert uploads_in(runtime) == 1
     assert threading.active_count() < 80
+
+
+def test_200_uploads_that_trickle_end_and_do_not_hold_push_up(
+    api: Api, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_bodies, "GRACE_SECONDS", 4.0)
+    host, port = api.base.removeprefix("http://").split(":")
+    head = (
+        f"POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: {api.session.headers['Authorization']}\r\n"
+        "Content-Type: text/csv\r\nContent-Length: 100000\r\n\r\ntelefono\n"
+    ).encode()
+    slow = [socket.create_connection((host, int(port))) for _ in range(200)]
+    times = []
+    with push(runtime) as address:
+        alone = [pushed(address, f"sola {n}") for n in range(20)]
+        try:
+            for connection in slow:
+                connection.sendall(head)
+            ends = time.monotonic() + 20
+            while (open_ := [each for each in slow if not answered(each)]) and time.monotonic() < ends:
+                for connection in open_:
+                    with suppress(OSError):
+                        connection.sendall(b"1")
+                times.append(pushed(address, f"hola {len(times)}"))
+            assert [each for each in slow if not answered(each)] == []
+            assert all(b" 408 " in each.recv(100) for each in slow[:5])
+        finally:
+            for connection in slow:
+                connection.close()
+    # This machine may be so busy with other tests that PUSH takes longer without any upload.
+    assert statistics.median(times) < max(0.1, 2 * statistics.median(alone))
+    assert uploads_in(runtime) == 0
+    assert list(spool(runtime.settings.home).iterdir()) == []
+
+
+def pushed(address: str, text: str) -> float:
+    """The seconds that a PUSH took."""
+    began = time.monotonic()
+    assert requests.get(address, params={"origen": "1144445555", "texto": text}, timeout=10).status_code == 200
+    return time.monotonic() - began
+
+
+def answered(connection: socket.socket) -> bool:
+    """Whether the other side said something or went away."""
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+@contextmanager
+def push(runtime: Runtime) -> Iterator[str]:
+    """The listener for PUSH, as a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = runtime.settings
+    assert settings.database_url
+    assert settings.apikey
+    environment = {
+        **os.environ,
+        "DISPATCHER_NO_DOTENV": "1",
+        "DISPATCHER_DATABASE_URL": settings.database_url.get_secret_value(),
+        "DISPATCHER_PROVIDER_URL": settings.provider_url,
+        "DISPATCHER_APIKEY": settings.apikey.get_secret_value(),
+        "DISPATCHER_HOME": str(settings.home),
+        "DISPATCHER_PUSH_HOST": "127.0.0.1",
+        "DISPATCHER_PUSH_PORT": str(port),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "dispatcher", "push"], env=environment)
+    try:
+        wait_until(lambda: health(port) == 200, 20)
+        yield f"http://127.0.0.1:{port}/push/smsmasivos"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def health(port: int) -> int:
+    with suppress(requests.ConnectionError):
+        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code
+    return 0
+
+
+def test_a_slow_upload_that_goes_on_is_taken(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw_bodies, "GRACE_SECONDS", 0.5)
+
+    def body() -> Iterator[bytes]:
+        yield CSV
+        for _ in range(10):
+            time.sleep(0.1)  # the caller's own pace
+            yield b"1144445555;Ana\n" * 300
+
+    assert upload(api, body()).status_code == 201
 
 
 def test_what_is_wrong_with_a_list_is_told_in_the_caller_s_language(api: Api) -> None:

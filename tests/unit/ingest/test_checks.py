@@ -23,6 +23,24 @@ def one(nombre: object, template: str = "Hola {nombre}", **options: object) -> t
     return recipients({"telefono": "1144445555", "nombre": nombre}, template=template, **options)[0]
 
 
+def test_a_list_may_have_a_thousand_columns() -> None:
+    row: dict[str, object] = {"telefono": "1144445555", "nombre": "Ana", **{f"c{n}": n for n in range(998)}}
+    assert recipients(row)[0][0] == "message"
+
+
+def test_columns_without_end_are_refused_before_the_rest_is_looked_at() -> None:
+    row: dict[str, object] = {"telefono": "1144445555", **{f"c{n}": 1 for n in range(50_000)}}
+    with pytest.raises(UsageError, match="1,001 columns with content"):
+        from_recipients([row])
+
+
+def test_one_column_in_endless_spellings_is_refused_at_once() -> None:
+    row: dict[str, object] = {"telefono": "1144445555"}
+    row |= {"c" + "\u200b" * (n // 100) + " " * (n % 100): 1 for n in range(12_000)}
+    with pytest.raises(UsageError, match="columns with content"):
+        from_recipients([row])
+
+
 def test_the_number_comes_before_everything_else() -> None:
     assert recipients({"telefono": "12", "nombre": ""}) == [("invalid_row", -7, "number_too_short")]
 
