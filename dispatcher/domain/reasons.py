@@ -63,6 +63,7 @@ REASONS = {
     "number_cut": Wording(
         -8, "{written!r} has lost digits in a spreadsheet", "format the column as text and export it again"
     ),
+    "headings_again": Wording(None, "the line repeats the headings", "delete it if you like: nobody is missing"),
     "number_characters": Wording(-8, "{written!r} contains {characters}", "write digits only"),
     "number_characters/none": Wording(-8, "{written!r} is not written as a number", "write digits only"),
     "number_two": Wording(

@@ -67,7 +67,12 @@ def _filled(row: Sequence[str]) -> set[str]:
 
 def _are_headings(row: Sequence[str]) -> bool:
     """Tell whether a row is no title and no recipient: several cells, none of which holds a number to send to."""
-    return len(_filled(row)) > 1 and not any(sum(map(str.isdecimal, value)) >= _NUMBER_DIGITS for value in row if value)
+    return len(_filled(row)) > 1 and not any(looks_like_number(value) for value in row if value)
+
+
+def looks_like_number(value: str) -> bool:
+    """Tell whether a cell has as many digits as a number to send to has."""
+    return sum(map(str.isdecimal, value)) >= _NUMBER_DIGITS
 
 
 def refuse_columns(name: str, count: int) -> None:

@@ -50,6 +50,8 @@ class DelimitedTable:
             text = self.encoding.decode(data)
             if self.header.wrapped:
                 text = unwrapped(text)
+            if self.header.apostrophes:
+                text = in_quotes(text, self.header.separator)
             yield from _sliced(*splitter.take(text, last=False), position, batch_rows)
         yield from _sliced(*splitter.take("", last=True), position, batch_rows)
 
@@ -90,6 +92,13 @@ def open_delimited(stream: BinaryIO, name: str, reading: Reading) -> DelimitedTa
 def unwrapped(text: str) -> str:
     """Return `text` without the quotes around whole lines."""
     return _WRAPPED.sub(lambda found: found[1].replace('""', '"') + found[2], text)
+
+
+def in_quotes(text: str, separator: str) -> str:
+    """Return `text` with the values that are in single quotes in double ones."""
+    divided = re.escape(separator)
+    value = re.compile(rf"(?m)(^|(?<={divided}))[ \t]*'((?:[^'\n]|'')*+)'[ \t]*(?={divided}|\r?$)")
+    return value.sub(lambda found: '"' + found[2].replace('"', '""').replace("''", "'") + '"', text)
 
 
 def _sliced(frame: pl.DataFrame, invalid_rows: list[InvalidRow], position: int, batch_rows: int) -> Iterator[Block]:

@@ -129,6 +129,7 @@ def test_invisible_marks_in_headings_and_placeholders_do_not_matter() -> None:
     [
         *("Nº Celular", "Nro. de teléfono", "Móvil", "WhatsApp", "Tel. contacto", "phone_number", "Mobile", "TEL"),
         *("Celular 1", "telefono2", "Número de celular", "Teléfono/Celular", "Cel.", "Phone"),
+        *("Teléfono (con código de área)", "telefonoCelular", "TelCel", "Phone 1 - Value", "Celular para SMS"),
     ],
 )
 def test_what_people_call_the_number_is_known(heading: str) -> None:
