@@ -57,7 +57,11 @@ class Reading:
             return 0
         if len(_filled(rows[known[0]])) == 1:
             return next((at for at in known if _are_headings(rows[at])), known[0])
-        return known[0]
+        at = known[0]
+        # Headings in two rows, of which merged cells have the number's in both: the lower row has the others.
+        while at + 1 in known and _are_headings(rows[at + 1]) and len(_filled(rows[at + 1])) > len(_filled(rows[at])):
+            at += 1
+        return at
 
 
 def _filled(row: Sequence[str]) -> set[str]:
