@@ -25,7 +25,12 @@ SENTENCES = {
     "hidden_columns_left_out": "Hidden columns were left out: {columns}.",
     "repaired_double_encoding": "{values} were encoded twice (GarcÃ­a) and were repaired (García).",
     "unrendered_format": "The number format {format!r} is not known here: {cells}, shown without it.",
-    "two_signs": "{column!r} begins with a $ in {rows}, and the template has one before {{{column}}}: leave that out.",
+    "two_signs": "{column!r} has a sign of its own in {rows}, and the template has a $ before {{{column}}}: leave that"
+    " out.",
+    "month_first": "{column!r} has the month first in {rows}, as in 12/31/2026. A date such as 05/06/2026 is read with"
+    " the day first: check those of this column.",
+    "html_signs": "{values} had signs of HTML (&ntilde;) and were repaired (ñ).",
+    "merged_cells": "Values of merged cells were taken for every row that they cover: {values}.",
     "other_numbers": "The number was taken from {taken!r}. {other!r} holds one, too: {rows} with a valid number only"
     " there. Name the columns with --to-column (to_column): {taken},{other} takes the first valid one.",
     "different_numbers": "{taken!r}, which was taken, and {other!r} hold different numbers in {rows}.",
