@@ -11,7 +11,7 @@ from dispatcher.db.transactions import take_time
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
-from dispatcher.i18n.words import translated, worded
+from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.ingest import Reading, open_source
 from dispatcher.suppression import do_not_send, optout_import, optouts
 
@@ -116,9 +116,9 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
     )
     output.table(
         worded("Invalid rows (the first {n:,})", n=len(done.invalid_rows)),
-        [translated("line"), translated("written"), translated("code"), translated("reason")],
+        ["line", "written", "code", "reason"],
         [list(invalid_row.values()) for invalid_row in done.invalid_rows],
-        right=(translated("line"), translated("code")),
+        right=("line", "code"),
     )
 
 
@@ -136,7 +136,8 @@ def list_(output: Output, limit: int) -> None:
         ["number", "source", "reason", "since"],
         [[o.number, o.source, o.reason, f"{provider_local(o.since):%Y-%m-%d %H:%M:%S}"] for o in found],
     )
-    output.say(f"{total:,} numbers opted out." if total else "Nobody has opted out.")
+    said = counted(total, "{n:,} number opted out.", "{n:,} numbers opted out.")
+    output.say(said if total else translated("Nobody has opted out."))
 
 
 @click.group()

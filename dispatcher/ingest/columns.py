@@ -101,9 +101,9 @@ def number_columns(columns: Sequence[str], asked: str | None) -> list[int]:
     """
     if asked is not None:
         if find(asked, columns) is not None:
-            return [require(asked, columns, "the number's column")]
+            return [require(asked, columns, "--to-column (to_column)")]
         names = [name.strip() for name in asked.split(",")]
-        return list(dict.fromkeys(require(name, columns, "the number's column") for name in names))
+        return list(dict.fromkeys(require(name, columns, "--to-column (to_column)") for name in names))
     exact = [at for name in NUMBER_COLUMNS if (at := find(name, columns)) is not None]
     ranked = sorted((rank, at) for at, name in enumerate(columns) if (rank := _number_rank(name)) is not None)
     found = list(dict.fromkeys([*exact, *(at for _, at in ranked)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import BinaryIO
 
 import polars as pl
@@ -96,9 +97,15 @@ def unwrapped(text: str) -> str:
 
 def in_quotes(text: str, separator: str) -> str:
     """Return `text` with the values that are in single quotes in double ones."""
+    return _in_apostrophes(separator).sub(
+        lambda found: '"' + found[2].replace('"', '""').replace("''", "'") + '"', text
+    )
+
+
+@lru_cache
+def _in_apostrophes(separator: str) -> re.Pattern[str]:
     divided = re.escape(separator)
-    value = re.compile(rf"(?m)(^|(?<={divided}))[ \t]*'((?:[^'\n]|'')*+)'[ \t]*(?={divided}|\r?$)")
-    return value.sub(lambda found: '"' + found[2].replace('"', '""').replace("''", "'") + '"', text)
+    return re.compile(rf"(?m)(^|(?<={divided}))[ \t]{{0,20}}'((?:[^'\n]|'')*+)'[ \t]{{0,20}}(?={divided}|\r?$)")
 
 
 def _sliced(frame: pl.DataFrame, invalid_rows: list[InvalidRow], position: int, batch_rows: int) -> Iterator[Block]:

@@ -106,7 +106,9 @@ class Checker:
         self._company = CompanyRule(template, options.company)
         self._numbers = NumberColumns(columns, options)
         self._id = (
-            None if options.id_column is None else headings.require(options.id_column, columns, "the column of the id")
+            None
+            if options.id_column is None
+            else headings.require(options.id_column, columns, "--id-column (id_column)")
         )
         self._fields = Fields(
             template.bind(columns, literal=options.literal), keep_words=options.keep_words, literal=options.literal
@@ -191,16 +193,20 @@ class Checker:
         written = pl.col(column(self._id)).str.strip_chars()
         empty = cells.is_empty(written, keep_words=self._options.keep_words)
         frame = frame.with_columns(external_id=pl.when(~empty).then(written))
-        bad = frame.select(pl.col("external_id").str.contains(f"{cells.ERROR}|{cells.CUT}").fill_null(value=False))
-        if not bad.to_series().any():
+        shown = pl.col("external_id")
+        # The text of a formula may be somebody's id: exports make it harmless. What a formula shows is none.
+        bad = frame.select(
+            (shown.str.contains(f"{cells.ERROR}|{cells.CUT}") & ~shown.str.contains(r"^=[^?]")).fill_null(value=False)
+        ).to_series()
+        if not bad.any():
             return frame
         heading = self._columns[self._id]
-        for line, raw, value in frame.filter(bad.to_series()).select("line", "raw", "external_id").iter_rows():
+        for line, raw, value in frame.filter(bad).select("line", "raw", "external_id").iter_rows():
             if cells.shows_error(value):
                 invalid_rows.append(invalid(line, raw, "formula_error", {"columns": [heading], "words": [value]}))
             else:
                 invalid_rows.append(invalid(line, raw, "value_cut", {"column": heading, "value": value}))
-        return frame.filter(~bad.to_series())
+        return frame.filter(~bad)
 
     def _looked(self, frame: pl.DataFrame) -> pl.DataFrame:
         frame = self._fields.fill(frame, [], Counter())

@@ -34,6 +34,7 @@ BUILT_IN = {
 _ISO = re.compile(r"yyyy\\?-mm\\?-dd(?:(?:\\?[ tT]|\"T\")hh?:mm(?::ss(?:[.,]0+)?)?)?(?:;@)?", re.IGNORECASE)
 
 _TINY = 1e-4
+_CURRENCY = re.compile(r"[\s$€]|USD|ARS|EUR|U")
 _LONGEST = 255  # characters of a format, as a spreadsheet allows
 
 
@@ -95,7 +96,7 @@ def _chosen(sections: Sequence[Section], renderers: Sequence[Renderer]) -> Rende
 def _is_dash(section: Section) -> bool:
     """Tell whether a section writes its number as a dash, with a currency at most."""
     shown = literal([token for token in section.tokens if token.kind != "digits"])
-    return re.fullmatch(r"[\s$€]*(?:[A-Z]{3}|[A-Z]{1,2}\$)?[\s$€]*[-–—][\s$€]*", shown) is not None
+    return _CURRENCY.sub("", shown) in ("-", "–", "—")
 
 
 def _signed(render: Renderer, value: float, *, dated: bool) -> str:
