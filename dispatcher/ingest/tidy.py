@@ -129,6 +129,7 @@ def tidy_text(text: str) -> str:
     if not text.isascii():
         text = repaired(text.encode("utf-8", "backslashreplace").decode())
     mended = pl.Series([text], dtype=pl.String).str.replace_all(_ENDS, "").str.replace_all(_RUN, " ")
+    mended = mended.str.replace_all(_GUARDED, "$1")
     return str(mended[0])
 
 
