@@ -43,9 +43,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_configured_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Whatever key, URL or database is configured here, no test sees it."""
+    """Whatever key, URL, database or language is configured here, no test sees it."""
     with isolated(tmp_path_factory.mktemp("home")):
-        yield
+        os.environ["DISPATCHER_LANGUAGE"] = "en"
+        try:
+            yield
+        finally:
+            os.environ.pop("DISPATCHER_LANGUAGE", None)
 
 
 @pytest.fixture(autouse=True)

@@ -29,14 +29,21 @@ def estimate(settings: Settings, start: datetime, *, sending: int, posts: int, r
         needed, basis = timedelta(minutes=sending / rate), f"at {rate:,} messages a minute"
     elif settings.rate:
         needed = timedelta(minutes=sending / settings.rate)
-        basis = f"at DISPATCHER_RATE={settings.rate} messages a minute"
+        basis = worded(
+            "at {rate:,} messages a minute (DISPATCHER_RATE), within the window {window}",
+            rate=settings.rate,
+            window=settings.window,
+        )
     else:
         needed = timedelta(seconds=posts * _SECONDS_PER_POST / settings.concurrency)
-        basis = f"assuming 1 s for each of {posts:,} POST{'s' * (posts != 1)}, {settings.concurrency} at a time"
+        basis = worded(
+            "assuming 1 s for each POST ({posts:,}), {n} at a time, within the window {window}",
+            posts=posts,
+            n=settings.concurrency,
+            window=settings.window,
+        )
     window = settings.sending_window
-    return Estimate(
-        window.next_opening(start), window.finish(start, needed), f"{basis}, within the window {settings.window}"
-    )
+    return Estimate(window.next_opening(start), window.finish(start, needed), basis)
 
 
 def shortfalls(info: AccountInfo | None, *, sending: int, ends: datetime) -> list[str]:

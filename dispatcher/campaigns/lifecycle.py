@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, func, select
 from dispatcher import audit_trail
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from schemas import tables
 from schemas.states import STATUS_OF_CHUNK_STATE, MessageStatus
 
@@ -88,7 +89,10 @@ def show(connection: Connection, campaign_id: int) -> Summary:
     fits = abs(campaign_id) <= _LARGEST_ID  # Postgres refuses to compare an id with anything larger
     row = connection.execute(_CAMPAIGNS.where(tables.campaign.c.id == campaign_id)).first() if fits else None
     if row is None:
-        raise NoCampaign(f"There is no campaign {campaign_id}.", hint="`dispatcher campaign list` shows them.")
+        raise NoCampaign(
+            worded("There is no campaign {number}.", number=campaign_id),
+            hint=translated("`dispatcher campaign list` shows them."),
+        )
     found = _summary(connection, row)
     if not found.result_codes.get(_NO_CODE):
         return found

@@ -13,6 +13,8 @@ from pyroaring import BitMap64
 from dispatcher.ingest import Batch
 
 ODD_ROWS = 5
+WHY = {each: each for each in ("longest", "emptiest", "most changed", "a number as a name")}
+"""What is odd about a row, in words."""
 _KEPT = 20
 """Candidates that are kept of each kind: the same row may be odd in two ways."""
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, func, select
 
 from dispatcher.db.statements import query
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import ListRefused
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import worded
@@ -45,11 +46,11 @@ class Repeat:
     def __str__(self) -> str:
         """Say it in a sentence."""
         earlier = worded(
-            "campaign {campaign_id} «{name}» ({state}, {created_at:%Y-%m-%d %H:%M} UTC)",
+            "campaign {campaign_id} «{name}» ({state}, {created_at:%Y-%m-%d %H:%M})",
             campaign_id=self.campaign_id,
             name=self.name,
             state=terms.state_word(self.state),
-            created_at=self.created_at,
+            created_at=provider_local(self.created_at),
         )
         if self.share is None:
             return worded("The same list with the same text was loaded as {earlier}.", earlier=earlier)

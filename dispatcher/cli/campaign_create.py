@@ -14,14 +14,12 @@ from dispatcher.accounts.account_info import AccountInfo
 from dispatcher.campaigns import appending, invalid_file, loading
 from dispatcher.campaigns import dry_run as dry_run_module
 from dispatcher.campaigns.filling import Loaded, NothingToSend
-from dispatcher.campaigns.look import Look
 from dispatcher.campaigns.repeats import RepeatFound
-from dispatcher.campaigns.totals import Totals
 from dispatcher.cli import ops_loader, start_words
 from dispatcher.cli.arguments import read_html
 from dispatcher.cli.campaign_confirm import confirmed, somebody_is_there
-from dispatcher.cli.campaign_views import say_left_out, when
 from dispatcher.cli.command import command
+from dispatcher.cli.list_views import say_load, say_report, sums
 from dispatcher.cli.output import Output, writable
 from dispatcher.cli.sessions import database_connection, session
 from dispatcher.domain.display import shown
@@ -32,8 +30,6 @@ from dispatcher.ingest import Batch, Source, open_source
 from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
 from schemas.payload import CampaignSpec
-
-_INVALID_ROWS_SHOWN = 20
 
 
 @click.command()
@@ -138,7 +134,7 @@ def create(
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = f"--{str(first['loc'][0]).replace('_', '-')}: " if first["loc"] else ""
-        raise UsageError(f"{where}{first['msg'].removeprefix('Value error, ')}") from None
+        raise UsageError(where + translated(first["msg"].removeprefix("Value error, "))) from None
     settings = config.load()
     reading = loading.reading_of(spec, settings)
     with open_source(file, spool=spool(settings.home), reading=reading) as source:
@@ -182,18 +178,19 @@ def _create(output: Output, spec: CampaignSpec, source: Source) -> None:
         output.note(warning)
     for remark in loaded.reading:
         output.note(remark.sentence)
-    output.say(f"Campaign {loaded.campaign_id}: {loaded.messages:,} messages, {loaded.invalid:,} invalid.")
-    _say_load(output, loaded)
+    output.say(worded("Campaign {number}: {sums}.", number=loaded.campaign_id, sums=sums(loaded)))
+    say_load(output, loaded)
     if invalid_rows:
-        output.say(f"Each invalid row with its reason: {invalid_rows}")
-        number = loaded.campaign_id
-        output.say(f"Correct them there, then: dispatcher campaign create {invalid_rows} --append-to {number}")
+        output.say(worded("Each invalid row with its reason: {path}", path=invalid_rows))
+        again = f"dispatcher campaign create {invalid_rows} --append-to {loaded.campaign_id}"
+        output.say(worded("Correct them there, then: {command}", command=again))
     if unseen:
         output.note(unseen)
     if spec.draft:
-        output.say(f"It is a draft. Send it with: dispatcher campaign send {loaded.campaign_id}")
+        send = f"dispatcher campaign send {loaded.campaign_id}"
+        output.say(worded("It is a draft. Send it with: {command}", command=send))
         return
-    output.say(f"Follow it with: dispatcher campaign watch {loaded.campaign_id}")
+    output.say(worded("Follow it with: {command}", command=f"dispatcher campaign watch {loaded.campaign_id}"))
     if spec.start is None:
         ops_loader.hint()
 
@@ -218,9 +215,10 @@ def _write_refused(output: Output, runtime: Runtime, source: Source, nothing: No
     try:
         path = invalid_file.write_refused(source, nothing.invalid_rows, folder, separator=runtime.settings.csv_divider)
     except OSError as error:
-        output.note(f"The invalid rows cannot be written to a file: {error.filename}: {error.strerror}")
+        why = f"{error.filename}: {error.strerror}"
+        output.note(worded("The invalid rows cannot be written to a file: {why}", why=why))
     else:
-        nothing.hint = f"Correct the rows in {path}: each has its reason."
+        nothing.hint = worded("Correct the rows in {path}: each has its reason.", path=path)
 
 
 def _write_invalid_rows(output: Output, runtime: Runtime, loaded: Loaded) -> Path | None:
@@ -235,62 +233,23 @@ def _write_invalid_rows(output: Output, runtime: Runtime, loaded: Loaded) -> Pat
             separator=runtime.settings.csv_divider,
         )
     except OSError as error:
-        output.note(f"The invalid rows are in the database, but not in a file: {error.filename}: {error.strerror}")
+        why = f"{error.filename}: {error.strerror}"
+        output.note(worded("The invalid rows are in the database, but not in a file: {why}", why=why))
         return None
-
-
-def _say_load(output: Output, loaded: Totals) -> None:
-    output.table(
-        "Invalid rows by reason",
-        ["reason", "rows"],
-        [[r, n] for r, n in loaded.reasons.most_common()],
-        right=("rows",),
-    )
-    if loaded.suppressed:
-        say_left_out(output, loaded.left_out)
-    if loaded.transliterated:
-        output.say(
-            f"{loaded.transliterated:,} texts were adapted to the SMS alphabet"
-            f" ({loaded.dropped_characters:,} characters dropped)."
-        )
 
 
 def _dry_run(output: Output, spec: CampaignSpec, source: Source) -> None:
     found = _check(output, spec, source)
     output.answer(found.as_json())
-    output.say("Dry run: nothing was changed.")
+    output.say(translated("Dry run: nothing was changed."))
 
 
 def _check(output: Output, spec: CampaignSpec, source: Source) -> dry_run_module.DryRunReport:
     """Look at the whole list and show what it would be."""
     with _progress(output, source) as advance:
         found = dry_run_module.run(config.load(), spec, source, database_connection, advance)
-    output.say(f"{found.totals.messages:,} messages, {found.totals.invalid:,} invalid.")
-    fields = ", ".join(found.columns["fields"]) or "no column"
-    output.say(f"The number is taken from {' or '.join(found.columns['number'])}, the text from {fields}.")
-    output.table("Samples", ["number", "text"], [[s["destino"], s["texto"]] for s in found.samples])
-    _say_look(output, found.look)
-    _say_load(output, found.totals)
-    output.table(
-        f"Invalid rows (first {len(found.invalid_rows[:_INVALID_ROWS_SHOWN])})",
-        ["line", "reason", "detail"],
-        [[r["line"], r["reason"], r["detail"]] for r in found.invalid_rows[:_INVALID_ROWS_SHOWN]],
-        right=("line",),
-    )
-    would = found.estimate
-    output.say(f"Would begin {when(would.begins)} and end about {when(would.ends)}; {would.basis}.")
-    for remark in found.remarks:
-        output.note(remark)
+    say_report(output, found)
     return found
-
-
-def _say_look(output: Output, look: Look) -> None:
-    rows = [[row["line"], row["why"], row["destino"], row["texto"]] for row in look.odd_rows()]
-    output.table("Worth a look", ["line", "why", "number", "text"], rows, right=("line",))
-    changes = [[char, n] for char, n in look.changes.most_common(20)]
-    output.table("Characters that are spelled otherwise", ["character", "texts"], changes, right=("texts",))
-    if look.different_texts:
-        output.note(worded("{n:,} rows have the number of another row, and another text.", n=look.different_texts))
 
 
 class _progress:
@@ -301,13 +260,15 @@ class _progress:
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[rows]:,} rows"),
+            TextColumn(translated("{task.fields[rows]:,} rows")),
             TimeElapsedColumn(),
             console=output.notes,
             transient=True,
             disable=output.as_json or not output.notes.is_terminal,
         )
-        self._task = self._bar.add_task(escape(f"Reading {shown(source.name)}"), total=source.size, rows=0)
+        self._task = self._bar.add_task(
+            escape(worded("Reading {name}", name=shown(source.name))), total=source.size, rows=0
+        )
         self._rows = 0
 
     def __enter__(self) -> "_progress":

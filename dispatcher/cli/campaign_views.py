@@ -17,7 +17,8 @@ from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
-from dispatcher.i18n.terms import meaning
+from dispatcher.i18n.terms import meaning, state_word, status
+from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
 
@@ -43,17 +44,27 @@ def _over(found: Summary) -> bool:
 
 def say_summary(output: Output, found: Summary) -> None:
     """A campaign for people."""
-    output.say(f"Campaign {found.campaign_id} «{found.name}»: {found.state}" + (" (test)" if found.test else ""))
+    state = state_word(found.state) + (translated(" (test)") if found.test else "")
+    output.say(worded("Campaign {number} «{name}»: {state}", number=found.campaign_id, name=found.name, state=state))
     if found.blocked:
-        output.say(f"The account is BLOCKED: {found.blocked}")
+        output.say(worded("The account is BLOCKED: {why}", why=found.blocked))
     if found.reason:
-        output.say(f"Reason: {found.reason}")
-    window = f", until {when(found.expires_at)}" if found.expires_at else ""
-    rate = f"; at most {found.rate:,} a minute" if found.rate else ""
-    output.say(f"From {when(found.start_at or found.created_at)}{window}; priority {found.priority}{rate}.")
-    output.say(f"{found.messages:,} messages ({found.final:,} final), {found.invalid:,} invalid rows.")
+        output.say(worded("Reason: {reason}", reason=found.reason))
+    begins = when(found.start_at or found.created_at)
+    window = worded(" until {ends}", ends=when(found.expires_at)) if found.expires_at else ""
+    rate = worded("; at most {rate:,} a minute", rate=found.rate) if found.rate else ""
+    said = worded("From {begins}{window}; priority {priority}", begins=begins, window=window, priority=found.priority)
+    output.say(f"{said}{rate}.")
+    messages = counted(found.messages, "{n:,} message", "{n:,} messages")
+    invalid = counted(found.invalid, "{n:,} invalid row", "{n:,} invalid rows")
+    output.say(
+        worded("{messages} ({final:,} final), {invalid}.", messages=messages, final=found.final, invalid=invalid)
+    )
     output.table(
-        "Statuses", ["status", "messages"], [[s, f"{n:,}"] for s, n in found.counts.items()], right=("messages",)
+        "Statuses",
+        ["status", "messages", "meaning"],
+        [[s, count(n), status(s)] for s, n in found.counts.items()],
+        right=("messages",),
     )
     say_left_out(output, found.left_out)
     say_codes(output, found.result_codes)
@@ -65,7 +76,7 @@ def say_summary(output: Output, found: Summary) -> None:
     )
 
 
-_LEFT_OUT = {
+LEFT_OUT = {
     "optout_at_load": "on the opt-out list when the campaign was loaded",
     "optout_at_claim": "opted out after that, before their turn came",
     "undeliverable_at_load": "on the do-not-send list when the campaign was loaded",
@@ -78,7 +89,7 @@ def say_left_out(output: Output, left_out: Mapping[str, int]) -> None:
     output.table(
         "Left out: nothing is sent to them",
         ["messages", "why"],
-        [[f"{n:,}", _LEFT_OUT.get(reason, reason)] for reason, n in left_out.items()],
+        [[count(n), translated(LEFT_OUT.get(reason, reason))] for reason, n in left_out.items()],
         right=("messages",),
     )
 
@@ -88,14 +99,19 @@ def say_codes(output: Output, codes: dict[int, int]) -> None:
     output.table(
         "Result codes",
         ["code", "messages", "meaning"],
-        [[code, f"{n:,}", meaning(code)] for code, n in codes.items()],
+        [[code, count(n), meaning(code)] for code, n in codes.items()],
         right=("code", "messages"),
     )
 
 
 def when(moment: datetime | None) -> str:
     """A moment in the provider's time, as people read it."""
-    return provider_local(moment).strftime("%Y-%m-%d %H:%M:%S (-03)") if moment else "—"
+    return worded("{moment:%Y-%m-%d %H:%M:%S} (-03)", moment=provider_local(moment)) if moment else "—"
+
+
+def count(n: int) -> str:
+    """A number with its thousands divided as the reader does."""
+    return worded("{n:,}", n=n)
 
 
 @click.command(name="list")
@@ -113,10 +129,10 @@ def list_(output: Output, limit: int) -> None:
             [
                 c.campaign_id,
                 c.name,
-                "blocked" if c.blocked else c.state,
-                f"{c.messages:,}",
-                f"{c.final:,}",
-                f"{c.invalid:,}",
+                translated("blocked") if c.blocked else state_word(c.state),
+                count(c.messages),
+                count(c.final),
+                count(c.invalid),
                 c.held,
                 when(c.start_at or c.created_at),
             ]
@@ -142,7 +158,8 @@ def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
     say_summary(output, found)
     if found.state != "completed":
         if found.state != "cancelled":
-            output.note(f"Still {found.state} after {timeout:.0f} s." if timeout is not None else "Not completed.")
+            after = worded("Still {state} after {timeout:.0f} s.", state=state_word(found.state), timeout=timeout or 0)
+            output.note(after if timeout is not None else translated("Not completed."))
         sys.exit(FAILED)
 
 
@@ -193,8 +210,8 @@ def progress_bar(output: Output) -> Progress:
 
 def describe(found: Summary) -> str:
     """A campaign's progress in one line."""
-    state = "BLOCKED" if found.blocked else found.state
-    waiting = " ".join(f"{status} {n:,}" for status, n in found.counts.items())
+    state = translated("BLOCKED") if found.blocked else state_word(found.state)
+    waiting = " ".join(f"{name} {count(n)}" for name, n in found.counts.items())
     return f"{state}: {waiting}"
 
 
@@ -210,10 +227,12 @@ def results(output: Output, campaign_id: int, kind: str, path: Path | None, forc
         with runtime.engine.connect() as connection:
             lifecycle.show(connection, campaign_id)
         if path is None and (kind == "xlsx" or output.as_json):
-            raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
+            what = "XLSX" if kind == "xlsx" else "--json"
+            raise UsageError(worded("{what} needs --output FILE.", what=what), hint=translated("Name a file."))
         rows = export.write_results(
             runtime.engine, campaign_id, kind, path, force=force, separator=runtime.settings.csv_divider
         )
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:
-        output.say(f"{rows:,} messages written to {path}")
+        written = counted(rows, "{n:,} message", "{n:,} messages")
+        output.say(worded("{messages} written to {path}", messages=written, path=path))

@@ -11,6 +11,7 @@ from dispatcher.db.transactions import take_time
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
+from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.ingest import Reading, open_source
 from dispatcher.suppression import do_not_send, optout_import, optouts
 
@@ -76,10 +77,14 @@ def check(output: Output, number: str) -> None:
 @optout.command(name="import")
 @click.argument("file")
 @click.option("--reason", help="Why, for the record; the file's name otherwise.")
-@click.option("--to-column", help="The number's column, when it has an unusual name.")
+@click.option("--to-column", help="The number's column, when it has an unusual name; several are divided by commas.")
+@click.option("--area", help="The area code that local numbers belong to: with 11, '15 4444-5555' is 1144445555.")
 @command
-def import_(output: Output, file: str, reason: str | None, to_column: str | None) -> None:
-    """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; the No Llame file; - reads stdin)."""
+def import_(output: Output, file: str, reason: str | None, to_column: str | None, area: str | None) -> None:
+    """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; the No Llame file; - reads stdin).
+
+    Every column that holds numbers counts, and every number of a cell.
+    """
     settings = config.load()
     reading = Reading(to_column=to_column, unpacked_max=settings.unpacked_max)
     with (
@@ -88,7 +93,7 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
         runtime.engine.begin() as connection,
     ):
         take_time(connection)
-        done = optout_import.load(connection, source, runtime.settings.country, reason or source.name, to_column)
+        done = optout_import.load(connection, source, runtime.settings.country, reason or source.name, to_column, area)
     output.answer(
         {
             "optouts": [each.as_json() for each in done.optouts],
@@ -96,15 +101,22 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
             "known": done.known,
             "invalid": done.invalid,
             "invalid_rows": done.invalid_rows,
-            "remarks": [remark.sentence for remark in source.remarks],
+            "remarks": [remark.sentence for remark in optout_import.remarks(source)],
         }
     )
-    for remark in source.remarks:
+    for remark in optout_import.remarks(source):
         output.note(remark.sentence)
-    output.say(f"{done.added:,} numbers opted out, {done.known:,} were known, {done.invalid:,} rows are no numbers.")
+    output.say(
+        worded(
+            "Opted out now: {added:,}; before: {known:,}. Rows with what is no number: {invalid:,}.",
+            added=done.added,
+            known=done.known,
+            invalid=done.invalid,
+        )
+    )
     output.table(
-        f"Invalid rows (first {len(done.invalid_rows)})",
-        ["line", "raw", "code", "detail"],
+        worded("Invalid rows (the first {n:,})", n=len(done.invalid_rows)),
+        ["line", "written", "code", "reason"],
         [list(invalid_row.values()) for invalid_row in done.invalid_rows],
         right=("line", "code"),
     )
@@ -124,7 +136,8 @@ def list_(output: Output, limit: int) -> None:
         ["number", "source", "reason", "since"],
         [[o.number, o.source, o.reason, f"{provider_local(o.since):%Y-%m-%d %H:%M:%S}"] for o in found],
     )
-    output.say(f"{total:,} numbers opted out." if total else "Nobody has opted out.")
+    said = counted(total, "{n:,} number opted out.", "{n:,} numbers opted out.")
+    output.say(said if total else translated("Nobody has opted out."))
 
 
 @click.group()

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dispatcher.domain.display import in_json, shown
+from dispatcher.i18n.words import translated
 
 FAILED, BAD_USAGE, TERMINATED, NO_READER = 1, 2, 143, 141
 
@@ -59,12 +60,12 @@ class Output:
         _print_line(self.notes, Text(shown(writable(text))))
 
     def table(self, title: str, columns: list[str], rows: list[list[Any]], right: tuple[str, ...] = ()) -> None:
-        """A table, unless there is nothing in it."""
+        """A table, unless there is nothing in it; title and headings in the reader's language, where it has them."""
         if not rows:
             return
-        table = Table(title=title, title_justify="left", header_style="bold")
+        table = Table(title=translated(title), title_justify="left", header_style="bold")
         for column in columns:
-            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+            table.add_column(translated(column), justify="right" if column in right else "left", overflow="fold")
         for row in rows:
             # A reply or a rejected row may hold what rich takes for markup, or a terminal for orders.
             table.add_row(*(Text("" if cell is None else shown(writable(str(cell)))) for cell in row))
@@ -75,9 +76,9 @@ class Output:
         if self.as_json:
             self.answer({"error": error, "hint": hint})
         else:
-            _print_line(self.notes, Text.assemble(("Error:", "bold red"), " ", shown(writable(error))))
+            _print_line(self.notes, Text.assemble((translated("Error:"), "bold red"), " ", shown(writable(error))))
             if hint:
-                _print_line(self.notes, Text.assemble(("What to do:", "bold"), " ", shown(writable(hint))))
+                _print_line(self.notes, Text.assemble((translated("What to do:"), "bold"), " ", shown(writable(hint))))
         sys.exit(code)
 
 

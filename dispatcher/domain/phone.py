@@ -134,7 +134,7 @@ def normalise(
     found = _one_number(text, country, area)
     if isinstance(found, str):
         return found
-    several = _several(text, country, area)
+    several = several_numbers(text, country, area)
     good = [number for number in several if isinstance(number, str)]
     if not good:
         return found
@@ -143,7 +143,7 @@ def normalise(
     return PhoneProblem("number_two", {"written": text[:60]})
 
 
-def _several(text: str, country: str, area: str | None) -> list[str | PhoneProblem]:
+def several_numbers(text: str, country: str, area: str | None = None) -> list[str | PhoneProblem]:
     """Read each of the numbers in a text that holds more than one; empty when it does not."""
     parts = [part.strip() for part in _BETWEEN_NUMBERS.split(text)]
     parts = [part for part in parts if sum(char.isdigit() for char in part) >= _LEAST_DIGITS]
@@ -220,7 +220,9 @@ def _from_spreadsheet(text: str) -> str | PhoneProblem:
 
 
 def _bad_characters(text: str) -> PhoneProblem:
-    odd = sorted({char for char in text if char not in "0123456789 ().-/"} - {"+"})
+    odd = [char for char in dict.fromkeys(text) if char not in "+0123456789 ().-/"]
+    if not any(char.isdigit() for char in text):
+        odd = []  # a word, such as TOTAL
     named = " ".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in odd[:10])
     return PhoneProblem("number_characters", {"written": text[:40], "characters": named})
 
@@ -265,7 +267,7 @@ def _unknown_area(core: str) -> PhoneProblem:
 
 
 def _no_argentine_number(digits: str) -> PhoneProblem:
-    bare = re.sub(r"^(?:0?54)?9?0?", "", digits) if len(digits) > 10 else digits.lstrip("0")
+    bare = re.sub(r"^(?:0?54)?9?0?", "", digits) if len(digits) > 10 else digits.lstrip("0") or digits
     if len(bare) == 10:
         return PhoneProblem("number_prefix", {"number": bare})
     return _wrong_length(bare, "AR")

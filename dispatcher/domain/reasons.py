@@ -33,6 +33,19 @@ REASONS = {
         "fill it in, or send the word as it is with --keep-words (keep_words)",
     ),
     "formula_error": Wording(None, "column {columns} shows {words}", "correct the formula and save the list again"),
+    "formula_error/unsaved": Wording(
+        None,
+        "column {columns} has a formula whose value was not saved",
+        "open the list in a spreadsheet and save it again",
+    ),
+    "value_cut": Wording(
+        -99, "{value!r} has lost digits in a spreadsheet", "format the column as text and export it again"
+    ),
+    "sign_before_words": Wording(
+        -99,
+        "{value!r} is no amount, and the template has a $ before it",
+        "correct the value, or take the $ out of the template",
+    ),
     "value_no_amount": Wording(
         -99, "{value!r} cannot be read as an amount of money", "write it as 1234,50 or $ 1.234,50"
     ),
@@ -63,6 +76,7 @@ REASONS = {
     "number_cut": Wording(
         -8, "{written!r} has lost digits in a spreadsheet", "format the column as text and export it again"
     ),
+    "headings_again": Wording(None, "the line repeats the headings", "delete it if you like: nobody is missing"),
     "number_characters": Wording(-8, "{written!r} contains {characters}", "write digits only"),
     "number_characters/none": Wording(-8, "{written!r} is not written as a number", "write digits only"),
     "number_two": Wording(
@@ -126,6 +140,8 @@ def code(reason: str) -> int | None:
 
 
 def _variant(reason: str, facts: Mapping[str, Any]) -> str:
+    if facts.get("words") == ["=?"] and f"{reason}/unsaved" in REASONS:
+        return f"{reason}/unsaved"
     if "words" in facts and f"{reason}/word" in REASONS:
         return f"{reason}/word"
     if "column" in facts and f"{reason}/value" in REASONS:

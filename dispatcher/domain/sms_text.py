@@ -57,6 +57,9 @@ _EMOJI = re.compile(
     f"|{_ONE}(?:\u200d{_ONE})*"
 )
 
+# An emoji in the middle of a text leaves no blank behind: `Ana 😀, hola` is `Ana, hola`.
+_WITH_BLANKS = re.compile(rf"( ?)((?:{_EMOJI.pattern})+(?: (?:{_EMOJI.pattern})+)*)(?=([ ,.;:!?)]?))")
+
 _DIGITS = r"\b(?:[0-9]{4,8}|[0-9]{3}[ -][0-9]{3})\b"
 
 VERIFICATION = (
@@ -96,7 +99,7 @@ def transliterate(text: str) -> tuple[str, int]:
     """
     if not _OUTSIDE.search(text):
         return text, 0
-    text, dropped = _EMOJI.subn("", text.replace("\r\n", "\n"))
+    text, dropped = _without_emoji(text.replace("\r\n", "\n"))
     spelled = []
     for char in _composed(text):
         if char in _DROPPED:
@@ -104,6 +107,21 @@ def transliterate(text: str) -> tuple[str, int]:
         else:
             spelled.append(_spell(char))
     return "".join(spelled), dropped
+
+
+def _without_emoji(text: str) -> tuple[str, int]:
+    """Leave out emoji, with a blank that would stand before a comma or beside another blank; count them.
+
+    The blank before an emoji at the end stays: the text may be a piece of a template.
+    """
+    dropped = 0
+
+    def gap(found: re.Match[str]) -> str:
+        nonlocal dropped
+        dropped += len(_EMOJI.findall(found[2]))
+        return "" if found[3] else found[1]
+
+    return _WITH_BLANKS.sub(gap, text), dropped
 
 
 def _composed(text: str) -> str:

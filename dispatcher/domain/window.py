@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from datetime import time as clock_time
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 
 PROVIDER_ZONE = timezone(timedelta(hours=-3))
 """The provider's zone; Argentina keeps -03 all year since 2009."""
@@ -103,10 +104,16 @@ def parse_moment(text: str, what: str = "start") -> datetime:
         if _ISO_WITH_OFFSET.fullmatch(text):
             return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{what}: {text!r} is not a date that exists ({error}).") from None
+        raise UsageError(
+            worded("{what}: {text!r} is not a date that exists ({error}).", what=what, text=text, error=error)
+        ) from None
     raise UsageError(
-        f"{what}: {text[:60]!r} is not in a known date format, and a guess could send at the wrong hour.",
-        hint='Write "2026-12-01 09:00:00" (Argentine time) or "2026-12-01T12:00:00Z".',
+        worded(
+            "{what}: {text!r} is not in a known date format, and a guess could send at the wrong hour.",
+            what=what,
+            text=text[:60],
+        ),
+        hint=translated('Write "2026-12-01 09:00:00" (Argentine time) or "2026-12-01T12:00:00Z".'),
     )
 
 

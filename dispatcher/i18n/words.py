@@ -62,6 +62,11 @@ def worded(sentence: str, language: Language | None = None, /, **values: Any) ->
     return _FORMATTERS[language].vformat(translated(sentence, language), (), values)
 
 
+def counted(n: int, one: str, many: str) -> str:
+    """Return `one` or `many`, sentences of the code with a field `n`, in the reader's language."""
+    return worded(one if n == 1 else many, n=n)
+
+
 class _English(string.Formatter):
     pass
 

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
-from dispatcher.ingest.columns import INVALID_COLUMNS
+from dispatcher.ingest.blocks import column
+from dispatcher.ingest.columns import INVALID_COLUMNS, NoNumberColumn
 from dispatcher.ingest.files import Source, from_recipients, open_source
-from dispatcher.ingest.numbers import Recipients
+from dispatcher.ingest.numbers import Recipients, destinos
 from dispatcher.ingest.options import IngestOptions
 from dispatcher.ingest.reading import Reading
 from dispatcher.ingest.remarks import Remark
@@ -47,6 +48,7 @@ __all__ = [
 ]
 
 BATCH_ROWS = 50_000
+_LOOKED_AT = 100
 
 
 def ingest(
@@ -73,7 +75,29 @@ def ingest(
         raise UsageError(worded("{name} is empty", name=source.name), hint=translated("give at least one recipient"))
     try:
         checker = Checker(source.table.columns, options, left_out, recipients, look=look)
+    except NoNumberColumn as error:
+        raise UsageError(_sentences(error, source), hint=_column_of_numbers(source, options) or error.hint) from None
     except UsageError as error:
-        tried = [remark.sentence for remark in source.remarks if remark.code == "separator"]
-        raise UsageError(" ".join([str(error), *tried]), hint=error.hint) from None
+        raise UsageError(_sentences(error, source), hint=error.hint) from None
     return batches(source.table.blocks(checker.wanted, batch_rows, checker.verbatim), checker, source.name)
+
+
+def _sentences(error: UsageError, source: Source) -> str:
+    """Return what is wrong, and which separators were tried when that may be why."""
+    tried = [remark.sentence for remark in source.remarks if remark.code == "separator"]
+    return ". ".join([str(error), *tried])
+
+
+def _column_of_numbers(source: Source, options: IngestOptions) -> str | None:
+    """Return advice that names the column whose values are numbers, when one column's are."""
+    columns = source.table.columns
+    block = next(source.table.blocks(range(len(columns)), _LOOKED_AT), None)
+    if block is None:
+        return None
+    for at, name in enumerate(columns):
+        values = block.frame[column(at)].drop_nulls()
+        values = values.filter(values != "")
+        numbers, _ = destinos(values, options.country)
+        if name and numbers.null_count() * 5 < len(values):
+            return worded("{name!r} holds numbers: take them with --to-column {name!r} (to_column)", name=name)
+    return None

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
 
@@ -27,8 +28,17 @@ _WORDS_BESIDE = frozenset(
     (
         *("n", "no", "nro", "num", "numero", "numeros", "number", "nr", "de", "del", "el", "la", "los", "las"),
         *("contacto", "contact", "cliente", "titular", "principal", "personal", "particular", *"123456789"),
+        *("laboral", "trabajo", "alternativo", "value", "valor", "para", "sms", "aviso", "avisos", "envio", "envios"),
     )
 )
+
+
+_IN_BRACKETS = re.compile(r"[(\[][^()\[\]]{0,80}[)\]]")
+_CAMEL_CASE = re.compile(r"(?<=[a-zñáéíóúü])(?=[A-ZÑÁÉÍÓÚ])")
+
+
+class NoNumberColumn(UsageError):
+    """No heading is known to stand above numbers."""
 
 
 INVALID_COLUMNS = ("motivo", "que_hacer", "linea")
@@ -70,6 +80,7 @@ def require(name: str, columns: Sequence[str], asked_by: str) -> int:
     """Return the position of the column called `name`; UsageError, with the nearest heading, if there is none."""
     position = find(name, columns)
     if position is None:
+        _refuse_recipients(columns)
         raise UsageError(
             worded(
                 "{asked_by} names the column {name!r}, which the file does not have; it has {columns}",
@@ -90,14 +101,15 @@ def number_columns(columns: Sequence[str], asked: str | None) -> list[int]:
     """
     if asked is not None:
         if find(asked, columns) is not None:
-            return [require(asked, columns, "the number's column")]
+            return [require(asked, columns, "--to-column (to_column)")]
         names = [name.strip() for name in asked.split(",")]
-        return list(dict.fromkeys(require(name, columns, "the number's column") for name in names))
+        return list(dict.fromkeys(require(name, columns, "--to-column (to_column)") for name in names))
     exact = [at for name in NUMBER_COLUMNS if (at := find(name, columns)) is not None]
     ranked = sorted((rank, at) for at, name in enumerate(columns) if (rank := _number_rank(name)) is not None)
     found = list(dict.fromkeys([*exact, *(at for _, at in ranked)]))
     if not found:
-        raise UsageError(
+        _refuse_recipients(columns)
+        raise NoNumberColumn(
             worded(
                 "no column holds the number: none is called {known}; the file has {columns}",
                 known=", ".join(NUMBER_COLUMNS),
@@ -112,7 +124,13 @@ def number_columns(columns: Sequence[str], asked: str | None) -> list[int]:
 
 def _number_rank(heading: str) -> int | None:
     """Tell how well a heading names a number, the smallest best; None when it does not."""
-    words = re.findall("[a-z]+|[0-9]+", fold(heading[:200]))
+    bare = _IN_BRACKETS.sub(" ", heading[:200])  # `Teléfono (con código de área)`
+    ranks = (_rank_of_words(bare), _rank_of_words(_CAMEL_CASE.sub(" ", bare)))  # `WhatsApp`, `telefonoCelular`
+    return next((rank for rank in ranks if rank is not None), None)
+
+
+def _rank_of_words(heading: str) -> int | None:
+    words = re.findall("[a-z]+|[0-9]+", fold(heading))
     nouns = [word for word in words if word in _NUMBER_WORDS]
     if not nouns or any(word not in _NUMBER_WORDS and word not in _WORDS_BESIDE for word in words):
         return None
@@ -122,6 +140,15 @@ def _number_rank(heading: str) -> int | None:
 def heads_numbers(heading: str) -> bool:
     """Tell whether a heading is known to stand above numbers."""
     return _number_rank(heading) is not None
+
+
+def _refuse_recipients(columns: Sequence[str]) -> None:
+    """Raise UsageError when what should be headings is the first recipient; the sentence names none of its values."""
+    if any(not isinstance(normalise(name), PhoneProblem) for name in columns if name):
+        raise UsageError(
+            translated("the list has no headings: a number stands where they should be"),
+            hint=translated("write the names of the columns into a line above, such as telefono and nombre"),
+        )
 
 
 def came_back(columns: Sequence[str]) -> bool:

@@ -11,20 +11,26 @@ import polars as pl
 from dispatcher.ingest import cells, filters
 from dispatcher.ingest.blocks import InvalidRow, column, invalid
 from dispatcher.ingest.columns import fold
+from dispatcher.ingest.days import MONTH_FIRST
 from dispatcher.ingest.remarks import Remark
 from dispatcher.ingest.template import Literal, Placeholder
 
 _VALUE_SHOWN = 40
 _NAME = re.compile("nombre|apellido|cliente|name")
+_OWN_SIGN = r"^[ \-(]*(?:\$|[A-Z]{1,3}\$|U\$S|USD|ARS|EUR|€)|[$€]\s*$"
 _DIGITS = r"^[0-9 .,\-]+$"
 
 
 class Fields:
     """Checks and prepares what goes into the placeholders of one template."""
 
-    def __init__(self, parts: Sequence[Literal | Placeholder], *, keep_words: bool) -> None:
-        """Take a bound template; with `keep_words`, a word such as NULL is a value like any other."""
+    def __init__(self, parts: Sequence[Literal | Placeholder], *, keep_words: bool, literal: bool = False) -> None:
+        """Take a bound template.
+
+        With `keep_words`, a word such as NULL is a value like any other; with `literal`, a `$` may stand before words.
+        """
         self._keep_words = keep_words
+        self._literal = literal
         self._placeholders = [part for part in parts if isinstance(part, Placeholder)]
         self._headings = {each.position: each.heading for each in self._placeholders}
         self._needed = {each.position for each in self._placeholders if each.default is None}
@@ -49,12 +55,33 @@ class Fields:
         for placeholder in dict.fromkeys(self._placeholders):
             name = column(placeholder.position)
             if placeholder.after_sign and not placeholder.filters:
-                doubled = frame.select(pl.col(name).str.starts_with("$")).to_series().sum()
-                if doubled:
-                    remarks[Remark("two_signs", {"column": placeholder.heading})] += int(doubled)
+                frame = self._behind_sign(frame, placeholder, invalid_rows, remarks)
             if self._name(placeholder) != name:
-                frame = self._changed(frame, placeholder, invalid_rows)
+                frame = self._changed(frame, placeholder, invalid_rows, remarks)
         return frame
+
+    def _behind_sign(
+        self,
+        frame: pl.DataFrame,
+        placeholder: Placeholder,
+        invalid_rows: list[InvalidRow],
+        remarks: Counter[Remark],
+    ) -> pl.DataFrame:
+        """Say which values have a sign of their own; leave out those that are words: nobody writes `$Ana`."""
+        value = pl.col(column(placeholder.position))
+        doubled = frame.select(value.str.contains(_OWN_SIGN)).to_series().sum()
+        if doubled:
+            remarks[Remark("two_signs", {"column": placeholder.heading})] += int(doubled)
+        if self._literal:
+            return frame
+        empty = cells.is_empty(value, keep_words=self._keep_words)
+        words = frame.select((~empty & ~value.str.contains("[0-9]")).fill_null(value=False)).to_series()
+        if not words.any():
+            return frame
+        for line, raw, written in frame.filter(words).select("line", "raw", value).iter_rows():
+            facts = {"column": placeholder.heading, "value": written.strip()[:_VALUE_SHOWN]}
+            invalid_rows.append(invalid(line, raw, "sign_before_words", facts))
+        return frame.filter(~words)
 
     def _name(self, placeholder: Placeholder) -> str:
         if not placeholder.filters and placeholder.default is None:
@@ -73,6 +100,7 @@ class Fields:
         for at in self._headings:
             value = pl.col(column(at))
             tests[f"error{at}"] = cells.has_error(value).fill_null(value=False)
+            tests[f"cut{at}"] = value.str.contains(cells.CUT).fill_null(value=False)
             if at in self._needed:
                 tests[f"empty{at}"] = cells.is_empty(value, keep_words=self._keep_words)
         found = frame.filter(suspect).with_columns(**tests).filter(pl.any_horizontal(list(tests)))
@@ -81,14 +109,25 @@ class Fields:
         for row in found.iter_rows(named=True):
             broken = [at for at in self._headings if row[f"error{at}"]]
             missing = [at for at in self._headings if at in self._needed and row[f"empty{at}"]]
+            if not broken and not missing:
+                at = next(at for at in self._headings if row[f"cut{at}"])
+                facts: dict[str, object] = {"column": self._headings[at], "value": row[column(at)].strip()}
+                invalid_rows.append(invalid(row["line"], row["raw"], "value_cut", facts))
+                continue
             reason, which = ("formula_error", broken) if broken else ("field_empty", missing)
-            facts: dict[str, object] = {"columns": [self._headings[at] for at in which]}
+            facts = {"columns": [self._headings[at] for at in which]}
             if words := [word for at in which if (word := (row[column(at)] or "").strip())]:
                 facts["words"] = words
             invalid_rows.append(invalid(row["line"], row["raw"], reason, facts))
         return frame.filter(~pl.col("line").is_in(found["line"].implode()))
 
-    def _changed(self, frame: pl.DataFrame, placeholder: Placeholder, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
+    def _changed(
+        self,
+        frame: pl.DataFrame,
+        placeholder: Placeholder,
+        invalid_rows: list[InvalidRow],
+        remarks: Counter[Remark],
+    ) -> pl.DataFrame:
         """Add a placeholder's column: its values through its filters, its default where there is none."""
         name, source = self._name(placeholder), column(placeholder.position)
         if placeholder.default is None:
@@ -104,6 +143,8 @@ class Fields:
                 changed = changed.str.replace("$ ", "", literal=True)
             if changed.null_count():
                 unread = changed.is_null()
+                if each.reason == "value_no_date" and (months := int(values.str.contains(MONTH_FIRST).sum())):
+                    remarks[Remark("month_first", {"column": placeholder.heading})] += months
                 for line, raw, value in frame.filter(unread).select("line", "raw", source).iter_rows():
                     facts: dict[str, object] = {"column": placeholder.heading, "value": value.strip()[:_VALUE_SHOWN]}
                     invalid_rows.append(invalid(line, raw, each.reason, facts))

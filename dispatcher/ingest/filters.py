@@ -6,7 +6,6 @@ guessed.
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from dispatcher.domain.sms_text import MAX_LENGTH
-from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
+from dispatcher.ingest.days import day_of
 
 Change = Callable[[pl.Series], pl.Series]
 
@@ -65,7 +64,9 @@ _WITH_COMMA = (
     r"|^[1-9][0-9]{0,2}(?:,[0-9]{3}){2,4}$"  # 1,234,567
 )
 _TWO_AMOUNTS = r"^[1-9][0-9]{0,2},[0-9]{3}$"
-_CURRENCY = r"^(?:AR\$|ARS)\s*|\s*(?:ARS|pesos)$"
+_CURRENCY = r"^(?:AR\$|ARS|(?i:pesos))\s*|\s*(?:ARS|(?i:pesos))$"
+_ODD_AMOUNT = r"[.,] ?[\-–—=]+\s*$|\)|[0-9] [0-9]"
+_BLANKS_IN_IT = r"^[^0-9]*[0-9]{1,3}(?: [0-9]{3})+(?:[.,][0-9]{1,2})?[^0-9]*$"
 
 
 def money(values: pl.Series) -> pl.Series:
@@ -74,7 +75,9 @@ def money(values: pl.Series) -> pl.Series:
     A point before three digits divides thousands, as people in Argentina write; a single comma before three digits
     (`1,234`) can be either, and is not read.
     """
-    frame = values.to_frame("value").select(number=pl.col("value").str.strip_chars("'$- \u00a0\t"), value="value")
+    frame = _plainer(values.to_frame("value")).select(
+        number=pl.col("value").str.strip_chars("'$- \u00a0\t"), value="value"
+    )
     frame = frame.with_columns(
         minus=pl.col("value").str.count_matches("-", literal=True),
         # Most values are a plain number already, and need no more than the look that says so.
@@ -97,6 +100,18 @@ def money(values: pl.Series) -> pl.Series:
     )
     shown = pl.concat_str(sign, pl.lit("$ "), _grouped(pl.col("whole")), pl.lit(","), _two(pl.col("cents")))
     return counted.select(pl.when(pl.col("minus") < 2).then(shown)).to_series()
+
+
+def _plainer(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write `$1.500.-` as $1.500, `(50,00)` as -50,00, and `1 234,50` without its blanks."""
+    value = pl.col("value")
+    if not frame.select(value.str.contains(_ODD_AMOUNT).any()).item():
+        return frame
+    value = value.str.replace(r"([0-9])[.,] ?[\-–—=]+\s*$", "$1").str.replace(r"^\s*\((.*)\)\s*$", "-$1")
+    apart = value.str.contains(_BLANKS_IN_IT)
+    return frame.with_columns(
+        value=pl.when(apart).then(value.str.replace_all(r"([0-9]) ([0-9])", "$1$2")).otherwise(value)
+    )
 
 
 def _spelled(number: pl.Expr) -> pl.Expr:
@@ -128,34 +143,19 @@ def _two(number: pl.Expr) -> pl.Expr:
     return number.cast(pl.String).str.zfill(2)
 
 
-_DAY_FIRST = re.compile(r"([0-9]{1,2})[/.\-]([0-9]{1,2})[/.\-]([0-9]{4}|[0-9]{2})(?:[ T,]{1,2}.{0,30})?")
-_YEAR_FIRST = re.compile(r"([0-9]{4})[/.\-]([0-9]{1,2})[/.\-]([0-9]{1,2})")
-_COMPACT = re.compile(r"((?:19|20)[0-9]{2})([0-9]{2})([0-9]{2})")
-
-
 def date(values: pl.Series) -> pl.Series:
-    """Write days as `31/12/2026`, whether they are 2026-12-31, 31-12-26, 20261231 or have a time behind them."""
+    """Write days as `31/12/2026`, whether they are 2026-12-31, 31-12-26, 31 dic 2026 or have a time behind them."""
     distinct = values.unique()
-    shown = pl.Series([_day(value.strip().removeprefix("'")[:60]) for value in distinct], dtype=pl.String)
+    days = [day_of(value.strip().removeprefix("'")[:60]) for value in distinct]
+    shown = pl.Series([day and f"{day:%d/%m}/{day.year:04d}" for day in days], dtype=pl.String)
     return values.replace_strict(distinct, shown, return_dtype=pl.String)
 
 
-def _day(written: str) -> str | None:
-    try:
-        if found := _DAY_FIRST.fullmatch(written):
-            year = int(found[3]) + (0 if len(found[3]) == 4 else 2000 if int(found[3]) < 70 else 1900)
-            day = datetime.date(year, int(found[2]), int(found[1]))
-        elif found := _YEAR_FIRST.fullmatch(written) or _COMPACT.fullmatch(written):
-            day = datetime.date(int(found[1]), int(found[2]), int(found[3]))
-        else:
-            moment = datetime.datetime.fromisoformat(written)
-            day = (moment if moment.tzinfo is None else moment.astimezone(PROVIDER_ZONE)).date()
-    except (ValueError, OverflowError):
-        return None
-    return f"{day:%d/%m}/{day.year:04d}"
-
-
 _SMALL_WORDS = ("De", "Del", "La", "Las", "Los", "Y", "E", "Da", "Do", "Dos")
+
+
+_CAPITALS = ("SA", "SRL", "SAS", "II", "III", "IV")  # at the end: companies, and namesakes
+_ORDINALS = ("Er", "Ro", "Do", "Ra", "Da", "To", "Ta", "Mo", "Ma", "Vo", "Va", "No", "Na")  # 3er piso
 
 
 def title(values: pl.Series) -> pl.Series:
@@ -164,6 +164,10 @@ def title(values: pl.Series) -> pl.Series:
     one_case = (value == value.str.to_uppercase()) | (value == value.str.to_lowercase())
     small = {f" {word} ": f" {word.lower()} " for word in _SMALL_WORDS}
     twice = value.str.to_titlecase().str.replace_many(small).str.replace_many(small)  # two in a row share a blank
+    for word in _CAPITALS:
+        twice = twice.str.replace(rf"(?i) {word}$", f" {word}")
+    for ending in _ORDINALS:
+        twice = twice.str.replace_all(rf"([0-9]){ending}\b", f"${{1}}{ending.lower()}")
     return values.alias("value").to_frame().select(pl.when(one_case).then(twice).otherwise(value)).to_series()
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import quotes
-from dispatcher.ingest.reading import HEADER_ROWS, Reading
+from dispatcher.ingest.reading import HEADER_ROWS, Reading, looks_like_number
 from dispatcher.ingest.remarks import Remark
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -22,6 +22,7 @@ RARE_SEPARATORS = (":", "^", "~", "¦", "#", "*")
 MAX_HEADER = 128 * 1024
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x19\x1b-\x1f]")
 _WRAPPED = re.compile(r'[ \t]*"((?:[^"]|"")*+)"[ \t;,|]*')
+_APOSTROPHES = re.compile(r"'[^']{1,200}'")
 _BLANK = " \t\r\n\x1a\u00a0\ufeff\u200b"
 _HINT = (
     "expected CSV text with the headings in the first line, XLSX, or JSONL; "
@@ -38,6 +39,7 @@ class Header:
         separator: what divides them.
         lines: how many lines they and all above them take.
         wrapped: whether each line is in quotes as a whole.
+        apostrophes: whether each value is in single quotes.
         known: whether one of them heads the numbers.
         remarks: what should be said.
     """
@@ -48,6 +50,7 @@ class Header:
     wrapped: bool = False
     known: bool = False
     remarks: Sequence[Remark] = field(default=())
+    apostrophes: bool = False
 
 
 def find_header(lines: Sequence[str], name: str, reading: Reading, *, whole: bool) -> Header:
@@ -78,10 +81,12 @@ def find_header(lines: Sequence[str], name: str, reading: Reading, *, whole: boo
         if header is not candidates[0]:
             above = sum(bool(line.strip(_BLANK)) for line in lines[skipped : header.lines - 1])
             remark = Remark("header_row", {"line": header.lines, "above": max(above, 1)})
-            header = Header(header.columns, header.separator, header.lines, header.wrapped, header.known, (remark,))
+            header = replace(header, remarks=(remark,))
     if not header.known and len(header.columns) == 1 and re.search(r"\w\W+\w", header.columns[0]):
         remark = Remark("separator", {"tried": [*SEPARATORS, *RARE_SEPARATORS]})
-        return Header(header.columns, header.separator, header.lines, header.wrapped, False, (*header.remarks, remark))
+        return replace(header, remarks=(*header.remarks, remark))
+    if len(header.columns) > 1 and all(map(_APOSTROPHES.fullmatch, header.columns)):
+        return replace(header, columns=[name[1:-1] for name in header.columns], apostrophes=True)
     return header
 
 
@@ -145,7 +150,8 @@ def _divided(text: str, lines: int, told: str | None, reading: Reading) -> Heade
         separators = [told] if told else [likely, *(s for s in (*SEPARATORS, *RARE_SEPARATORS) if s != likely)]
         for separator in separators:
             columns = _split(form, separator)
-            if len(columns) > 1 and reading.holds_number(columns):
+            labelled = separator in RARE_SEPARATORS and any(map(looks_like_number, columns))  # `tel: 11 4444-5555`
+            if len(columns) > 1 and reading.holds_number(columns) and not labelled:
                 return Header(columns, separator, lines, is_wrapped, True)
     separator = told or _most_frequent(text)
     columns = _split(text, separator)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, BinaryIO
 
 from dispatcher.errors import UsageError
@@ -15,6 +16,9 @@ from dispatcher.ingest.inline import Collector, Keys
 from dispatcher.ingest.lines import MAX_LINE, after_marks, line_blocks
 from dispatcher.ingest.reading import Reading, refuse_columns
 from dispatcher.ingest.remarks import Remark
+
+_MOST_DIGITS = 30
+"""Digits before or behind the point of a number."""
 
 
 class JsonlTable:
@@ -88,7 +92,13 @@ def _no_number(word: str) -> Any:
     raise ValueError(word)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_number)
+def _as_written(number: str) -> Decimal | float:
+    """Keep 1500.50 as it is written; what no list holds is infinite."""
+    exact = Decimal(number)
+    return exact if abs(exact.adjusted()) < _MOST_DIGITS else float("inf")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_float=_as_written)
 
 
 def _parsed(line: str) -> object:

@@ -25,7 +25,7 @@ class NumberColumns:
         """Find the columns; UsageError when there is none, or an area code that Argentina does not have."""
         found = headings.number_columns(columns, options.to_column)
         self._country = options.country
-        self._area = _area(options)
+        self._area = known_area(options.area, options.country)
         self._first_number = options.first_number
         self._columns = columns
         # Columns that were asked for are all taken, one after the other; of those that were found, only the first is.
@@ -76,6 +76,8 @@ class NumberColumns:
 
     def _problem(self, line: int, raw: str, written: str, problem: PhoneProblem) -> InvalidRow:
         heading = " or ".join(self.taken)
+        if headings.fold(written) == headings.fold(self.taken[0]):
+            return invalid(line, raw, "headings_again", {})
         if cells.shows_error(written):
             return invalid(line, raw, "formula_error", {"columns": [heading], "words": [written.strip()]})
         if problem.reason == "number_characters" and cells.is_word(written):
@@ -92,13 +94,14 @@ class NumberColumns:
             remarks[Remark("different_numbers", facts)] += different
 
 
-def _area(options: IngestOptions) -> str | None:
-    if options.area is None:
+def known_area(asked: str | None, country: str) -> str | None:
+    """Return the area code of local numbers without its 0; UsageError when Argentina does not have it."""
+    if asked is None:
         return None
-    area = options.area.strip().removeprefix("0")
-    if options.country != "AR" or area not in AREA_CODES:
+    area = asked.strip().removeprefix("0")
+    if country != "AR" or area not in AREA_CODES:
         raise UsageError(
-            worded("{area!r} is not an area code of Argentina", area=options.area),
+            worded("{area!r} is not an area code of Argentina", area=asked),
             hint=translated("give it without the 0 and the 15, such as 11"),
         )
     return area

@@ -57,7 +57,11 @@ class Reading:
             return 0
         if len(_filled(rows[known[0]])) == 1:
             return next((at for at in known if _are_headings(rows[at])), known[0])
-        return known[0]
+        at = known[0]
+        # Headings in two rows, of which merged cells have the number's in both: the lower row has the others.
+        while at + 1 in known and _are_headings(rows[at + 1]) and len(_filled(rows[at + 1])) > len(_filled(rows[at])):
+            at += 1
+        return at
 
 
 def _filled(row: Sequence[str]) -> set[str]:
@@ -67,7 +71,12 @@ def _filled(row: Sequence[str]) -> set[str]:
 
 def _are_headings(row: Sequence[str]) -> bool:
     """Tell whether a row is no title and no recipient: several cells, none of which holds a number to send to."""
-    return len(_filled(row)) > 1 and not any(sum(map(str.isdecimal, value)) >= _NUMBER_DIGITS for value in row if value)
+    return len(_filled(row)) > 1 and not any(looks_like_number(value) for value in row if value)
+
+
+def looks_like_number(value: str) -> bool:
+    """Tell whether a cell has as many digits as a number to send to has."""
+    return sum(map(str.isdecimal, value)) >= _NUMBER_DIGITS
 
 
 def refuse_columns(name: str, count: int) -> None:

@@ -9,21 +9,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dispatcher.i18n.words import translated, worded
+from dispatcher.i18n.words import counted, worded
 
 SENTENCES = {
     "encoding": "The text was read as {encoding}: check the accents in the samples.",
     "separator": "The list was read as one column: none of the separators {tried} divides its first line.",
     "sheet": "The sheet {sheet!r} was read.",
     "sheets_not_read": "Not read: {sheets}. Choose a sheet with --sheet (sheet).",
-    "header_row": "The headings were found in line {line}; the {above} above it are left out.",
-    "hidden_rows": "{rows} are hidden by a filter and will be sent. Leave them out with --visible-only (visible_only).",
-    "hidden_rows_left_out": "{rows} are hidden by a filter and were left out.",
+    "sheets_left_out": "Not read: {sheets}. Save each as a list of its own if it holds numbers, too.",
+    "header_row": "The headings were found in line {line}. Left out above: {above}.",
+    "hidden_rows": "Hidden by a filter, and will be sent: {rows}. To leave them out: --visible-only (visible_only).",
+    "hidden_rows_read": "Hidden by a filter, and read like the others: {rows}.",
+    "hidden_rows_left_out": "Hidden by a filter, and left out: {rows}.",
     "hidden_columns": "Hidden columns are read like the others: {columns}. Leave them out with --visible-only.",
     "hidden_columns_left_out": "Hidden columns were left out: {columns}.",
-    "repaired_double_encoding": "{values} were encoded twice (GarcÃ­a) and were repaired (García).",
+    "repaired_double_encoding": "Encoded twice (GarcÃ­a), and repaired (García): {values}.",
     "unrendered_format": "The number format {format!r} is not known here: {cells}, shown without it.",
-    "two_signs": "{column!r} begins with a $ in {rows}, and the template has one before {{{column}}}: leave that out.",
+    "two_signs": "{column!r} has a sign of its own in {rows}, and the template has a $ before {{{column}}}: leave that"
+    " out.",
+    "month_first": "{column!r} has the month first in {rows}, as in 12/31/2026. A date such as 05/06/2026 is read with"
+    " the day first: check those of this column.",
+    "html_signs": "With signs of HTML (&ntilde;), and repaired (ñ): {values}.",
+    "merged_cells": "Values of merged cells were taken for every row that they cover: {values}.",
     "other_numbers": "The number was taken from {taken!r}. {other!r} holds one, too: {rows} with a valid number only"
     " there. Name the columns with --to-column (to_column): {taken},{other} takes the first valid one.",
     "different_numbers": "{taken!r}, which was taken, and {other!r} hold different numbers in {rows}.",
@@ -65,7 +72,7 @@ _SHOWN = 10
 
 def _worded(name: str, value: Any) -> Any:
     if name == "above":
-        return translated("line") if value == 1 else worded("{n:,} lines", n=value)
+        return counted(value, "{n:,} line", "{n:,} lines")
     if name in COUNTED:
         return worded(COUNTED[name][value != 1], n=value)
     if isinstance(value, (list, tuple)):

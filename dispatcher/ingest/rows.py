@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import BinaryIO
 
 import polars as pl
@@ -50,6 +51,8 @@ class DelimitedTable:
             text = self.encoding.decode(data)
             if self.header.wrapped:
                 text = unwrapped(text)
+            if self.header.apostrophes:
+                text = in_quotes(text, self.header.separator)
             yield from _sliced(*splitter.take(text, last=False), position, batch_rows)
         yield from _sliced(*splitter.take("", last=True), position, batch_rows)
 
@@ -90,6 +93,19 @@ def open_delimited(stream: BinaryIO, name: str, reading: Reading) -> DelimitedTa
 def unwrapped(text: str) -> str:
     """Return `text` without the quotes around whole lines."""
     return _WRAPPED.sub(lambda found: found[1].replace('""', '"') + found[2], text)
+
+
+def in_quotes(text: str, separator: str) -> str:
+    """Return `text` with the values that are in single quotes in double ones."""
+    return _in_apostrophes(separator).sub(
+        lambda found: '"' + found[2].replace('"', '""').replace("''", "'") + '"', text
+    )
+
+
+@lru_cache
+def _in_apostrophes(separator: str) -> re.Pattern[str]:
+    divided = re.escape(separator)
+    return re.compile(rf"(?m)(^|(?<={divided}))[ \t]{{0,20}}'((?:[^'\n]|'')*+)'[ \t]{{0,20}}(?={divided}|\r?$)")
 
 
 def _sliced(frame: pl.DataFrame, invalid_rows: list[InvalidRow], position: int, batch_rows: int) -> Iterator[Block]:

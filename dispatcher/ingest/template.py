@@ -164,12 +164,18 @@ _MARKS = (
     ("*", "*"),
     ("@", "@"),
     ("_", "_"),
+    ("(", ")"),
+    ("‹", "›"),
+    ("|", "|"),
+    ("~", "~"),
+    ("｛", "｝"),
 )
 _BETWEEN_MARKS = tuple(
     # Looking ahead finds what overlaps, too: `%a%nombre%`. The length is bounded, so the time is linear.
     re.compile(rf"(?=({re.escape(opens)}([^{re.escape(opens[0] + closes[0])}]{{1,100}}){re.escape(closes)}))")
     for opens, closes in _MARKS
 )
+_MARKS_INSIDE = "%=$#*|~-_ "  # <%= nombre %>
 _AFTER_MARK = re.compile(r"(?=((?<!\w)[$@:&](\w{1,100})))")
 
 
@@ -191,4 +197,4 @@ def _refuse_other_marks(text: str, columns: Sequence[str]) -> None:
 def _other_marks(text: str) -> Iterator[tuple[str, str]]:
     for pattern in (*_BETWEEN_MARKS, _AFTER_MARK):
         for found in pattern.finditer(text):
-            yield found[1], found[2]
+            yield found[1], found[2].strip(_MARKS_INSIDE) or found[2]

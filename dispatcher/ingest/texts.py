@@ -29,6 +29,8 @@ class Renderer:
             spelled, dropped = (part.text, 0) if strict else sms_text.transliterate(part.text)
             self._dropped += dropped
             self._changed |= spelled != part.text
+            if not strict:
+                _refuse_characters(spelled)
             parts.append(pl.lit(spelled))
         self._rendered = pl.concat_str(parts)
 
@@ -53,6 +55,18 @@ class Renderer:
             changed=pl.col("changed") | (pl.col("texto") != pl.col("written")),
         )
         return pl.concat([frame.filter(~outside), odd.select(frame.columns)]).sort("line")
+
+
+def _refuse_characters(own_words: str) -> None:
+    """Raise UsageError for what the template itself has and the provider does not take: no row could be sent."""
+    if odd := sms_text.outside_alphabet(own_words):
+        raise UsageError(
+            worded(
+                "the template has {characters}, which the provider does not take in a text",
+                characters=" ".join(odd[:10]),
+            ),
+            hint=translated("write something else"),
+        )
 
 
 def _transliterated(written: pl.Series) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from dispatcher.domain import formulas, reasons, sms_text
 from dispatcher.domain.phone import COUNTRIES
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
+from dispatcher.ingest import cells
 from dispatcher.ingest import columns as headings
 from dispatcher.ingest import template as templates
 from dispatcher.ingest.blocks import Block, InvalidRow, column, invalid
@@ -100,13 +101,18 @@ class Checker:
                 hint=worded("use one of {countries}", countries=", ".join(COUNTRIES)),
             )
         self._columns = columns
+        self._options = options
         template = templates.parse(options.template)
         self._company = CompanyRule(template, options.company)
         self._numbers = NumberColumns(columns, options)
         self._id = (
-            None if options.id_column is None else headings.require(options.id_column, columns, "the column of the id")
+            None
+            if options.id_column is None
+            else headings.require(options.id_column, columns, "--id-column (id_column)")
         )
-        self._fields = Fields(template.bind(columns, literal=options.literal), keep_words=options.keep_words)
+        self._fields = Fields(
+            template.bind(columns, literal=options.literal), keep_words=options.keep_words, literal=options.literal
+        )
         self._renderer = Renderer(self._fields.parts, strict=options.strict_text)
         self._recipients = Recipients() if recipients is None else recipients
         self._known = headings.find(headings.INVALID_COLUMNS[0], columns) if headings.came_back(columns) else None
@@ -143,6 +149,7 @@ class Checker:
         remarks: Counter[Remark] = Counter()
         frame = self._numbers.read(self._as_written(block.frame), invalid_rows, remarks)
         frame = self._without_known(frame, invalid_rows)
+        frame = self._with_ids(frame, invalid_rows)
         looked = self._looked(frame) if self._look else None
         frame = self._first_of_each(frame, invalid_rows)
         frame = frame.with_columns(suppressed=self._left_out(frame["destino"]))
@@ -152,14 +159,13 @@ class Checker:
             sent = self._with_texts(frame.filter(pl.col("suppressed").is_null()), invalid_rows, remarks)
             frame = pl.concat([sent, self._suppressed(frame)]).sort("line")
         invalid_rows.sort(key=lambda row: row.line)
-        external_id = pl.lit(None, pl.String) if self._id is None else pl.col(column(self._id)).str.strip_chars()
         encoded = pl.col("texto").str.len_bytes() + 2 * pl.col("texto").str.count_matches(sms_text.ENCODED_AS_THREE)
         return Batch(
             messages=frame.select(
                 "line",
                 "destino",
                 "texto",
-                external_id=pl.when(external_id != "").then(external_id),
+                "external_id",
                 suppressed="suppressed",
                 encoded_bytes=encoded.cast(pl.Int32),
             ),
@@ -179,6 +185,28 @@ class Checker:
         for guarded, without in formulas.UNGUARDED:
             frame = frame.with_columns(pl.col(column(at)).str.replace_all(guarded, without) for at in self.wanted)
         return frame
+
+    def _with_ids(self, frame: pl.DataFrame, invalid_rows: list[InvalidRow]) -> pl.DataFrame:
+        """Add the caller's own id; a word that stands for nothing is none, and a broken one makes its row invalid."""
+        if self._id is None:
+            return frame.with_columns(external_id=pl.lit(None, pl.String))
+        written = pl.col(column(self._id)).str.strip_chars()
+        empty = cells.is_empty(written, keep_words=self._options.keep_words)
+        frame = frame.with_columns(external_id=pl.when(~empty).then(written))
+        shown = pl.col("external_id")
+        # The text of a formula may be somebody's id: exports make it harmless. What a formula shows is none.
+        bad = frame.select(
+            (shown.str.contains(f"{cells.ERROR}|{cells.CUT}") & ~shown.str.contains(r"^=[^?]")).fill_null(value=False)
+        ).to_series()
+        if not bad.any():
+            return frame
+        heading = self._columns[self._id]
+        for line, raw, value in frame.filter(bad).select("line", "raw", "external_id").iter_rows():
+            if cells.shows_error(value):
+                invalid_rows.append(invalid(line, raw, "formula_error", {"columns": [heading], "words": [value]}))
+            else:
+                invalid_rows.append(invalid(line, raw, "value_cut", {"column": heading, "value": value}))
+        return frame.filter(~bad)
 
     def _looked(self, frame: pl.DataFrame) -> pl.DataFrame:
         frame = self._fields.fill(frame, [], Counter())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 
 
 def shown_value(value: object) -> str | None:
     """Return `value` as a person reads it, None for no value; TypeError for a list or an object.
 
-    1144445555.0 is "1144445555", 1500.5 is "1500.5"; dates are dd/mm/yyyy, with the time unless midnight.
+    1144445555.0 is "1144445555", 1500.5 is "1500.5", and none has an exponent. Dates are dd/mm/yyyy, with the
+    time unless it is midnight.
     """
     if value is None:
         return None
@@ -20,6 +22,8 @@ def shown_value(value: object) -> str | None:
         return str(value)
     if isinstance(value, float):
         return _number(value)
+    if isinstance(value, Decimal):
+        return format(value, "f").removesuffix(".0")
     if isinstance(value, datetime.datetime):
         midnight = value.time() == datetime.time()
         return value.strftime("%d/%m/%Y" if midnight else "%d/%m/%Y %H:%M" + ":%S" * bool(value.second))
@@ -34,7 +38,7 @@ def shown_value(value: object) -> str | None:
 
 
 def _number(value: float) -> str:
-    if value.is_integer() and abs(value) < 1e18:
+    if value.is_integer():
         return str(int(value))
     # A spreadsheet shows 15 digits: 0.1 + 0.2 is 0.3 there.
-    return format(value, ".15g")
+    return format(Decimal(format(value, ".15g")), "f")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, func, select
 
+from dispatcher.i18n.words import counted, translated, worded
 from schemas import tables
 
 _SEEN_WITHIN = timedelta(minutes=1)
@@ -16,13 +17,16 @@ def complaint(connection: Connection) -> str | None:
     ).scalar()
     if age is not None and age <= _SEEN_WITHIN:
         return None
-    seen = "yet" if age is None else f"for {_in_words(age)}"
-    return f"No worker has been seen {seen}: nothing will be sent until `dispatcher up` runs."
+    if age is None:
+        return translated("No worker has been seen yet: nothing will be sent until `dispatcher up` runs.")
+    return worded(
+        "No worker has been seen for {age}: nothing will be sent until `dispatcher up` runs.", age=_in_words(age)
+    )
 
 
 def _in_words(age: timedelta) -> str:
     minutes = int(age.total_seconds() // 60)
-    for unit, size in (("day", 24 * 60), ("hour", 60)):
+    for one, many, size in (("{n:,} day", "{n:,} days", 24 * 60), ("{n:,} hour", "{n:,} hours", 60)):
         if minutes >= 2 * size:
-            return f"{minutes // size} {unit}s"
-    return f"{minutes} minute{'s' * (minutes != 1)}"
+            return counted(minutes // size, one, many)
+    return counted(minutes, "{n:,} minute", "{n:,} minutes")

@@ -11,6 +11,7 @@ import pytest
 
 from dispatcher.domain import formulas, phone, sms_text
 from dispatcher.errors import ProviderError
+from dispatcher.ingest import rows
 from dispatcher.provider import answers, codes, envelopes, replies, verdict
 from dispatcher.replies import push
 from schemas.payload import CampaignPayload
@@ -23,6 +24,7 @@ from tests.processes import ROOT
 FOUND, UNSEEN = pattern_search.find()
 
 BUILT_AT_RUN_TIME = {
+    "dispatcher/ingest/rows.py::_in_apostrophes": [rows._in_apostrophes(";"), rows._in_apostrophes("|")],
     "dispatcher/domain/sms_text.py::_spelled": [sms_text._spelled(["s", "a"]), sms_text._spelled(["aaa", "aa"])],
     "dispatcher/provider/envelopes.py::_opening": [envelopes._opening("RecibirSMSResult")],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from babel.dates import format_datetime
 
@@ -35,13 +36,17 @@ def dates(section: Section, from_1904: bool) -> Renderer:
     """Return what renders dates and times as this section says."""
     if section.has("digits", "exponent", "percent", "general", "text"):
         raise Beyond("a date with digits")
+    section = _day_first(section)
     pattern = _cldr(section)
+    has_day = any(token.kind == "date" and _is_day(section, at) for at, token in enumerate(section.tokens))
     language = section.language
 
     def render(value: float) -> str:
         elapsed = round(value * _DAY)
         if elapsed < 0:
             raise ValueError(OVERFLOW)
+        if has_day and not from_1904 and 0 <= value < 1:
+            return ""  # the day 0: a formula that looks at an empty cell
         moment = moment_of(value, from_1904)
         if isinstance(moment, datetime.time):
             moment = datetime.datetime.combine(datetime.date(1899, 12, 30), moment)
@@ -50,6 +55,22 @@ def dates(section: Section, from_1904: bool) -> Renderer:
         return _ELAPSED.sub(lambda found: str(elapsed // _UNITS[found[1][0]]).zfill(len(found[1])), shown)
 
     return render
+
+
+def _is_day(section: Section, at: int) -> bool:
+    """Tell whether a token is a day or a year; months are written like minutes."""
+    return section.tokens[at].text[0].lower() in "dy"
+
+
+def _day_first(section: Section) -> Section:
+    """Put the day before the month in a date of digits: `mm/dd/yyyy` would be read as another day here."""
+    places = [at for at, token in enumerate(section.tokens) if token.kind == "date"][:3]
+    texts = [section.tokens[at].text.lower() for at in places]
+    if [text[0] for text in texts] != ["m", "d", "y"] or max(len(texts[0]), len(texts[1])) > 2:
+        return section
+    tokens = list(section.tokens)
+    tokens[places[0]], tokens[places[1]] = tokens[places[1]], tokens[places[0]]
+    return replace(section, tokens=tokens)
 
 
 def _cldr(section: Section) -> str:

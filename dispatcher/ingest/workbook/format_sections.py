@@ -16,6 +16,11 @@ _TOKEN = re.compile(
     r"|(?P<other>.)",
     re.DOTALL | re.IGNORECASE,
 )
+# `dd/mm/aaaa`, as programs in Spanish write it.
+_SPANISH_DATE = re.compile(
+    r"(?i)[^a-z]*(?:d{1,4}|m{1,5})[^a-z]+(?:d{1,4}|m{1,5})[^a-z]+a{2,4}(?:[^a-z]+[hms:. ]+)?[^a-z]*"
+)
+_SPANISH_YEAR = re.compile(r"(?i)a{2,4}")
 _PIECE = re.compile(r'"[^"]{0,255}"|\\.|\[[^\]]{0,255}\]|.', re.DOTALL)
 _CONDITION = re.compile(r"(<=|>=|<>|<|>|=)\s*(-?\d+(?:\.\d+)?)")
 _COLOURS = re.compile(r"(?i)black|blue|cyan|green|magenta|red|white|yellow|negro|azul|verde|rojo|blanco|color ?\d+")
@@ -61,6 +66,7 @@ def split_code(code: str) -> list[str]:
 def section_of(part: str) -> Section:
     """Read one section; Beyond for what is not rendered here."""
     section = Section([])
+    part = _SPANISH_YEAR.sub(lambda found: "y" * len(found[0]), part) if _SPANISH_DATE.fullmatch(part) else part
     for found in _TOKEN.finditer(part):
         kind, text = found.lastgroup or "other", found[found.lastgroup or "other"]
         if kind == "bracket":

@@ -33,6 +33,8 @@ BUILT_IN = {
 # Programs write dates so by default (openpyxl, pandas); a person in Argentina writes 01/03/2026.
 _ISO = re.compile(r"yyyy\\?-mm\\?-dd(?:(?:\\?[ tT]|\"T\")hh?:mm(?::ss(?:[.,]0+)?)?)?(?:;@)?", re.IGNORECASE)
 
+_TINY = 1e-4
+_CURRENCY = re.compile(r"[\s$€]|USD|ARS|EUR|U")
 _LONGEST = 255  # characters of a format, as a spreadsheet allows
 
 
@@ -66,7 +68,10 @@ def text_frame(code: str) -> tuple[str, str] | None:
 
 
 def general(value: float) -> str:
-    """Return a number as a cell without a format shows it: 15 digits at most, none of them lost to an exponent."""
+    """Return a number as a cell without a format shows it: 11 characters at most, none of them lost to an exponent."""
+    if not value.is_integer() and abs(value) >= _TINY:
+        whole = len(str(int(abs(value))))
+        value = float(_EXACT.quantize(Decimal(format(value, ".15g")), Decimal(1).scaleb(-max(0, 10 - whole))))
     return (shown_value(value) or "").replace(".", ",")
 
 
@@ -77,12 +82,21 @@ def _chosen(sections: Sequence[Section], renderers: Sequence[Renderer]) -> Rende
     if any(section.condition for section in sections):
         return _by_condition(sections, renderers)
 
+    if len(renderers) > 2 and _is_dash(sections[2]):  # a zero in a ledger is a dash; in a text it is a zero
+        renderers = [renderers[0], renderers[1], renderers[0]]
+
     def render(value: float) -> str:
         if value < 0:
             return renderers[1](-value)
         return renderers[2 if value == 0 and len(renderers) > 2 else 0](value)
 
     return render
+
+
+def _is_dash(section: Section) -> bool:
+    """Tell whether a section writes its number as a dash, with a currency at most."""
+    shown = literal([token for token in section.tokens if token.kind != "digits"])
+    return _CURRENCY.sub("", shown) in ("-", "–", "—")
 
 
 def _signed(render: Renderer, value: float, *, dated: bool) -> str:
@@ -136,7 +150,9 @@ def _numbers(section: Section) -> Renderer:
     first, last = places[0], places[-1]
     if any(token.kind == "literal" for token in tokens[first : last + 1]):
         return _masked(tokens, first, last)
-    if [token.kind for token in tokens[first : last + 1]] not in (["digits"], ["digits", "exponent"]):
+    if tokens[last].kind == "exponent":
+        return general  # nobody writes 1,23E+04, and the digits are all there
+    if [token.kind for token in tokens[first : last + 1]] != ["digits"]:
         raise Beyond("digits")
     before, after = literal(tokens[:first]), literal(tokens[last + 1 :])
     whole, _, fraction = tokens[first].text.replace("?", "#").partition(".")

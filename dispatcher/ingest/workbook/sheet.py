@@ -9,9 +9,10 @@ from typing import BinaryIO, NamedTuple
 
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
+from dispatcher.ingest.cells import UNSAVED
 from dispatcher.ingest.tidy import is_blank
 from dispatcher.ingest.workbook.strings import MAX_CELL, SharedStrings, long_cell, unescaped
-from dispatcher.ingest.workbook.styles import Style
+from dispatcher.ingest.workbook.styles import NO_NUMBER, Style
 from dispatcher.ingest.workbook.xml import MAX_DEPTH, Attributes, Markup, Unreadable, feed, local
 
 LAST_ROW = 1_048_576
@@ -91,6 +92,7 @@ class _Handlers:
         self._phonetic = False
         self._columns: dict[str, int] = {}
         self._plain = Style()
+        self._formula = False
         self._namespace = ""
         self._names = self._tags("")
 
@@ -123,12 +125,13 @@ class _Handlers:
         else:
             letters = reference.rstrip(_DIGITS)
             column = self._columns.get(letters)
-            self._column = self._columns.setdefault(letters, _column(letters)) if column is None else column
+            self._column = self._columns.setdefault(letters, column_of(letters)) if column is None else column
         if self._column >= LAST_COLUMN:
             raise UsageError(
                 worded("{name} has a cell beyond the last column of a sheet", name=self._look.name),
                 hint=translated(_DAMAGED),
             )
+        self._formula = False
         self._kind = attributes.get("t", "n")
         self._style = attributes.get("s", "")
 
@@ -152,7 +155,7 @@ class _Handlers:
             raise Unreadable("its rows are out of order")
         self._row = following
         self._started += 1
-        self._hidden = attributes.get("hidden", "") in ("1", "true")
+        self._hidden = _is_hidden(attributes, "ht")
         self._column = -1
 
     def _start_other(self, tag: str, name: str, attributes: Attributes) -> None:
@@ -161,7 +164,9 @@ class _Handlers:
             raise Unreadable("it is nearly all markup")
         if tag == "worksheet":
             self._names = self._tags(name.rpartition("\n")[0])
-        elif tag == "col" and attributes.get("hidden", "") in ("1", "true"):
+        elif tag == "f":
+            self._formula = True
+        elif tag == "col" and _is_hidden(attributes, "width"):
             first, last = int(attributes.get("min", 1)), int(attributes.get("max", 0))
             columns = range(max(first, 1) - 1, min(last, LAST_COLUMN))
             self._hidden_columns += len(columns)
@@ -178,6 +183,8 @@ class _Handlers:
         elif name == c:
             if self._pieces:
                 self._end_cell()
+            elif self._formula and self._kind != "str":
+                self._cells.append(Cell(self._column, UNSAVED, True))
             else:
                 self._empty += 1
                 if self._empty > MAX_EMPTY_CELLS:
@@ -218,11 +225,13 @@ class _Handlers:
     def _shown(self, raw: str) -> tuple[str, bool]:
         """Return what a cell shows, and whether that is an error."""
         kind = self._kind
-        style = self._look.styles[int(self._style)] if self._style else self._plain
+        style = self._styled()
         if kind == "n":
             shown = style.number(raw.strip())
-            return shown, shown.startswith("####")
+            return shown, shown.startswith("####") or shown == NO_NUMBER
         if kind == "s":
+            if len(self._look.strings) <= int(raw) and len(self._look.strings):
+                return _LOST_STRING, True
             shown = self._look.strings[int(raw)]
         elif kind == "e":
             return raw.strip(), True
@@ -236,11 +245,24 @@ class _Handlers:
             shown = f"{style.frame[0]}{shown}{style.frame[1]}"
         return shown, False
 
+    def _styled(self) -> Style:
+        """Return the style of the cell; a plain one where the workbook has none of that number."""
+        if not self._style or not self._style.isdigit():
+            return self._plain
+        number = int(self._style)
+        return self._look.styles[number] if number < len(self._look.styles) else self._plain
 
+
+def _is_hidden(attributes: Attributes, size: str) -> bool:
+    """Tell whether a row or column is hidden, as such or because its height or width is 0."""
+    return attributes.get("hidden", "") in ("1", "true") or attributes.get(size, "") in ("0", "0.0")
+
+
+_LOST_STRING = "#REF!"
 _DAMAGED = "open it in a spreadsheet and save it again"
 
 
-def _column(letters: str) -> int:
+def column_of(letters: str) -> int:
     """Return the position of the column called `letters`, from 0."""
     if not re.fullmatch("[A-Za-z]{1,3}", letters):
         raise Unreadable("a cell has no place")

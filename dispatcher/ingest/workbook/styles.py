@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from dispatcher.ingest.workbook.formats import BUILT_IN, general, renderer, text
 from dispatcher.ingest.workbook.xml import Element
 
 _CACHED = 20_000
+NO_NUMBER = "#NUM!"
+"""What a cell shows that says it holds a number, and holds `NaN` or a word: some programs write so."""
 
 
 @dataclass
@@ -33,21 +36,25 @@ class Style:
     _shown: dict[str, str] = field(default_factory=dict)
 
     def number(self, raw: str) -> str:
-        """Return the number `raw` as its cell shows it; ValueError when it is no number."""
+        """Return the number `raw` as its cell shows it; NO_NUMBER when it is none."""
         if self.render is None and raw.isdigit() and len(raw) <= 15 and (raw[0] != "0" or raw == "0"):
             self.unrendered += not self.rendered
             return raw
         shown = self._shown.get(raw)
         if shown is None:
-            shown = self._number(float(raw))
+            shown = self._number(raw)
             if len(self._shown) < _CACHED:
                 self._shown[raw] = shown
         self.unrendered += not self.rendered
         return shown
 
-    def _number(self, value: float) -> str:
-        if value != value or value in (float("inf"), float("-inf")):
-            raise ValueError(value)
+    def _number(self, raw: str) -> str:
+        try:
+            value = float(raw)
+        except ValueError:
+            return NO_NUMBER
+        if not math.isfinite(value):
+            return NO_NUMBER
         if self.render is None:
             return general(value)
         try:

@@ -14,6 +14,7 @@ from dispatcher.ingest.columns import fold
 from dispatcher.ingest.inline import Collector
 from dispatcher.ingest.reading import HEADER_ROWS, Reading, refuse_columns
 from dispatcher.ingest.remarks import Remark
+from dispatcher.ingest.workbook.merges import Filling, read_merges
 from dispatcher.ingest.workbook.package import DAMAGE, Package
 from dispatcher.ingest.workbook.sheet import Cell, Look, Row, read_rows
 from dispatcher.ingest.workbook.strings import SharedStrings, read_strings
@@ -63,6 +64,8 @@ class WorkbookTable:
             found.append(Remark(f"hidden_rows{left_out}", {"rows": self._hidden_rows}))
         if self._hidden_columns:
             found.append(Remark(f"hidden_columns{left_out}", {"columns": self._hidden_columns}))
+        if self._filled:
+            found.append(Remark("merged_cells", {"values": self._filled}))
         found += [
             Remark("unrendered_format", {"format": style.code[:100], "cells": style.unrendered})
             for style in {id(style): style for style in self._styles}.values()
@@ -74,15 +77,20 @@ class WorkbookTable:
         """Yield the rows below the headings; see `Table`. The position is an estimate."""
         collector = Collector(self.columns, wanted)
         total = max(self._package.size(self._sheet.part), 1)
-        self._hidden_rows = 0
+        self._hidden_rows = self._filled = 0
+        filling = Filling(self._merges)
         for style in self._styles:
             style.unrendered = 0
         try:
             with self._package.open(self._sheet.part) as part:
-                for row in read_rows(part, self._look()):
-                    if row.number <= self._header_row or not self._takes(row):
+                for row in filling.rows(read_rows(part, self._look())):
+                    if row.number <= self._header_row:
+                        filling.filled = 0
+                        continue
+                    if not self._takes(row):
                         continue
                     self._put(collector, row, wanted)
+                    self._filled = filling.filled
                     if len(collector) >= batch_rows:
                         yield collector.flush(min(self._size, self._size * part.tell() // total))
         except UsageError:
@@ -131,7 +139,7 @@ class WorkbookTable:
 
     def _choose(self, sheets: Sequence[_Sheet]) -> None:
         """Find the sheet of the list: the one asked for, else the first visible one with a number's column."""
-        self._hidden_rows = 0
+        self._hidden_rows = self._filled = 0
         self._remarks: list[Remark] = []
         candidates = [self._asked(sheets)] if self._reading.sheet is not None else _visible(sheets)
         if len(sheets) > MAX_SHEETS:
@@ -152,6 +160,9 @@ class WorkbookTable:
             self._remarks.append(Remark("sheet", {"sheet": self._sheet.name}))
             others = [sheet.name for sheet in sheets if sheet != self._sheet]
             self._remarks.append(Remark("sheets_not_read", {"sheets": others}))
+        if len(heads) > 1:
+            with self._package.open(self._sheet.part) as part:
+                self._merges = read_merges(part)
         self._take_headings(heads[self._sheet])
 
     def _asked(self, sheets: Sequence[_Sheet]) -> _Sheet:
@@ -169,13 +180,15 @@ class WorkbookTable:
     def _head(self, sheet: _Sheet, markup: Markup) -> list[Row]:
         """Return the first rows of a sheet that hold something."""
         with self._package.open(sheet.part) as part:
-            rows = read_rows(part, Look(self._name, self._strings, self._styles, markup=markup))
+            self._merges = read_merges(part)
+        with self._package.open(sheet.part) as part:
+            rows = Filling(self._merges).rows(read_rows(part, self._look(markup)))
             if self._reading.header_row is not None:
                 return [row for row in islice(rows, self._reading.header_row) if row.number == self._reading.header_row]
             return list(islice(rows, HEADER_ROWS))
 
-    def _look(self) -> Look:
-        return Look(self._name, self._strings, self._styles)
+    def _look(self, markup: Markup | None = None) -> Look:
+        return Look(self._name, self._strings, self._styles, markup=markup or Markup())
 
     def _take_headings(self, rows: Sequence[Row]) -> None:
         at = self._reading.header_index([_texts(row) for row in rows])

@@ -138,14 +138,17 @@ async def import_optouts(
     caller: CallerOf,
     reason: Annotated[str | None, Query(max_length=500, pattern=r"^[^\x00]*$", description="For the record.")] = None,
     to_column: Annotated[str | None, Query(max_length=200, description="The number's column.")] = None,
+    area: Annotated[str | None, Query(max_length=10, description="The area code of local numbers.")] = None,
 ) -> Any:
     """The body is the file: one number a line, CSV, a workbook or JSON lines; the No Llame registry's file too."""
     settings = runtime.settings
     async with spooled(request, spool(settings.home), settings.upload_max, _KINDS) as body:
-        return await run_in_threadpool(_load, runtime, caller, body, reason, to_column)
+        return await run_in_threadpool(_load, runtime, caller, body, reason, to_column, area)
 
 
-def _load(runtime: Runtime, caller: Key, body: Any, reason: str | None, to_column: str | None) -> Imported:
+def _load(
+    runtime: Runtime, caller: Key, body: Any, reason: str | None, to_column: str | None, area: str | None
+) -> Imported:
     # Polars comes with them, which starts threads when it is imported: no process may have it before it forks.
     from dispatcher.ingest import Reading, open_source
     from dispatcher.suppression import optout_import
@@ -156,14 +159,15 @@ def _load(runtime: Runtime, caller: Key, body: Any, reason: str | None, to_colum
     source = open_source(body, name="the file", spool=spool(settings.home), reading=reading)
     with runtime.engine.begin() as connection:
         take_time(connection)
-        done = optout_import.load(connection, source, settings.country, reason or f"by {caller.actor}", to_column)
+        why = reason or f"by {caller.actor}"
+        done = optout_import.load(connection, source, settings.country, why, to_column, area)
         audit_trail.record(connection, "optout.import", reason=reason, detail={"added": done.added})
     return Imported(
         added=done.added,
         known=done.known,
         invalid=done.invalid,
         invalid_rows=done.invalid_rows,
-        remarks=[remark.sentence for remark in source.remarks],
+        remarks=[remark.sentence for remark in optout_import.remarks(source)],
     )
 
 

@@ -24,7 +24,7 @@ from tests.integration.core_harness import CoreHarness
 TEMPLATE = "Hola {nombre}, saldo {saldo}."
 ROWS = [
     {"telefono": "1144445551", "nombre": "Ana", "saldo": "10"},
-    {"telefono": "12", "nombre": 'Eva "la; larga"', "saldo": "=1+1"},
+    {"telefono": "12", "nombre": 'Eva "la; larga"', "saldo": "=Paz"},
     {"telefono": "1144445551", "nombre": "Ana otra vez", "saldo": "11"},
     {"telefono": "1144445553", "nombre": "", "saldo": "#N/D"},
     {"telefono": "1144445554", "nombre": "Luz", "saldo": "40"},
@@ -108,7 +108,7 @@ def test_invalid_rows_come_back_with_their_columns_as_they_were(core: CoreHarnes
     rows = read(path)
     assert list(rows[0]) == ["telefono", "nombre", "saldo", "motivo", "que_hacer", "linea"]
     assert [(row["telefono"], row["nombre"], row["saldo"]) for row in rows] == [
-        ("12", 'Eva "la; larga"', "'=1+1"),
+        ("12", 'Eva "la; larga"', "'=Paz"),
         ("1144445551", "Ana otra vez", "11"),
         ("1144445553", "", "#N/D"),
     ]
@@ -151,7 +151,7 @@ def test_mended_rows_that_are_appended_reach_those_who_were_missing_once(
     assert (added.messages, dict(added.reasons)) == (2, {"duplicate": 1})
     assert numbers(core, first.campaign_id) == ["1144445551", "1144445554", "1144445552", "1144445553"]
     texts = core.rows("SELECT texto FROM message WHERE seq > 2 ORDER BY seq")
-    assert [row.texto for row in texts] == ["Hola Eva la; larga, saldo =1+1.", "Hola Sol, saldo 30."]
+    assert [row.texto for row in texts] == ["Hola Eva la; larga, saldo =Paz.", "Hola Sol, saldo 30."]
     core.check_sums(first.campaign_id)
     again = invalid_file.write(core.engine, first.campaign_id, tmp_path, list_no=added.list_no)
     assert list(read(again)[0]) == ["telefono", "nombre", "saldo", "motivo", "que_hacer", "linea"]

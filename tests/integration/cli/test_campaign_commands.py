@@ -464,6 +464,54 @@ def test_the_owner_of_a_list_reads_spanish(run: Run, tmp_path: Path, monkeypatch
     assert "DISPATCHER_LANGUAGE" in answer(run("campaign", "show", "1", "--json"), code=2)["error"]
 
 
+def test_what_the_commands_say_of_a_list_is_spanish_too(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPATCHER_LANGUAGE", "es")
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono;nombre\n1144445555;José\n11;Sol\nTOTAL;2\n")
+    text = ("--template", "Hola {nombre}")
+    dry = run("campaign", "create", str(path), *text, "--dry-run")
+    assert "1 mensaje, 2 filas inválidas." in dry.stdout
+    assert "Simulación: no se cambió nada." in dry.stdout
+    assert "El número se toma de telefono; el texto, de nombre." in dry.stdout
+    assert "la más larga" in dry.stdout
+    made = run("campaign", "create", str(path), *text, "--start", "2099-12-01 09:00:00")
+    assert "Campaña 1: 1 mensaje, 2 filas inválidas." in made.stdout
+    assert "Corríjalas ahí, y después: dispatcher campaign create" in made.stdout
+    assert "Filas inválidas por motivo" in made.stdout
+    shown = run("campaign", "show", "1")
+    assert "Campaña 1 «lista»: programada" in shown.stdout
+    assert "Desde 01/12/2099 09:00:00 (-03); prioridad normal." in shown.stdout
+    assert "1 mensaje (0 con resultado final), 2 filas inválidas." in shown.stdout
+    assert "espera su envío" in shown.stdout
+    assert "Campañas" in run("campaign", "list").stdout
+    again = run("campaign", "create", str(path), *text, "--start", "2099-12-01 09:00:00")
+    assert re.search(r"la campaña 1 «lista»\s+\(programada,\s+[0-9]{2}/[0-9]{2}/[0-9]{4} [0-9:]{5}\)", again.stderr)
+    for wrong, said in (
+        (("--template", "Hola {nombre}", "--start", "ayer"), "no tiene un formato de fecha conocido"),
+        (("--append-to", "99"), "No existe la campaña 99."),
+        ((), "falta la plantilla"),
+    ):
+        refused = run("campaign", "create", str(path), *wrong)
+        assert (refused.exit_code, said in " ".join(refused.stderr.split())) == (2, True), refused.stderr
+        assert "Error:" in refused.stderr
+        assert "What to do" not in refused.stderr
+    nothing = tmp_path / "nadie.csv"
+    nothing.write_text("telefono;nombre\n11;Sol\n")
+    refused = run("campaign", "create", str(nothing), *text)
+    assert "Corrija las filas en" in " ".join(refused.stderr.split())
+    taken = run("optout", "import", str(path))
+    assert "Bajas nuevas: 1; ya dados de baja: 0. Filas con lo que no es un número: 2." in taken.stdout, taken.stdout
+
+
+def test_one_is_one_and_two_are_two(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono;nombre\n1144445555;Ana\n11;Sol\n")
+    text = ("--template", "Hola {nombre}")
+    assert "1 message, 1 invalid row.\n" in run("campaign", "create", str(path), *text, "--dry-run").stdout
+
+
 @pytest.mark.parametrize(("setting", "separator"), [(";", ";"), (",", ","), ("tab", "\t"), ("|", "|")])
 def test_every_csv_export_has_the_separator_of_the_setting(
     run: Run, good: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, separator: str

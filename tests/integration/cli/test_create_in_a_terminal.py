@@ -54,7 +54,7 @@ def test_it_shows_what_would_go_out_and_asks(
 ) -> None:
     ended, shown = typed(environment, path, answer)
     assert ended == code, shown
-    assert "2 messages, 1 invalid." in shown
+    assert "2 messages, 1 invalid row." in shown
     assert "Hola Ana" in shown
     assert "Send 2 messages now, the last one about " in shown
     assert campaigns(core) == made

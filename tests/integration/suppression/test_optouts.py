@@ -93,6 +93,16 @@ FILES = {
     "crlf and blanks": f"{ANA}\r\n\r\n {BETO} \r\n",
     "unknown heading": f"abonado no llame\n{ANA}\n{BETO}\n",
     "number second": f"1,{ANA}\n2,{BETO}\n",
+    "a note beside the first": f"{ANA} # pidió baja\n{BETO}\n",
+    "an apostrophe before the first": f"'{ANA}\ntel: {BETO}\n",
+    "two a line": f"{ANA}, {BETO}\n",
+    "two a cell": f"Nombre;Celular\nAna;{ANA} / {BETO}\n",
+    "two columns": f"telefono;celular\n{ANA};{BETO}\n",
+    "now one column, now the other": f"telefono;celular\n{ANA};\n;{BETO}\n",
+    "two columns of one name": f"telefono;telefono\n{ANA};{BETO}\n",
+    "other keys": f'{{"telefono": "{ANA}"}}\n{{"celular": {BETO}}}\n',
+    "a line with fewer fields": f"{ANA};Ana\n{BETO}\n",
+    "separators behind": f"{ANA};\n{BETO};\n",
 }
 
 

@@ -13,7 +13,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
 import dispatcher
-from dispatcher.campaigns import appending, schedule
+from dispatcher.campaigns import appending, look, schedule
+from dispatcher.cli import campaign_views
 from dispatcher.domain import reasons
 from dispatcher.i18n import terms
 from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
@@ -34,14 +35,27 @@ def literals() -> Iterator[str]:
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = isinstance(node, ast.Call) and getattr(node.func, "id", "")
-            if called in ("worded", "translated", "Unreadable", "require"):
+            if called in ("worded", "translated", "counted", "Unreadable", "require"):
                 for value in node.args:  # type: ignore[attr-defined]
                     if isinstance(value, ast.Constant) and isinstance(value.value, str):
                         yield value.value
 
 
+def headings_of_tables() -> Iterator[str]:
+    """The titles and headings of the tables that the owner of a list sees in a terminal."""
+    for name in ("campaign_views", "list_views", "optout"):
+        for node in ast.walk(ast.parse((ROOT / "cli" / f"{name}.py").read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "table":
+                yield from (
+                    each.value
+                    for part in node.args[:2]
+                    for each in ast.walk(part)
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                )
+
+
 def sentences() -> set[str]:
-    found = set(literals())
+    found = {*literals(), *headings_of_tables(), *campaign_views.LEFT_OUT.values(), *look.WHY.values()}
     found |= {half for wording in reasons.REASONS.values() for half in (wording.why, wording.what_to_do)}
     found |= {*remarks.SENTENCES.values(), *(form for forms in remarks.COUNTED.values() for form in forms)}
     found |= {words for _, *told in files._NOT_TABLES for words in told}

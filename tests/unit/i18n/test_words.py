@@ -51,9 +51,8 @@ def test_what_is_stored_of_an_invalid_row_is_english_whoever_loads_it() -> None:
 
 def test_remarks_and_refusals_speak_spanish() -> None:
     with speaking("es"):
-        assert (
-            Remark("hidden_rows_left_out", {"rows": 1200}).sentence == "Un filtro oculta 1.200 filas: no se enviarán."
-        )
+        many = Remark("hidden_rows_left_out", {"rows": 1200}).sentence
+        assert many == "Ocultas por un filtro, y quedaron afuera: 1.200 filas."
         with pytest.raises(UsageError, match="es un PDF, no una tabla") as caught:
             open_source(io.BytesIO(b"%PDF-1.7"))
     assert caught.value.hint == "exporte la lista misma como CSV o XLSX"

@@ -108,8 +108,8 @@ def test_a_verification_code_must_name_the_company() -> None:
     assert one("su código de cliente es 1")[0] == "message"
 
 
-def test_literal_braces_stay_braces() -> None:
-    assert one("a", template="{{x}} {nombre}") == ("invalid_row", -99, "placeholder_left")
+def test_braces_in_a_value_are_not_sent() -> None:
+    assert one("{x}", template="Hola {nombre}") == ("invalid_row", -99, "placeholder_left")
 
 
 def test_a_template_without_columns_says_the_same_to_everyone() -> None:

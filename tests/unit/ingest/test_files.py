@@ -46,7 +46,8 @@ def archive(name: str) -> bytes:
         (b"telefono,nombre\n", "no rows"),
         (b"telefono,nombre", "no rows"),
         (b"telefono,nombre\n\n  \n", "no rows"),
-        (b"1144445555,Ana\n1144445556,Sol\n", "no column holds the number"),
+        (b"1144445555,Ana\n1144445556,Sol\n", "no headings"),
+        (b"numero,nombre\n1144445555,Ana\n", "no column holds the number"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",  # archives carry the time
 )

@@ -34,6 +34,15 @@ def one(template: str, **values: str) -> tuple[object, ...]:
         ("ARS 1.234,5", "$ 1.234,50"),
         ("  7 ", "$ 7,00"),
         ("999999999999999.99", "$ 999.999.999.999.999,99"),
+        ("$1.500.-", "$ 1.500,00"),
+        ("1500.-", "$ 1.500,00"),
+        ("-1500.-", "-$ 1.500,00"),
+        ("(50,00)", "-$ 50,00"),
+        ("$ (1.234,5)", None),
+        ("1 234,50", "$ 1.234,50"),
+        ("1 234 567", "$ 1.234.567,00"),
+        ("12 34", None),
+        ("Pesos 500", "$ 500,00"),
         ("1,234", None),
         ("U$S 10", None),
         ("1e5", None),
@@ -56,6 +65,17 @@ def test_an_amount_is_written_in_one_way_or_not_read_at_all(cell: str, shown: st
         ("31.12.2026", "31/12/2026"),
         ("20261231", "31/12/2026"),
         ("2026-12-01T02:00:00Z", "30/11/2026"),
+        ("31 dic 2026", "31/12/2026"),
+        ("31-DIC-26", "31/12/2026"),
+        ("1° de mayo de 2026", None),
+        ("31 de diciembre de 2026", "31/12/2026"),
+        ("5 de setiembre del 2026", "05/09/2026"),
+        ("viernes 31/12/2026", "31/12/2026"),
+        ("mié. 2 de dic. de 2026", "02/12/2026"),
+        ("Dec 31, 2026", "31/12/2026"),
+        ("31 de febrero de 2026", None),
+        ("31 dicho 2026", None),
+        ("dic-26", None),
         ("12/31/2026", None),
         ("46357", None),
         ("mañana", None),
@@ -71,6 +91,10 @@ def test_a_day_is_written_in_one_way_or_not_read_at_all(cell: str, shown: str | 
         ("JUAN PÉREZ", "Juan Pérez"),
         ("maria de la cruz", "Maria de la Cruz"),
         ("Juan McDonald", "Juan McDonald"),
+        ("EMPRESA SA", "Empresa SA"),
+        ("PÉREZ HNOS. SRL", "Pérez Hnos. SRL"),
+        ("JUAN PABLO II", "Juan Pablo II"),
+        ("3ER PISO", "3er Piso"),
     ],
 )
 def test_a_name_in_one_case_gets_its_capitals(cell: str, shown: str) -> None:
@@ -135,3 +159,11 @@ def test_a_filter_that_there_is_not_is_refused_with_those_there_are(placeholder:
 
 def test_a_heading_with_a_colon_or_a_bar_is_a_heading() -> None:
     assert one("{a:b} {a|b}", **{"a:b": "1", "a|b": "2"})[2] == "1 2"
+
+
+@every_format
+def test_dates_with_the_month_first_are_told_as_the_others_may_be_misread(make: Make) -> None:
+    rows = [{"telefono": f"114444555{n}", "vence": day} for n, day in enumerate(["05/06/2026", "12/31/2026", "1/2/26"])]
+    found = batches(make(rows), "{vence:date}")
+    assert pl.concat([batch.messages for batch in found])["texto"].to_list() == ["05/06/2026", "01/02/2026"]
+    assert {(remark.code, n) for batch in found for remark, n in batch.remarks.items()} == {("month_first", 1)}

@@ -132,3 +132,39 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
 def test_what_json_lines_do_not_have_is_refused(option: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="JSONL"):
         opened('{"telefono": 1}\n', **option)
+
+
+def test_a_list_without_headings_is_refused_and_none_of_its_values_is_repeated() -> None:
+    with pytest.raises(UsageError, match="no headings") as caught:
+        outcomes("1144445555;Ana\n1144446666;Sol\n", HOLA)
+    assert "Ana" not in str(caught.value)
+    assert "1144445555" not in str(caught.value)
+
+
+def test_the_column_that_holds_numbers_is_named_when_its_heading_says_something_else() -> None:
+    with pytest.raises(UsageError, match="no column holds the number") as caught:
+        outcomes("dni;numero;nombre\n30111222;1144445555;Ana\n30111223;11 4444-5556;Sol\n", HOLA)
+    assert "--to-column 'numero'" in str(caught.value.hint)
+
+
+def test_headings_that_are_repeated_on_every_page_are_called_so() -> None:
+    text = "telefono;nombre\n1144445555;Ana\ntelefono;nombre\n1144446666;Sol\n"
+    assert outcomes(text, HOLA) == {
+        2: ANA,
+        3: ("invalid_row", None, "headings_again"),
+        4: ("message", "1144446666", "Hola Sol"),
+    }
+
+
+def test_values_in_single_quotes_are_read_without_them() -> None:
+    text = "'telefono';'nombre'\n'1144445555';'Ana'\n'1144446666';'D''Angelo; Sol'\n1144447777;L'abbate\n"
+    assert outcomes(text, HOLA) == {
+        2: ANA,
+        3: ("message", "1144446666", "Hola DAngelo; Sol"),
+        4: ("message", "1144447777", "Hola Labbate"),
+    }
+
+
+def test_a_label_before_a_number_is_no_heading() -> None:
+    with pytest.raises(UsageError, match="no headings"):
+        outcomes("1144446666\ntel: 1144445555\n", HOLA)

@@ -10,6 +10,7 @@ import openpyxl
 import polars as pl
 import pytest
 
+from dispatcher.errors import UsageError
 from dispatcher.ingest import Source, from_recipients, open_source
 from tests.unit.ingest.books import book, cell, rows
 from tests.unit.ingest.lists import batches, opened, outcomes
@@ -48,9 +49,12 @@ every_format = pytest.mark.parametrize("make", [csv_list, xlsx_list, jsonl_list,
 
 ERRORS = (
     *("#N/D", "#N/A", "#¡REF!", "#REF!", "#DIV/0!", "#¡DIV/0!", "#¿NOMBRE?", "#NAME?", "#¡VALOR!", "#VALUE!", "#¡NUM!"),
-    *("#¡NULO!", "########", "#n/a", "Err:502"),
+    *("#¡NULO!", "########", "#n/a", "Err:502", "#N/A N/A", "=A1+B1", "=SUMA(A1)", "=Hoja1!A2", "=1+1", "=$B$2"),
 )
-WORDS = ("NULL", "nan", "NaN", "None", "undefined", "N/A", "\\N", "(null)", "-")
+WORDS = (
+    *("NULL", "nan", "NaN", "None", "undefined", "N/A", "\\N", "(null)", "-", "S/D", "nil", "NaT", "NA", "<NA>"),
+    *("sin datos", "(en blanco)", "nulo", ".", "?", "–"),
+)
 
 
 def row(**values: str) -> dict[str, str]:
@@ -132,3 +136,87 @@ def test_a_long_row_of_marks_is_an_error_with_a_short_reason() -> None:
     found = batches(f"telefono;nombre\n{NUMBER};{'#' * 60_000}\n", "Hola {nombre}")[0].invalid_rows
     assert found["reason"].to_list() == ["formula_error"]
     assert len(json.loads(found["facts"][0])["words"][0]) == 100
+
+
+@every_format
+@pytest.mark.parametrize("column", ["nombre", "saldo"])
+@pytest.mark.parametrize("shown", ["1,5E+03", "5.49116E+12", "3E+07", "1e-07", "-1,2E-05"])
+def test_a_number_that_a_spreadsheet_shortened_is_never_sent(make: Make, column: str, shown: str) -> None:
+    assert [end[2] for end in outcomes(make([row() | {column: shown}]), TEXT).values()] == ["value_cut"]
+
+
+@every_format
+def test_what_only_looks_like_an_exponent_is_sent(make: Make) -> None:
+    (end,) = outcomes(make([row(nombre="Piso 2E+ 10", saldo="2E5")]), TEXT).values()
+    assert end == ("message", NUMBER, "Hola Piso 2E+ 10, saldo $2E5.")
+
+
+@every_format
+@pytest.mark.parametrize("lost", ["Pe?a", "MU?OZ", "Mar?a Jos", "?lvarez", "Ana ?ngel"])
+def test_a_name_with_a_question_mark_for_a_letter_is_never_sent(make: Make, lost: str) -> None:
+    assert [end[2] for end in outcomes(make([row(nombre=lost)]), TEXT).values()] == ["damaged_text"]
+
+
+@every_format
+@pytest.mark.parametrize("whole", ["Vamos?", "x.com/a?b=1", "a@b.com?c", "Bien?Si", "ok? no"])
+def test_a_question_mark_that_asks_is_sent(make: Make, whole: str) -> None:
+    (end,) = outcomes(make([row(nombre=whole)]), TEXT).values()
+    assert end == ("message", NUMBER, f"Hola {whole}, saldo $10.")
+
+
+@pytest.mark.parametrize("make", [xlsx_list, jsonl_list, inline_list])
+def test_signs_of_html_are_read_as_what_they_stand_for_and_told(make: Make) -> None:
+    with make([row(nombre="Pe&ntilde;a", nota="&amp;"), row(telefono="1144445556", nombre="Jos&#233;")]) as source:
+        assert [end[2] for end in outcomes(source, TEXT).values()] == [
+            "Hola Pena, saldo $10.",
+            "Hola Jose, saldo $10.",
+        ]
+        assert [(each.code, dict(each.values)) for each in source.remarks][-1] == ("html_signs", {"values": 2})
+
+
+@pytest.mark.parametrize("make", [csv_list, jsonl_list, inline_list])
+def test_what_is_guarded_from_a_spreadsheet_is_read_without_the_guard(make: Make) -> None:
+    guarded = row(telefono=f'="{NUMBER}"', nombre='="Ana"', saldo='="0010"')
+    (batch,) = batches(make([guarded]), TEXT, id_column="saldo")
+    assert batch.messages["texto"].to_list() == ["Hola Ana, saldo $0010."]
+    assert batch.messages["external_id"].to_list() == ["0010"]
+
+
+@every_format
+def test_a_dollar_stands_before_an_amount_and_never_before_a_word(make: Make) -> None:
+    assert [end[2] for end in outcomes(make([row()]), "Hola ${nombre}").values()] == ["sign_before_words"]
+    assert [end[2] for end in outcomes(make([row(saldo="sin deuda")]), TEXT).values()] == ["sign_before_words"]
+    assert [end[2] for end in outcomes(make([row()]), "Hola ${nombre}", literal=True).values()] == ["Hola $Ana"]
+
+
+@every_format
+def test_an_emoji_leaves_no_blank_before_a_comma(make: Make) -> None:
+    (end,) = outcomes(make([row(nombre="Ana 😀")]), TEXT).values()
+    assert end[2] == "Hola Ana, saldo $10."
+
+
+@every_format
+def test_an_id_that_says_nothing_is_none_and_a_broken_one_is_refused(make: Make) -> None:
+    ids = ["A1", "NULL", "-", "#N/D", "3,01E+07"]
+    people = [row(telefono=f"11{44440000 + n}", nota=each) for n, each in enumerate(ids)]
+    found = batches(make(people), TEXT, id_column="nota")
+    assert pl.concat([batch.messages for batch in found])["external_id"].to_list() == ["A1", None, None]
+    reasons = pl.concat([batch.invalid_rows for batch in found])["reason"].to_list()
+    assert reasons == ["formula_error", "value_cut"]
+
+
+def test_a_column_of_ids_that_is_not_there_is_refused_by_its_name() -> None:
+    with pytest.raises(UsageError, match="'documento'") as caught:
+        batches(inline_list([row()]), TEXT, id_column="documento")
+    assert caught.value.hint
+    with pytest.raises(UsageError, match="2 columns called 'nota'"):
+        batches("telefono;nota;nota\n1144445555;1;2\n", "Hola", id_column="nota")
+    assert batches("telefono;Nota\n1144445555;1\n", "Hola", id_column="NOTA")[0].messages["external_id"][0] == "1"
+
+
+def test_a_number_in_json_is_sent_as_it_is_written() -> None:
+    lines = (
+        '{"telefono": "1144445555", "saldo": 1500.50}\n{"telefono": 1.144445556E9, "saldo": 10.0}\n'
+        '{"telefono": 1144445557.0, "saldo": 0.0000001}\n{"telefono": "1144445558", "saldo": 1e400}\n'
+    )
+    assert [end[2] for end in outcomes(lines, "{saldo}").values()] == ["1500.50", "10", "0.0000001", "bad_json"]

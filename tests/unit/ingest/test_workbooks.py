@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -353,3 +354,93 @@ def refused_cheaply(path: Path) -> str:
     assert float(seconds) < 2
     assert int(megabytes) < 300
     return said
+
+
+MERGED = """<mergeCells count="2"><mergeCell ref="B2:B4"/><mergeCell ref="A6:B6"/></mergeCells>"""
+
+
+def with_merges(sheet: str, merges: str, **parts: Any) -> bytes:
+    """Return a workbook of one sheet with the XML of merged cells below its rows."""
+    plain = f'<worksheet xmlns="{TRANSITIONAL}"><sheetData>{sheet}</sheetData>{merges}</worksheet>'
+    return book(sheet, parts={"xl/sheets/page1.xml": plain}, **parts)
+
+
+def test_a_value_in_merged_cells_counts_for_every_row_that_they_cover() -> None:
+    family = rows(
+        HEAD,
+        [cell("A2", 1120000002), cell("B2", "Familia Paz")],
+        [cell("A3", 1120000003), '<c r="B3" s="0"/>'],
+        [cell("A4", 1120000004)],
+        [cell("A5", 1120000005)],
+        [cell("A6", 1120000006)],
+    )
+    found, remarks = told(with_merges(family, MERGED))
+    assert found == {n: ("message", f"112000000{n}", "Hola Familia Paz") for n in (2, 3, 4)} | dict.fromkeys(
+        (5, 6), ("invalid_row", -99, "field_empty")
+    )
+    assert remarks == {"merged_cells": {"values": 2}}
+
+
+def test_two_people_with_one_number_in_merged_cells_get_one_message() -> None:
+    couple = rows(HEAD, [cell("A2", 1120000002), cell("B2", "Ana")], [cell("B3", "Sol")])
+    found, _ = told(with_merges(couple, '<mergeCells><mergeCell ref="A2:A3"/></mergeCells>'))
+    assert found == {2: ("message", "1120000002", "Hola Ana"), 3: ("invalid_row", None, "duplicate")}
+
+
+def test_headings_in_two_rows_are_read_from_the_lower_one() -> None:
+    heads = [[cell("A1", "telefono"), cell("B1", "Datos")], [cell("B2", "nombre"), cell("C2", "saldo")]]
+    sheet = rows(*heads, [cell("A3", 1120000002), cell("B3", "Ana"), cell("C3", 10)])
+    merges = '<mergeCells><mergeCell ref="A1:A2"/><mergeCell ref="B1:C1"/></mergeCells>'
+    found, remarks = told(with_merges(sheet, merges))
+    assert found == {3: ("message", "1120000002", "Hola Ana")}
+    assert remarks["header_row"] == {"line": 2, "above": 1}
+
+
+def test_many_merged_cells_cost_no_more_than_a_look() -> None:
+    merges = "".join(
+        f'<mergeCell ref="{chr(65 + n % 26)}{n + 1}:{chr(65 + n % 26)}{1_000_000}"/>' for n in range(20_000)
+    )
+    sheet = rows(HEAD, *people(*["Ana"] * 20_000))
+    began = time.process_time()
+    found, _ = told(with_merges(sheet, f"<mergeCells>{merges}</mergeCells>"))
+    assert len(found) == 20_000
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("value", ["NaN", "INF", "abc"])
+def test_a_cell_of_a_number_that_holds_none_costs_its_row_alone(value: str) -> None:
+    bad = [cell("A2", 1120000002), f'<c r="B2"><v>{value}</v></c>']
+    found, _ = told(book(rows(HEAD, bad, *people("Sol", first=3))))
+    assert found == {2: ("invalid_row", None, "formula_error"), 3: READ[3]}
+
+
+def test_a_style_that_the_workbook_does_not_have_is_a_plain_one() -> None:
+    found, _ = told(book(rows(HEAD, [cell("A2", 1120000002, 99), cell("B2", "Ana", 99)])))
+    assert found == {2: READ[2]}
+
+
+def test_a_shared_string_that_is_not_there_costs_its_row_alone() -> None:
+    strings = f'<sst xmlns="{TRANSITIONAL}"><si><t>Ana</t></si></sst>'
+    lines = [[cell("A2", 1120000002), cell("B2", 0, kind="s")], [cell("A3", 1120000003), cell("B3", 99, kind="s")]]
+    found, _ = told(book(rows(HEAD, *lines), parts={"xl/words.xml": strings}))
+    assert found == {2: READ[2], 3: ("invalid_row", None, "formula_error")}
+
+
+def test_a_row_without_height_is_hidden() -> None:
+    sheet = rows(HEAD, *people("Ana", "Sol")).replace('<row r="2">', '<row r="2" ht="0" customHeight="1">')
+    _, remarks = told(book(sheet))
+    assert remarks == {"hidden_rows": {"rows": 1}}
+    found, _ = told(book(sheet), visible_only=True)
+    assert found == {3: READ[3]}
+
+
+def test_a_number_that_is_shown_with_an_exponent_is_read_whole() -> None:
+    sheet = rows(HEAD, [cell("A2", 5491120000002, 1), cell("B2", "Ana")])
+    found, _ = told(book(sheet, formats=("0.00E+00",)))
+    assert found == {2: READ[2]}
+
+
+def test_the_day_zero_is_an_empty_cell() -> None:
+    sheet = rows(HEAD, [cell("A2", 1120000002), cell("B2", 0, 1)])
+    found, _ = told(book(sheet, formats=("dd/mm/yyyy",)))
+    assert found == {2: ("invalid_row", -99, "field_empty")}

@@ -62,9 +62,12 @@ def test_an_error_cell_makes_its_row_invalid_when_its_column_is_used() -> None:
     }
 
 
-def test_a_formula_that_was_never_calculated_is_an_empty_cell() -> None:
+@pytest.mark.parametrize("template", [VALUE, "Hola {valor|cliente}"])
+def test_a_formula_whose_value_was_not_saved_is_no_empty_cell(template: str) -> None:
     data = workbook(["telefono", "valor"], ["1144445555", "=1+1"])
-    assert outcomes(data, VALUE) == {2: ("invalid_row", -99, "field_empty")}
+    assert outcomes(data, template) == {2: ("invalid_row", None, "formula_error")}
+    (batch,) = batches(data, template)
+    assert "was not saved" in batch.invalid_rows["detail"][0]
 
 
 def test_a_long_sheet_comes_in_batches_with_a_position() -> None:
