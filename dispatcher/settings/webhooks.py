@@ -1,0 +1,28 @@
+"""Webhooks: which networks may be called beside public addresses."""
+
+import ipaddress
+from functools import cached_property
+
+from pydantic import BaseModel, field_validator
+
+
+class Webhooks(BaseModel):
+    """Where endpoints may be."""
+
+    webhook_allow: str = ""
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _private_networks(cls, value: str) -> str:
+        for part in filter(None, (each.strip() for each in value.split(","))):
+            try:
+                ipaddress.ip_network(part, strict=False)
+            except ValueError:
+                raise ValueError(f"{part!r} is no IP address or network; write 10.0.0.0/8,127.0.0.1") from None
+        return value
+
+    @cached_property
+    def webhook_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Networks that may be called though they are not public, by plain http too."""
+        parts = filter(None, (each.strip() for each in self.webhook_allow.split(",")))
+        return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
