@@ -42,17 +42,22 @@ class Filters:
     result_code: int | None = None
     destino: str | None = None
     external_id: str | None = None
+    first_seq: int = 1
+    last_seq: int = 2**31 - 1
 
     def chosen(self) -> dict[str, Any]:
         """The columns that must have a value, with it."""
-        given = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        names = ("status", "result_code", "destino", "external_id")
+        given = {name: getattr(self, name) for name in names}
         return {name: value for name, value in given.items() if value is not None}
 
 
 def page(connection: Connection, campaign_id: int, filters: Filters, after: int, limit: int) -> list[Row[Any]]:
     """Messages in order of `seq`, after the one that is known."""
     chosen = select(*(_VIEW.c[name].label(label) for name, label in COLUMNS.items())).where(
-        _VIEW.c.campaign_id == campaign_id, _VIEW.c.seq > after
+        _VIEW.c.campaign_id == campaign_id,
+        _VIEW.c.seq > after,
+        _VIEW.c.seq.between(filters.first_seq, filters.last_seq),
     )
     pin_ordered_lookups(connection)
     for name, value in filters.chosen().items():
@@ -76,7 +81,10 @@ def stream(engine: Engine, campaign_id: int, filters: Filters, kind: Literal["nd
 def rows_of(campaign_id: int, filters: Filters, kind: Literal["ndjson", "csv"]) -> sql.Composed:
     """The SELECT of a stream."""
     columns = sql.SQL(", ").join(_shown(name, label, kind) for name, label in COLUMNS.items())
-    conditions = [sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id))]
+    conditions = [
+        sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id)),
+        sql.SQL("seq BETWEEN {} AND {}").format(sql.Literal(filters.first_seq), sql.Literal(filters.last_seq)),
+    ]
     conditions += [
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in filters.chosen().items()
     ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -45,18 +46,18 @@ def parse(url: str) -> Target:
         UsageError: it is none that can be called.
     """
     if not 0 < len(url) <= LONGEST or any(ord(char) < 33 or ord(char) == 127 for char in url):
-        raise _bad(f"it must have 1 to {LONGEST} characters, without blanks and control characters")
+        raise _bad(worded("it must have 1 to {n:,} characters, without blanks and control characters", n=LONGEST))
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
     except ValueError:
-        raise _bad("host or port cannot be read") from None
+        raise _bad(translated("host or port cannot be read")) from None
     if parts.scheme not in ("https", "http") or not host:
-        raise _bad("it must be https://… with a host")
+        raise _bad(translated("it must be https://… with a host"))
     if parts.username is not None or parts.password is not None or parts.fragment or "@" in parts.netloc:
-        raise _bad("it must carry no user and no fragment; put a token of yours into the path or the query")
+        raise _bad(translated("it must carry no user and no fragment; put a token of yours into the path or the query"))
     if port == 0:
-        raise _bad("port 0 cannot be called")
+        raise _bad(translated("port 0 cannot be called"))
     https = parts.scheme == "https"
     path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
     return Target(https, _ascii(host), port or (443 if https else 80), path)
@@ -71,9 +72,9 @@ def check(url: str, allowed: Sequence[Network]) -> None:
     target = parse(url)
     literal = _literal(target.host)
     if not target.https and not (allowed and (literal is None or _in(literal, allowed))):
-        raise _bad("only https is called; plain http only inside the networks of DISPATCHER_WEBHOOK_ALLOW")
+        raise _bad(translated("only https is called; plain http only inside the networks of DISPATCHER_WEBHOOK_ALLOW"))
     if literal is not None and not may_call(str(literal), target.https, allowed):
-        raise _bad("only public addresses are called, and the networks of DISPATCHER_WEBHOOK_ALLOW")
+        raise _bad(translated("only public addresses are called, and the networks of DISPATCHER_WEBHOOK_ALLOW"))
 
 
 def host(url: str) -> str:
@@ -120,8 +121,11 @@ def _ascii(host: str) -> str:
     try:
         return host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise _bad("its host is no name") from None
+        raise _bad(translated("its host is no name")) from None
 
 
 def _bad(why: str) -> UsageError:
-    return UsageError(f"The address of the endpoint cannot be used: {why}.", hint="Give a public https:// address.")
+    return UsageError(
+        worded("The address of the endpoint cannot be used: {why}.", why=why),
+        hint=translated("Give a public https:// address."),
+    )

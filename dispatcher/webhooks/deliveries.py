@@ -12,6 +12,7 @@ from dispatcher import audit_trail
 from dispatcher.db.statements import query
 from dispatcher.db.storable import storable_json
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.webhooks import endpoints
 from dispatcher.webhooks.endpoints import NotActive
 from dispatcher.webhooks.event_types import EventType
@@ -71,7 +72,7 @@ def find(connection: Connection, webhook_id: str, delivery_id: int) -> Delivery:
     wanted = (_delivery.c.webhook_id == found.number, _delivery.c.id == delivery_id)
     row = connection.execute(_deliveries().where(*wanted)).first()
     if row is None:
-        raise NoDelivery(f"Webhook {webhook_id} has no delivery {delivery_id}.")
+        raise NoDelivery(worded("The webhook has no delivery {delivery_id}.", delivery_id=delivery_id))
     return _of(row)
 
 
@@ -83,7 +84,7 @@ def test(connection: Connection, webhook_id: str) -> Delivery:
     """
     found = endpoints.find(connection, webhook_id)
     if found.state != "active":
-        raise NotActive(f"Webhook {webhook_id} is disabled.", hint="Enable it first.")
+        raise NotActive(translated("The webhook is disabled."), hint=translated("Enable it first."))
     told = {"webhook_id": found.number, "type": str(EventType.PING), "data": storable_json({"webhook_id": webhook_id})}
     delivery_id = connection.execute(query("tell_one_endpoint"), told).scalar_one()
     audit_trail.record(connection, "webhook.test", detail={"webhook_id": webhook_id})

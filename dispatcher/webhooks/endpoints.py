@@ -17,6 +17,7 @@ from dispatcher import audit_trail
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.webhooks import addresses, disabling, signing
 from dispatcher.webhooks.event_types import EventType
 from schemas import tables
@@ -72,7 +73,10 @@ def create(
     wanted = _wanted(events)
     there = select(func.count()).select_from(_webhook).where(_webhook.c.state != "deleted")
     if connection.execute(there).scalar_one() >= MOST:
-        raise UsageError(f"There are {MOST} webhooks already.", hint="Delete one that nobody needs any more.")
+        raise UsageError(
+            worded("There are {n} webhooks already.", n=MOST),
+            hint=translated("Delete one that nobody needs any more."),
+        )
     secret = signing.new_secret()
     new = insert(_webhook).values(
         public_id=f"wh_{secrets.token_hex(12)}",
@@ -105,7 +109,10 @@ def find(connection: Connection, webhook_id: str) -> Webhook:
     wanted = (_webhook.c.public_id == webhook_id, _webhook.c.state != "deleted")
     row = connection.execute(select(_webhook).where(*wanted)).first()
     if row is None:
-        raise NoWebhook(f"There is no webhook {webhook_id[:60]!r}.", hint="`dispatcher webhook list` shows them.")
+        raise NoWebhook(
+            worded("There is no webhook {webhook_id}.", webhook_id=webhook_id[:60]),
+            hint=translated("`dispatcher webhook list` shows them."),
+        )
     return _of(row)
 
 
@@ -182,7 +189,10 @@ def delete(connection: Connection, webhook_id: str) -> None:
 def _wanted(events: Iterable[EventType]) -> list[str]:
     wanted = sorted({str(event) for event in events})
     if not wanted:
-        raise UsageError("A webhook needs at least one event.", hint=f"For example {EventType.CAMPAIGN_COMPLETED}.")
+        raise UsageError(
+            translated("A webhook needs at least one event."),
+            hint=worded("For example {event}.", event=str(EventType.CAMPAIGN_COMPLETED)),
+        )
     return wanted
 
 
