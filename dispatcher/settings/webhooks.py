@@ -9,12 +9,12 @@ from pydantic import BaseModel, field_validator
 class Webhooks(BaseModel):
     """Where endpoints may be."""
 
-    webhook_allow: str = ""
+    webhook_allow: str | None = None
 
     @field_validator("webhook_allow")
     @classmethod
-    def _private_networks(cls, value: str) -> str:
-        for part in filter(None, (each.strip() for each in value.split(","))):
+    def _private_networks(cls, value: str | None) -> str | None:
+        for part in _parts(value):
             try:
                 ipaddress.ip_network(part, strict=False)
             except ValueError:
@@ -24,5 +24,8 @@ class Webhooks(BaseModel):
     @cached_property
     def webhook_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
         """Networks that may be called though they are not public, by plain http too."""
-        parts = filter(None, (each.strip() for each in self.webhook_allow.split(",")))
-        return tuple(ipaddress.ip_network(part, strict=False) for part in parts)
+        return tuple(ipaddress.ip_network(part, strict=False) for part in _parts(self.webhook_allow))
+
+
+def _parts(value: str | None) -> list[str]:
+    return [part.strip() for part in (value or "").split(",") if part.strip()]
