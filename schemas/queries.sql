@@ -1559,3 +1559,9 @@ DELETE FROM webhook w USING dead WHERE w.id = dead.id AND NOT EXISTS (SELECT 1 F
 SELECT coalesce(sum(k.messages - k.resulted - k.suppressed), 0)::bigint
 FROM campaign c JOIN chunk k ON k.campaign_id = c.id AND k.state = 'due'
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused') AND NOT c.test;
+
+-- name: forget_terminals
+-- A terminal that listened and is gone is a deleted endpoint.
+UPDATE webhook SET state = 'deleted', secret = '', former_secret = NULL, former_until = NULL, disabled_at = NULL,
+       disabled_why = NULL
+WHERE listens_until < clock_timestamp() AND state <> 'deleted';

@@ -27,7 +27,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.sending import admission, claims
 from dispatcher.single_messages import records
 from dispatcher.uploads import dropping
-from dispatcher.webhooks import deliveries, delivering
+from dispatcher.webhooks import deliveries, delivering, listening
 from schemas import tables
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ def _drop_lists(runtime: Runtime) -> None:
         dropping.drop_old(runtime.engine)
         list_checks.drop_old(runtime.engine)
         deliveries.drop_old(runtime.engine)
+        listening.forget_gone(runtime.engine)
     except DRIVER_ERRORS as error:
         log.warning("lists_not_dropped why=%s", type(error).__name__)
 

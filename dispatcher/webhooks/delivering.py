@@ -113,12 +113,13 @@ def _attempt(runtime: Runtime, claim: Claim) -> None:
 
 def _call(settings: Settings, claim: Claim) -> Answer:
     target = addresses.parse(claim.url)
-    context = _context(str(settings.ca_bundle) if settings.ca_bundle else None)
+    context = trusting(str(settings.ca_bundle) if settings.ca_bundle else None)
     return calls.post(target, headers(claim), claim.body, context=context, allowed=settings.webhook_networks)
 
 
 @lru_cache(maxsize=1)
-def _context(ca_bundle: str | None) -> ssl.SSLContext:
+def trusting(ca_bundle: str | None) -> ssl.SSLContext:
+    """A context that verifies certificates; its file is read once."""
     return tls_context(ca_bundle)
 
 

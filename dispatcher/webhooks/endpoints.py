@@ -24,6 +24,8 @@ from schemas import tables
 
 OVERLAP = timedelta(hours=24)
 """How long the former secret signs too, after a new one was drawn."""
+LISTENS = timedelta(seconds=30)
+"""How long a terminal listens without a sign of life."""
 MOST = 100
 """Endpoints at the same time: each event has a row for every one that wants it."""
 
@@ -84,7 +86,7 @@ def create(
         events=wanted,
         secret=secret,
         created_by=str(audit_trail.current()),
-        listens_until=_listening() if listens else None,
+        listens_until=func.clock_timestamp() + LISTENS if listens else None,
     )
     row = connection.execute(new.returning(_webhook)).one()
     detail = {"webhook_id": row.public_id, "host": addresses.host(url), "events": wanted}
@@ -194,10 +196,6 @@ def _wanted(events: Iterable[EventType]) -> list[str]:
             hint=worded("For example {event}.", event=str(EventType.CAMPAIGN_COMPLETED)),
         )
     return wanted
-
-
-def _listening() -> Any:
-    return func.clock_timestamp() + timedelta(seconds=30)
 
 
 def _of(row: Any) -> Webhook:
