@@ -1565,3 +1565,16 @@ WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused
 UPDATE webhook SET state = 'deleted', secret = '', former_secret = NULL, former_until = NULL, disabled_at = NULL,
        disabled_why = NULL
 WHERE listens_until < clock_timestamp() AND state <> 'deleted';
+
+-- name: state_of_webhooks
+-- How each endpoint fares; `waits` when a delivery could have gone :waited seconds ago and did not.
+SELECT w.public_id, w.disabled_why, w.failing_since, clock_timestamp() AS now,
+       w.state = 'active' AND w.failures = 0
+       AND coalesce(w.succeeded_at, w.created_at) < clock_timestamp() - make_interval(secs => :waited) AND EXISTS (
+           SELECT 1 FROM webhook_delivery d
+           WHERE d.webhook_id = w.id AND d.state = 'due'
+             AND d.next_at < clock_timestamp() - make_interval(secs => :waited)
+             AND NOT EXISTS (SELECT 1 FROM webhook_delivery p WHERE p.webhook_id = d.webhook_id
+                             AND p.campaign_id = d.campaign_id AND p.campaign_id IS NOT NULL
+                             AND p.state IN ('due', 'sending') AND p.id < d.id)) AS waits
+FROM webhook w WHERE w.state <> 'deleted' AND w.listens_until IS NULL ORDER BY w.id;

@@ -75,8 +75,8 @@ def list_messages(
         result_code=code,
         destino=number,
         external_id=external_id,
-        first_seq=first_seq or 1,
-        last_seq=last_seq or 2**31 - 1,
+        first_seq=first_seq,
+        last_seq=last_seq,
     )
     with runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
