@@ -81,11 +81,15 @@ def _look_after(runtime: Runtime, hints: Hints, account_id: int) -> None:
 
 
 def _webhooks(runtime: Runtime) -> list[int]:
-    """Endpoints to call now; a call whose worker is gone is made again."""
-    with runtime.engine.begin() as connection:
-        for delivery_id in delivering.rescue(connection):
-            log.warning("webhook_again delivery=%s", delivery_id)
-        return [webhook_id for webhook_id, places in delivering.due(connection) for _ in range(places)]
+    """Endpoints to call now; a call whose worker is gone is made again. What fails here holds up nothing else."""
+    try:
+        with runtime.engine.begin() as connection:
+            for delivery_id in delivering.rescue(connection):
+                log.warning("webhook_again delivery=%s", delivery_id)
+            return [webhook_id for webhook_id, places in delivering.due(connection) for _ in range(places)]
+    except DRIVER_ERRORS as error:
+        log.warning("webhooks_not_looked_at why=%s", type(error).__name__)
+        return []
 
 
 def _drop_lists(runtime: Runtime) -> None:

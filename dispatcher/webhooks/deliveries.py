@@ -17,11 +17,12 @@ from dispatcher.webhooks import endpoints
 from dispatcher.webhooks.endpoints import NotActive
 from dispatcher.webhooks.event_types import EventType
 from schemas import tables
+from schemas.states import DeliveryState
 
 KEPT_DAYS = 30
 _MOST_AT_ONCE = 500  # rows that one round deletes
 
-STATES = ("due", "sending", "delivered", "failed")
+STATES = tuple(str(state) for state in DeliveryState)
 
 _delivery, _event = tables.webhook_delivery, tables.webhook_event
 

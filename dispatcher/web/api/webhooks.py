@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from dispatcher.access.scopes import Scope
@@ -13,6 +13,7 @@ from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.routing import RuntimeOf, api_router, needs
 from dispatcher.webhooks import deliveries, endpoints
 from dispatcher.webhooks.event_types import EventType
+from schemas.states import DeliveryState
 
 routes = api_router("Webhooks")
 
@@ -88,7 +89,7 @@ class Delivery(BaseModel):
     """The header `webhook-id`: the same at every attempt and in every replay."""
     type: EventType
     campaign_id: int | None
-    state: Literal["due", "sending", "delivered", "failed"]
+    state: DeliveryState
     """`failed`: no attempt is left; it can be replayed."""
     attempts: int
     status: int | None
@@ -245,7 +246,7 @@ def list_webhook_deliveries(
     webhook_id: WebhookId,
     runtime: RuntimeOf,
     page: PageWanted,
-    state: Annotated[Literal["due", "sending", "delivered", "failed"] | None, Query()] = None,
+    state: DeliveryState | None = None,
 ) -> Page[Delivery]:
     """Deliveries are kept for 30 days."""
     after = page.after(int)

@@ -1,7 +1,10 @@
 """Events: written with what they tell of, or not at all; one for each thing that happened, in order."""
 
-from dispatcher.accounts import blocking
-from dispatcher.campaigns import lifecycle, reject_watch
+from dispatcher.accounts import account_info, blocking, staleness
+from dispatcher.campaigns import lifecycle, operator_actions, reject_watch
+from dispatcher.errors import InDoubt
+from dispatcher.results.probing import Prober
+from dispatcher.sending import claims
 from dispatcher.suppression import optouts
 from dispatcher.webhooks import outbox
 from dispatcher.webhooks.event_types import EventType
@@ -143,3 +146,67 @@ def test_a_block_is_told_when_it_begins(desk: Desk, there: Receiver) -> None:
             blocking.block(connection, desk.core.account.id, "Su cuenta esta suspendida")
     desk.deliver()
     assert [call.data["why"] for call in there.calls] == ["Su cuenta esta suspendida"]
+
+
+def test_a_cancelled_draft_is_told(desk: Desk, there: Receiver) -> None:
+    desk.endpoint(there.url)
+    campaign = desk.core.load(3, draft=True)
+    lifecycle.cancel(desk.core.engine, campaign, wait=0, reason="error")
+    desk.deliver()
+    assert [(call.type, call.data["state"]) for call in there.calls] == [
+        ("campaign.created", "draft"),
+        ("campaign.cancelled", "cancelled"),
+    ]
+    assert there.calls[1].data["reason"] == "error"
+
+
+def test_what_is_held_asks_for_a_decision(desk: Desk, there: Receiver) -> None:
+    desk.endpoint(there.url, EventType.CAMPAIGN_NEEDS_DECISION)
+    core = desk.core
+    campaign = core.load(4, on_doubt="hold")
+    claims.finish_in_doubt(core.engine, core.claim(), InDoubt())
+    core.do("UPDATE account SET observed_ms = observed_ms + 10000000, retry_at = NULL, probe_free_at = NULL")
+    Prober(core.runtime, core.account.id, core.settler).round()
+    assert core.states(campaign) == ["held"]
+    desk.deliver()
+    (call,) = there.calls
+    assert (call.data["campaign_id"], call.data["why"]) == (campaign, "chunk 1 is held, on_doubt=hold")
+
+
+def test_an_account_that_refuses_a_line_too_often_asks_for_a_decision(desk: Desk, there: Receiver) -> None:
+    desk.endpoint(there.url, EventType.CAMPAIGN_NEEDS_DECISION, EventType.ACCOUNT_BLOCKED)
+    core = desk.core
+    campaign = core.load(1)
+    for generation in range(5):
+        core.do("UPDATE account SET retry_at = NULL")
+        core.send()
+        core.settle((core.reference(campaign, 1, generation), "se han agotado los 500 SMS contratados"))
+    assert core.states(campaign)[-1] == "held"
+    desk.deliver()
+    assert sorted(there.types) == ["account.blocked", "campaign.needs_decision"]
+
+
+def test_a_database_that_is_too_old_is_told_and_so_is_what_is_held(desk: Desk, there: Receiver) -> None:
+    desk.endpoint(there.url, EventType.CAMPAIGN_NEEDS_DECISION, EventType.ACCOUNT_BLOCKED)
+    campaign = desk.core.load(4)
+    assert staleness.stop(desk.core.engine, desk.core.account.id, "a mark")
+    desk.deliver()
+    assert sorted(there.types) == ["account.blocked", "campaign.needs_decision"]
+    other = desk.core.load(4)
+    operator_actions.restored(desk.core.engine)
+    desk.deliver()
+    assert [call.data["campaign_id"] for call in there.calls if call.type == "campaign.needs_decision"] == [
+        campaign,
+        other,
+    ]
+
+
+def test_a_balance_that_gets_too_low_is_told_once_until_it_recovers(desk: Desk, there: Receiver) -> None:
+    desk.endpoint(there.url, EventType.ACCOUNT_BALANCE_LOW)
+    core = desk.core
+    core.load(20)
+    for saldo in (19, 5, 20, 19):
+        with core.engine.begin() as connection:
+            account_info._watch(connection, core.account.id, saldo)
+    desk.deliver()
+    assert [(call.data["saldo"], call.data["waiting"]) for call in there.calls] == [(19, 20), (19, 20)]
