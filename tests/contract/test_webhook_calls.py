@@ -132,6 +132,13 @@ def test_a_slow_answer_meets_the_deadline(script: Script) -> None:
     assert time.monotonic() - began < 4
 
 
+def test_a_slow_answer_over_https_meets_the_deadline(certificate: Certificate) -> None:
+    began = time.monotonic()
+    with wire(drip_head, certificate.context) as server:
+        assert refused(server.url, certificate.path, seconds=0.8) == "no answer within 1 s"
+    assert time.monotonic() - began < 4
+
+
 def test_a_handshake_that_never_ends_meets_the_deadline() -> None:
     with wire(lambda peer: peer.hold()) as server:
         assert refused(server.url.replace("http", "https", 1), seconds=0.5) == "no answer within 0 s"
