@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from dispatcher.db.statements import query
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.webhooks import deliveries, delivering, endpoints, retries
 from dispatcher.webhooks.deliveries import NotActive
@@ -49,6 +50,17 @@ def test_the_id_and_the_body_stay_the_same_over_attempts(desk: Desk, there: Rece
     desk.deliver()
     first, second = there.calls
     assert (first.event_id, first.raw) == (second.event_id, second.raw)
+
+
+def test_of_two_writers_of_a_body_both_get_the_first_ones(desk: Desk, there: Receiver) -> None:
+    """Two endpoints' workers may write the body of one event at the same moment."""
+    desk.endpoint(there.url)
+    desk.tell(1)
+    event = desk.core.one("SELECT id FROM webhook_event")
+    for body in ("first", "second"):
+        with desk.core.engine.begin() as connection:
+            kept = connection.execute(query("keep_body"), {"event_id": event, "body": body}).scalar_one()
+        assert kept == "first"
 
 
 def test_attempts_follow_the_ladder_and_end(desk: Desk, there: Receiver) -> None:
