@@ -1495,6 +1495,11 @@ RETURNING before.failures;
 UPDATE webhook_delivery SET next_at = clock_timestamp()
 WHERE webhook_id = :webhook_id AND state = 'due' AND next_at > clock_timestamp();
 
+-- name: revive_deliveries
+-- Deliveries that were given up while the endpoint failed: it is enabled again, so they begin anew, before what is newer.
+UPDATE webhook_delivery SET state = 'due', attempt = 0, finished_at = NULL, next_at = clock_timestamp()
+WHERE webhook_id = :webhook_id AND state = 'failed' AND finished_at >= :since;
+
 -- name: webhook_missed
 -- One more failure in a row; tells whether it has lasted too long.
 UPDATE webhook SET failures = failures + 1, failing_since = coalesce(failing_since, clock_timestamp())

@@ -113,6 +113,7 @@ DELIVERY_TRANSITIONS = (
     Transition("sending", "due", "it did not, or the worker is gone: again, later"),
     Transition("sending", "failed", "it did not, at the last attempt"),
     Transition("due", "delivered", "a late 2xx of a worker that was taken to be gone"),
+    Transition("failed", "due", "the endpoint failed until it was disabled, and is enabled again"),
     Transition("failed", "delivered", "a late 2xx of a worker that was taken to be gone"),
 )
 

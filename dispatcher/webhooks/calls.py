@@ -120,7 +120,7 @@ def _exchange(sock: DeadlineSocket, target: Target, headers: Mapping[str, str], 
     connection = http.client.HTTPConnection(target.host, target.port)
     connection.sock = sock
     try:
-        connection.request("POST", target.path, body, {"Host": target.host_header, **headers})
+        connection.request("POST", target.path, body, {"Host": target.host_header, "Connection": "close", **headers})
         response = connection.getresponse()
         return Answer(response.status, _text(response), response.getheader("Retry-After"))
     finally:

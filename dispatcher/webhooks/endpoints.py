@@ -169,12 +169,15 @@ def disable(connection: Connection, webhook_id: str, reason: str | None = None) 
 
 
 def enable(connection: Connection, webhook_id: str) -> Webhook:
-    """Call an endpoint again; what waited for it goes out now."""
+    """Call an endpoint again; what waited for it goes out now, and what was given up since it failed."""
     found = find(connection, webhook_id)
     opened = {"state": "active", "disabled_at": None, "disabled_why": None, "failures": 0}
     closed = update(_webhook).where(_webhook.c.id == found.number, _webhook.c.state == "disabled")
     if connection.execute(closed.values(**opened, failing_since=None, retry_at=None)).rowcount:
         connection.execute(query("wake_deliveries"), {"webhook_id": found.number})
+        if found.failing_since is not None:
+            given_up = {"webhook_id": found.number, "since": found.failing_since}
+            connection.execute(query("revive_deliveries"), given_up)
         audit_trail.record(connection, "webhook.enable", detail={"webhook_id": webhook_id})
     return find(connection, webhook_id)
 

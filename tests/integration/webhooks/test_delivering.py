@@ -145,6 +145,31 @@ def test_five_days_without_a_success_disable_and_nothing_is_lost(desk: Desk, the
     assert desk.now(webhook).disabled_at is None
 
 
+def test_what_was_given_up_before_an_endpoint_was_disabled_goes_out_when_it_is_enabled(
+    desk: Desk, there: Receiver
+) -> None:
+    webhook, _ = desk.endpoint(there.url, EventType.CAMPAIGN_PAUSED)
+    desk.tell(1)
+    there.answer = status(400)
+    for _ in range(retries.ATTEMPTS):
+        desk.deliver()
+        desk.forward()
+    desk.core.do("UPDATE webhook SET succeeded_at = now(), failures = 0, failing_since = NULL")
+    desk.tell(1)
+    for _ in range(retries.ATTEMPTS):
+        desk.deliver()
+        desk.forward()
+    desk.tell(1)
+    assert desk.states(webhook) == ["failed", "failed", "due"]
+    desk.do(endpoints.disable, webhook)
+    desk.do(endpoints.enable, webhook)
+    there.calls.clear()
+    there.answer = status(200)
+    desk.deliver()
+    assert desk.states(webhook) == ["failed", "delivered", "delivered"], "the first one failed while others did not"
+    assert len(there.calls) == 2
+
+
 def test_a_redirect_is_not_followed(desk: Desk, there: Receiver) -> None:
     with receiver() as elsewhere:
         webhook, _ = desk.endpoint(there.url)
