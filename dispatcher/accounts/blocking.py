@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dispatcher.db.statements import query
+from dispatcher.provider.codes import strip_number
 from dispatcher.webhooks import outbox
 from dispatcher.webhooks.event_types import EventType
 
@@ -43,7 +44,7 @@ def block_by_result(connection: Connection, account_id: int, words: str, cause: 
 
 def _begin(connection: Connection, account_id: int, words: str, begun: bool) -> None:
     if begun:
-        outbox.tell(connection, EventType.ACCOUNT_BLOCKED, account_id=account_id, why=words[:500])
+        outbox.tell(connection, EventType.ACCOUNT_BLOCKED, account_id=account_id, why=strip_number(words)[:500])
         log.error("account_blocked account=%s words=%r", account_id, words[:200])
 
 

@@ -143,7 +143,7 @@ def test_a_block_is_told_when_it_begins(desk: Desk, there: Receiver) -> None:
     desk.endpoint(there.url, EventType.ACCOUNT_BLOCKED)
     for _ in range(2):
         with desk.core.engine.begin() as connection:
-            blocking.block(connection, desk.core.account.id, "Su cuenta esta suspendida")
+            blocking.block(connection, desk.core.account.id, "1144445555: Su cuenta esta suspendida")
     desk.deliver()
     assert [call.data["why"] for call in there.calls] == ["Su cuenta esta suspendida"]
 
