@@ -1,12 +1,14 @@
 """`/webhooks` over real HTTP."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from dispatcher.access.scopes import Scope
 from dispatcher.runtime import Runtime
+from dispatcher.suppression import optouts
 from dispatcher.webhooks import delivering, outbox
 from dispatcher.webhooks.event_types import EventType
 from tests.integration.stepper import Stepper
@@ -215,6 +217,9 @@ def test_deliveries_are_listed_and_replayed(api: Api, runtime: Runtime, there: R
 
 def test_whoever_may_manage_webhooks_reads_no_numbers_by_them(api: Api, runtime: Runtime, there: Receiver) -> None:
     """What an event tells is ids and links; behind the links `results:read` is asked for."""
+    with runtime.engine.begin() as connection:
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        optouts.add(connection, "1120000009", source="operator", at=yesterday)
     answer = api.post("/webhooks", {"url": there.url, "events": [str(kind) for kind in EventType]})
     assert answer.status_code == 201
     stepper = Stepper(runtime)
