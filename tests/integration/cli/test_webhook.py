@@ -130,8 +130,6 @@ def test_a_terminal_listens_and_forwards(
     )
     try:
         wait_until(lambda: run("list")["webhooks"], 20)
-        with runtime.engine.connect() as connection:
-            assert delivering.due(connection) == [], "workers leave a terminal's deliveries to it"
         pause(runtime, 1, 1)
         wait_until(lambda: len(there.calls) == 2, 20)
         listener.send_signal(signal.SIGINT)
@@ -147,6 +145,16 @@ def test_a_terminal_listens_and_forwards(
     for call in there.calls:
         call.verify(secret)
     assert run("list") == {"webhooks": []}
+
+
+def test_workers_leave_a_terminals_deliveries_to_it(runtime: Runtime) -> None:
+    with listening.endpoint(runtime.engine, runtime.settings, [EventType.CAMPAIGN_PAUSED]) as (webhook, _):
+        pause(runtime, 1)
+        with runtime.engine.connect() as connection:
+            assert delivering.due(connection) == []
+        claim = delivering.claim_next(runtime.engine, webhook.number)
+        assert claim is not None
+        assert claim.type == "campaign.paused"
 
 
 def test_a_terminal_that_is_gone_is_forgotten(runtime: Runtime) -> None:

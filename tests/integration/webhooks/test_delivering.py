@@ -137,6 +137,7 @@ def test_five_days_without_a_success_disable_and_nothing_is_lost(desk: Desk, the
     desk.tell(1)
     desk.forward()
     desk.deliver()
+    assert delivering.claim_next(desk.core.engine, webhook.number) is None, "an old hint changes nothing"
     assert len(there.calls) == 3, "a disabled one is not called"
     desk.do(endpoints.enable, webhook)
     desk.deliver()
@@ -331,6 +332,9 @@ def test_a_deleted_endpoint_is_called_no_more_and_what_is_told_meanwhile_does_no
     assert there.calls == []
     with pytest.raises(endpoints.NoWebhook):
         desk.now(webhook)
+    before = desk.core.one("SELECT count(*) FROM webhook_event")
+    desk.tell(3)
+    assert desk.core.one("SELECT count(*) FROM webhook_event") == before
     assert desk.core.one("SELECT count(*) FROM webhook WHERE secret <> ''") == 0
     for _ in range(3):
         deliveries.drop_old(desk.core.engine)
