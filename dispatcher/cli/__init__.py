@@ -34,7 +34,9 @@ COMMANDS = {
         "dispatcher.cli.system:doctor",
         "Check the whole set-up and everything that should be running; say what is wrong.",
     ),
-    "inbox": Lazy("dispatcher.cli.inbox:inbox_group", "Fetch replies, list them, export them, answer one."),
+    "inbox": Lazy(
+        "dispatcher.cli.inbox:inbox_group", "Fetch replies, list them, export them, answer them, say what is done."
+    ),
     "key": Lazy("dispatcher.cli.key:key", "Keys of the HTTP API: create, list, revoke."),
     "optout": Lazy(
         "dispatcher.cli.optout:optout",

@@ -68,7 +68,7 @@ def tick(runtime: Runtime) -> Hints:
     if account is not None:
         _look_after(runtime, hints, account.id)
     hints.webhooks = _webhooks(runtime)
-    _drop_lists(runtime)
+    _drop_old(runtime)
     return hints
 
 
@@ -92,15 +92,15 @@ def _webhooks(runtime: Runtime) -> list[int]:
         return []
 
 
-def _drop_lists(runtime: Runtime) -> None:
-    """Old lists go; what stands in their way stands in nobody else's."""
+def _drop_old(runtime: Runtime) -> None:
+    """Old lists and events go; what stands in their way stands in nobody else's."""
     try:
         dropping.drop_old(runtime.engine)
         list_checks.drop_old(runtime.engine)
         deliveries.drop_old(runtime.engine)
         listening.forget_gone(runtime.engine)
     except DRIVER_ERRORS as error:
-        log.warning("lists_not_dropped why=%s", type(error).__name__)
+        log.warning("old_not_dropped why=%s", type(error).__name__)
 
 
 @contextmanager
