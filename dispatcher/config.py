@@ -27,6 +27,7 @@ from dispatcher.settings.replies import Replies
 from dispatcher.settings.results import Results
 from dispatcher.settings.sending import Sending
 from dispatcher.settings.uploads import Uploads
+from dispatcher.settings.webhooks import Webhooks
 from dispatcher.settings.workers import Workers
 
 
@@ -122,7 +123,7 @@ class _DotEnv(PydanticBaseSettingsSource):
 
 
 class Settings(
-    Listeners, Replies, Results, Workers, Uploads, Sending, Credentials, Provider, Connections, BaseSettings
+    Listeners, Replies, Results, Webhooks, Workers, Uploads, Sending, Credentials, Provider, Connections, BaseSettings
 ):
     """Every setting with its default; times are seconds unless the name says otherwise."""
 

@@ -127,6 +127,7 @@ GROUPS: dict[str, dict[str, Told]] = {
         "workers_poll": Told("Questions to the provider at once: results, probes, clock, balance, replies (threads)."),
         "workers_control": Told("Campaigns that are taken in and loaded at once (threads)."),
         "workers_urgent": Told("Processes that send single messages."),
+        "workers_webhooks": Told("Calls to webhooks at once, four at most to one endpoint (threads)."),
     },
     "Results and doubts": {
         "poll_interval": Told("Seconds between polls while they bring nothing new."),
@@ -155,6 +156,12 @@ GROUPS: dict[str, dict[str, Told]] = {
         ),
         "push_secret": Told("One more segment of the PUSH URL, 8 to 200 letters, digits or `. _ ~ -`."),
         "trusted_hops": Told("Proxies of yours in front of the listeners, whose `X-Forwarded-For` counts."),
+    },
+    "Webhooks": {
+        "webhook_allow": Told(
+            "Networks that webhooks may lead to though they are not public, by plain HTTP too, separated by commas.",
+            "public addresses alone, over HTTPS",
+        ),
     },
     "Listeners": {
         "push_host": Told("Address on which PUSH is taken; it may face the internet."),

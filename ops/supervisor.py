@@ -25,7 +25,7 @@ from ops import nursery
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
-QUEUES = ("tick", "submit", "poll", "control", "urgent")
+QUEUES = ("tick", "submit", "poll", "control", "urgent", "webhooks")
 """Each has a worker of its own, named after it."""
 _HEAD_START = 5.0
 """Seconds that beat gets to end before the workers are told; it ends at once, unless the broker holds it up."""
@@ -82,6 +82,7 @@ def worker(settings: Settings, queue: str) -> list[str]:
         "poll": ("threads", settings.workers_poll),
         "control": ("threads", settings.workers_control),
         "urgent": ("prefork", settings.workers_urgent),
+        "webhooks": ("threads", settings.workers_webhooks),
     }[queue]
     return celery("worker", "-Q", queue, "-n", f"{queue}@%h", "-P", pool, "-c", str(places))
 

@@ -30,7 +30,7 @@ WHERE a.id = :account_id;
 -- campaign's last line waits until the others have ended, so that its result says something about them. :only claims
 -- that chunk or none.
 WITH chosen AS (
-    SELECT c.id, c.prefix, c.test, c.expires_at, c.html, c.canary_chunks
+    SELECT c.id, c.prefix, c.test, c.expires_at, c.html, c.canary_chunks, c.started_at IS NULL AS begins
     FROM campaign c
     WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
       AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
@@ -62,7 +62,7 @@ WITH chosen AS (
            rate_free_at = clock_timestamp() + interval '1 minute' * ((SELECT unsettled FROM claimed)::float / rate)
     WHERE id = (SELECT id FROM chosen) AND EXISTS (SELECT 1 FROM claimed)
 )
-SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.html FROM claimed k, chosen c;
+SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.html, c.begins FROM claimed k, chosen c;
 
 -- name: due_exists
 -- Whether any campaign that may run has a chunk that may be claimed, whatever its start. ORDER BY keeps the planner to
@@ -1400,3 +1400,196 @@ JOIN campaign p ON p.id = s.campaign_id
 WHERE s.destino = :destino
 ORDER BY at DESC, s.campaign_id DESC, s.seq DESC
 LIMIT :limit;
+
+-- name: tell
+-- Events of one type, in the transaction that they tell of, each with a delivery for every endpoint that wants it.
+-- Nothing at all, at the cost of reading a handful of rows, while none does. A disabled endpoint's deliveries wait.
+WITH wanting AS (
+    SELECT id FROM webhook
+    WHERE state <> 'deleted' AND CAST(:type AS text) = ANY(events)
+      AND (listens_until IS NULL OR listens_until > clock_timestamp())
+), told AS (
+    INSERT INTO webhook_event (public_id, type, campaign_id, data)
+    SELECT 'evt_' || replace(gen_random_uuid()::text, '-', ''), CAST(:type AS text), t.campaign_id, CAST(t.data AS jsonb)
+    FROM unnest(CAST(:campaigns AS bigint[]), CAST(:data AS text[])) WITH ORDINALITY AS t (campaign_id, data, place)
+    WHERE (SELECT EXISTS (SELECT 1 FROM wanting))
+    ORDER BY t.place
+    RETURNING id, campaign_id
+)
+INSERT INTO webhook_delivery (webhook_id, event_id, campaign_id)
+SELECT w.id, t.id, t.campaign_id FROM told t, wanting w ORDER BY t.id, w.id;
+
+-- name: tell_one_endpoint
+-- An event for one endpoint alone, whatever it wants.
+WITH told AS (
+    INSERT INTO webhook_event (public_id, type, data)
+    SELECT 'evt_' || replace(gen_random_uuid()::text, '-', ''), :type, CAST(:data AS jsonb)
+    RETURNING id
+)
+INSERT INTO webhook_delivery (webhook_id, event_id) SELECT :webhook_id, id FROM told RETURNING id;
+
+-- name: webhooks_due
+-- Endpoints with something to deliver now, and how many calls more each may get at once. A terminal that listens takes
+-- its own.
+SELECT w.id, least(
+    CASE WHEN w.failures >= :failing THEN 1 ELSE :at_once END
+        - (SELECT count(*) FROM webhook_delivery s WHERE s.webhook_id = w.id AND s.state = 'sending'),
+    (SELECT count(*) FROM (SELECT 1 FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.state = 'due'
+                           AND d.next_at <= clock_timestamp() LIMIT :at_once) d))::int AS places
+FROM webhook w
+WHERE w.state = 'active' AND w.listens_until IS NULL AND (w.retry_at IS NULL
+      OR w.retry_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '1 day');
+
+-- name: lock_webhook
+-- One claimer per endpoint at a time, so that no two count its calls at once; no row while nothing may be delivered.
+SELECT id, url, failures, secret, former_secret, former_until > clock_timestamp() AS former_valid
+FROM webhook
+WHERE id = :webhook_id AND state = 'active' AND (retry_at IS NULL
+      OR retry_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '1 day')
+FOR NO KEY UPDATE;
+
+-- name: claim_delivery
+-- due -> sending under a new attempt and a lease: the oldest that is due, and of a campaign none before an earlier one
+-- has ended. Runs after lock_webhook, in a snapshot of its own; no row while :places calls are under way.
+UPDATE webhook_delivery d
+SET state = 'sending', attempt = d.attempt + 1, tried_at = clock_timestamp(),
+    lease_until = clock_timestamp() + make_interval(secs => :lease)
+FROM webhook_event e
+WHERE e.id = d.event_id AND d.id = (
+    SELECT o.id FROM webhook_delivery o
+    WHERE o.webhook_id = :webhook_id AND o.state = 'due' AND o.next_at <= clock_timestamp()
+      AND (SELECT count(*) FROM webhook_delivery s WHERE s.webhook_id = :webhook_id AND s.state = 'sending') < :places
+      AND NOT EXISTS (SELECT 1 FROM webhook_delivery p WHERE p.webhook_id = o.webhook_id AND p.campaign_id = o.campaign_id
+                      AND p.campaign_id IS NOT NULL AND p.state IN ('due', 'sending') AND p.id < o.id)
+    ORDER BY o.next_at, o.id LIMIT 1
+)
+RETURNING d.id, d.attempt, d.event_id, e.public_id, e.type, e.at, e.campaign_id, e.data, e.body;
+
+-- name: keep_body
+-- The body of an event is written once, before its first attempt; of two writers both get the first one's.
+UPDATE webhook_event SET body = coalesce(body, :body) WHERE id = :event_id RETURNING body;
+
+-- name: told_messages
+-- The messages that a batch of results names, as they are now.
+SELECT seq, idinterno, external_id, status, result_code, processed_at FROM message_status
+WHERE campaign_id = :campaign_id AND seq = ANY(:seqs) AND result_code IS NOT NULL ORDER BY seq;
+
+-- name: delivery_done
+-- The receiver has it. A success counts for whichever attempt it came.
+UPDATE webhook_delivery SET state = 'delivered', lease_until = NULL, finished_at = clock_timestamp(),
+       status = :status, answer = :answer, error = NULL
+WHERE id = :delivery_id AND state <> 'delivered'
+RETURNING webhook_id;
+
+-- name: delivery_missed
+-- An attempt failed: due again after :wait seconds, or the end when there is no more. Counts for its own attempt alone.
+UPDATE webhook_delivery
+SET state = CASE WHEN CAST(:wait AS float) IS NULL THEN 'failed' ELSE 'due' END, lease_until = NULL,
+    finished_at = CASE WHEN CAST(:wait AS float) IS NULL THEN clock_timestamp() END,
+    next_at = clock_timestamp() + make_interval(secs => coalesce(CAST(:wait AS float), 0)),
+    status = :status, answer = :answer, error = :error
+WHERE id = :delivery_id AND state = 'sending' AND attempt = :attempt
+RETURNING webhook_id;
+
+-- name: webhook_answered
+-- The endpoint works. Tells how often it had failed in a row before.
+WITH before AS (
+    SELECT id, failures FROM webhook WHERE id = :webhook_id FOR NO KEY UPDATE
+)
+UPDATE webhook w SET failures = 0, failing_since = NULL, retry_at = NULL, succeeded_at = clock_timestamp()
+FROM before WHERE w.id = before.id
+RETURNING before.failures;
+
+-- name: wake_deliveries
+-- The endpoint is back: what waits for its next attempt need not wait longer.
+UPDATE webhook_delivery SET next_at = clock_timestamp()
+WHERE webhook_id = :webhook_id AND state = 'due' AND next_at > clock_timestamp();
+
+-- name: revive_deliveries
+-- Deliveries that were given up while the endpoint failed: it is enabled again, so they begin anew, before what is newer.
+UPDATE webhook_delivery SET state = 'due', attempt = 0, finished_at = NULL, next_at = clock_timestamp()
+WHERE webhook_id = :webhook_id AND state = 'failed' AND finished_at >= :since;
+
+-- name: webhook_missed
+-- One more failure in a row; tells whether it has lasted too long.
+UPDATE webhook SET failures = failures + 1, failing_since = coalesce(failing_since, clock_timestamp())
+WHERE id = :webhook_id AND state = 'active'
+RETURNING failures, failing_since < clock_timestamp() - make_interval(days => :days) AS over;
+
+-- name: pause_webhook
+-- Nothing is delivered for so many seconds.
+UPDATE webhook SET retry_at = clock_timestamp() + make_interval(secs => :wait) WHERE id = :webhook_id;
+
+-- name: rescue_deliveries
+-- A lease that ran out: the worker is gone, and nobody knows whether its call arrived. It is made again: at least once.
+-- So is one of a lease that lies too far ahead, left from before the database's clock was stepped back.
+UPDATE webhook_delivery SET state = 'due', lease_until = NULL, next_at = clock_timestamp(), error = 'the worker ended'
+WHERE state = 'sending'
+  AND lease_until NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => 2 * :lease)
+RETURNING id;
+
+-- name: replay_events
+-- Events of a span of time, of the types that an endpoint wants, once more and in their order; not what waits already.
+INSERT INTO webhook_delivery (webhook_id, event_id, campaign_id)
+SELECT w.id, e.id, e.campaign_id
+FROM webhook w JOIN webhook_event e ON e.type = ANY(w.events)
+WHERE w.id = :webhook_id AND e.at >= :since AND e.at < CAST(:until AS timestamptz)
+  AND NOT EXISTS (SELECT 1 FROM webhook_delivery d WHERE d.event_id = e.id AND d.webhook_id = w.id
+                  AND d.state IN ('due', 'sending'))
+  AND (NOT :missed_only OR NOT EXISTS (SELECT 1 FROM webhook_delivery d WHERE d.event_id = e.id AND d.webhook_id = w.id
+                                       AND d.state = 'delivered'))
+ORDER BY e.id;
+
+-- name: replay_delivery
+-- One delivery once more, unless the same event waits already.
+INSERT INTO webhook_delivery (webhook_id, event_id, campaign_id)
+SELECT d.webhook_id, d.event_id, d.campaign_id FROM webhook_delivery d
+WHERE d.id = :delivery_id AND d.webhook_id = :webhook_id
+  AND NOT EXISTS (SELECT 1 FROM webhook_delivery w WHERE w.event_id = d.event_id AND w.webhook_id = d.webhook_id
+                  AND w.state IN ('due', 'sending'));
+
+-- name: drop_old_events
+-- One round of events that are older than they are kept, with their deliveries. Rows are in the order of time, so only
+-- the first ones are looked at.
+WITH old AS (
+    SELECT o.id FROM (SELECT id, at FROM webhook_event ORDER BY id LIMIT :most) o
+    WHERE o.at < clock_timestamp() - make_interval(days => :days)
+), gone AS (
+    DELETE FROM webhook_delivery d USING old WHERE d.event_id = old.id
+)
+DELETE FROM webhook_event e USING old WHERE e.id = old.id;
+
+-- name: drop_deleted_webhooks
+-- One round of deliveries of endpoints that were deleted; an endpoint goes with its last one.
+WITH dead AS (
+    SELECT id FROM webhook WHERE state = 'deleted' LIMIT 1
+), gone AS (
+    DELETE FROM webhook_delivery WHERE id IN (SELECT d.id FROM webhook_delivery d JOIN dead ON d.webhook_id = dead.id LIMIT :most)
+    RETURNING webhook_id
+)
+DELETE FROM webhook w USING dead WHERE w.id = dead.id AND NOT EXISTS (SELECT 1 FROM gone);
+
+-- name: waiting_to_be_sent
+-- Messages that will be charged when they go out, of all campaigns that may still send.
+SELECT coalesce(sum(k.messages - k.resulted - k.suppressed), 0)::bigint
+FROM campaign c JOIN chunk k ON k.campaign_id = c.id AND k.state = 'due'
+WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused') AND NOT c.test;
+
+-- name: forget_terminals
+-- A terminal that listened and is gone is a deleted endpoint.
+UPDATE webhook SET state = 'deleted', secret = '', former_secret = NULL, former_until = NULL, disabled_at = NULL,
+       disabled_why = NULL
+WHERE listens_until < clock_timestamp() AND state <> 'deleted';
+
+-- name: state_of_webhooks
+-- How each endpoint fares; `waits` when a delivery could have gone :waited seconds ago and did not.
+SELECT w.public_id, w.disabled_why, w.failing_since, clock_timestamp() AS now,
+       w.state = 'active' AND w.failures = 0
+       AND coalesce(w.succeeded_at, w.created_at) < clock_timestamp() - make_interval(secs => :waited) AND EXISTS (
+           SELECT 1 FROM webhook_delivery d
+           WHERE d.webhook_id = w.id AND d.state = 'due'
+             AND d.next_at < clock_timestamp() - make_interval(secs => :waited)
+             AND NOT EXISTS (SELECT 1 FROM webhook_delivery p WHERE p.webhook_id = d.webhook_id
+                             AND p.campaign_id = d.campaign_id AND p.campaign_id IS NOT NULL
+                             AND p.state IN ('due', 'sending') AND p.id < d.id)) AS waits
+FROM webhook w WHERE w.state <> 'deleted' AND w.listens_until IS NULL ORDER BY w.id;

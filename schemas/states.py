@@ -46,6 +46,15 @@ class MessageStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class DeliveryState(StrEnum):
+    """Where a delivery of a webhook (one event on its way to one endpoint) stands."""
+
+    DUE = "due"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One allowed move and what causes it."""
@@ -96,6 +105,16 @@ CHUNK_TRANSITIONS = (
     Transition("sending", "held", "the database was restored"),
     Transition("due", "accepted", "a late OK for the POST before the resend"),
     Transition("accepted", "settled", "every line has its result, or the result horizon passed"),
+)
+
+DELIVERY_TRANSITIONS = (
+    Transition("due", "sending", "claimed: committed before the call"),
+    Transition("sending", "delivered", "the endpoint answered 2xx"),
+    Transition("sending", "due", "it did not, or the worker is gone: again, later"),
+    Transition("sending", "failed", "it did not, at the last attempt"),
+    Transition("due", "delivered", "a late 2xx of a worker that was taken to be gone"),
+    Transition("failed", "due", "the endpoint failed until it was disabled, and is enabled again"),
+    Transition("failed", "delivered", "a late 2xx of a worker that was taken to be gone"),
 )
 
 FINAL_CHUNK_STATES = frozenset({"settled", "split", "cancelled", "expired"})

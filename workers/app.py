@@ -21,7 +21,7 @@ from workers import logs  # noqa: F401  # sets logging up when a process of Cele
 from workers.hints import HintTask
 from workers.schedule import SCHEDULE
 
-QUEUES = ("tick", "urgent", "submit", "poll", "control")
+QUEUES = ("tick", "urgent", "submit", "poll", "control", "webhooks")
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ def make_app() -> Celery:
             "dispatcher.measure_clock": {"queue": "poll"},
             "dispatcher.read_balance": {"queue": "poll"},
             "dispatcher.send_message": {"queue": "urgent"},
+            "dispatcher.deliver": {"queue": "webhooks"},
             "dispatcher.*": {"queue": "control"},
         },
         beat_schedule=SCHEDULE,

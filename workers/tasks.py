@@ -22,6 +22,7 @@ from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.replies import pull
 from dispatcher.sending import pump as sending_pump
 from dispatcher.single_messages import send
+from dispatcher.webhooks import delivering
 from workers.app import app
 from workers.payloads import PayloadTask, the_payload
 from workers.schedule import EXPIRY
@@ -59,6 +60,8 @@ def tick() -> None:
         _hint("dispatcher.load_request", key)
     for check_id in hints.checks:
         _hint("dispatcher.check_list", check_id)
+    for webhook_id in hints.webhooks:
+        _hint("dispatcher.deliver", webhook_id)
     if hints.account_id is None:
         return
     if hints.clock:
@@ -134,6 +137,13 @@ def check_list(check_id: str) -> None:
     """Check an uploaded list, as a dry run does."""
     current = runtime.current()
     list_checks.run(current.engine, current.settings, check_id)
+
+
+@app.task(name="dispatcher.deliver")
+def deliver(webhook_id: int) -> None:
+    """Deliver what is due to an endpoint for a few seconds, and go on with a task of its own when there is more."""
+    if delivering.deliver(runtime.current(), webhook_id):
+        _hint("dispatcher.deliver", webhook_id)
 
 
 @app.task(bind=True, base=PayloadTask, name="dispatcher.create_campaign")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, func, insert
+from sqlalchemy import Connection, delete, func, insert, update
 
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
@@ -21,6 +21,8 @@ from dispatcher.domain.window import PROVIDER_ZONE, provider_local
 from dispatcher.errors import AnswerError, ProviderError, UsageError
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
+from dispatcher.webhooks import outbox
+from dispatcher.webhooks.event_types import EventType
 from schemas import tables
 
 log = logging.getLogger(__name__)
@@ -134,6 +136,8 @@ def record_balance(runtime: Runtime, account_id: int) -> AccountInfo:
                 log.info("account_open account=%s cause=%s", account_id, cause)
         if info.saldo is not None or info.envios is not None:
             _keep(connection, account_id, info)
+        if info.saldo is not None:
+            _watch(connection, account_id, info.saldo)
     return info
 
 
@@ -143,6 +147,17 @@ def _keep(connection: Connection, account_id: int, info: AccountInfo) -> None:
     connection.execute(insert(balance).values(account_id=account_id, saldo=info.saldo, envios=info.envios))
     old = balance.c.at < func.now() - _BALANCES_KEPT
     connection.execute(delete(balance).where(balance.c.account_id == account_id, old))
+
+
+def _watch(connection: Connection, account_id: int, saldo: int) -> None:
+    """Tell other services, once, when saldo gets less than what waits to be sent."""
+    waiting = connection.execute(query("waiting_to_be_sent"), {"account_id": account_id}).scalar_one()
+    account, is_low = tables.account, saldo < waiting
+    known = account.c.balance_low_at.is_not(None) if is_low else account.c.balance_low_at.is_(None)
+    turned = update(account).where(account.c.id == account_id, ~known)
+    if connection.execute(turned.values(balance_low_at=func.now() if is_low else None)).rowcount and is_low:
+        told = {"account_id": account_id, "saldo": saldo, "waiting": waiting}
+        outbox.tell(connection, EventType.ACCOUNT_BALANCE_LOW, **told)
 
 
 def _over(info: AccountInfo, now: datetime) -> str | None:

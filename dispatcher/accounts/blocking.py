@@ -7,6 +7,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from dispatcher.db.statements import query
+from dispatcher.provider.codes import strip_number
+from dispatcher.webhooks import outbox
+from dispatcher.webhooks.event_types import EventType
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ UNBLOCKED: dict[str, Any] = {
 def block(connection: Connection, account_id: int, words: str) -> None:
     """Block the account in the provider's words; the log says so when the block begins, not at each trial."""
     row = connection.execute(query("account_blocked"), {"account_id": account_id, "words": words}).one()
-    _log_begin(account_id, words, row.begun)
+    _begin(connection, account_id, words, row.begun)
 
 
 def block_by_result(connection: Connection, account_id: int, words: str, cause: str | None, fecha: datetime) -> None:
@@ -36,11 +39,12 @@ def block_by_result(connection: Connection, account_id: int, words: str, cause: 
     """
     parameters = {"account_id": account_id, "words": words, "cause": cause, "fecha": fecha}
     row = connection.execute(query("block_by_result"), parameters).first()
-    _log_begin(account_id, words, row is not None and row.begun)
+    _begin(connection, account_id, words, row is not None and row.begun)
 
 
-def _log_begin(account_id: int, words: str, begun: bool) -> None:
+def _begin(connection: Connection, account_id: int, words: str, begun: bool) -> None:
     if begun:
+        outbox.tell(connection, EventType.ACCOUNT_BLOCKED, account_id=account_id, why=strip_number(words)[:500])
         log.error("account_blocked account=%s words=%r", account_id, words[:200])
 
 

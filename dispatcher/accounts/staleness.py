@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import retry_deadlocks
+from dispatcher.webhooks import campaign_events, outbox
+from dispatcher.webhooks.event_types import EventType
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,10 @@ def stop(engine: Engine, account_id: int, why: str) -> bool:
             ).first()
             if stopped is None:
                 return False
-            connection.execute(query("hold_unfinished"), {"account_id": account_id})
+            moved = connection.execute(query("hold_unfinished"), {"account_id": account_id}).all()
+            held = sorted({row.campaign_id for row in moved if row.state == "held"})
+            campaign_events.needs_decision(connection, held, "messages are held: the database is too old")
+            outbox.tell(connection, EventType.ACCOUNT_BLOCKED, account_id=account_id, why=words)
             return True
 
     if not retry_deadlocks(transaction):

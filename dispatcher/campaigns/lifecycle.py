@@ -14,6 +14,8 @@ from dispatcher import audit_trail
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
+from dispatcher.webhooks import campaign_events
+from dispatcher.webhooks.event_types import EventType
 from schemas import tables
 from schemas.states import STATUS_OF_CHUNK_STATE, MessageStatus
 
@@ -249,10 +251,25 @@ class _Move:
     words: str
     allowed: tuple[str, ...]
     done: tuple[str, ...]
+    event: EventType | None = None
 
 
-_PAUSE = _Move("pause_campaign", "campaign.pause", "become paused", ("scheduled", "running"), ("paused",))
-_RESUME = _Move("resume_campaign", "campaign.resume", "become running", ("paused",), ("running", "scheduled"))
+_PAUSE = _Move(
+    "pause_campaign",
+    "campaign.pause",
+    "become paused",
+    ("scheduled", "running"),
+    ("paused",),
+    EventType.CAMPAIGN_PAUSED,
+)
+_RESUME = _Move(
+    "resume_campaign",
+    "campaign.resume",
+    "become running",
+    ("paused",),
+    ("running", "scheduled"),
+    EventType.CAMPAIGN_RESUMED,
+)
 _SEND = _Move("send_campaign", "campaign.send", "be released", ("draft",), ("scheduled", "running", "completed"))
 _CANCEL = _Move(
     "cancel_campaign",
@@ -260,6 +277,7 @@ _CANCEL = _Move(
     "become cancelled",
     ("draft", "scheduled", "running", "paused"),
     ("cancelled",),
+    EventType.CAMPAIGN_CANCELLED,
 )
 
 
@@ -271,6 +289,8 @@ def _move(
         moved = connection.execute(query(move.statement), {"campaign_id": campaign_id, **parameters}).first()
         if moved:
             audit_trail.record(connection, move.action, campaign_id, reason=reason)
+            if move.event is not None:
+                campaign_events.moved(connection, move.event, [campaign_id])
     with engine.connect() as connection:
         now = show(connection, campaign_id)
     if not moved and now.state not in move.done:

@@ -24,6 +24,7 @@ from dispatcher.ingest import Batch, IngestOptions, Reading, Recipients, Source,
 from dispatcher.sending import html_calls
 from dispatcher.suppression.lists import Lists
 from dispatcher.uploads import store
+from dispatcher.webhooks import campaign_events
 from schemas import tables
 from schemas.payload import CampaignSpec
 
@@ -110,6 +111,7 @@ def load(
     _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id, draft=spec.draft)
     detail = {"messages": loaded.messages, "invalid": loaded.invalid, "draft": spec.draft}
     audit_trail.record(connection, "campaign.create", campaign_id, detail=detail)
+    campaign_events.created(connection, campaign_id)
     if upload_id is not None:
         store.keep(connection, settings, upload_id)
     loaded.reading = [*source.remarks, *loaded.said()]

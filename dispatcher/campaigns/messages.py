@@ -42,18 +42,23 @@ class Filters:
     result_code: int | None = None
     destino: str | None = None
     external_id: str | None = None
+    first_seq: int | None = None
+    last_seq: int | None = None
 
     def chosen(self) -> dict[str, Any]:
         """The columns that must have a value, with it."""
-        given = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        names = ("status", "result_code", "destino", "external_id")
+        given = {name: getattr(self, name) for name in names}
         return {name: value for name, value in given.items() if value is not None}
 
 
 def page(connection: Connection, campaign_id: int, filters: Filters, after: int, limit: int) -> list[Row[Any]]:
     """Messages in order of `seq`, after the one that is known."""
     chosen = select(*(_VIEW.c[name].label(label) for name, label in COLUMNS.items())).where(
-        _VIEW.c.campaign_id == campaign_id, _VIEW.c.seq > after
+        _VIEW.c.campaign_id == campaign_id, _VIEW.c.seq > max(after, (filters.first_seq or 1) - 1)
     )
+    if filters.last_seq is not None:
+        chosen = chosen.where(_VIEW.c.seq <= filters.last_seq)
     pin_ordered_lookups(connection)
     for name, value in filters.chosen().items():
         chosen = chosen.where(_VIEW.c[name] == value)
@@ -77,6 +82,10 @@ def rows_of(campaign_id: int, filters: Filters, kind: Literal["ndjson", "csv"]) 
     """The SELECT of a stream."""
     columns = sql.SQL(", ").join(_shown(name, label, kind) for name, label in COLUMNS.items())
     conditions = [sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id))]
+    if filters.first_seq is not None:
+        conditions.append(sql.SQL("seq >= {}").format(sql.Literal(filters.first_seq)))
+    if filters.last_seq is not None:
+        conditions.append(sql.SQL("seq <= {}").format(sql.Literal(filters.last_seq)))
     conditions += [
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in filters.chosen().items()
     ]

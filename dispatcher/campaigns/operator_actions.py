@@ -14,6 +14,7 @@ from dispatcher import audit_trail
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import retry_deadlocks, take_time
 from dispatcher.errors import UsageError
+from dispatcher.webhooks import campaign_events
 from schemas import tables
 
 _DOUBTFUL = ("in_doubt", "held")
@@ -191,6 +192,7 @@ def restored(engine: Engine) -> dict[str, Any]:
         in_flight = connection.execute(query("posts_under_way")).scalar_one()
         for campaign_id, chunks in held.items():
             audit_trail.record(connection, "database.restored", campaign_id, detail={"held_chunks": chunks})
+        campaign_events.needs_decision(connection, sorted(held), "messages are held: the database was restored")
     return {
         "prefix": prefix,
         "held_chunks": sum(held.values()),

@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from dispatcher import audit_trail
 from dispatcher.db.statements import query
+from dispatcher.webhooks import campaign_events
+from dispatcher.webhooks.event_types import EventType
 from schemas.payload import CampaignSpec
 
 log = logging.getLogger(__name__)
@@ -65,4 +67,6 @@ def _pause(connection: Connection, campaign_id: int, why: str) -> None:
     paused = {"campaign_id": campaign_id, "reason": why, "by_watch": True}
     if connection.execute(query("pause_campaign"), paused).first():
         audit_trail.record(connection, "campaign.pause", campaign_id, reason=why)
+        campaign_events.moved(connection, EventType.CAMPAIGN_PAUSED, [campaign_id])
+        campaign_events.needs_decision(connection, [campaign_id], why)
     log.warning("paused campaign=%s why=%s", campaign_id, why)

@@ -66,6 +66,10 @@ COMMANDS = {
         "dispatcher.cli.system:web",
         "Run the HTTP API alone, in the foreground (part of `up`): /api/v1, its documentation at /api/v1/docs.",
     ),
+    "webhook": Lazy(
+        "dispatcher.cli.webhook:webhook",
+        "Webhooks: which other services are told of events, what they got, and once more.",
+    ),
 }
 
 

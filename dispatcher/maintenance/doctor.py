@@ -12,7 +12,7 @@ from dispatcher.config import Settings
 from dispatcher.db import migrations
 from dispatcher.domain.window import PROVIDER_ZONE, provider_local
 from dispatcher.errors import DispatcherError, ProviderError
-from dispatcher.maintenance import alarms, clocks, side_by_side
+from dispatcher.maintenance import alarms, clocks, side_by_side, webhook_alarm
 from dispatcher.maintenance.side_by_side import Check
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
@@ -56,6 +56,7 @@ def examine(settings: Settings) -> list[Check]:
                     "requests": lambda: alarms.requests(engine),
                     "results": lambda: alarms.results(runtime),
                     "replies": lambda: _replies(engine, settings),
+                    "webhooks": lambda: webhook_alarm.webhooks(engine),
                 }
             )
     finally:

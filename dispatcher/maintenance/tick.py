@@ -27,6 +27,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.sending import admission, claims
 from dispatcher.single_messages import records
 from dispatcher.uploads import dropping
+from dispatcher.webhooks import deliveries, delivering, listening
 from schemas import tables
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Hints:
     account_id: int | None = None
     requests: list[str] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
+    webhooks: list[int] = field(default_factory=list)  # one for each call that may begin
 
 
 def tick(runtime: Runtime) -> Hints:
@@ -65,7 +67,8 @@ def tick(runtime: Runtime) -> Hints:
     hints.checks = list_checks.pending(runtime.engine)
     if account is not None:
         _look_after(runtime, hints, account.id)
-    _drop_lists(runtime)
+    hints.webhooks = _webhooks(runtime)
+    _drop_old(runtime)
     return hints
 
 
@@ -77,13 +80,27 @@ def _look_after(runtime: Runtime, hints: Hints, account_id: int) -> None:
             _fill(runtime, hints, account_id)
 
 
-def _drop_lists(runtime: Runtime) -> None:
-    """Old lists go; what stands in their way stands in nobody else's."""
+def _webhooks(runtime: Runtime) -> list[int]:
+    """Endpoints to call now; a call whose worker is gone is made again. What fails here holds up nothing else."""
+    try:
+        with runtime.engine.begin() as connection:
+            for delivery_id in delivering.rescue(connection):
+                log.warning("webhook_again delivery=%s", delivery_id)
+            return [webhook_id for webhook_id, places in delivering.due(connection) for _ in range(places)]
+    except DRIVER_ERRORS as error:
+        log.warning("webhooks_not_looked_at why=%s", type(error).__name__)
+        return []
+
+
+def _drop_old(runtime: Runtime) -> None:
+    """Old lists and events go; what stands in their way stands in nobody else's."""
     try:
         dropping.drop_old(runtime.engine)
         list_checks.drop_old(runtime.engine)
+        deliveries.drop_old(runtime.engine)
+        listening.forget_gone(runtime.engine)
     except DRIVER_ERRORS as error:
-        log.warning("lists_not_dropped why=%s", type(error).__name__)
+        log.warning("old_not_dropped why=%s", type(error).__name__)
 
 
 @contextmanager

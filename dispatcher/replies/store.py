@@ -26,6 +26,8 @@ from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.provider.replies import Reply
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import optouts
+from dispatcher.webhooks import outbox
+from dispatcher.webhooks.event_types import EventType
 from schemas import tables
 
 log = logging.getLogger(__name__)
@@ -180,12 +182,16 @@ class ReplyStore:
         if way == "push":
             new = new.values(pushed_at=func.clock_timestamp())
         rows = [self._row(each, links, way, at) for each in incoming]
-        shown = (reply.c.id, reply.c.kind, reply.c.campaign_id, reply.c.origen, reply.c.texto, reply.c.received_at)
+        shown = (
+            *(reply.c.id, reply.c.kind, reply.c.campaign_id, reply.c.seq, reply.c.idinterno),
+            *(reply.c.origen, reply.c.texto, reply.c.received_at),
+        )
         stored = connection.execute(new.returning(*shown), rows).all()
         for row in stored:
             log.info("reply no=%s way=%s kind=%s campaign=%s", row.id, way, row.kind, row.campaign_id)
             if row.kind == "optout":
                 optouts.add(connection, row.origen, source="reply", reason=row.texto, at=row.received_at)
+        outbox.tell_all(connection, EventType.REPLY_RECEIVED, [(row.campaign_id, _told(row)) for row in stored])
         return [row.id for row in stored]
 
     def _row(self, incoming: _Incoming, links: Links, way: Way, at: datetime | None) -> dict[str, Any]:
@@ -223,3 +229,15 @@ class ReplyStore:
             and known.prefix == found.prefix
             and found.seq <= known.messages
         }
+
+
+def _told(row: Any) -> dict[str, Any]:
+    """What other services are told of a reply: who wrote what is behind the link."""
+    return {
+        "reply_id": row.id,
+        "kind": row.kind,
+        "seq": row.seq,
+        "idinterno": row.idinterno,
+        "received_at": row.received_at.isoformat(),
+        "link": f"/api/v1/replies/{row.id}",
+    }

@@ -13,6 +13,7 @@ from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.provider.codes import account_scope, strip_number
 from dispatcher.results import staging
+from dispatcher.webhooks import campaign_events
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ def requeue(connection: Connection, account_id: int, lines: pl.DataFrame) -> int
             child.state,
             child.n,
         )
+    held = sorted({child.campaign_id for child in children if child.state == "held"})
+    campaign_events.needs_decision(connection, held, "messages are held: the account was refused for them too often")
     return sum(child.n for child in children)
 
 

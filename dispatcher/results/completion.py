@@ -3,9 +3,13 @@
 from sqlalchemy import Connection
 
 from dispatcher.db.statements import query
+from dispatcher.webhooks import campaign_events
+from dispatcher.webhooks.event_types import EventType
 
 
 def complete(connection: Connection, account_id: int) -> list[int]:
     """Complete the campaigns whose chunks are all final. Returns their ids."""
     ids = list(connection.execute(query("lock_complete"), {"account_id": account_id}).scalars())
-    return list(connection.execute(query("complete_campaigns"), {"ids": ids}).scalars()) if ids else []
+    done = list(connection.execute(query("complete_campaigns"), {"ids": ids}).scalars()) if ids else []
+    campaign_events.moved(connection, EventType.CAMPAIGN_COMPLETED, done)
+    return done

@@ -17,6 +17,7 @@ from dispatcher.db.transactions import retry_deadlocks
 from dispatcher.domain import idinterno
 from dispatcher.provider.answers import ResultLine
 from dispatcher.results.probe_turn import ProbeTurn
+from dispatcher.webhooks import campaign_events
 
 log = logging.getLogger(__name__)
 
@@ -188,5 +189,7 @@ class Doubts:
             held = connection.execute(
                 query("hold_chunk"), {"chunk_id": doubt.id, "attempt": doubt.attempt, "why": why}
             ).first()
+            if held:
+                campaign_events.needs_decision(connection, [doubt.campaign_id], f"chunk {held.chunk_no} is held{why}")
         if held:
             log.warning("held campaign=%s chunk=%s why=%s", doubt.campaign_id, doubt.chunk_no, why.strip(", "))

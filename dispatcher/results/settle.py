@@ -17,7 +17,7 @@ from dispatcher.accounts import staleness
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import pin_key_lookups, pin_range_scan, retry_deadlocks
 from dispatcher.domain.window import PROVIDER_ZONE
-from dispatcher.results import account_refusals, never_posted, staging
+from dispatcher.results import account_refusals, never_posted, staging, telling
 from dispatcher.results.completion import complete
 from dispatcher.results.our_lines import OurCampaigns
 from dispatcher.results.seen_lines import Seen
@@ -148,7 +148,7 @@ def settle_ours(
     about_account = account_refusals.about_account(timely)
     if about_account.height:
         outcome.changed += account_refusals.requeue(connection, account_id, about_account)
-        _handle_others(connection, outcome)
+        telling.tell_few(connection, _handle_others(connection, outcome))
         staging.clear(connection)
         timely = timely.join(about_account.select("hash"), on="hash", how="anti")
     if timely.height:
@@ -178,13 +178,15 @@ def _settle_messages(
     if 0 in codes and connection.execute(query("end_block_by_result"), {"account_id": account_id}).first():
         log.info("account_open account=%s cause=result", account_id)
     from_results.apply_suppressions(connection, codes)
-    if row.settled < first.height:
-        _handle_others(connection, outcome)
+    if row.settled:
+        telling.tell(connection, first)
+    others = _handle_others(connection, outcome) if row.settled < first.height else []
     if rest.height:
         staging.clear(connection)
         staging.stage(connection, rest, refusals_count=refusals_count)
         from_results.apply_suppressions(connection, set(rest["code"].unique()))
-        _handle_others(connection, outcome)
+        others += _handle_others(connection, outcome)
+    telling.tell_few(connection, others)
     if row.campaigns:
         # Its own transaction would be enough; the chunks are locked before the campaigns everywhere.
         complete(connection, account_id)
@@ -239,8 +241,12 @@ def _settle_staged(connection: Connection, account_id: int, lines: pl.DataFrame)
     return row
 
 
-def _handle_others(connection: Connection, outcome: Settled) -> None:
-    """Lines that did not settle a message now: keep each distinct one, and let OK overwrite an error."""
+def _handle_others(connection: Connection, outcome: Settled) -> list[tuple[int, int]]:
+    """Lines that did not settle a message now: keep each distinct one, and let OK overwrite an error.
+
+    Returns the messages, (campaign, seq), whose result is another one now.
+    """
+    told: list[tuple[int, int]] = []
     for row in connection.execute(query("unsettled_lines")).all():
         line = {
             "campaign_id": row.campaign_id,
@@ -256,6 +262,7 @@ def _handle_others(connection: Connection, outcome: Settled) -> None:
             ).first()
             if changed:
                 outcome.changed += 1
+                told.append((row.campaign_id, row.seq))
                 counter = {"campaign_id": row.campaign_id, "chunk_no": changed.chunk_no}
                 connection.execute(query("move_count"), {**counter, "old": row.result_code, "new": row.code})
                 old = {"fecha": row.processed_at, "code": row.result_code, "text": row.result_text or "OK"}
@@ -268,8 +275,11 @@ def _handle_others(connection: Connection, outcome: Settled) -> None:
         former = row.generation < row.message_generation and row.result_code is None
         if former and row.code in _FINAL_GOOD:
             good = {**line, "text": None if row.text.upper() == "OK" else row.text}
-            outcome.settled += connection.execute(query("settle_former_line"), good).rowcount
+            if connection.execute(query("settle_former_line"), good).rowcount:
+                outcome.settled += 1
+                told.append((row.campaign_id, row.seq))
         connection.execute(query("keep_line"), line)
+    return told
 
 
 def _count_strangers(connection: Connection, account_id: int, outcome: Settled) -> None:

@@ -18,6 +18,8 @@ from dispatcher.provider.codes import strip_number
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.sending import admission
 from dispatcher.sending.admission import Defer
+from dispatcher.webhooks import campaign_events
+from dispatcher.webhooks.event_types import EventType
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,8 @@ def _claim(
     chunk = _take_chunk(connection, account, admit, lease)
     if chunk is None:
         return Defer("nothing is due")
+    if chunk.begins:
+        campaign_events.moved(connection, EventType.CAMPAIGN_STARTED, [chunk.campaign_id])
     content = _begin_attempt(connection, settings, account, admit, chunk)
     _record_suppressions(connection, chunk, content)
     if not content.lines:

@@ -10,3 +10,4 @@ class Workers(BaseModel):
     workers_poll: int = Field(4, ge=1, le=32)
     workers_control: int = Field(2, ge=1, le=16)
     workers_urgent: int = Field(2, ge=1, le=16)
+    workers_webhooks: int = Field(8, ge=1, le=32)

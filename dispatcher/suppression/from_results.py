@@ -34,7 +34,7 @@ def apply_suppressions(connection: Connection, codes: set[int]) -> None:
     `codes` are the result codes of those lines.
     """
     if codes & optouts.OPT_OUT_CODES:
-        connection.execute(_OPT_OUT_STAGED)
+        optouts.tell(connection, connection.execute(_OPT_OUT_STAGED).all())
     if codes & do_not_send.UNDELIVERABLE_CODES:
         connection.execute(_DO_NOT_SEND_STAGED)
 

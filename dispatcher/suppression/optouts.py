@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from sqlalchemy import Connection, Select, SelectBase, Text, bindparam, exists, func, literal, null, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
@@ -18,6 +19,8 @@ from dispatcher.db.statements import query
 from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.errors import UsageError
 from dispatcher.provider.codes import fold
+from dispatcher.webhooks import outbox
+from dispatcher.webhooks.event_types import EventType
 from schemas import tables
 
 Source = Literal["reply", "result", "import", "operator"]
@@ -122,6 +125,7 @@ def add(
     """Put a number (national digits) on the list; None when it is on it, or opted in again after `at`."""
     given = {"number": number, "by": source, "why": _storable(reason), "moment": at}
     row = connection.execute(_ADD_ONE, given).first()
+    tell(connection, [row] if row else [])
     return _of(row) if row else None
 
 
@@ -130,7 +134,19 @@ def add_many(
 ) -> list[OptOut]:
     """Put numbers (national digits) on the list; those that were not on it, in ascending order."""
     given = {"numbers": list(numbers), "by": source, "why": _storable(reason)}
-    return [_of(row) for row in connection.execute(_ADD_MANY, given)]
+    rows = connection.execute(_ADD_MANY, given).all()
+    tell(connection, rows)
+    return [_of(row) for row in rows]
+
+
+def tell(connection: Connection, added: Sequence[Any]) -> None:
+    """Tell other services that rows of the list are new: how many, and where they can be read."""
+    if added:
+        since = min(row.since for row in added).isoformat()
+        where = f"/api/v1/optouts?{urlencode({'since': since})}"
+        outbox.tell(
+            connection, EventType.OPTOUT_CREATED, count=len(added), source=added[0].source, since=since, link=where
+        )
 
 
 def remove(connection: Connection, number: str, *, source: Source, reason: str | None = None) -> OptOut | None:
@@ -147,10 +163,17 @@ def find(connection: Connection, number: str) -> OptOut | None:
     return _of(row) if row else None
 
 
-def listing(connection: Connection, limit: int, after: tuple[datetime, str] | None = None) -> list[OptOut]:
-    """The newest opt-outs, the newest first; `after` are time and number of the last one that is known."""
+def listing(
+    connection: Connection, limit: int, after: tuple[datetime, str] | None = None, since: datetime | None = None
+) -> list[OptOut]:
+    """The newest opt-outs, the newest first; `after` are time and number of the last one that is known.
+
+    `since` leaves out what is older.
+    """
     optout = tables.optout
     newest = select(optout).order_by(optout.c.since.desc(), optout.c.destino.desc()).limit(limit)
+    if since is not None:
+        newest = newest.where(optout.c.since >= since)
     if after is not None:
         newest = newest.where(tuple_(optout.c.since, optout.c.destino) < tuple_(*map(literal, after)))
     return [_of(row) for row in connection.execute(newest)]

@@ -12,13 +12,13 @@ import click
 
 from dispatcher.errors import DispatcherError
 from ops.alone import alone
-from ops.bench import campaign, load, memory, per_message, report, settle, startup, submit, urgent
+from ops.bench import campaign, load, memory, per_message, report, settle, startup, submit, urgent, webhooks
 from ops.bench.report import Target
 from ops.bench.stack import home
 
 T = TypeVar("T")
 Section = tuple[str, str, list[Target]]
-PARTS = ("startup", "load", "submit", "settle", "campaign", "memory", "urgent", "per-message")
+PARTS = ("startup", "load", "submit", "settle", "campaign", "webhooks", "memory", "urgent", "per-message")
 
 
 def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -104,6 +104,8 @@ def _sections(
         if campaigns:
             yield "Campaign, from the CSV to the last code", *report.campaign_report(campaigns)
     largest = max(sizes)
+    if "webhooks" in parts and (told := run(f"webhooks, {largest:,}", partial(webhooks.measure, largest))):
+        yield "Webhooks", *report.webhooks_report(told)
     if "memory" in parts and (taken := run(f"`dispatcher up`, {largest:,}", partial(memory.measure, largest))):
         yield "Memory of `dispatcher up`", *report.memory_report(taken)
     if "urgent" in parts and (waits := run("single messages beside a campaign", partial(urgent.measure, beside))):

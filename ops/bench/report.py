@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ops.bench import campaign, load, memory, per_message, settle, startup, submit, urgent
+from ops.bench import campaign, load, memory, per_message, settle, startup, submit, urgent, webhooks
 
 MEBIBYTE = 1 << 20
 MEMORY_LIMIT = 300
 CPU_GROWTH = 1.1
+TOLD_GROWTH = 1.1
 TIMES_PER_MESSAGE = 100
 HELP_TIMES_PYTHON = 7
 REST_LIMIT, PEAK_LIMIT = 500, 900
@@ -158,6 +159,20 @@ def memory_report(outcome: memory.Outcome) -> tuple[str, list[Target]]:
     if outcome.messages == 1_000_000:
         targets.append(Target("peak PSS of all at 1M", peak.total / MEBIBYTE, PEAK_LIMIT, " MiB", most=True))
     return table(["PSS, MiB", "at rest", f"at the peak of {outcome.messages:,}"], rows), targets
+
+
+def webhooks_report(outcome: webhooks.Outcome) -> tuple[str, list[Target]]:
+    """A campaign that endpoints are told of next to one without; the target is that of a million."""
+    rows = [
+        ["without", f"{median(outcome.without):.2f}", ""],
+        [f"{webhooks.ENDPOINTS} endpoints", f"{median(outcome.told):.2f}", f"{outcome.deliveries:,}"],
+        ["ratio", f"{outcome.ratio:.2f}", ""],
+    ]
+    body = table([f"a campaign of {outcome.messages:,}, median of {len(outcome.told)}", "seconds", "calls"], rows)
+    if outcome.messages != 1_000_000:
+        return body, []
+    name = f"1M with {webhooks.ENDPOINTS} endpoints told of results, times without"
+    return body, [Target(name, outcome.ratio, TOLD_GROWTH, most=True)]
 
 
 def urgent_report(outcome: urgent.Outcome) -> tuple[str, list[Target]]:

@@ -16,7 +16,7 @@ from ops import supervisor
 from ops.chaos.points import Plan
 from ops.chaos.tcp_postgres import free_port
 
-QUEUES = "tick,submit,poll,control,urgent"
+QUEUES = "tick,submit,poll,control,urgent,webhooks"
 
 
 class Processes:

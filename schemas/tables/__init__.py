@@ -23,6 +23,7 @@ from schemas.tables.results import result_delay, result_line, settle_line, unmap
 from schemas.tables.single_messages import single_message
 from schemas.tables.suppression import optout, optout_event, undeliverable
 from schemas.tables.uploads import list_check, upload, upload_part
+from schemas.tables.webhooks import webhook, webhook_delivery, webhook_event
 
 __all__ = [
     "Moment",
@@ -58,4 +59,7 @@ __all__ = [
     "unmapped_sentence",
     "upload",
     "upload_part",
+    "webhook",
+    "webhook_delivery",
+    "webhook_event",
 ]

@@ -67,6 +67,7 @@ account = Table(
     # results that only a question by idinterno brought
     Column("late_lines", BigInteger, nullable=False, server_default=text("0")),
     Column("balance_at", Moment),
+    Column("balance_low_at", Moment),  # since when saldo has been less than what waits to be sent
     Column("account_words_at", Moment),  # latest fecha of a result that spoke of the account (credit, contract)
     Column("passed_over_at", Moment),  # when a poll last went on without results that no answer would bring
     Column("odd_lines_at", Moment),  # when malformed or late lines came last

@@ -13,7 +13,7 @@ from ops import supervisor
 from tests.processes import ROOT
 from workers.schedule import SCHEDULE
 
-QUEUES = ("tick", "urgent", "submit", "poll", "control")
+QUEUES = ("tick", "urgent", "submit", "poll", "control", "webhooks")
 
 DUMP = """
 import json
@@ -82,7 +82,7 @@ def test_a_dead_redis_connection_is_noticed(over_redis: dict[str, Any]) -> None:
 
 
 def test_queues_and_task_names_are_those_that_others_hold_on_to(over_redis: dict[str, Any]) -> None:
-    assert set(over_redis["queues"]) == {"tick", "urgent", "submit", "poll", "control"}
+    assert set(over_redis["queues"]) == {"tick", "urgent", "submit", "poll", "control", "webhooks"}
     assert {name.removeprefix("dispatcher."): queue for name, queue in over_redis["routes"].items()} == {
         "tick": "tick",
         "create_campaign": "control",
@@ -90,6 +90,7 @@ def test_queues_and_task_names_are_those_that_others_hold_on_to(over_redis: dict
         "check_list": "control",
         "submit": "submit",
         "send_message": "urgent",
+        "deliver": "webhooks",
         **dict.fromkeys(("poll", "probe", "measure_clock", "read_balance", "pull_inbox"), "poll"),
     }
 
@@ -100,7 +101,7 @@ def test_every_hint_that_comes_expired_is_counted_and_no_payload_is(over_redis: 
 
 
 def test_every_queue_has_one_worker_and_its_size_is_a_setting() -> None:
-    sized = Settings(concurrency=7, workers_poll=9, workers_control=3, workers_urgent=5)
+    sized = Settings(concurrency=7, workers_poll=9, workers_control=3, workers_urgent=5, workers_webhooks=6)
     commands = {queue: supervisor.worker(sized, queue) for queue in supervisor.QUEUES}
     assert {queue: command[command.index("-Q") + 1] for queue, command in commands.items()} == {
         queue: queue for queue in QUEUES
@@ -111,6 +112,7 @@ def test_every_queue_has_one_worker_and_its_size_is_a_setting() -> None:
         "poll": ("threads", "9"),
         "control": ("threads", "3"),
         "urgent": ("prefork", "5"),
+        "webhooks": ("threads", "6"),
     }
     assert supervisor.worker(Settings(workers_submit=4), "submit")[-1] == "4"
 

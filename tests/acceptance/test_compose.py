@@ -25,7 +25,7 @@ from tests.processes import ROOT, Cluster
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-WORKERS = ("tick", "worker", "poll", "control", "urgent")
+WORKERS = ("tick", "worker", "poll", "control", "urgent", "webhooks")
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(?::([-?])([^}]*))?\}")
 
 
@@ -296,6 +296,7 @@ NEEDS = {
     "redis": set(),
     "migrate": {"database_password"},
     "beat": {"database_password"},
+    "webhooks": {"database_password"},
     "flower": {"flower_auth"},
     "simulator": set(),
 }
@@ -336,7 +337,7 @@ def test_no_service_may_write_get_rights_or_grow_without_bound() -> None:
 def test_only_what_calls_the_provider_or_is_published_reaches_beyond_the_machine() -> None:
     assert COMPOSE["networks"] == {"inside": {"internal": True}, "outside": None}
     outside = {name for name, service in SERVICES.items() if "outside" in service["networks"]}
-    assert outside == {"worker", "poll", "control", "urgent", "flower", "push", "web", "simulator"}
+    assert outside == {"worker", "poll", "control", "urgent", "webhooks", "flower", "push", "web", "simulator"}
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert set(published) == {"flower", "push", "web"}
     assert all(port.startswith("127.0.0.1:") for port in published["flower"])

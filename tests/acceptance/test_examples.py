@@ -75,6 +75,8 @@ RUNTIMES: dict[str, Callable[[Path], list[str]]] = {
     "node_http.mjs": node,
     "curl_psql.sh": shell,
 }
+RECEIVERS = {"webhook_receiver.py", "webhook_receiver.php"}
+"""Those have `test_webhook_examples.py`."""
 OVER_HTTP = [name for name in RUNTIMES if name != "python_celery.py"]
 
 
@@ -121,7 +123,7 @@ def printed(done: Done) -> tuple[int, dict[str, int]]:
 
 def test_every_example_is_in_the_table_and_has_a_test() -> None:
     files = {path.name for path in EXAMPLES.iterdir() if path.is_file()} - {"README.md", "clientes.csv"}
-    assert files == set(RUNTIMES)
+    assert files == set(RUNTIMES) | RECEIVERS
     table = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| \[([^]]+)\]", table, re.M)) == files
 

@@ -115,12 +115,12 @@ def test_whatever_up_runs_may_be_killed_it_comes_back_and_nothing_is_lost(
     children = supervisor.children()
     pool = [each for child in children for each in child.children()]
     named = " ".join(word for child in children for word in child.cmdline())
-    parts = ("tick@", "submit@", "poll@", "control@", "urgent@", "beat", "flower", "push", "web")
+    parts = ("tick@", "submit@", "poll@", "control@", "urgent@", "webhooks@", "beat", "flower", "push", "web")
     assert [part for part in parts if part not in named] == []
-    assert (len(children), len(pool)) == (9, 4)
+    assert (len(children), len(pool)) == (10, 4)
     for one in [pool[0], *children]:
         one.kill()
-    wait_until(lambda: len([each for each in supervisor.children() if runs(each)]) == 9, 60, "all are started again")
+    wait_until(lambda: len([each for each in supervisor.children() if runs(each)]) == 10, 60, "all are started again")
     wait_until(lambda: "tick" in heartbeats(user), 90, "all workers answer")
     assert {each.pid for each in supervisor.children()}.isdisjoint({each.pid for each in children})
     # Loaded by the worker of `control`, settled by that of `poll`: both import polars in a fork.

@@ -66,9 +66,18 @@ def list_messages(
     code: Annotated[int | None, Query(ge=-99, le=1, description="Result code of the guide.")] = None,
     number: Annotated[str | None, Query(max_length=20, pattern=r"^[0-9]+$", description="National digits.")] = None,
     external_id: Annotated[str | None, Query(max_length=500, pattern=r"^[^\x00]*$", description="Your own id.")] = None,
+    first_seq: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="From this message on.")] = None,
+    last_seq: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Up to this message.")] = None,
 ) -> Any:
     """Every message in order of `seq`, in pages; or all of them in one stream, as NDJSON or CSV, for `Accept`."""
-    filters = Filters(status=status, result_code=code, destino=number, external_id=external_id)
+    filters = Filters(
+        status=status,
+        result_code=code,
+        destino=number,
+        external_id=external_id,
+        first_seq=first_seq,
+        last_seq=last_seq,
+    )
     with runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
     kind = _accepted(request)

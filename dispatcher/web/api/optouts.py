@@ -18,6 +18,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.suppression import optouts
 from dispatcher.uploads.store import MEDIA_TYPES
 from dispatcher.web.api.pages import Page, PageWanted
+from dispatcher.web.api.paths import AMoment
 from dispatcher.web.api.problems import Problem
 from dispatcher.web.api.raw_bodies import spooled
 from dispatcher.web.api.routing import CallerOf, RuntimeOf, api_router, needs
@@ -67,11 +68,15 @@ class Imported(BaseModel):
     summary="List opt-outs, the newest first",
     **needs(Scope.RESULTS_READ, "bad_cursor"),
 )
-def list_optouts(runtime: RuntimeOf, page: PageWanted) -> Page[OptOut]:
+def list_optouts(
+    runtime: RuntimeOf,
+    page: PageWanted,
+    since: Annotated[AMoment | None, Query(description="Only those that came at this moment or later.")] = None,
+) -> Page[OptOut]:
     """Numbers that no campaign and no single message goes to."""
     after = page.after(str, str)
     with runtime.engine.connect() as connection:
-        rows = optouts.listing(connection, page.limit + 1, (_moment(after[0]), after[1]) if after else None)
+        rows = optouts.listing(connection, page.limit + 1, (_moment(after[0]), after[1]) if after else None, since)
     return Page[OptOut](**page.page(rows, lambda row: (row.since.isoformat(), row.number), OptOut.model_validate))
 
 

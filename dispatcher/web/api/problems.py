@@ -24,6 +24,8 @@ from dispatcher.i18n.words import LANGUAGES, Language
 from dispatcher.web.api.problem_table import KINDS, LATER
 from dispatcher.web.database_errors import REFUSED_RETRY_AFTER, RETRY_AFTER
 from dispatcher.web.request_ids import request_id
+from dispatcher.webhooks.deliveries import NoDelivery
+from dispatcher.webhooks.endpoints import NotActive, NoWebhook
 
 log = logging.getLogger(__name__)
 
@@ -139,9 +141,9 @@ def of_database(error: Exception) -> Problem:
 def of_dispatcher(error: DispatcherError) -> Problem:
     """What an error of ours means for the caller."""
     why = f"{str(error).rstrip('.')}. {error.hint or ''}".strip()
-    if isinstance(error, WrongState):
+    if isinstance(error, (WrongState, NotActive)):
         return Problem("wrong_state", state=error.state, allowed=", ".join(error.allowed), more={"state": error.state})
-    if isinstance(error, NoCampaign):
+    if isinstance(error, (NoCampaign, NoWebhook, NoDelivery)):
         return Problem("not_found", why=str(error))
     if isinstance(error, (UsageError, ListRefused)):
         return Problem("refused", why=why)

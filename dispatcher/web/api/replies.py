@@ -87,6 +87,19 @@ def list_replies(
     return Page[Reply](**found)
 
 
+@routes.get(
+    "/replies/{reply_id}",
+    operation_id="get_reply",
+    summary="Show a reply",
+    response_model=Reply,
+    **needs(Scope.RESULTS_READ, "not_found"),
+)
+def get_reply(reply_id: ReplyId, runtime: RuntimeOf) -> Any:
+    """One reply, as an event `reply.received` names it."""
+    with runtime.engine.connect() as connection:
+        return Reply.model_validate(_found(lambda: handling.find(connection, reply_id)))
+
+
 @routes.post(
     "/replies/{reply_id}/answer",
     operation_id="answer_reply",

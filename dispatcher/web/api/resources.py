@@ -14,6 +14,7 @@ from dispatcher.web.api import (
     people,
     replies,
     uploads,
+    webhooks,
 )
 
 ROUTERS: tuple[APIRouter, ...] = (
@@ -28,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     replies.routes,
     optouts.routes,
     people.routes,
+    webhooks.routes,
 )
 
 PREFIX = "/api/v1"

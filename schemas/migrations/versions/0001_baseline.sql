@@ -84,6 +84,7 @@ CREATE TABLE account (
     early_lines bigint NOT NULL DEFAULT 0,
     late_lines bigint NOT NULL DEFAULT 0,   -- results that only a question by idinterno brought
     balance_at timestamptz,
+    balance_low_at timestamptz,         -- since when saldo has been less than what waits to be sent
     account_words_at timestamptz,       -- latest fecha of a result that spoke of the account (credit, contract)
     passed_over_at timestamptz,         -- when a poll last went on without results that no answer would bring
     odd_lines_at timestamptz,           -- when malformed or late lines came last
@@ -396,6 +397,70 @@ CREATE TABLE api_replay (
     PRIMARY KEY (operation, idempotency_key),
     CHECK ((status IS NULL) = (answer IS NULL))
 );
+
+-- Endpoints of other services that are told of events. A deleted one stays until its deliveries are gone.
+CREATE TABLE webhook (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    public_id text NOT NULL UNIQUE CHECK (public_id ~ '^wh_[0-9a-f]{24}$'),
+    url text NOT NULL,
+    events text[] NOT NULL CHECK (cardinality(events) > 0),
+    state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'disabled', 'deleted')),
+    secret text NOT NULL,                       -- signing needs it as it is
+    former_secret text,                         -- signs too, until former_until
+    former_until timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL,
+    disabled_at timestamptz,
+    disabled_why text CHECK (disabled_why IN ('operator', 'gone', 'failures')),
+    failures int NOT NULL DEFAULT 0,            -- in a row
+    failing_since timestamptz,
+    succeeded_at timestamptz,
+    retry_at timestamptz,                       -- nothing is delivered before
+    listens_until timestamptz,                  -- a terminal that listens takes its deliveries itself
+    CHECK ((failures = 0) = (failing_since IS NULL)),
+    CHECK ((former_secret IS NULL) = (former_until IS NULL)),
+    CHECK ((state = 'disabled') = (disabled_why IS NOT NULL)),
+    CHECK ((disabled_at IS NULL) = (disabled_why IS NULL))
+) WITH (fillfactor = 50);
+
+-- What happened, written in the transaction of what it tells of. No row of a campaign is referred to by key: an event
+-- must not lock it.
+CREATE TABLE webhook_event (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    public_id text NOT NULL,                    -- the same at every attempt, and at every endpoint
+    type text NOT NULL CHECK (type ~ '^[a-z_]+([.][a-z_]+)?$'),
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    campaign_id bigint,
+    data jsonb NOT NULL,                        -- without numbers and texts of people
+    body text                                   -- as it is sent, written before the first attempt
+);
+
+-- One event on its way to one endpoint. No endpoint is referred to by key: what an event tells of must not wait for a
+-- change of the endpoint, and must not fail with it.
+CREATE TABLE webhook_delivery (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    webhook_id bigint NOT NULL,
+    event_id bigint NOT NULL REFERENCES webhook_event,
+    campaign_id bigint,
+    state text NOT NULL DEFAULT 'due' CHECK (state IN ('due', 'sending', 'delivered', 'failed')),
+    attempt int NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    next_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    tried_at timestamptz,
+    finished_at timestamptz,
+    lease_until timestamptz,
+    status int,                                 -- of HTTP, of the last attempt
+    answer text,                                -- the first characters of it
+    error text,                                 -- why there was none, or why it is no success
+    CHECK ((state = 'sending') = (lease_until IS NOT NULL)),
+    CHECK ((state IN ('delivered', 'failed')) = (finished_at IS NOT NULL))
+) WITH (fillfactor = 70);
+CREATE INDEX webhook_delivery_to_claim ON webhook_delivery (webhook_id, next_at, id) WHERE state = 'due';
+CREATE INDEX webhook_delivery_in_order ON webhook_delivery (webhook_id, campaign_id, id)
+    WHERE state IN ('due', 'sending') AND campaign_id IS NOT NULL;
+CREATE INDEX webhook_delivery_sending ON webhook_delivery (webhook_id) WHERE state = 'sending';
+CREATE INDEX webhook_delivery_of_webhook ON webhook_delivery (webhook_id, id);
+CREATE INDEX webhook_delivery_of_event ON webhook_delivery (event_id, webhook_id);
 
 -- Samples of saldo and envios: corroborating evidence, never proof alone, for others may share the account.
 CREATE TABLE balance (

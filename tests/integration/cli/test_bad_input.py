@@ -114,6 +114,29 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ("undeliverable", "list"): [(("--limit", "0"), "--limit")],
     ("undeliverable", "remove"): [(("12",), "-7")],
     ("up",): [(("x",), "unexpected")],
+    ("webhook", "change"): [(("wh_1",), "no webhook wh_1"), (("wh_1", "--event", "x"), "--event")],
+    ("webhook", "create"): [
+        (("https://a.example",), "--event"),
+        (("https://a.example", "--event", "x"), "--event"),
+        (("http://8.8.8.8/", "--event", "ping"), "DISPATCHER_WEBHOOK_ALLOW"),
+        (("https://10.0.0.1/", "--event", "ping"), "DISPATCHER_WEBHOOK_ALLOW"),
+        (("https://u:p@a.example/", "--event", "ping"), "no user"),
+    ],
+    ("webhook", "delete"): [(("wh_1",), "no webhook wh_1")],
+    ("webhook", "deliveries"): [(("wh_1",), "no webhook wh_1"), (("wh_1", "--state", "x"), "--state")],
+    ("webhook", "disable"): [(("wh_1",), "no webhook wh_1")],
+    ("webhook", "enable"): [(("wh_1",), "no webhook wh_1")],
+    ("webhook", "list"): [(("x",), "unexpected")],
+    ("webhook", "listen"): [(("--event", "x"), "--event"), (("--forward", "http://8.8.8.8/"), "cannot be used")],
+    ("webhook", "replay"): [
+        (("wh_1",), "--delivery"),
+        (("wh_1", "--delivery", "1", "--since", "2026-01-01"), "--delivery"),
+        (("wh_1", "--since", "yesterday"), "since"),
+        (("wh_1", "--since", "2026-01-01"), "no webhook wh_1"),
+    ],
+    ("webhook", "rotate"): [(("wh_1",), "no webhook wh_1")],
+    ("webhook", "show"): [(("wh_1",), "no webhook wh_1")],
+    ("webhook", "test"): [(("wh_1",), "no webhook wh_1"), (("wh_1", "--timeout", "x"), "--timeout")],
 }
 """Arguments that exit with 2, and what the sentence names."""
 

@@ -41,9 +41,21 @@ NAMES = [
     "requests",
     "results",
     "replies",
+    "webhooks",
 ]
 SILENT = "did not answer within 3 s"
-OF_DATABASE = {"database", "migrations", "account", "clocks", "beat", "due", "requests", "results", "replies"}
+OF_DATABASE = {
+    "database",
+    "migrations",
+    "account",
+    "clocks",
+    "beat",
+    "due",
+    "requests",
+    "results",
+    "replies",
+    "webhooks",
+}
 OF_BROKER = {"broker", "worker"}
 OF_PROVIDER = {"provider", "key", "clock"}
 

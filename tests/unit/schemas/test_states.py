@@ -9,10 +9,12 @@ import schemas
 from schemas.states import (
     CAMPAIGN_TRANSITIONS,
     CHUNK_TRANSITIONS,
+    DELIVERY_TRANSITIONS,
     FINAL_CHUNK_STATES,
     STATUS_OF_CHUNK_STATE,
     CampaignState,
     ChunkState,
+    DeliveryState,
     MessageStatus,
     Transition,
 )
@@ -48,15 +50,23 @@ def test_the_chunks_moves_are_drawn_as_they_are_coded() -> None:
     assert drawn("Chunk") == set(CHUNK_TRANSITIONS)
 
 
+def test_the_deliveries_moves_are_drawn_as_they_are_coded() -> None:
+    assert drawn("Delivery") == set(DELIVERY_TRANSITIONS)
+
+
 @pytest.mark.parametrize(
     ("title", "first", "states", "transitions"),
     [
         ("Campaign", "loading", CampaignState, CAMPAIGN_TRANSITIONS),
         ("Chunk", "due", ChunkState, CHUNK_TRANSITIONS),
+        ("Delivery", "due", DeliveryState, DELIVERY_TRANSITIONS),
     ],
 )
 def test_where_a_life_begins_and_ends_is_drawn(
-    title: str, first: str, states: type[CampaignState] | type[ChunkState], transitions: tuple[Transition, ...]
+    title: str,
+    first: str,
+    states: type[CampaignState] | type[ChunkState] | type[DeliveryState],
+    transitions: tuple[Transition, ...],
 ) -> None:
     assert {b for a, b, _ in arrows(title) if a == "[*]"} == {first}
     ends = {str(state) for state in states} - {move.source for move in transitions}
@@ -67,6 +77,7 @@ def test_every_state_can_be_reached_and_only_named_states_are_used() -> None:
     for states, transitions, first in (
         ({str(s) for s in CampaignState}, CAMPAIGN_TRANSITIONS, "loading"),
         ({str(s) for s in ChunkState}, CHUNK_TRANSITIONS, "due"),
+        ({str(s) for s in DeliveryState}, DELIVERY_TRANSITIONS, "due"),
     ):
         assert {end for move in transitions for end in (move.source, move.target)} == states
         reached = {first}
@@ -80,7 +91,7 @@ def test_nothing_leaves_a_final_state() -> None:
 
 
 def test_no_move_is_listed_twice() -> None:
-    for transitions in (CAMPAIGN_TRANSITIONS, CHUNK_TRANSITIONS):
+    for transitions in (CAMPAIGN_TRANSITIONS, CHUNK_TRANSITIONS, DELIVERY_TRANSITIONS):
         moves = [(t.source, t.target) for t in transitions]
         assert len(moves) == len(set(moves))
 
@@ -101,8 +112,12 @@ def sql() -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted(MIGRATIONS.glob("*.sql")))
 
 
-@pytest.mark.parametrize(("table", "states"), [("campaign", CampaignState), ("chunk", ChunkState)])
-def test_the_schema_checks_for_the_same_states(table: str, states: type[CampaignState] | type[ChunkState]) -> None:
+@pytest.mark.parametrize(
+    ("table", "states"), [("campaign", CampaignState), ("chunk", ChunkState), ("webhook_delivery", DeliveryState)]
+)
+def test_the_schema_checks_for_the_same_states(
+    table: str, states: type[CampaignState] | type[ChunkState] | type[DeliveryState]
+) -> None:
     created = re.search(rf"CREATE TABLE {table} \((.*?)\n\)", sql(), re.DOTALL)
     assert created
     check = re.search(r"CHECK \(state IN\s*\((.*?)\)", created[1], re.DOTALL)
