@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dispatcher.campaigns import export, lifecycle
 from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.cli import start_words
 from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
@@ -20,6 +21,7 @@ from dispatcher.errors import UsageError
 from dispatcher.i18n.terms import meaning
 from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
+from schemas.states import MessageStatus
 
 
 @click.command()
@@ -195,18 +197,50 @@ def describe(found: Summary) -> str:
 @click.command()
 @click.argument("campaign_id", type=int)
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in MessageStatus]),
+    help="Only these; repeatable.",
+)
+@click.option("--code", "codes", multiple=True, type=int, help="Only messages with this result code; repeatable.")
+@click.option("--since", help="Only results from this moment on, Argentine time: '2026-12-01 09:00'.")
 @click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
 @click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
-def results(output: Output, campaign_id: int, kind: str, path: Path | None, force: bool) -> None:
-    """Export every message with its result code, in the columns of the view message_status."""
+def results(
+    output: Output,
+    campaign_id: int,
+    kind: str,
+    statuses: tuple[str, ...],
+    codes: tuple[int, ...],
+    since: str | None,
+    path: Path | None,
+    force: bool,
+) -> None:
+    """Export every message with its result code, in the columns of the view message_status.
+
+    Times are Argentine time. --status, --code and --since together: a message must fit all of them.
+
+    \b
+    dispatcher campaign results 7 -o results.xlsx --format xlsx
+    dispatcher campaign results 7 --status rejected --code -10 -o no_balance.csv
+    """
+    only = export.Only(statuses, codes, start_words.since(since) if since else None)
     with session() as runtime:
         with runtime.engine.connect() as connection:
             lifecycle.show(connection, campaign_id)
         if path is None and (kind == "xlsx" or output.as_json):
             raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
         rows = export.write_results(
-            runtime.engine, campaign_id, kind, path, force=force, separator=runtime.settings.csv_divider
+            runtime.engine,
+            campaign_id,
+            kind,
+            path,
+            only=only,
+            force=force,
+            separator=runtime.settings.csv_divider,
         )
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:

@@ -166,6 +166,22 @@ def test_the_audit_is_exported(run: Run, good: str, core: CoreHarness, tmp_path:
     assert [str(campaign), "status", "pending", "2"] in rows
 
 
+def test_results_may_be_a_part(run: Run, good: str, tmp_path: Path) -> None:
+    campaign = str(answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"])
+    path = str(tmp_path / "part.csv")
+
+    def rows(*only: str) -> int:
+        rows = answer(run("campaign", "results", campaign, *only, "-o", path, "--force", "--json"))["rows"]
+        assert isinstance(rows, int)
+        return rows
+
+    assert rows("--status", "pending") == 2
+    assert rows("--status", "ok", "--status", "rejected") == 0
+    assert rows("--code", "-10") == 0
+    assert rows("--since", "2026-01-01 09:00") == 0
+    assert "since" in answer(run("campaign", "results", campaign, "--since", "ayer", "--json"), code=2)["error"]
+
+
 def test_stdin_may_be_latin_1(run: Run, core: CoreHarness) -> None:
     made = answer(
         run(
