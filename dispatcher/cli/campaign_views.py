@@ -129,11 +129,18 @@ def list_(output: Output, limit: int) -> None:
 @click.option("--timeout", type=click.FloatRange(min=0), help="Give up after this many seconds (exit 1).")
 @command
 def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
-    """Follow a campaign until it ends; exit 0 if it completed."""
+    """Follow a campaign until it ends; exit 0 if it completed.
+
+    Without a terminal it writes a line every 5 s. Ctrl-C stops the watching alone: the campaign goes on.
+    """
     ends = time.monotonic() + timeout if timeout is not None else None
     with session() as runtime:
         look = _Look(output, runtime, campaign_id)
-        found = _follow(output, look, ends)
+        try:
+            found = _follow(output, look, ends)
+        except KeyboardInterrupt:
+            output.note(f"Campaign {campaign_id} goes on. To stop it: dispatcher campaign pause {campaign_id}")
+            raise
     output.answer({**found.as_json(), "workers_seen": look.unseen is None})
     say_summary(output, found)
     if found.state != "completed":
@@ -159,12 +166,21 @@ class _Look:
         return found
 
 
+_LINE_EVERY = 5.0
+"""Seconds between the lines that a pipe or a log file gets in place of the bar."""
+
+
 def _follow(output: Output, read: Any, ends: float | None) -> Summary:
     bar = progress_bar(output)
     found: Summary = read()
     task = bar.add_task("", total=max(found.messages, 1))
+    lines = not output.as_json and not output.notes.is_terminal
+    next_line = time.monotonic()
     with bar:
         while True:
+            if lines and time.monotonic() >= next_line:
+                output.note(f"{describe(found)}; {found.final:,} of {found.messages:,} final")
+                next_line = time.monotonic() + _LINE_EVERY
             bar.update(task, completed=found.final, description=describe(found))
             if _over(found):
                 return found

@@ -18,7 +18,7 @@ import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 
-from dispatcher.cli import cli
+from dispatcher.cli import campaign_views, cli
 from tests.integration.core_harness import VIEW_COLUMNS, CoreHarness
 
 Run = Callable[..., Result]
@@ -180,6 +180,32 @@ def test_results_may_be_a_part(run: Run, good: str, tmp_path: Path) -> None:
     assert rows("--code", "-10") == 0
     assert rows("--since", "2026-01-01 09:00") == 0
     assert "since" in answer(run("campaign", "results", campaign, "--since", "ayer", "--json"), code=2)["error"]
+
+
+def test_a_watch_without_a_terminal_writes_lines(run: Run, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = str(answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"])
+    monkeypatch.setattr(campaign_views, "_LINE_EVERY", 0.0)
+    seen = run("campaign", "watch", campaign, "--timeout", "0.6")
+    assert seen.exit_code == 1
+    assert seen.stderr.count("pending 2; 0 of 2 final") >= 2, seen.stderr
+    quiet = run("campaign", "watch", campaign, "--timeout", "0.6", "--json")
+    assert "final" not in quiet.stderr
+
+
+def test_ctrl_c_ends_the_watching_and_says_that_the_campaign_goes_on(
+    run: Run, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = str(answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"])
+
+    def pressed(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign_views.time, "sleep", pressed)
+    seen = run("campaign", "watch", campaign)
+    assert seen.exit_code != 0
+    assert f"Campaign {campaign} goes on. To stop it: dispatcher campaign pause {campaign}" in " ".join(
+        seen.stderr.split()
+    )
 
 
 def test_stdin_may_be_latin_1(run: Run, core: CoreHarness) -> None:
