@@ -42,8 +42,12 @@ _COMPLETES_WITHIN = 240.0
 
 
 def home() -> Path:
-    """The demo's own folder, beside and never inside DISPATCHER_HOME."""
-    return Path(platformdirs.user_data_dir("dispatcher-demo"))
+    """The demo's own folder: `demo` in DISPATCHER_HOME when that is set, else one of the user's.
+
+    It has its own servers and database, so nothing in it is ever seen by what runs in DISPATCHER_HOME itself.
+    """
+    given = os.environ.get(f"{config.PREFIX}HOME")
+    return Path(given).expanduser().resolve() / "demo" if given else Path(platformdirs.user_data_dir("dispatcher-demo"))
 
 
 @contextmanager
@@ -191,6 +195,7 @@ def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict
         f"From the file to {done.final:,} result codes in {seconds:.1f} s,"
         f" {time.monotonic() - began:.1f} s with set-up."
     )
+    output.say(f"The demo's data is in {runtime.settings.home}; the next demo begins by emptying it.")
     output.say(
         "Next: put DISPATCHER_APIKEY in .env, then `dispatcher doctor`, `dispatcher up`, and in another terminal"
     )

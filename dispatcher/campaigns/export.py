@@ -7,6 +7,7 @@ stays as it is.
 import csv
 import io
 import sys
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ from sqlalchemy import Engine
 
 from dispatcher.campaigns.audit import Audit
 from dispatcher.campaigns.export_file import target
-from dispatcher.db.transactions import pin_ordered_lookups, take_time
+from dispatcher.db.transactions import pin_ordered_lookups, speak_provider_time, take_time
 from dispatcher.domain import formulas
 from dispatcher.domain.display import in_sheet
 from dispatcher.domain.window import provider_local
@@ -53,6 +54,30 @@ _XLSX_ROWS = 1_048_575
 SEPARATOR = ";"
 """What a Spanish Excel splits at."""
 
+_WIDTHS = {"texto": 60, "result_text": 32, "external_id": 20, "idinterno": 20, "submitted_at": 19, "processed_at": 19}
+_WIDTH = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which messages of a campaign an export holds: every field that is given must fit."""
+
+    statuses: tuple[str, ...] = ()
+    codes: tuple[int, ...] = ()
+    since: datetime | None = None
+    """Only results that came at this moment or later, by the provider's time stamp."""
+
+    def condition(self) -> sql.Composable:
+        """The same as SQL, to follow another condition."""
+        parts: list[sql.Composable] = []
+        if self.statuses:
+            parts.append(sql.SQL(" AND status = ANY({})").format(sql.Literal(list(self.statuses))))
+        if self.codes:
+            parts.append(sql.SQL(" AND result_code = ANY({})").format(sql.Literal(list(self.codes))))
+        if self.since is not None:
+            parts.append(sql.SQL(" AND processed_at >= {}").format(sql.Literal(self.since)))
+        return sql.Composed(parts)
+
 
 def _cell(column: str, kind: str) -> sql.Composable:
     """A column that is safe to open in a spreadsheet; JSONL is for programs, and stays as it is."""
@@ -67,19 +92,34 @@ def _cell(column: str, kind: str) -> sql.Composable:
     return guarded.format(name, sql.Literal(formulas.DANGEROUS), text)
 
 
-def _rows(table: str, columns: tuple[str, ...], campaign_id: int | None, order: str, *, kind: str) -> sql.Composed:
+def _rows(
+    table: str,
+    columns: tuple[str, ...],
+    campaign_id: int | None,
+    order: str,
+    *,
+    kind: str,
+    only: Only = Only(),
+) -> sql.Composed:
     selected = [_cell(c, kind) for c in columns]
     which = sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id)) if campaign_id else sql.SQL("true")
-    return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
-        sql.SQL(", ").join(selected), sql.Identifier(table), which, sql.Identifier(order)
+    return sql.SQL("SELECT {} FROM {} WHERE {}{} ORDER BY {}").format(
+        sql.SQL(", ").join(selected), sql.Identifier(table), which, only.condition(), sql.Identifier(order)
     )
 
 
 def write_results(
-    engine: Engine, campaign_id: int, kind: str, path: Path | None, *, force: bool = False, separator: str = SEPARATOR
+    engine: Engine,
+    campaign_id: int,
+    kind: str,
+    path: Path | None,
+    *,
+    only: Only = Only(),
+    force: bool = False,
+    separator: str = SEPARATOR,
 ) -> int:
     """Write `message_status` of a campaign as csv, jsonl or xlsx, in seq order. Returns how many rows."""
-    select = _rows("message_status", COLUMNS, campaign_id, "seq", kind=kind)
+    select = _rows("message_status", COLUMNS, campaign_id, "seq", kind=kind, only=only)
     return _write(engine, select, COLUMNS, kind, path, "results", force, separator)
 
 
@@ -154,6 +194,7 @@ def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
     with engine.connect() as connection:
         take_time(connection)
         pin_ordered_lookups(connection)
+        speak_provider_time(connection)
         raw: Any = connection.connection.driver_connection
         with raw.cursor() as cursor:
             with cursor.copy(statement) as copy:
@@ -182,16 +223,29 @@ def _write_xlsx(
                 sheet = None
                 for row in cursor:
                     if rows % _XLSX_ROWS == 0:
-                        sheet = book.create_sheet(f"{title} {rows // _XLSX_ROWS + 1}" if rows else title)
-                        sheet.append(columns)
+                        sheet = _sheet(book, f"{title} {rows // _XLSX_ROWS + 1}" if rows else title, columns)
                     assert sheet is not None
                     # Excel has no time zones: use the local time of the provider, as its panel does.
                     sheet.append([_plain(cell) for cell in row])
                     rows += 1
         if not rows:
-            book.create_sheet(title).append(columns)
+            _sheet(book, title, columns)
         book.save(stream)
     return rows
+
+
+def _sheet(book: Any, title: str, columns: tuple[str, ...]) -> Any:
+    """A sheet whose headings stay in sight and can be filtered by, its columns wide enough to read."""
+    from openpyxl.utils import get_column_letter
+
+    sheet = book.create_sheet(title)
+    # A streamed sheet takes these before its first row only.
+    sheet.freeze_panes = "A2"
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{_XLSX_ROWS + 1}"
+    for number, name in enumerate(columns, start=1):
+        sheet.column_dimensions[get_column_letter(number)].width = _WIDTHS.get(name, _WIDTH)
+    sheet.append(columns)
+    return sheet
 
 
 def _plain(cell: Any) -> Any:

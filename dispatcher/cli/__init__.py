@@ -26,6 +26,7 @@ COMMANDS = {
     "campaign": Lazy(
         "dispatcher.cli.campaign:campaign", "Create campaigns, follow them, stop them, read their results."
     ),
+    "completion": Lazy("dispatcher.cli.completion:completion", "Print the completion script for SHELL."),
     "db": Lazy("dispatcher.cli.system:db", "The database's schema."),
     "demo": Lazy(
         "dispatcher.cli.system:demo",

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dispatcher.campaigns import export, lifecycle
 from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.cli import start_words
 from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
@@ -21,6 +22,7 @@ from dispatcher.i18n.terms import meaning, state_word, status
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
+from schemas.states import MessageStatus
 
 
 @click.command()
@@ -149,11 +151,18 @@ def list_(output: Output, limit: int) -> None:
 @click.option("--timeout", type=click.FloatRange(min=0), help="Give up after this many seconds (exit 1).")
 @command
 def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
-    """Follow a campaign until it ends; exit 0 if it completed."""
+    """Follow a campaign until it ends; exit 0 if it completed.
+
+    Without a terminal it writes a line every 5 s. Ctrl-C stops the watching alone: the campaign goes on.
+    """
     ends = time.monotonic() + timeout if timeout is not None else None
     with session() as runtime:
         look = _Look(output, runtime, campaign_id)
-        found = _follow(output, look, ends)
+        try:
+            found = _follow(output, look, ends)
+        except KeyboardInterrupt:
+            output.note(f"Campaign {campaign_id} goes on. To stop it: dispatcher campaign pause {campaign_id}")
+            raise
     output.answer({**found.as_json(), "workers_seen": look.unseen is None})
     say_summary(output, found)
     if found.state != "completed":
@@ -180,12 +189,21 @@ class _Look:
         return found
 
 
+_LINE_EVERY = 5.0
+"""Seconds between the lines that a pipe or a log file gets in place of the bar."""
+
+
 def _follow(output: Output, read: Any, ends: float | None) -> Summary:
     bar = progress_bar(output)
     found: Summary = read()
     task = bar.add_task("", total=max(found.messages, 1))
+    lines = not output.as_json and not output.notes.is_terminal
+    next_line = time.monotonic()
     with bar:
         while True:
+            if lines and time.monotonic() >= next_line:
+                output.note(f"{describe(found)}; {found.final:,} of {found.messages:,} final")
+                next_line = time.monotonic() + _LINE_EVERY
             bar.update(task, completed=found.final, description=describe(found))
             if _over(found):
                 return found
@@ -218,11 +236,37 @@ def describe(found: Summary) -> str:
 @click.command()
 @click.argument("campaign_id", type=int)
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in MessageStatus]),
+    help="Only these; repeatable.",
+)
+@click.option("--code", "codes", multiple=True, type=int, help="Only messages with this result code; repeatable.")
+@click.option("--since", help="Only results from this moment on, Argentine time: '2026-12-01 09:00'.")
 @click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
 @click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
-def results(output: Output, campaign_id: int, kind: str, path: Path | None, force: bool) -> None:
-    """Export every message with its result code, in the columns of the view message_status."""
+def results(
+    output: Output,
+    campaign_id: int,
+    kind: str,
+    statuses: tuple[str, ...],
+    codes: tuple[int, ...],
+    since: str | None,
+    path: Path | None,
+    force: bool,
+) -> None:
+    """Export every message with its result code, in the columns of the view message_status.
+
+    Times are Argentine time. --status, --code and --since together: a message must fit all of them.
+
+    \b
+    dispatcher campaign results 7 -o results.xlsx --format xlsx
+    dispatcher campaign results 7 --status rejected --code -10 -o no_balance.csv
+    """
+    only = export.Only(statuses, codes, start_words.since(since) if since else None)
     with session() as runtime:
         with runtime.engine.connect() as connection:
             lifecycle.show(connection, campaign_id)
@@ -230,7 +274,13 @@ def results(output: Output, campaign_id: int, kind: str, path: Path | None, forc
             what = "XLSX" if kind == "xlsx" else "--json"
             raise UsageError(worded("{what} needs --output FILE.", what=what), hint=translated("Name a file."))
         rows = export.write_results(
-            runtime.engine, campaign_id, kind, path, force=force, separator=runtime.settings.csv_divider
+            runtime.engine,
+            campaign_id,
+            kind,
+            path,
+            only=only,
+            force=force,
+            separator=runtime.settings.csv_divider,
         )
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:

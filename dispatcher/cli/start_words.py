@@ -11,7 +11,7 @@ import unicodedata
 from datetime import UTC, date, datetime, time, timedelta
 
 from dispatcher.cli.output import Output
-from dispatcher.domain.window import PROVIDER_ZONE, provider_local
+from dispatcher.domain.window import PROVIDER_ZONE, parse_moment, provider_local
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
 
@@ -29,6 +29,7 @@ _NUMBER_OF = {name: number for number, names in enumerate(_WEEKDAYS) for name in
 
 _LATER = re.compile(r"\+ ?(?=\d)(?:(\d{1,3}) ?d)? ?(?:(\d{1,4}) ?h)? ?(?:(\d{1,5}) ?m(?:in)?)?", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d{1,2}):(\d\d)", re.ASCII)
+_WHOLE_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DAY = re.compile(r"([a-z ]{3,20}?),?(?: a las| at)? (\d{1,2})(?::(\d\d))? ?(?:hs?\.?)?", re.ASCII)
 _LONGEST = 40
 
@@ -60,6 +61,20 @@ def understood(output: Output, text: str | None, what: str) -> str | None:
         full = in_full(datetime.strptime(moment, "%Y-%m-%d %H:%M:%S").replace(tzinfo=PROVIDER_ZONE))
         output.note(worded("{what}: {moment}, Argentine time.", what=what, moment=full))
     return moment
+
+
+def since(text: str) -> datetime:
+    """A moment that may have passed: '2026-12-01', '2026-12-01 09:00', or what the API takes. In UTC.
+
+    Raises:
+        UsageError: it has another form, or does not exist.
+    """
+    plain = " ".join(text.split())
+    if _WHOLE_DAY.fullmatch(plain):
+        plain += " 00:00"
+    if found := _DATE.fullmatch(plain):
+        plain = f"{found[1]}-{found[2]}-{found[3]} {int(found[4]):02}:{found[5]}:00"
+    return parse_moment(plain, "since")
 
 
 def in_full(moment: datetime) -> str:

@@ -15,6 +15,11 @@ def take_time(connection: Connection) -> None:
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
+def speak_provider_time(connection: Connection) -> None:
+    """Write the timestamps of this transaction with Argentine time and its offset, whatever the server's zone."""
+    connection.exec_driver_sql("SET LOCAL TIME ZONE INTERVAL '-03:00' HOUR TO MINUTE")
+
+
 @contextmanager
 def single_statement(engine: Engine) -> Iterator[Connection]:
     """A connection for one statement, which is a transaction of its own: nothing is left to begin and commit.

@@ -18,7 +18,7 @@ import openpyxl
 import pytest
 from click.testing import CliRunner, Result
 
-from dispatcher.cli import cli
+from dispatcher.cli import campaign_views, cli
 from tests.integration.core_harness import VIEW_COLUMNS, CoreHarness
 
 Run = Callable[..., Result]
@@ -164,6 +164,48 @@ def test_the_audit_is_exported(run: Run, good: str, core: CoreHarness, tmp_path:
     assert [str(campaign), "sum", "rows", "3"] in rows
     assert [str(campaign), "sum", "invalid", "1"] in rows
     assert [str(campaign), "status", "pending", "2"] in rows
+
+
+def test_results_may_be_a_part(run: Run, good: str, tmp_path: Path) -> None:
+    campaign = str(answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"])
+    path = str(tmp_path / "part.csv")
+
+    def rows(*only: str) -> int:
+        rows = answer(run("campaign", "results", campaign, *only, "-o", path, "--force", "--json"))["rows"]
+        assert isinstance(rows, int)
+        return rows
+
+    assert rows("--status", "pending") == 2
+    assert rows("--status", "ok", "--status", "rejected") == 0
+    assert rows("--code", "-10") == 0
+    assert rows("--since", "2026-01-01 09:00") == 0
+    assert "since" in answer(run("campaign", "results", campaign, "--since", "ayer", "--json"), code=2)["error"]
+
+
+def test_a_watch_without_a_terminal_writes_lines(run: Run, good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = str(answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"])
+    monkeypatch.setattr(campaign_views, "_LINE_EVERY", 0.0)
+    seen = run("campaign", "watch", campaign, "--timeout", "0.6")
+    assert seen.exit_code == 1
+    assert seen.stderr.count("pending 2; 0 of 2 final") >= 2, seen.stderr
+    quiet = run("campaign", "watch", campaign, "--timeout", "0.6", "--json")
+    assert "final" not in quiet.stderr
+
+
+def test_ctrl_c_ends_the_watching_and_says_that_the_campaign_goes_on(
+    run: Run, good: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = str(answer(run("campaign", "create", good, *TEMPLATE, "--json"))["campaign_id"])
+
+    def pressed(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign_views.time, "sleep", pressed)
+    seen = run("campaign", "watch", campaign)
+    assert seen.exit_code != 0
+    assert f"Campaign {campaign} goes on. To stop it: dispatcher campaign pause {campaign}" in " ".join(
+        seen.stderr.split()
+    )
 
 
 def test_stdin_may_be_latin_1(run: Run, core: CoreHarness) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatcher.cli.start_words import absolute, in_full
+from dispatcher.cli.start_words import absolute, in_full, since
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import speaking
@@ -96,3 +96,22 @@ def test_the_day_is_named_in_the_readers_language() -> None:
     assert in_full(NOW) == "Thursday 2026-11-26 18:30"
     with speaking("es"):
         assert in_full(NOW) == "jueves 2026-11-26 18:30"
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2020-12-01", "2020-12-01T03:00:00"),
+        ("2020-12-01 9:05", "2020-12-01T12:05:00"),
+        ("2020-12-01 09:05:07", "2020-12-01T12:05:07"),
+        ("2020-12-01T09:05:07Z", "2020-12-01T09:05:07"),
+    ],
+)
+def test_since_may_have_passed(text: str, utc: str) -> None:
+    assert since(text).isoformat() == f"{utc}+00:00"
+
+
+@pytest.mark.parametrize("text", ["ayer", "2020-13-01", "2020-12-01 25:00", "01/12/2020"])
+def test_since_is_never_guessed(text: str) -> None:
+    with pytest.raises(UsageError):
+        since(text)
