@@ -38,7 +38,7 @@ class NewWebhook(BaseModel):
     events: Events
 
 
-class Changes(BaseModel):
+class WebhookChange(BaseModel):
     """What to change; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
@@ -182,7 +182,7 @@ def get_webhook(webhook_id: WebhookId, runtime: RuntimeOf) -> Any:
     response_model=Webhook,
     **needs(Scope.WEBHOOKS_MANAGE, "not_found", "refused", *_BODY, example={"state": "active"}),
 )
-def change_webhook(webhook_id: WebhookId, body: Changes, runtime: RuntimeOf) -> Any:
+def change_webhook(webhook_id: WebhookId, body: WebhookChange, runtime: RuntimeOf) -> Any:
     """Another address or other events hold for what has not been delivered yet, and for what comes."""
     with runtime.engine.begin() as connection:
         changed = endpoints.change(connection, runtime.settings, webhook_id, url=body.url, events=body.events)
