@@ -10,7 +10,7 @@ MESSAGES ?= 10000000
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format bench up lock clean chaos soak marathon audit sbom fuzz
+.PHONY: help demo try test test-all lint format bench up lock clean chaos soak marathon audit sbom fuzz
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.runtime
 
 demo: $(VENV)/.runtime ## a campaign of 10,000 messages against the simulated provider
 	@$(BIN)/dispatcher demo
+
+try: $(VENV)/.runtime ## click through a campaign in a browser, without a key: everything against the simulator
+	@$(BIN)/dispatcher up --simulated
 
 up: $(VENV)/.runtime ## the workers, beat, Flower and the listeners in the foreground
 	@$(BIN)/dispatcher up

@@ -20,13 +20,12 @@ from typing import Any
 import platformdirs
 
 from dispatcher import config
-from dispatcher.campaigns import lifecycle, loading
+from dispatcher.campaigns import lifecycle
 from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.cli.campaign_views import describe, progress_bar, say_codes
 from dispatcher.cli.output import Output
 from dispatcher.config import Settings
 from dispatcher.errors import DispatcherError
-from dispatcher.ingest import open_source
 from dispatcher.runtime import Runtime
 from ops.alone import alone
 from ops.embedded import Embedded
@@ -36,7 +35,7 @@ from schemas.payload import CampaignSpec
 
 APIKEY = "DEMO"
 TEMPLATE = "Hola {nombre}, su saldo es ${saldo}. Empresa SA"
-_MIX = {"-1": 0.02, "-2": 0.01, "-3": 0.005, "-10": 0.01, "-5": 0.002}
+MIX = {"-1": 0.02, "-2": 0.01, "-3": 0.005, "-10": 0.01, "-5": 0.002}
 _NAMES = ("José", "María", "Ana", "Juan", "Sofía", "Martín", "Lucía", "Nicolás", "Agustín", "Camila")
 _COMPLETES_WITHIN = 240.0
 
@@ -65,7 +64,7 @@ def isolated(where: Path, **values: str) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _empty(where: Path) -> None:
+def empty(where: Path) -> None:
     """End what an interrupted run left, and begin from nothing."""
     _end_workers(where)
     servers = Embedded(where)
@@ -115,12 +114,12 @@ def run(messages: int, output: Output) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.enter_context(alone(where, "A demo is running already.", "Wait for it, or stop it with Ctrl-C."))
         output.note("Starting Postgres, Valkey, the simulated provider, workers and beat …")
-        _empty(where)
+        empty(where)
         stack.enter_context(isolated(where))
         servers = Embedded(where)
         addresses = stack.enter_context(servers.using())
         simulator = stack.enter_context(SimulatorProcess())
-        simulator.start(apikey=[APIKEY], window="00:00-24:00", mix=_MIX, delay_min=1, delay_max=4, latency=0.05)
+        simulator.start(apikey=[APIKEY], window="00:00-24:00", mix=MIX, delay_min=1, delay_max=4, latency=0.05)
         assert addresses.database_url
         assert addresses.broker_url
         stack.enter_context(
@@ -174,6 +173,9 @@ def _workers(settings: Settings) -> Iterator[None]:
 
 
 def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict[str, Any]:
+    from dispatcher.campaigns import loading  # polars comes with them, and starts threads
+    from dispatcher.ingest import open_source
+
     path = runtime.settings.home / "clientes.csv"
     write_list(path, messages)
     output.note(f"The provider is simulated at {runtime.settings.provider_url}, open 24 h (the real one: 08-22).")

@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Protocol
 
 from dispatcher import config
+from dispatcher.access import users
 from dispatcher.config import Settings
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
+from dispatcher.runtime import Runtime
 from ops import nursery
 
 KILL_EXTRA = 45.0
@@ -252,6 +254,15 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def sign_in_link(settings: Settings) -> str:
+    """Where the page lets an admin in, once and for some minutes."""
+    runtime = Runtime(settings)
+    try:
+        return users.link_of(settings, users.make_link(runtime.engine, users.first_admin(runtime.engine)))
+    finally:
+        runtime.close()
+
+
 def _shared_memory(settings: Settings) -> Start:
     """Import here what the children need, under the settings that they will find."""
     config.settings.cache_clear()
@@ -277,6 +288,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
         secret = "/…" if settings.push_secret else ""
         say(f"Replies are taken at http://{settings.push_host}:{settings.push_port}/push/smsmasivos{secret}")
     if settings.web_port:
+        say(f"The page: {sign_in_link(settings)}")
+        say("That link lets you in once, for 10 minutes; `dispatcher user link` makes another.")
         say(f"The API is at http://{settings.web_host}:{settings.web_port}/api/v1, its documentation at /api/v1/docs")
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")

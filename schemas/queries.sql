@@ -1593,3 +1593,12 @@ SELECT w.public_id, w.disabled_why, w.failing_since, clock_timestamp() AS now,
                              AND p.campaign_id = d.campaign_id AND p.campaign_id IS NOT NULL
                              AND p.state IN ('due', 'sending') AND p.id < d.id)) AS waits
 FROM webhook w WHERE w.state <> 'deleted' AND w.listens_until IS NULL ORDER BY w.id;
+
+-- name: results_by_day
+-- The results of what an account handed in since a day of Argentina, by day and code, from the chunks' counters.
+SELECT (k.posted_at AT TIME ZONE INTERVAL '-3 hours')::date AS day, r.code::int AS code, sum(r.n)::int AS n
+FROM chunk k
+JOIN chunk_result r ON r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no
+WHERE k.account_id = :account_id AND k.resulted > 0
+  AND k.posted_at >= (CAST(:first_day AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
+GROUP BY day, r.code;

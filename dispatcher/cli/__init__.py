@@ -63,9 +63,10 @@ COMMANDS = {
         "dispatcher.cli.system:up",
         "Run the workers, beat, Flower and the listeners in the foreground, with embedded or configured servers.",
     ),
+    "user": Lazy("dispatcher.cli.user:user", "Users of the page: create, let in by a link, change, shut out."),
     "web": Lazy(
         "dispatcher.cli.system:web",
-        "Run the HTTP API alone, in the foreground (part of `up`): /api/v1, its documentation at /api/v1/docs.",
+        "Run the page and the HTTP API alone, in the foreground (part of `up`): /, /api/v1, /api/v1/docs.",
     ),
     "webhook": Lazy(
         "dispatcher.cli.webhook:webhook",

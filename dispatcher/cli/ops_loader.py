@@ -63,3 +63,9 @@ def demo(messages: int, output: Any) -> dict[str, Any]:
     """Run the demo; returns its JSON answer."""
     answer: dict[str, Any] = import_module("ops.demo").run(messages, output)
     return answer
+
+
+def try_it(output: Any) -> int:
+    """Run everything against the simulator, in a home of its own, until SIGTERM or Ctrl-C. Returns the exit code."""
+    code: int = import_module("ops.try_it").run(output)
+    return code

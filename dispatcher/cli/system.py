@@ -87,12 +87,17 @@ def doctor(output: Output) -> None:
 
 
 @click.command()
+@click.option("--simulated", is_flag=True, help="Against the simulator, in a home of its own: no key needed.")
 @command
-def up(output: Output) -> None:
+def up(output: Output, simulated: bool) -> None:
     """Run the workers, beat, Flower and the listeners in the foreground, with embedded or configured servers.
 
     Ctrl-C or SIGTERM stops it cleanly: a POST that is under way may finish.
     """
+    if simulated:
+        code = ops_loader.try_it(output)
+        output.answer({"clean": code == 0})
+        sys.exit(code)
     settings = config.load()
     with ops_loader.only_up(settings), ops_loader.embedded(settings, broker=True):
         runtime = Runtime(settings)
@@ -121,10 +126,10 @@ def push(output: Output) -> None:
 @click.command()
 @command
 def web(output: Output) -> None:
-    """Run the HTTP API alone, in the foreground (part of `up`): /api/v1, its documentation at /api/v1/docs."""
+    """Run the page and the HTTP API alone, in the foreground (part of `up`): /, /api/v1, /api/v1/docs."""
     settings = config.load()
     if not settings.web_port:
-        raise UsageError("DISPATCHER_WEB_PORT is 0, so no API listens.", hint="Set it, or unset it.")
+        raise UsageError("DISPATCHER_WEB_PORT is 0, so there is no page and no API.", hint="Set it, or unset it.")
     with ops_loader.embedded(settings, broker=True):
         from dispatcher.web import web_app
 

@@ -28,6 +28,27 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 _SERVED = 2
 
 
+class _OnceAMinute(logging.Filter):
+    """Lets uvicorn's warning of a request that is none through once a minute: a stranger must not fill the log."""
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        super().__init__()
+        self._said = -_SAID_EVERY
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record goes on."""
+        if record.msg != "Invalid HTTP request received.":
+            return True
+        if time.monotonic() - self._said < _SAID_EVERY:
+            return False
+        self._said = time.monotonic()
+        return True
+
+
+logging.getLogger("uvicorn.error").addFilter(_OnceAMinute())
+
+
 class BoundedProtocol(H11Protocol):
     """A connection that waits for its peer only so long, and that makes room for a newer one while it waits.
 

@@ -1,4 +1,4 @@
-"""The listener for services and people: the API under /api/v1, its document and documentation, health."""
+"""The listener for people and services: the page at /, the API under /api/v1, its documentation, health."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from dispatcher.web.api import document, problems
 from dispatcher.web.api.rate import RateLimit
 from dispatcher.web.api.resources import PREFIX, ROUTERS
 from dispatcher.web.connections import OneLength
+from dispatcher.web.page import pages
 
 OPENAPI = f"{PREFIX}/openapi.json"
 
@@ -68,6 +69,7 @@ def create_app(runtime: Runtime, hints: Hints = NO_HINTS) -> FastAPI:
     app.include_router(documentation)
     _add_health(app, runtime)
     _add_document(app)
+    pages.install(app)
     others = [route for route in (*documentation.routes, *app.routes) if isinstance(route, Route)]
     app.state.routes = [(PREFIX, route) for routes in ROUTERS for route in routes.routes] + [
         ("", each) for each in others

@@ -4,7 +4,7 @@ One file a subject; all share one `metadata`. A test compares the migrated datab
 and indexes included. Functions and views are in the migrations alone.
 """
 
-from schemas.tables.access import api_key, api_replay
+from schemas.tables.access import api_key, api_replay, page_session, page_user, sign_in_failure, sign_in_link
 from schemas.tables.accounts import account, balance, installation
 from schemas.tables.base import Moment, metadata
 from schemas.tables.campaigns import (
@@ -18,6 +18,7 @@ from schemas.tables.campaigns import (
 )
 from schemas.tables.chunks import absence, attempt, chunk, chunk_result
 from schemas.tables.operations import audit_entry, heartbeat, migration_state
+from schemas.tables.preparations import preparation
 from schemas.tables.replies import reply
 from schemas.tables.results import result_delay, result_line, settle_line, unmapped_sentence
 from schemas.tables.single_messages import single_message
@@ -50,10 +51,15 @@ __all__ = [
     "migration_state",
     "optout",
     "optout_event",
+    "page_session",
+    "page_user",
+    "preparation",
     "reply",
     "result_delay",
     "result_line",
     "settle_line",
+    "sign_in_failure",
+    "sign_in_link",
     "single_message",
     "undeliverable",
     "unmapped_sentence",

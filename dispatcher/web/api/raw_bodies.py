@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,14 +10,10 @@ from typing import BinaryIO, cast
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from dispatcher.web.api.problems import Problem
+from dispatcher.web.pieces import pieces
 
-GRACE_SECONDS = 30.0
-SLOWEST = 8 << 10
-"""Bytes a second that a body must come to after GRACE_SECONDS: a file of a gigabyte has no other deadline."""
 _BUFFER = 1 << 20
 
 
@@ -43,7 +37,7 @@ async def spooled(request: Request, folder: Path, limit: int, kinds: dict[str, s
     file = await run_in_threadpool(_open, folder)
     try:
         held, size = bytearray(), 0
-        async for piece in _pieces(request):
+        async for piece in pieces(request):
             size += len(piece)
             if size > limit:
                 raise too_large
@@ -56,26 +50,6 @@ async def spooled(request: Request, folder: Path, limit: int, kinds: dict[str, s
         yield file
     finally:
         await run_in_threadpool(file.close)
-
-
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    """Time that we take ourselves does not count."""
-    stream = request.stream()
-    waited, size = 0.0, 0
-    while True:
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(GRACE_SECONDS + size / SLOWEST - waited):
-                piece = await anext(stream, None)
-        except TimeoutError:
-            raise HTTPException(408, "The body did not come in time.", {"Connection": "close"}) from None
-        except ClientDisconnect:
-            raise HTTPException(400, "The body broke off.", {"Connection": "close"}) from None
-        if piece is None:
-            return
-        waited += time.monotonic() - began
-        size += len(piece)
-        yield piece
 
 
 def _open(folder: Path) -> BinaryIO:

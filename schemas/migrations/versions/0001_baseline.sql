@@ -619,6 +619,61 @@ CREATE UNIQUE INDEX single_message_idinterno ON single_message (account_id, uppe
 CREATE INDEX single_message_of_number ON single_message (destino, created_at);
 CREATE INDEX single_message_sending ON single_message (lease_until) WHERE state = 'sending';
 
+-- Who may use the page.
+CREATE TABLE page_user (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    role text NOT NULL CHECK (role IN ('viewer', 'operator', 'sender', 'admin')),
+    password_hash text,                 -- argon2; null until a password was chosen
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL,
+    disabled_at timestamptz
+);
+CREATE UNIQUE INDEX page_user_name ON page_user (lower(name));
+
+-- Links that let a user in, each once and for some minutes.
+CREATE TABLE sign_in_link (
+    token_sha256 text PRIMARY KEY CHECK (token_sha256 ~ '^[0-9a-f]{64}$'),
+    user_id bigint NOT NULL REFERENCES page_user,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+
+-- Browsers that a user signed in with; one that was not seen for 12 hours is over.
+CREATE TABLE page_session (
+    token_sha256 text PRIMARY KEY CHECK (token_sha256 ~ '^[0-9a-f]{64}$'),
+    user_id bigint NOT NULL REFERENCES page_user,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz NOT NULL DEFAULT now(),     -- kept to the minute
+    ended_at timestamptz
+);
+CREATE INDEX page_session_of_user ON page_session (user_id);
+
+-- Passwords that were wrong of late: whoever guesses has to wait.
+CREATE TABLE sign_in_failure (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    name_sha256 text NOT NULL,          -- somebody may type the password there
+    address text
+);
+CREATE INDEX sign_in_failure_at ON sign_in_failure (at);
+
+-- The forms of a campaign as far as they are filled in on the page; anyone with the role continues.
+CREATE TABLE preparation (
+    id text PRIMARY KEY CHECK (id ~ '^[0-9a-f]{32}$'),
+    version int NOT NULL DEFAULT 1,     -- two people on one preparation: both are told
+    upload_id text NOT NULL,            -- public_id of its list
+    inspection jsonb NOT NULL,          -- what the list looks like: columns and its first rows
+    spec jsonb NOT NULL DEFAULT '{}',   -- what was filled in so far
+    check_id text,                      -- public_id of the check of the list and the spec as they are
+    request_key text,                   -- idempotency_key of the campaign that was made of it
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    changed_by text NOT NULL
+);
+CREATE INDEX preparation_changed ON preparation (changed_at);
+
 CREATE VIEW message_status AS
 SELECT m.campaign_id,
        m.seq,

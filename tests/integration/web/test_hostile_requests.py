@@ -181,6 +181,15 @@ def was_reset(peer: socket.socket) -> bool:
     return peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNRESET
 
 
+def test_requests_that_are_none_are_said_once(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    for _ in range(5):
+        with opened(url) as peer:
+            peer.sendall(b"\x16\x03\x01 no HTTP\r\n\r\n")
+            assert peer.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert len([record for record in caplog.records if "Invalid HTTP" in record.getMessage()]) <= 1
+
+
 def test_a_request_of_two_lengths_is_refused_and_closed(url: str) -> None:
     with opened(url) as peer:
         head = b"POST /push/smsmasivos HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"

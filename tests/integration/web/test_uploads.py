@@ -22,7 +22,7 @@ from dispatcher.access.scopes import Scope
 from dispatcher.campaigns import request_loading
 from dispatcher.home import spool
 from dispatcher.runtime import Runtime
-from dispatcher.web.api import raw_bodies
+from dispatcher.web import pieces
 from tests.conftest import wait_until
 from tests.integration.stepper import Stepper
 from tests.integration.web.serving import Api, make_key, serving_api
@@ -154,7 +154,7 @@ def test_uploads_that_stand_still_hold_nobody_up_and_leave_nothing_behind(api: A
 def test_200_uploads_that_trickle_end_and_do_not_hold_push_up(
     api: Api, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(raw_bodies, "GRACE_SECONDS", 4.0)
+    monkeypatch.setattr(pieces, "GRACE_SECONDS", 4.0)
     host, port = api.base.removeprefix("http://").split(":")
     head = (
         f"POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: {api.session.headers['Authorization']}\r\n"
@@ -231,7 +231,7 @@ def health(port: int) -> int:
 
 
 def test_a_slow_upload_that_goes_on_is_taken(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_bodies, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(pieces, "GRACE_SECONDS", 0.5)
 
     def body() -> Iterator[bytes]:
         yield CSV

@@ -1,0 +1,41 @@
+"""Why a campaign that is not over sends nothing at this moment, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.config import Settings
+
+Why = Literal["draft", "paused", "blocked", "start", "window", "results", "rate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why it waits; `until` where a time is known, `words` where somebody said why."""
+
+    why: Why
+    until: datetime | None = None
+    words: str | None = None
+
+
+def wait(settings: Settings, shown: Summary, now: datetime | None = None) -> Wait | None:
+    """What a campaign waits for; None when it sends, or is over."""
+    now = now or datetime.now(UTC)
+    if shown.state == "draft":
+        return Wait("draft")
+    if shown.state == "paused":
+        return Wait("paused", words=shown.reason)
+    if shown.state not in ("scheduled", "running"):
+        return None
+    if shown.blocked:
+        return Wait("blocked", words=shown.blocked)
+    waiting = shown.counts.get("pending", 0)
+    if not waiting:
+        return Wait("results") if shown.state == "running" else None
+    if shown.start_at is not None and shown.start_at > now:
+        return Wait("start", until=settings.sending_window.next_opening(shown.start_at))
+    opening = settings.sending_window.next_opening(now)
+    return Wait("window", until=opening) if opening > now else None

@@ -1,0 +1,59 @@
+"""The pages, and the files that they load."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from dispatcher.i18n.words import speaking
+from dispatcher.web.page import failures, home, sign_in
+from dispatcher.web.page.routing import language
+
+ROUTERS: tuple[APIRouter, ...] = (
+    sign_in.routes,
+    home.routes,
+)
+
+_STATIC = {
+    "style.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+    "idiomorph-ext.min.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Add every page to the application."""
+    for routes in ROUTERS:
+        app.include_router(routes)
+
+    @app.get("/static/{version}/{name}", include_in_schema=False)
+    async def static(version: str, name: str) -> Response:
+        """A file of the page; its address changes with its content, so that a browser may keep it for good."""
+        if name not in _STATIC:
+            raise HTTPException(404)
+        content = files("dispatcher.web.page").joinpath("static", name).read_bytes()
+        kept = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+        return Response(content, media_type=_STATIC[name], headers=kept)
+
+    _show_what_is_not_there(app)
+
+
+def _show_what_is_not_there(app: FastAPI) -> None:
+    """A browser that asks for an address of no route sees a page; services get their problem as before."""
+    as_problem = app.exception_handlers[HTTPException]
+
+    async def handler(request: Request, error: Exception) -> Response:
+        wants_a_page = "text/html" in request.headers.get("accept", "")
+        if wants_a_page and getattr(error, "status_code", 0) == 404 and not request.url.path.startswith("/api/"):
+            request.state.visitor = request.state.form = None
+            with speaking(language(request)):
+                return failures.not_found(request)
+        answer: Response = await as_problem(request, error)  # type: ignore[misc]
+        return answer
+
+    app.add_exception_handler(HTTPException, handler)
