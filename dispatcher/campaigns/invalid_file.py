@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +59,22 @@ def write(engine: Engine, campaign_id: int, folder: Path, *, list_no: int = 1, s
 
 def write_refused(source: Source, invalid_rows: pl.DataFrame, folder: Path, *, separator: str = SEPARATOR) -> Path:
     """Write the rows of a list of which none is good, and which became no campaign. Returns the CSV file."""
+    return write_checked(source, [invalid_rows], folder, separator=separator)
+
+
+def write_checked(source: Source, parts: Iterable[pl.DataFrame], folder: Path, *, separator: str = SEPARATOR) -> Path:
+    """Write the invalid rows of a list that became no campaign, part by part. Returns the CSV file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{Path(source.name).stem or 'list'}-invalid.csv"
     form = _Form(source.format, list(source.table.columns), source.table.separator or separator)
     columns = ("line", "raw", "reason", "facts")
-    for each, writer in form.files(path):
-        with writer(each) as add:
-            for line, raw, reason, facts in invalid_rows.select(columns).iter_rows():
-                add(form.cells((line, raw, reason, json.loads(facts))))
+    with ExitStack() as stack:
+        adds = [stack.enter_context(writer(each)) for each, writer in form.files(path)]
+        for part in parts:
+            for line, raw, reason, facts in part.select(columns).iter_rows():
+                cells = form.cells((line, raw, reason, json.loads(facts)))
+                for add in adds:
+                    add(cells)
     return path
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, Engine, Row, Text, delete, func, insert, literal, or_, select, update
@@ -136,6 +137,23 @@ def run(engine: Engine, settings: Settings, check_id: str) -> None:
             _end(engine, check_id, error=explain(error))
         else:
             _end(engine, check_id, report=_json(report), progress=1.0)
+
+
+def write_invalid(engine: Engine, settings: Settings, spec: CampaignSpec, upload_id: str, folder: Path) -> Path:
+    """Write every row of an uploaded list that cannot become a message, with why. Returns the CSV file.
+
+    Raises:
+        UsageError: nothing could be made of the list, or it is not kept any longer.
+    """
+    from dispatcher.campaigns import invalid_file, loading
+    from dispatcher.ingest import ingest
+    from dispatcher.suppression.lists import Lists
+
+    with engine.connect() as connection:
+        lists = Lists.read(connection)
+    with _list(engine, settings, upload_id, spec) as source:
+        batches = ingest(source, loading.options_of(spec, settings), lists.reasons)
+        return invalid_file.write_checked(source, (batch.invalid_rows for batch in batches), folder)
 
 
 def drop_old(engine: Engine) -> None:

@@ -119,22 +119,34 @@ def change(connection: Connection, known: Preparation, version: int, changes: di
     return _write(connection, known, version, values)
 
 
-_NOT_CHECKED = ("name", "canary", "max_reject_rate", "priority", "tags", "on_doubt")
-"""Fields that change nothing about who gets which text, and when."""
+_NOT_CHECKED = (
+    *("name", "canary", "max_reject_rate", "priority", "tags", "on_doubt", "again"),
+    *("start", "expires", "rate", "test"),
+)
+"""Fields that change nothing about who gets which text: the check still holds."""
 
 
 def inspected(
-    connection: Connection, known: Preparation, inspection: dict[str, Any], changes: dict[str, Any]
+    connection: Connection, known: Preparation, version: int, inspection: dict[str, Any], changes: dict[str, Any]
 ) -> Preparation:
     """Keep what its list looks like when it is read otherwise, such as from another sheet."""
     spec = {name: value for name, value in {**known.spec, **changes}.items() if value is not None}
     values = {"inspection": _json(inspection), "spec": _json(spec), "check_id": None}
-    return _write(connection, known, known.version, values)
+    return _write(connection, known, version, values)
 
 
 def checked(connection: Connection, known: Preparation, check_id: str) -> Preparation:
-    """Note the check of what it is now."""
-    return _write(connection, known, known.version, {"check_id": check_id})
+    """Note the check of what it is now; nothing that somebody fills in changes by it.
+
+    Raises:
+        ChangedMeanwhile: it is not what was checked any longer.
+    """
+    same = (_preparation.c.id == known.id, _preparation.c.version == known.version)
+    noted = update(_preparation).where(*same, _preparation.c.request_key.is_(None)).values(check_id=check_id)
+    row = connection.execute(noted.returning(_preparation)).first()
+    if row is None:
+        raise ChangedMeanwhile(_meanwhile(get(connection, known.id)))
+    return Preparation(**row._mapping)
 
 
 def requested(connection: Connection, known: Preparation, version: int) -> None:
@@ -158,13 +170,16 @@ def reopen(engine: Engine, number: str) -> None:
 
 
 def _write(connection: Connection, known: Preparation, version: int, values: dict[str, Any]) -> Preparation:
+    who = str(audit_trail.current())
+    if version < known.version and known.changed_by == who:
+        version = known.version  # the own back button: what was typed last is meant
     fresh = (
         update(_preparation)
         .where(_preparation.c.id == known.id, _preparation.c.version == version, _preparation.c.request_key.is_(None))
         .values(
             version=_preparation.c.version + 1,
             changed_at=func.now(),
-            changed_by=str(audit_trail.current()),
+            changed_by=who,
             **values,
         )
         .returning(_preparation)
@@ -175,7 +190,11 @@ def _write(connection: Connection, known: Preparation, version: int, values: dic
     now = get(connection, known.id)
     if now.request_key is not None:
         raise UsageError(translated("A campaign was made of this form already."))
-    raise ChangedMeanwhile(worded("{who} changed this meanwhile: look at it again.", who=now.changed_by))
+    raise ChangedMeanwhile(_meanwhile(now))
+
+
+def _meanwhile(now: Preparation) -> str:
+    return worded("{who} changed this meanwhile: look at it again.", who=now.changed_by.partition(" ")[2])
 
 
 def drop(connection: Connection, number: str) -> None:

@@ -162,6 +162,14 @@ def _outcome(engine: Engine, key: str, digest: str) -> Outcome:
     return Outcome(row.state, number, None if row.state == "created" else row.error)
 
 
+def outcome(engine: Engine, key: str) -> Outcome | None:
+    """What became of the payload under a key; None when none was stored."""
+    known = select(_request.c.payload_hash).where(_request.c.idempotency_key == key)
+    with engine.connect() as connection:
+        digest = connection.execute(known).scalar()
+    return None if digest is None else _outcome(engine, key, digest)
+
+
 def reserved(connection: Connection, campaign_id: int) -> Row[*tuple[Any, ...]] | None:
     """The request whose campaign will have this number, or would have had it: state, error, created_at."""
     chosen = select(_request.c.state, _request.c.error, _request.c.created_at)

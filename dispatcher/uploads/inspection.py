@@ -29,8 +29,18 @@ class Inspection:
     remarks: list[str] = field(default_factory=list)
 
 
-def inspect(stream: BinaryIO, name: str, spool: Path, unpacked_max: int) -> Inspection:
-    """Look at the beginning of a list; the stream stays open.
+def inspect(
+    stream: BinaryIO,
+    name: str,
+    spool: Path,
+    unpacked_max: int,
+    *,
+    sheet: str | None = None,
+    header_row: int | None = None,
+    to_column: str | None = None,
+    visible_only: bool = False,
+) -> Inspection:
+    """Look at the beginning of a list, read as a load with these options would; the stream stays open.
 
     Raises:
         UsageError: it is not a table, or is damaged.
@@ -41,11 +51,18 @@ def inspect(stream: BinaryIO, name: str, spool: Path, unpacked_max: int) -> Insp
     from dispatcher.ingest.columns import number_columns
 
     stream.seek(0)
-    source = open_source(stream, name=name, spool=spool, reading=Reading(unpacked_max=unpacked_max))
+    reading = Reading(
+        to_column=to_column,
+        sheet=sheet,
+        header_row=header_row,
+        visible_only=visible_only,
+        unpacked_max=unpacked_max,
+    )
+    source = open_source(stream, name=name, spool=spool, reading=reading)
     try:
         columns = source.table.columns
         try:
-            number = columns[number_columns(columns, None)[0]]
+            number = columns[number_columns(columns, to_column)[0]]
         except UsageError:
             number = None
         sample = []

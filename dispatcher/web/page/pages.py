@@ -10,11 +10,18 @@ from starlette.exceptions import HTTPException
 
 from dispatcher.i18n.words import speaking
 from dispatcher.web.page import failures, home, sign_in
+from dispatcher.web.page.prepare import check, columns, message, summary, upload, when
 from dispatcher.web.page.routing import language
 
 ROUTERS: tuple[APIRouter, ...] = (
     sign_in.routes,
     home.routes,
+    upload.routes,
+    columns.routes,
+    message.routes,
+    check.routes,
+    when.routes,
+    summary.routes,
 )
 
 _STATIC = {
