@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import traceback
+from pathlib import Path
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -26,7 +28,6 @@ _OURS = ("csrf", "password", "new_password")
 
 def answer(request: Request, error: Exception) -> Response:
     """The page that an error leads to."""
-    log.debug("page_error kind=%s", type(error).__name__, exc_info=error)
     if isinstance(error, NotSignedIn):
         return _sign_in(request)
     if isinstance(error, StaleForm):
@@ -48,7 +49,7 @@ def answer(request: Request, error: Exception) -> Response:
         return not_found(request) if error.status_code == 404 else _http(request, error)
     if isinstance(error, (UsageError, ListRefused)):
         return _failed(request, 422, str(error), without_commands(error.hint))
-    log.error("page_failed kind=%s", type(error).__name__)
+    log.error("page_failed kind=%s at=%s", type(error).__name__, _place(error))
     if isinstance(error, BrokerUnavailable):
         return _failed(
             request, 503, translated("The workers cannot be told just now."), translated("Try again in a minute.")
@@ -63,6 +64,12 @@ def answer(request: Request, error: Exception) -> Response:
         translated("Something is wrong here."),
         translated("Try again; if it stays, tell whoever runs the dispatcher."),
     )
+
+
+def _place(error: Exception) -> str:
+    """Where it happened; a traceback could hold a number or a text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
 
 
 def without_commands(hint: str | None) -> str:

@@ -27,7 +27,7 @@ routes = page_router()
 def show_columns(request: Request, runtime: RuntimeOf, number: PreparationId) -> Response:
     """What the list looks like."""
     it = steps.known(runtime, number)
-    return steps.step(request, "columns", it, looked=it.inspection, chosen=it.spec)
+    return steps.step(request, "columns", it, looked=it.inspection, chosen={**_NOTHING, **it.spec})
 
 
 @routes.post("/prepare/{number}/columns", **needs(Role.OPERATOR))
@@ -38,7 +38,7 @@ def choose_columns(request: Request, runtime: RuntimeOf, form: FormOf, number: P
     try:
         if {name: it.spec.get(name) for name in _OF_READING} != {name: chosen[name] for name in _OF_READING}:
             it = _look_again(runtime, it, form, chosen)
-            return steps.step(request, "columns", it, looked=it.inspection, chosen=it.spec)
+            return steps.step(request, "columns", it, looked=it.inspection, chosen={**_NOTHING, **it.spec})
         it = steps.save(runtime, it, form, chosen)
     except ChangedMeanwhile as error:
         it = steps.known(runtime, number)
@@ -48,6 +48,9 @@ def choose_columns(request: Request, runtime: RuntimeOf, form: FormOf, number: P
     return steps.to_step(request, "message", it)
 
 
+_NOTHING: dict[str, Any] = dict.fromkeys(
+    ("sheet", "header_row", "visible_only", "to_column", "id_column", "area", "first_number")
+)
 _OF_READING = ("sheet", "header_row", "visible_only")
 """What changes which rows and headings there are."""
 
