@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
+from jinja2 import Environment
+from jinja2.ext import extract_from_ast
 
 import dispatcher
 from dispatcher.campaigns import appending, look, schedule
@@ -20,6 +22,8 @@ from dispatcher.i18n import terms
 from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
 from dispatcher.ingest.workbook import package, sheet
 from dispatcher.provider.codes import CODES, MEANING
+from dispatcher.web.page import words
+from dispatcher.web.page.prepare import steps
 from schemas.states import CampaignState, MessageStatus
 
 ROOT = Path(dispatcher.__file__).parent
@@ -39,6 +43,15 @@ def literals() -> Iterator[str]:
                 for value in node.args:  # type: ignore[attr-defined]
                     if isinstance(value, ast.Constant) and isinstance(value.value, str):
                         yield value.value
+
+
+def of_templates() -> Iterator[str]:
+    """The sentences of the page."""
+    environment = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
+    for path in (ROOT / "web" / "page" / "templates").glob("*.html"):
+        tree = environment.parse(path.read_text(encoding="utf-8"))
+        for _, _, said in extract_from_ast(tree, gettext_functions=("_", "counted"), babel_style=False):
+            yield from (each for each in (said if isinstance(said, tuple) else (said,)) if each)
 
 
 def headings_of_tables() -> Iterator[str]:
@@ -61,6 +74,8 @@ def sentences() -> set[str]:
     found |= {words for _, *told in files._NOT_TABLES for words in told}
     found |= {files._KNOWN, filters.LISTED, encodings._ADVICE, header._HINT, package._SAVE, sheet._DAMAGED}
     found |= {form for forms in schedule.AGO.values() for form in forms}
+    found |= {*of_templates(), *words._ROLES.values(), *words._LEFT_OUT.values(), *words._REASONS.values()}
+    found |= set(steps.STEPS.values())
     found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
     return found | {*terms.CAMPAIGN_STATES.values(), numbers.Recipients().elsewhere, appending.ELSEWHERE}
 
