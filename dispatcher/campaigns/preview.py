@@ -27,10 +27,11 @@ class PreviewText:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The texts of the first rows; `errors` are sentences about rows, or about the template itself."""
+    """The texts of the first rows; `errors` are sentences about rows, `refused` one about the template itself."""
 
     texts: list[PreviewText] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    refused: str = ""
 
 
 def preview(settings: Settings, spec: dict[str, Any], rows: list[dict[str, Any]]) -> Preview:
@@ -60,5 +61,5 @@ def preview(settings: Settings, spec: dict[str, Any], rows: list[dict[str, Any]]
                 for reason, facts in batch.invalid_rows.select("reason", "facts").iter_rows()
             ]
     except UsageError as error:
-        errors.append(str(error))
+        return Preview(refused=str(error))
     return Preview(texts, errors)

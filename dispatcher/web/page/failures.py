@@ -12,6 +12,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from dispatcher.campaigns.lifecycle import NoCampaign
+from dispatcher.campaigns.preparations import NoPreparation
 from dispatcher.db.errors import DRIVER_ERRORS, translate
 from dispatcher.errors import BrokerUnavailable, ListRefused, ProviderError, UsageError
 from dispatcher.i18n.words import translated, worded
@@ -41,7 +42,7 @@ def answer(request: Request, error: Exception) -> Response:
             translated("This form came from another site."),
             translated("Open the page here, and try again."),
         )
-    if isinstance(error, (NoCampaign, RequestValidationError)):
+    if isinstance(error, (NoCampaign, NoPreparation, RequestValidationError)):
         return not_found(request)
     if isinstance(error, DRIVER_ERRORS):
         return _database(request, error)

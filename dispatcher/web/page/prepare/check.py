@@ -87,7 +87,8 @@ def checked(request: Request, runtime: Runtime, it: Preparation) -> tuple[Prepar
     with runtime.engine.begin() as connection:
         it = preparations.checked(connection, it, check.check_id)
     request.app.state.hints.check_list(check.check_id)
-    return it, check
+    with runtime.engine.connect() as connection:
+        return it, list_checks.find(connection, check.check_id) or check
 
 
 def spec_of(it: Preparation) -> CampaignSpec:

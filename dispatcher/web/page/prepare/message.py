@@ -50,8 +50,8 @@ def save_message(request: Request, runtime: RuntimeOf, form: FormOf, number: Pre
     shown = _previewed(runtime, it, typed)
     if form.has("look"):  # without JavaScript: look first
         return _page(request, runtime, it, typed)
-    if not shown["seen"].texts and shown["seen"].errors:
-        return _page(request, runtime, it, typed, 422, error=shown["seen"].errors[0])
+    if shown["seen"].refused:
+        return _page(request, runtime, it, typed, 422, error=shown["seen"].refused)
     try:
         it = steps.save(runtime, it, form, {**typed, "name": typed["name"] or None})
     except ChangedMeanwhile as error:
