@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row, Text, cast, func, literal, selec
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from dispatcher import audit_trail
-from dispatcher.campaigns import request_list, request_loading
+from dispatcher.campaigns import approval, request_list, request_loading
 from dispatcher.campaigns.request_payload import (
     UNSTORABLE,
     explain,
@@ -65,6 +65,7 @@ def receive(engine: Engine, settings: Settings, raw: Any, *, load: bool = True) 
     """
     try:
         payload = CampaignPayload.model_validate(raw)
+        approval.require_draft(settings, draft=payload.draft, append_to=payload.append_to)
         stored = storable_json(payload.model_dump())
         digest = payload_hash(payload)
         if payload.file is not None:
