@@ -1602,3 +1602,26 @@ JOIN chunk_result r ON r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no
 WHERE k.account_id = :account_id AND k.resulted > 0
   AND k.posted_at >= (CAST(:first_day AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
 GROUP BY day, r.code;
+
+-- name: campaign_pace
+-- What a campaign handed in, and what of it has results, in at most :steps equal steps of whole minutes: from the times
+-- and counters of its chunks, no message is counted. A chunk's results count when the last of them came. Steps in which
+-- nothing happened have no row.
+WITH moved AS MATERIALIZED (
+    SELECT date_trunc('minute', posted_at) AS sent_at, messages - suppressed AS sent,
+           date_trunc('minute', coalesce(resulted_at, settled_at)) AS settled_at, resulted
+    FROM chunk
+    WHERE campaign_id = :campaign_id AND posted_at IS NOT NULL AND state IN ('accepted', 'settled', 'split')
+), span AS (
+    SELECT least(min(sent_at), min(settled_at)) AS since, greatest(max(sent_at), max(settled_at)) AS until FROM moved
+), step AS (
+    SELECT since, greatest(1, ceil((extract(epoch FROM until - since) / 60 + 1) / CAST(:steps AS int)))::int AS minutes
+    FROM span WHERE since IS NOT NULL
+), told AS (
+    SELECT sent_at AS at, sent, 0 AS settled FROM moved
+    UNION ALL
+    SELECT settled_at, 0, resulted FROM moved WHERE resulted > 0 AND settled_at IS NOT NULL
+)
+SELECT date_bin(make_interval(mins => s.minutes), t.at, s.since) AS at, s.minutes, sum(t.sent)::int AS sent,
+       sum(t.settled)::int AS settled
+FROM step s, told t GROUP BY 1, 2 ORDER BY 1;

@@ -1,4 +1,4 @@
-"""Two pairs of eyes: with DISPATCHER_APPROVAL=two nobody releases what they prepared, and nothing is sent unreleased."""
+"""Two pairs of eyes: with DISPATCHER_APPROVAL=two nobody releases what they prepared, nothing goes by itself."""
 
 from __future__ import annotations
 

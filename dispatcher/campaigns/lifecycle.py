@@ -110,6 +110,7 @@ class Wanted:
     """Which campaigns to list; `before` is the number of the last one that is known."""
 
     state: str | None = None
+    name: str | None = None  # a part of it, in any case
     tag: tuple[str, str | None] | None = None  # name, and value unless any will do
     created_after: datetime | None = None
     before: int | None = None
@@ -123,6 +124,8 @@ def listing(connection: Connection, limit: int = 50, wanted: Wanted = _ANY) -> l
     campaign, chosen = tables.campaign, _CAMPAIGNS
     if wanted.state is not None:
         chosen = chosen.where(campaign.c.state == wanted.state)
+    if wanted.name is not None:
+        chosen = chosen.where(campaign.c.name.icontains(wanted.name, autoescape=True))
     if wanted.tag is not None:
         name, value = wanted.tag
         tagged = campaign.c.tags.has_key(name) if value is None else campaign.c.tags[name].astext == value

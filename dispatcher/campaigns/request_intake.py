@@ -172,8 +172,8 @@ def outcome(engine: Engine, key: str) -> Outcome | None:
 
 
 def reserved(connection: Connection, campaign_id: int) -> Row[*tuple[Any, ...]] | None:
-    """The request whose campaign will have this number, or would have had it: state, error, created_at."""
-    chosen = select(_request.c.state, _request.c.error, _request.c.created_at)
+    """The request whose campaign will have this number, or would have had it: its key, state, error, created_at."""
+    chosen = select(_request.c.idempotency_key, _request.c.state, _request.c.error, _request.c.created_at)
     return connection.execute(chosen.where(_request.c.reserved_id == campaign_id)).first()
 
 
