@@ -1625,3 +1625,35 @@ WITH moved AS MATERIALIZED (
 SELECT date_bin(make_interval(mins => s.minutes), t.at, s.since) AS at, s.minutes, sum(t.sent)::int AS sent,
        sum(t.settled)::int AS settled
 FROM step s, told t GROUP BY 1, 2 ORDER BY 1;
+
+-- name: messages_in_chunks
+-- The places of the messages with a status or a code, in order, after one that is known: only families of chunks are
+-- read whose counters say that they hold one, so that any page costs the same however rare they are. :states asks for
+-- messages without a result by their chunk's state, :left_out for those on a list, else a code from :lowest to :highest.
+WITH family AS MATERIALIZED (
+    SELECT min(k.first_seq) AS first_seq, max(k.last_seq) AS last_seq, array_agg(k.chunk_no) AS chunks
+    FROM chunk k
+    WHERE k.campaign_id = :campaign_id AND k.last_seq > :after
+      AND CASE WHEN CAST(:states AS text[]) IS NOT NULL
+               THEN k.state = ANY(CAST(:states AS text[])) AND k.resulted + k.suppressed < k.messages
+               WHEN :left_out THEN k.suppressed > 0
+               ELSE EXISTS (SELECT FROM chunk_result r WHERE r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no
+                            AND r.code BETWEEN :lowest AND :highest AND r.n > 0) END
+    GROUP BY k.root_no ORDER BY 1
+)
+SELECT m.seq
+FROM family f, LATERAL (
+    SELECT m.seq FROM message m
+    WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN greatest(f.first_seq, :after + 1) AND f.last_seq
+      AND m.chunk_no = ANY(f.chunks)
+      AND CASE WHEN CAST(:states AS text[]) IS NOT NULL THEN m.result_code IS NULL AND m.suppressed IS NULL
+               WHEN :left_out THEN m.suppressed IS NOT NULL
+               ELSE m.result_code BETWEEN :lowest AND :highest END
+    ORDER BY m.seq
+) m
+LIMIT :limit;
+
+-- name: messages_to_number_in_campaign
+-- The places of a campaign's messages to one number, found by the bloom filters of message_numbers.
+SELECT seq FROM message WHERE destino = :destino AND campaign_id = :campaign_id AND seq > :after
+ORDER BY seq LIMIT :limit;

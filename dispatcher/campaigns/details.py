@@ -33,3 +33,25 @@ def retries(connection: Connection, campaign_id: int) -> list[int]:
     campaign = tables.campaign
     chosen = select(campaign.c.id).where(campaign.c.retry_of == campaign_id).order_by(campaign.c.id).limit(_SHOWN)
     return list(connection.execute(chosen).scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class RowOfList:
+    """Where a message came from: a line of its file, and why it was left out if it was."""
+
+    line: int
+    list_name: str | None
+    left_out: str | None
+
+
+def row_of(connection: Connection, campaign_id: int, seq: int) -> RowOfList | None:
+    """The line of a message; which list it is of is known as long as the campaign has one."""
+    message = tables.message
+    chosen = select(message.c.line, message.c.suppressed).where(
+        message.c.campaign_id == campaign_id, message.c.seq == seq
+    )
+    row = connection.execute(chosen).first()
+    if row is None:
+        return None
+    known = lists(connection, campaign_id)
+    return RowOfList(row.line, known[0].name if len(known) == 1 else None, row.suppressed)
