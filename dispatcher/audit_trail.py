@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from dispatcher.db.storable import storable
 from schemas import tables
@@ -119,7 +119,16 @@ def of_campaign(connection: Connection, campaign_id: int, *, after: int = 0, lim
     """What was done to a campaign, in order; `after` is the id of the last entry that is known."""
     entry = tables.audit_entry
     wanted = select(entry).where(entry.c.campaign_id == campaign_id, entry.c.id > after).order_by(entry.c.id)
-    return [
-        Entry(row.id, row.at, str(Actor(row.actor_kind, row.actor)), row.action, row.chunk_no, row.reason, row.detail)
-        for row in connection.execute(wanted.limit(limit))
-    ]
+    return [_entry(row) for row in connection.execute(wanted.limit(limit))]
+
+
+def last_of_campaign(connection: Connection, campaign_id: int, limit: int) -> list[Entry]:
+    """What was done to a campaign last, the newest first."""
+    entry = tables.audit_entry
+    wanted = select(entry).where(entry.c.campaign_id == campaign_id).order_by(entry.c.id.desc()).limit(limit)
+    return [_entry(row) for row in connection.execute(wanted)]
+
+
+def _entry(row: Row[Any]) -> Entry:
+    who = str(Actor(row.actor_kind, row.actor))
+    return Entry(row.id, row.at, who, row.action, row.chunk_no, row.reason, row.detail)

@@ -1602,3 +1602,58 @@ JOIN chunk_result r ON r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no
 WHERE k.account_id = :account_id AND k.resulted > 0
   AND k.posted_at >= (CAST(:first_day AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
 GROUP BY day, r.code;
+
+-- name: campaign_pace
+-- What a campaign handed in, and what of it has results, in at most :steps equal steps of whole minutes: from the times
+-- and counters of its chunks, no message is counted. A chunk's results count when the last of them came. Steps in which
+-- nothing happened have no row.
+WITH moved AS MATERIALIZED (
+    SELECT date_trunc('minute', posted_at) AS sent_at, messages - suppressed AS sent,
+           date_trunc('minute', coalesce(resulted_at, settled_at)) AS settled_at, resulted
+    FROM chunk
+    WHERE campaign_id = :campaign_id AND posted_at IS NOT NULL AND state IN ('accepted', 'settled', 'split')
+), span AS (
+    SELECT least(min(sent_at), min(settled_at)) AS since, greatest(max(sent_at), max(settled_at)) AS until FROM moved
+), step AS (
+    SELECT since, greatest(1, ceil((extract(epoch FROM until - since) / 60 + 1) / CAST(:steps AS int)))::int AS minutes
+    FROM span WHERE since IS NOT NULL
+), told AS (
+    SELECT sent_at AS at, sent, 0 AS settled FROM moved
+    UNION ALL
+    SELECT settled_at, 0, resulted FROM moved WHERE resulted > 0 AND settled_at IS NOT NULL
+)
+SELECT date_bin(make_interval(mins => s.minutes), t.at, s.since) AS at, s.minutes, sum(t.sent)::int AS sent,
+       sum(t.settled)::int AS settled
+FROM step s, told t GROUP BY 1, 2 ORDER BY 1;
+
+-- name: messages_in_chunks
+-- The places of the messages with a status or a code, in order, after one that is known: only families of chunks are
+-- read whose counters say that they hold one, so that any page costs the same however rare they are. :states asks for
+-- messages without a result by their chunk's state, :left_out for those on a list, else a code from :lowest to :highest.
+WITH family AS MATERIALIZED (
+    SELECT min(k.first_seq) AS first_seq, max(k.last_seq) AS last_seq, array_agg(k.chunk_no) AS chunks
+    FROM chunk k
+    WHERE k.campaign_id = :campaign_id AND k.last_seq > :after
+      AND CASE WHEN CAST(:states AS text[]) IS NOT NULL
+               THEN k.state = ANY(CAST(:states AS text[])) AND k.resulted + k.suppressed < k.messages
+               WHEN :left_out THEN k.suppressed > 0
+               ELSE EXISTS (SELECT FROM chunk_result r WHERE r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no
+                            AND r.code BETWEEN :lowest AND :highest AND r.n > 0) END
+    GROUP BY k.root_no ORDER BY 1
+)
+SELECT m.seq
+FROM family f, LATERAL (
+    SELECT m.seq FROM message m
+    WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN greatest(f.first_seq, :after + 1) AND f.last_seq
+      AND m.chunk_no = ANY(f.chunks)
+      AND CASE WHEN CAST(:states AS text[]) IS NOT NULL THEN m.result_code IS NULL AND m.suppressed IS NULL
+               WHEN :left_out THEN m.suppressed IS NOT NULL
+               ELSE m.result_code BETWEEN :lowest AND :highest END
+    ORDER BY m.seq
+) m
+LIMIT :limit;
+
+-- name: messages_to_number_in_campaign
+-- The places of a campaign's messages to one number, found by the bloom filters of message_numbers.
+SELECT seq FROM message WHERE destino = :destino AND campaign_id = :campaign_id AND seq > :after
+ORDER BY seq LIMIT :limit;

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from dispatcher import audit_trail
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
-from dispatcher.campaigns import chunk_plan, filling, lifecycle, list_record, loading
+from dispatcher.campaigns import approval, chunk_plan, filling, lifecycle, list_record, loading
 from dispatcher.campaigns.chunk_plan import ChunkPlan
 from dispatcher.campaigns.filling import Loaded, NothingToSend
 from dispatcher.config import Settings
@@ -59,6 +59,7 @@ def append(
     assert spec.append_to is not None
     campaign_id = spec.append_to
     settings.require_apikey()
+    approval.require_draft(settings, draft=False, append_to=campaign_id)
     take_time(connection)
     account = binding.bind(connection, settings)
     connection.execute(query("lock_append"), {"campaign_id": campaign_id})

@@ -66,6 +66,8 @@ class Only:
     codes: tuple[int, ...] = ()
     since: datetime | None = None
     """Only results that came at this moment or later, by the provider's time stamp."""
+    seq: int | None = None
+    """Only the message in this place."""
 
     def condition(self) -> sql.Composable:
         """The same as SQL, to follow another condition."""
@@ -76,6 +78,8 @@ class Only:
             parts.append(sql.SQL(" AND result_code = ANY({})").format(sql.Literal(list(self.codes))))
         if self.since is not None:
             parts.append(sql.SQL(" AND processed_at >= {}").format(sql.Literal(self.since)))
+        if self.seq is not None:
+            parts.append(sql.SQL(" AND seq = {}").format(sql.Literal(self.seq)))
         return sql.Composed(parts)
 
 

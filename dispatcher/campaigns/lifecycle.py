@@ -4,6 +4,7 @@ Progress comes from counters; messages are never counted.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select
 
 from dispatcher import audit_trail
+from dispatcher.campaigns import approval
+from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
@@ -107,6 +110,7 @@ class Wanted:
     """Which campaigns to list; `before` is the number of the last one that is known."""
 
     state: str | None = None
+    name: str | None = None  # a part of it, in any case
     tag: tuple[str, str | None] | None = None  # name, and value unless any will do
     created_after: datetime | None = None
     before: int | None = None
@@ -120,6 +124,8 @@ def listing(connection: Connection, limit: int = 50, wanted: Wanted = _ANY) -> l
     campaign, chosen = tables.campaign, _CAMPAIGNS
     if wanted.state is not None:
         chosen = chosen.where(campaign.c.state == wanted.state)
+    if wanted.name is not None:
+        chosen = chosen.where(campaign.c.name.icontains(wanted.name, autoescape=True))
     if wanted.tag is not None:
         name, value = wanted.tag
         tagged = campaign.c.tags.has_key(name) if value is None else campaign.c.tags[name].astext == value
@@ -228,9 +234,17 @@ def resume(engine: Engine, campaign_id: int) -> Halted:
     return _move(engine, _RESUME, campaign_id, 0, {}, None)
 
 
-def send(engine: Engine, campaign_id: int) -> Halted:
-    """Release a draft: from now on it may run."""
-    return _move(engine, _SEND, campaign_id, 0, {}, None)
+def send(engine: Engine, settings: Settings, campaign_id: int) -> Halted:
+    """Release a draft: from now on it may run.
+
+    Raises:
+        OwnWork: two people must approve, and the one who acts prepared it.
+    """
+
+    def check(connection: Connection) -> None:
+        approval.require_another(connection, settings, campaign_id)
+
+    return _move(engine, _SEND, campaign_id, 0, {}, None, check)
 
 
 def cancel(engine: Engine, campaign_id: int, *, wait: float, reason: str | None = None) -> Halted:
@@ -282,12 +296,20 @@ _CANCEL = _Move(
 
 
 def _move(
-    engine: Engine, move: _Move, campaign_id: int, wait: float, parameters: dict[str, Any], reason: str | None
+    engine: Engine,
+    move: _Move,
+    campaign_id: int,
+    wait: float,
+    parameters: dict[str, Any],
+    reason: str | None,
+    check: Callable[[Connection], None] | None = None,
 ) -> Halted:
     with engine.begin() as connection:
         now = show(connection, campaign_id)
         moved = connection.execute(query(move.statement), {"campaign_id": campaign_id, **parameters}).first()
         if moved:
+            if check is not None:
+                check(connection)  # its row is locked: nobody changes it after this
             audit_trail.record(connection, move.action, campaign_id, reason=reason)
             if move.event is not None:
                 campaign_events.moved(connection, move.event, [campaign_id])

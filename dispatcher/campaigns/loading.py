@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from dispatcher import audit_trail
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
-from dispatcher.campaigns import chunk_plan, estimate, filling, list_record, reject_watch, repeats
+from dispatcher.campaigns import approval, chunk_plan, estimate, filling, list_record, reject_watch, repeats
 from dispatcher.campaigns.chunk_plan import ChunkPlan
 from dispatcher.campaigns.filling import Loaded
 from dispatcher.campaigns.repeats import RepeatFound
@@ -84,6 +84,7 @@ def load(
             the account has too little.
     """
     settings.require_apikey()
+    approval.require_draft(settings, draft=spec.draft, append_to=None)
     keeps = upload_id is None and settings.lists_kept > 0
     if keeps:
         store.check_size(source.stored_size, settings.upload_max)

@@ -13,6 +13,8 @@ from dispatcher.config import Settings
 from dispatcher.domain import idinterno as ids
 from schemas import tables
 
+_LARGEST_SEQ = 2**31 - 1
+
 _status = table(
     "message_status",
     *map(
@@ -69,6 +71,14 @@ def find(connection: Connection, settings: Settings, idinterno: str) -> Life | N
     return _single(connection, settings, idinterno)
 
 
+def of_campaign(connection: Connection, campaign_id: int, seq: int) -> Life | None:
+    """The message of a campaign that has this place in it; None when there is none."""
+    if not 0 < seq <= _LARGEST_SEQ:  # Postgres refuses to compare with anything larger
+        return None
+    row = connection.execute(select(_status).where(_status.c.campaign_id == campaign_id, _status.c.seq == seq)).first()
+    return _life(connection, row) if row is not None else None
+
+
 def _of_campaign(connection: Connection, ours: ids.Idinterno) -> Life | None:
     where = (_status.c.campaign_id == ours.campaign_id, _status.c.seq == ours.seq)
     row = connection.execute(
@@ -76,8 +86,10 @@ def _of_campaign(connection: Connection, ours: ids.Idinterno) -> Life | None:
         .where(*where, tables.campaign.c.prefix == ours.prefix)
         .join_from(_status, tables.campaign, tables.campaign.c.id == _status.c.campaign_id)
     ).first()
-    if row is None:
-        return None
+    return _life(connection, row) if row is not None else None
+
+
+def _life(connection: Connection, row: Any) -> Life:
     return Life(
         idinterno=row.idinterno,
         kind="campaign",

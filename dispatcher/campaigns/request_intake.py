@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row, Text, cast, func, literal, selec
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from dispatcher import audit_trail
-from dispatcher.campaigns import request_list, request_loading
+from dispatcher.campaigns import approval, request_list, request_loading
 from dispatcher.campaigns.request_payload import (
     UNSTORABLE,
     explain,
@@ -65,6 +65,7 @@ def receive(engine: Engine, settings: Settings, raw: Any, *, load: bool = True) 
     """
     try:
         payload = CampaignPayload.model_validate(raw)
+        approval.require_draft(settings, draft=payload.draft, append_to=payload.append_to)
         stored = storable_json(payload.model_dump())
         digest = payload_hash(payload)
         if payload.file is not None:
@@ -171,8 +172,8 @@ def outcome(engine: Engine, key: str) -> Outcome | None:
 
 
 def reserved(connection: Connection, campaign_id: int) -> Row[*tuple[Any, ...]] | None:
-    """The request whose campaign will have this number, or would have had it: state, error, created_at."""
-    chosen = select(_request.c.state, _request.c.error, _request.c.created_at)
+    """The request whose campaign will have this number, or would have had it: its key, state, error, created_at."""
+    chosen = select(_request.c.idempotency_key, _request.c.state, _request.c.error, _request.c.created_at)
     return connection.execute(chosen.where(_request.c.reserved_id == campaign_id)).first()
 
 

@@ -57,7 +57,7 @@ def send(output: Output, campaign_id: int) -> None:
     A draft is made with `campaign create --draft`.
     """
     with session() as runtime:
-        _say_halted(output, lifecycle.send(runtime.engine, campaign_id))
+        _say_halted(output, lifecycle.send(runtime.engine, runtime.settings, campaign_id))
     ops_loader.hint()
 
 

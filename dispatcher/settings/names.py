@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 PREFIX = "DISPATCHER_"
 
-RESERVED = frozenset({"RETENTION", "APPROVAL", "LOG"})
+RESERVED = frozenset({"RETENTION", "LOG"})
 """Settings of the next versions: an operator may set them ahead, so that an upgrade or a way back needs no edit."""
 
 OF_OTHERS = frozenset({"NO_DOTENV", "API_URL", "SERVICE_KEY"})

@@ -1,4 +1,4 @@
-"""What goes out: whose rules for numbers apply, in which hours, how much at once and how fast."""
+"""What goes out: whose rules for numbers apply, in which hours, how much at once, how fast, and who must agree."""
 
 from functools import cached_property
 from typing import Literal
@@ -9,7 +9,7 @@ from dispatcher.domain.window import Window
 
 
 class Sending(BaseModel):
-    """Country, window, chunks and rate."""
+    """Country, window, chunks, rate and approval."""
 
     country: Literal["AR", "GT", "MX", "PE", "UY"] = "AR"
     company: str | None = None
@@ -19,6 +19,7 @@ class Sending(BaseModel):
     chunk_bytes: int = Field(90_000, ge=1_000, le=200_000)
     concurrency: int = Field(2, ge=1, le=64)
     rate: int = Field(0, ge=0)
+    approval: Literal["one", "two"] = "one"
 
     @field_validator("window")
     @classmethod

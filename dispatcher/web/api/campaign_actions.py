@@ -35,7 +35,7 @@ def _moved(halted: Halted) -> Moved:
 )
 def send_campaign(campaign_id: CampaignId, request: Request, runtime: RuntimeOf) -> Moved:
     """Let a draft go; it is sent when its time comes. A campaign that was released before stays as it is."""
-    halted = lifecycle.send(runtime.engine, campaign_id)
+    halted = lifecycle.send(runtime.engine, runtime.settings, campaign_id)
     request.app.state.hints.tick()
     return _moved(halted)
 

@@ -9,7 +9,17 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from dispatcher.i18n.words import speaking
-from dispatcher.web.page import failures, home, sign_in
+from dispatcher.web.page import (
+    campaign,
+    campaign_actions,
+    campaigns,
+    doubts,
+    downloads,
+    failures,
+    home,
+    messages,
+    sign_in,
+)
 from dispatcher.web.page.prepare import check, columns, message, summary, upload, when
 from dispatcher.web.page.routing import language
 
@@ -22,6 +32,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     check.routes,
     when.routes,
     summary.routes,
+    campaigns.routes,
+    campaign.routes,
+    campaign_actions.routes,
+    messages.routes,
+    doubts.routes,
+    downloads.routes,
 )
 
 _STATIC = {

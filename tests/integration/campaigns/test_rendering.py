@@ -54,7 +54,7 @@ def test_texts_invalid_rows_and_counts_are_those_of_the_new_template(core: CoreH
     assert (shown.state, shown.messages, shown.invalid, shown.name) == ("draft", 2, 2, "Otra")
     assert core.rows(f"SELECT line FROM invalid_row WHERE campaign_id = {made} ORDER BY line") == [(4,), (5,)]
     core.check_sums(made)
-    lifecycle.send(core.engine, made)
+    lifecycle.send(core.engine, core.settings, made)
     assert b"Debe $12,50" in core.claim().bloque
 
 
@@ -98,7 +98,7 @@ def test_what_does_not_work_leaves_the_draft_as_it_was(core: CoreHarness, made: 
     assert texts(core, made) == ["Hola Ana", "Hola Eva"]
     with core.engine.connect() as connection:
         assert lifecycle.show(connection, made).name == "list"
-    lifecycle.send(core.engine, made)
+    lifecycle.send(core.engine, core.settings, made)
     with pytest.raises(WrongState):
         change(core, made, template="Chau {nombre}")
 
@@ -107,7 +107,7 @@ def test_a_release_in_the_middle_waits_and_sends_the_new_text(core: CoreHarness,
     from dispatcher.campaigns import rendering
 
     released: list[lifecycle.Halted] = []
-    releasing = Thread(target=lambda: released.append(lifecycle.send(core.engine, made)))
+    releasing = Thread(target=lambda: released.append(lifecycle.send(core.engine, core.settings, made)))
     with core.engine.begin() as connection:
         rendering.render_anew(connection, core.engine, core.settings, made, "Chau {nombre}")
         releasing.start()

@@ -48,7 +48,7 @@ def test_the_rejected_messages_are_a_draft_that_is_sent_when_it_is_released(
     assert before == after
     shown = stepper.show(made.campaign_id)
     assert (shown.state, shown.retry_of) == ("draft", campaign)
-    lifecycle.send(engine, made.campaign_id)
+    lifecycle.send(engine, stepper.runtime.settings, made.campaign_id)
     assert stepper.finish(made.campaign_id).counts == {"ok": count}
 
 

@@ -1,0 +1,119 @@
+"""Files of a campaign: its results in three forms, its invalid rows, its certificates; who took them is recorded."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
+from dispatcher import audit_trail
+from dispatcher.access.roles import Role
+from dispatcher.campaigns import lifecycle
+from dispatcher.home import spool
+from dispatcher.runtime import Runtime
+from dispatcher.web.page.routing import RuntimeOf, needs, page_router
+from dispatcher.web.page.show import secure
+
+routes = page_router()
+
+_PIECE = 256 * 1024
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "jsonl": "application/x-ndjson",
+    "pdf": "application/pdf",
+}
+
+
+@routes.get("/campaigns/{campaign_id:int}/results.{kind}", **needs(Role.OPERATOR))
+def results(request: Request, runtime: RuntimeOf, campaign_id: int, kind: str) -> Response:
+    """Every message with its result."""
+    from dispatcher.campaigns import export
+
+    if kind not in ("csv", "xlsx", "jsonl"):
+        raise lifecycle.NoCampaign(kind)
+    separator = runtime.settings.csv_divider
+
+    def write(path: Path) -> None:
+        export.write_results(runtime.engine, campaign_id, kind, path, separator=separator)
+
+    return _file(request, runtime, campaign_id, f"campaign-{campaign_id}.{kind}", write, {"format": kind})
+
+
+@routes.get("/campaigns/{campaign_id:int}/invalid-{list_no:int}.csv", **needs(Role.OPERATOR))
+def invalid(request: Request, runtime: RuntimeOf, campaign_id: int, list_no: int) -> Response:
+    """The invalid rows of a list, in a form that can be mended and loaded again."""
+    from dispatcher.campaigns import invalid_file, list_record
+
+    with runtime.engine.connect() as connection:
+        known = 0 < list_no < 2**15 and list_record.read(connection, campaign_id, list_no)
+    if not known:
+        raise lifecycle.NoCampaign(str(list_no))
+
+    def write(path: Path) -> None:
+        made = invalid_file.write(runtime.engine, campaign_id, path.parent, list_no=list_no)
+        made.replace(path)
+
+    name = f"campaign-{campaign_id}-invalid-{list_no}.csv"
+    return _file(request, runtime, campaign_id, name, write, {"format": "csv", "invalid": list_no})
+
+
+@routes.get("/campaigns/{campaign_id:int}/certificate.pdf", **needs(Role.OPERATOR))
+def certificate(request: Request, runtime: RuntimeOf, campaign_id: int) -> Response:
+    """What a campaign sent, as a document."""
+    from dispatcher.campaigns.certificate import document
+
+    def write(path: Path) -> None:
+        document.of_campaign(runtime.engine, runtime.settings, campaign_id, path)
+
+    return _file(request, runtime, campaign_id, f"constancia-{campaign_id}.pdf", write)
+
+
+@routes.get("/campaigns/{campaign_id:int}/messages/{seq:int}/certificate.pdf", **needs(Role.OPERATOR))
+def certificate_of_message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int) -> Response:
+    """What became of one message, as a document."""
+    from dispatcher.campaigns.certificate import document
+
+    def write(path: Path) -> None:
+        document.of_message(runtime.engine, runtime.settings, campaign_id, seq, path)
+
+    return _file(request, runtime, campaign_id, f"constancia-{campaign_id}-{seq}.pdf", write, {"seq": seq})
+
+
+def _file(
+    request: Request,
+    runtime: Runtime,
+    campaign_id: int,
+    name: str,
+    write: Callable[[Path], None],
+    detail: dict[str, object] | None = None,
+) -> Response:
+    """Make a file, and hand it over in pieces; it has no name on the disk while that goes on, so none stays behind."""
+    with runtime.engine.connect() as connection:
+        lifecycle.show(connection, campaign_id)
+    folder = spool(runtime.settings.home)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="download-", dir=folder, ignore_cleanup_errors=True) as made:
+        path = Path(made) / f"file.{name.rpartition('.')[2]}"
+        write(path)
+        content = path.open("rb")
+        size = path.stat().st_size
+    what = "campaign.certificate" if name.endswith(".pdf") else "campaign.download"
+    with runtime.engine.begin() as connection:
+        audit_trail.record(connection, what, campaign_id, detail=detail)
+    headers = {
+        **secure(request),
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Length": str(size),
+    }
+    return StreamingResponse(_pieces(content), media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
+
+
+def _pieces(content: BinaryIO) -> Iterator[bytes]:
+    with content:
+        while piece := content.read(_PIECE):
+            yield piece
