@@ -2,22 +2,18 @@
 (function () {
   "use strict";
 
-  // A live part asks again by `load delay`: in a hidden tab it waits until somebody looks.
+  // A live part asks every few seconds: in a hidden tab it waits until somebody looks.
   document.addEventListener("htmx:beforeRequest", function (event) {
     var part = event.target;
     if (!document.hidden || !part.hasAttribute || !part.hasAttribute("data-live")) return;
     event.preventDefault();
-    document.addEventListener("visibilitychange", function () {
-      if (!document.hidden) htmx.trigger(part, "seen");
-    }, { once: true });
+    part.setAttribute("data-missed", "1");
   });
-
-  // An answer that failed (the database is away, the network too): ask again later.
-  ["htmx:sendError", "htmx:responseError", "htmx:timeout"].forEach(function (name) {
-    document.addEventListener(name, function (event) {
-      var part = event.target;
-      if (!part.hasAttribute || !part.hasAttribute("data-live")) return;
-      setTimeout(function () { htmx.trigger(part, "seen"); }, 10000);
+  document.addEventListener("visibilitychange", function () {
+    if (document.hidden) return;
+    document.querySelectorAll("[data-missed]").forEach(function (part) {
+      part.removeAttribute("data-missed");
+      htmx.trigger(part, "seen");
     });
   });
 
