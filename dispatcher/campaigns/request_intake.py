@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 _UNUSED = ("refused", "failed")
 """No campaign came of a request in these states, so that its key may be used again."""
 
+_LARGEST_ID = 2**63 - 1
+
 _request = tables.campaign_request
 
 
@@ -173,6 +175,8 @@ def outcome(engine: Engine, key: str) -> Outcome | None:
 
 def reserved(connection: Connection, campaign_id: int) -> Row[*tuple[Any, ...]] | None:
     """The request whose campaign will have this number, or would have had it: its key, state, error, created_at."""
+    if abs(campaign_id) > _LARGEST_ID:  # Postgres refuses to compare an id with anything larger
+        return None
     chosen = select(_request.c.idempotency_key, _request.c.state, _request.c.error, _request.c.created_at)
     return connection.execute(chosen.where(_request.c.reserved_id == campaign_id)).first()
 
