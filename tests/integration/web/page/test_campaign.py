@@ -221,7 +221,7 @@ def test_the_server_chooses_when_to_look_again(stepper: Stepper, pages: Pages) -
     ages = [again_in(shown, now + timedelta(minutes=minutes)) for minutes in (0, 5, 60)]
     assert ages == [2, 5, 10]
     browser = pages.as_(Role.VIEWER)
-    assert "load delay:2s" in browser.get(f"/campaigns/{campaign}/live").text
+    assert 'data-live="2"' in browser.get(f"/campaigns/{campaign}/live").text
     stepper.finish(campaign)
     over = browser.get(f"/campaigns/{campaign}/live").text
     assert "data-live" not in over
