@@ -192,6 +192,8 @@ def test_while_it_is_loaded_the_page_says_so_and_goes_on(stepper: Stepper, pages
     campaign = request_intake.receive(engine, settings, payload, load=False).campaign_id
     browser = pages.as_(Role.OPERATOR)
     assert "is being loaded" in text_of(browser.get(f"/campaigns/{campaign}"))
+    assert f"/campaigns/{campaign}" in links_of(browser.get("/campaigns"))
+    assert "Being loaded" in text_of(browser.get("/campaigns"))
     fragment = browser.get(f"/campaigns/{campaign}/live?loading=1", headers={"HX-Request": "true"})
     assert "hx-trigger" in fragment.text
     assert "<html" not in fragment.text
@@ -199,6 +201,7 @@ def test_while_it_is_loaded_the_page_says_so_and_goes_on(stepper: Stepper, pages
     request_loading.load_request(engine, settings, "k")
     fragment = browser.get(f"/campaigns/{campaign}/live?loading=1", headers={"HX-Request": "true"})
     assert fragment.headers["HX-Refresh"] == "true"
+    assert "Being loaded" not in text_of(browser.get("/campaigns"))
     assert "0 of 1 final" in text_of(browser.get(f"/campaigns/{campaign}"))
 
 
