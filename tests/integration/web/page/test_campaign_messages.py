@@ -6,14 +6,17 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator
 
+import openpyxl
 import pytest
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import message_search
+from dispatcher.campaigns import loading, message_search
 from dispatcher.campaigns.message_search import Search
+from dispatcher.ingest import open_source
 from dispatcher.runtime import Runtime
 from dispatcher.web.page import messages
 from ops.simulator.process import SimulatorProcess
+from schemas.payload import CampaignSpec
 from schemas.states import MessageStatus
 from tests.integration.core_harness import FIXED, CoreHarness
 from tests.integration.stepper import Stepper
@@ -178,6 +181,42 @@ def test_results_are_downloaded_in_three_forms_and_who_did_is_recorded(core: Cor
     assert "results were downloaded" in text_of(browser.get(f"/campaigns/{campaign}"))
     spool = core.settings.home / "spool"
     assert list(spool.iterdir()) == []
+
+
+def test_a_list_is_given_back_with_all_its_columns_and_what_became_of_each_row(
+    stepper: Stepper, pages: Pages, simulator: SimulatorProcess
+) -> None:
+    lines = [
+        "telefono;nombre;barrio;=fórmula",
+        *(f"11{20_000_000 + n};N{n};Barrio {n};=1+{n}" for n in range(25)),
+        "12;Corto;Sur;x",
+        "1144445555;;Norte;sin nombre",
+    ]
+    engine, settings = stepper.runtime.engine, stepper.runtime.settings
+    with (
+        open_source(io.BytesIO("\n".join(lines).encode()), format="csv", name="lista.csv") as source,
+        engine.begin() as connection,
+    ):
+        campaign = loading.load(connection, settings, CampaignSpec(template="Hola {nombre}"), source).campaign_id
+    assert campaign is not None
+    stepper.finish(campaign)
+    browser = pages.as_(Role.OPERATOR)
+    assert f"/campaigns/{campaign}/list.csv" in links_of(browser.get(f"/campaigns/{campaign}"))
+    told = browser.get(f"/campaigns/{campaign}/list.csv").content.decode("utf-8-sig")
+    heading, *rows = csv.reader(io.StringIO(told), delimiter=";")
+    assert heading[:3] == ["telefono", "nombre", "barrio"]
+    assert [row[1] for row in rows] == [*(f"N{n}" for n in range(25)), "Corto", ""]
+    assert {tuple(row[4:6]) for row in rows[:25]} == {("delivered to the phone company", "0")}
+    assert rows[7][3] == "'=1+7"
+    assert [row[4] for row in rows[25:]] == ["invalid row"] * 2
+    assert "too short" in rows[25][6]
+    book = openpyxl.load_workbook(io.BytesIO(browser.get(f"/campaigns/{campaign}/list.xlsx").content))
+    cells = list(book.active.iter_rows(values_only=True))
+    assert (len(cells), cells[3][2], cells[3][5]) == (28, "Barrio 2", 0)
+    stepper.sql("UPDATE upload SET dropped_at = now()")
+    assert f"/campaigns/{campaign}/list.csv" not in links_of(browser.get(f"/campaigns/{campaign}"))
+    assert "not kept any longer" in text_of(browser.get(f"/campaigns/{campaign}/list.csv", 422))
+    browser.get(f"/campaigns/{campaign}/list.jsonl", 404)
 
 
 def test_a_doubt_is_shown_with_its_evidence_and_decided(core: CoreHarness, pages: Pages) -> None:
