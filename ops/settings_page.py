@@ -114,9 +114,9 @@ GROUPS: dict[str, dict[str, Told]] = {
         ),
         "window_guard": Told("Seconds before closing in which no POST begins. Must be shorter than the window."),
         "approval": Told(
-            "How many people it takes to send a campaign: `one` or `two`. With `two`, every list becomes a draft first, "
-            "and nobody releases a draft that they made or whose text they changed; nothing is appended to a released "
-            "campaign. Single messages are not campaigns, and go as before."
+            "How many people it takes to send a campaign: `one` or `two`. With `two`, every list becomes a draft "
+            "first, and nobody releases a draft that they made or whose text they changed; nothing is appended to a "
+            "released campaign. Single messages are not campaigns, and go as before."
         ),
     },
     "Pace": {

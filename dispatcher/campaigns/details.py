@@ -7,6 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from dispatcher.uploads import store
+from dispatcher.uploads.store import Upload
 from schemas import tables
 
 _SHOWN = 50
@@ -26,6 +28,14 @@ def lists(connection: Connection, campaign_id: int) -> list[ListOfCampaign]:
     row = tables.campaign_list
     chosen = select(row.c.list_no, row.c.name, row.c.loaded_at).where(row.c.campaign_id == campaign_id)
     return [ListOfCampaign(*each) for each in connection.execute(chosen.order_by(row.c.list_no).limit(_SHOWN))]
+
+
+def kept_list(connection: Connection, campaign_id: int) -> Upload | None:
+    """The list of a campaign that has one, as long as it is kept."""
+    row = tables.campaign_list
+    found = connection.execute(select(row.c.upload_id).where(row.c.campaign_id == campaign_id).limit(2)).scalars().all()
+    upload = store.get(connection, found[0]) if len(found) == 1 and found[0] is not None else None
+    return upload if upload is not None and upload.there else None
 
 
 def retries(connection: Connection, campaign_id: int) -> list[int]:

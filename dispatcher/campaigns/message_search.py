@@ -110,7 +110,7 @@ def _by_own_id(connection: Connection, campaign_id: int, wanted: Search, after: 
     ).scalar()
     places: list[int] = []
     at = after
-    while last is not None and at < last and len(places) <= limit and time.monotonic() < ends:
+    while last is not None and at < last and len(places) <= limit and (at == after or time.monotonic() < ends):
         part = select(message.c.seq).where(
             message.c.campaign_id == campaign_id,
             message.c.seq > at,

@@ -6,6 +6,7 @@ Then it is loaded (`request_loading.py`).
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, Row, Text, cast, func, literal, select, update
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _UNUSED = ("refused", "failed")
 """No campaign came of a request in these states, so that its key may be used again."""
+
+_LARGEST_ID = 2**63 - 1
 
 _request = tables.campaign_request
 
@@ -173,8 +176,28 @@ def outcome(engine: Engine, key: str) -> Outcome | None:
 
 def reserved(connection: Connection, campaign_id: int) -> Row[*tuple[Any, ...]] | None:
     """The request whose campaign will have this number, or would have had it: its key, state, error, created_at."""
+    if abs(campaign_id) > _LARGEST_ID:  # Postgres refuses to compare an id with anything larger
+        return None
     chosen = select(_request.c.idempotency_key, _request.c.state, _request.c.error, _request.c.created_at)
     return connection.execute(chosen.where(_request.c.reserved_id == campaign_id)).first()
+
+
+@dataclass(frozen=True, slots=True)
+class BeingLoaded:
+    """A campaign that a worker still loads."""
+
+    campaign_id: int
+    name: str
+    created_at: datetime
+
+
+def being_loaded(connection: Connection, limit: int) -> list[BeingLoaded]:
+    """The campaigns that are not there yet, under the numbers that they will have, the newest first."""
+    name = func.coalesce(_request.c.payload["name"].astext, _request.c.idempotency_key)
+    chosen = select(_request.c.reserved_id, name, _request.c.created_at)
+    waiting = chosen.where(_request.c.state == "received", _request.c.reserved_id.is_not(None))
+    newest = waiting.order_by(_request.c.created_at.desc()).limit(limit)
+    return [BeingLoaded(*row) for row in connection.execute(newest)]
 
 
 def _note_other_payload(connection: Connection, key: str) -> None:

@@ -296,7 +296,7 @@ def test_a_hidden_tab_asks_for_nothing(tried: Tried) -> None:
         browser.driver.execute_script(
             "Object.defineProperty(document, 'hidden', {get: () => window.away, configurable: true}); window.away = true;"
             "window.asked = 0; document.addEventListener('htmx:beforeSend', () => window.asked++);"
-            "htmx.trigger('#live', 'seen')"
+            "document.dispatchEvent(new Event('visibilitychange'))"
         )
         assert browser.driver.execute_script("return window.asked") == 0
         browser.driver.execute_script("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from fpdf import FPDF
 
 from dispatcher.domain.display import shown
@@ -26,7 +28,8 @@ class Paper(FPDF):
         self.set_title(written(title))
         self.set_lang("es-AR" if current() == "es" else "en")
         self.set_creator("dispatcher")
-        self.alias_nb_pages()
+        # A mark of this document alone: no text that somebody wrote is taken for it.
+        self.alias_nb_pages(f"|{secrets.token_hex(6)}|")
         self.add_page()
         self.set_font("helvetica", "B", 16)
         self.multi_cell(0, 8, written(title), new_x="LMARGIN", new_y="NEXT", align="L")
@@ -37,7 +40,7 @@ class Paper(FPDF):
         self.set_y(-15)
         self.set_font("helvetica", "", 7)
         self.set_text_color(90)
-        page = worded("page {n} of {all}", n=self.page_no(), all="{nb}")
+        page = worded("page {n} of {all}", n=self.page_no(), all=self.str_alias_nb_pages or "?")
         self.cell(0, 4, written(f"{self._foot} · {page}"), align="C")
         self.set_text_color(0)
 

@@ -43,12 +43,14 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
         values = _live(connection, runtime.settings, shown, visitor)
         lists = details.lists(connection, campaign_id)
         retries = details.retries(connection, campaign_id)
+        list_kept = visitor.may("operator") and details.kept_list(connection, campaign_id) is not None
     return show(
         request,
         "campaign.html",
         **values,
         lists=lists,
         retries=retries,
+        list_kept=list_kept,
         priority=campaign_words.priority(shown.priority),
         done=_done(request.query_params.get("done", ""), shown),
     )

@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import lifecycle, preparations
+from dispatcher.campaigns import lifecycle, preparations, request_intake
 from dispatcher.campaigns.lifecycle import Wanted
 from dispatcher.db.storable import storable
 from dispatcher.web.page.parts import of_summary
@@ -31,14 +31,16 @@ def listing(
     with runtime.engine.connect() as connection:
         wanted = Wanted(state=state or None, name=name or None, before=known)
         found = lifecycle.listing(connection, _SHOWN + 1, wanted)
-        on_top = visitor.may("operator") and not (state or name or known)
-        preparing = preparations.open_ones(connection) if on_top else []
+        on_top = not (state or name or known)
+        loading = request_intake.being_loaded(connection, _SHOWN) if on_top else []
+        preparing = preparations.open_ones(connection) if on_top and visitor.may("operator") else []
     more = len(found) > _SHOWN
     return show(
         request,
         "campaigns.html",
         campaigns=[{"it": each, "parts": of_summary(each)} for each in found[:_SHOWN]],
         preparing=preparing,
+        loading=loading,
         states=STATES,
         state=state,
         q=name,

@@ -44,6 +44,21 @@ def results(request: Request, runtime: RuntimeOf, campaign_id: int, kind: str) -
     return _file(request, runtime, campaign_id, f"campaign-{campaign_id}.{kind}", write, {"format": kind})
 
 
+@routes.get("/campaigns/{campaign_id:int}/list.{kind}", **needs(Role.OPERATOR))
+def list_with_results(request: Request, runtime: RuntimeOf, campaign_id: int, kind: str) -> Response:
+    """The list as it came, with what became of each row."""
+    from dispatcher.campaigns import list_results
+
+    if kind not in ("csv", "xlsx"):
+        raise lifecycle.NoCampaign(kind)
+
+    def write(path: Path) -> None:
+        list_results.write(runtime.engine, runtime.settings, campaign_id, kind, path)
+
+    detail = {"format": kind, "list": True}
+    return _file(request, runtime, campaign_id, f"campaign-{campaign_id}-list.{kind}", write, detail)
+
+
 @routes.get("/campaigns/{campaign_id:int}/invalid-{list_no:int}.csv", **needs(Role.OPERATOR))
 def invalid(request: Request, runtime: RuntimeOf, campaign_id: int, list_no: int) -> Response:
     """The invalid rows of a list, in a form that can be mended and loaded again."""

@@ -2,19 +2,27 @@
 (function () {
   "use strict";
 
-  // A live part asks every few seconds: in a hidden tab it waits until somebody looks.
-  document.addEventListener("htmx:beforeRequest", function (event) {
-    var part = event.target;
-    if (!document.hidden || !part.hasAttribute || !part.hasAttribute("data-live")) return;
-    event.preventDefault();
-    part.setAttribute("data-missed", "1");
+  // A live part says in data-live after how many seconds it asks again; without it, no more. In a hidden tab it waits
+  // until somebody looks. (htmx's own `load` comes once for an element, and a part that is morphed stays the same one.)
+  var timers = {};
+  function look(id) {
+    var part = document.getElementById(id);
+    if (!part || !part.hasAttribute("data-live")) return;
+    if (!document.hidden) { htmx.trigger(part, "again"); return; }
+    document.addEventListener("visibilitychange", function () { look(id); }, { once: true });
+  }
+  function plan(part, seconds) {
+    clearTimeout(timers[part.id]);
+    timers[part.id] = setTimeout(function () { look(part.id); }, 1000 * seconds);
+  }
+  document.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll("[data-live]").forEach(function (part) { plan(part, part.getAttribute("data-live")); });
   });
-  document.addEventListener("visibilitychange", function () {
-    if (document.hidden) return;
-    document.querySelectorAll("[data-missed]").forEach(function (part) {
-      part.removeAttribute("data-missed");
-      htmx.trigger(part, "seen");
-    });
+  // After an answer, and after one that failed (the database is away, the network too): later.
+  document.addEventListener("htmx:afterRequest", function (event) {
+    var part = document.getElementById(event.detail.elt.id);
+    if (!part || !part.hasAttribute("data-live")) return;
+    plan(part, event.detail.successful ? part.getAttribute("data-live") : 10);
   });
 
   document.addEventListener("click", function (event) {

@@ -1,0 +1,185 @@
+"""A list as it came, with what became of each row behind it: for whoever works on in the spreadsheet that it was.
+
+It can be made as long as the list is kept, of a campaign with one list. Rows that no reader could split are not in it:
+they are in the file of invalid rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Engine, column, select, table
+
+from dispatcher.campaigns import details, list_record
+from dispatcher.campaigns.export_file import target
+from dispatcher.config import Settings
+from dispatcher.db.transactions import pin_ordered_lookups, take_time
+from dispatcher.domain import reasons
+from dispatcher.domain.display import in_sheet
+from dispatcher.domain.formulas import harmless, harmless_in_csv
+from dispatcher.domain.window import provider_local
+from dispatcher.errors import UsageError
+from dispatcher.home import spool
+from dispatcher.i18n import terms
+from dispatcher.i18n.words import translated
+from dispatcher.ingest import Reading
+from dispatcher.ingest.blocks import column as named
+from dispatcher.ingest.blocks import written
+from dispatcher.uploads import reading
+from schemas import tables
+
+_AT_ONCE = 5_000
+_ROWS_OF_A_SHEET = 1_048_575
+_RESULT = ("status", "result_code", "result_text", "submitted_at", "processed_at")
+_VIEW = table("message_status", *map(column, ("campaign_id", "seq", *_RESULT)))
+
+
+def write(engine: Engine, settings: Settings, campaign_id: int, kind: str, path: Path) -> int:
+    """Write the list with its results as csv or xlsx. Returns how many rows.
+
+    Raises:
+        UsageError: the list is not kept any longer, or the campaign has several.
+    """
+    with engine.connect() as connection:
+        upload = details.kept_list(connection, campaign_id)
+        if upload is None:
+            raise UsageError(
+                translated("The list of this campaign is not kept any longer, or it has several."),
+                hint=translated("Download the results without its columns."),
+            )
+        record = list_record.read(connection, campaign_id, 1)
+    asked = {name: record.options.get(name) for name in ("to_column", "sheet", "header_row")}
+    how = Reading(**asked, visible_only=bool(record.options.get("visible_only")), unpacked_max=settings.unpacked_max)
+    rows = 0
+    with reading.open_list(engine, upload, spool(settings.home), how) as source, engine.connect() as connection:
+        take_time(connection)
+        pin_ordered_lookups(connection)
+        places = list_record.original(list(source.table.columns))
+        headings = [source.table.columns[at] for at in places]
+        wanted = range(len(source.table.columns))
+        with (
+            closing(_Became(connection, campaign_id)) as became,
+            target(path, force=True) as stream,
+            _FORMS[kind](stream, settings.csv_divider) as form,
+        ):
+            form.add([*headings, *_headings()])
+            for block in source.table.blocks(wanted, _AT_ONCE, set(wanted)):
+                for row in block.frame.select("line", *(named(at) for at in places)).iter_rows():
+                    form.add([*("" if cell is None else cell for cell in row[1:]), *became.of(row[0])])
+                    rows += 1
+    return rows
+
+
+def _headings() -> list[str]:
+    return [
+        translated("Status"),
+        translated("Code"),
+        translated("The provider's words"),
+        translated("Handed in"),
+        translated("Result"),
+    ]
+
+
+class _Became:
+    """What became of the lines of a list, asked for in ascending order: two streams that are read side by side."""
+
+    def __init__(self, connection: Connection, campaign_id: int) -> None:
+        message, row = tables.message, tables.invalid_row
+        both = (_VIEW.c.campaign_id == message.c.campaign_id) & (_VIEW.c.seq == message.c.seq)
+        results = (
+            select(message.c.line, *(_VIEW.c[name] for name in _RESULT))
+            .join_from(message, _VIEW, both)
+            .where(message.c.campaign_id == campaign_id)
+            .order_by(message.c.seq)
+        )
+        invalid = (
+            select(row.c.line, row.c.reason, row.c.facts)
+            .where(row.c.campaign_id == campaign_id, row.c.list_no == 1)
+            .order_by(row.c.line)
+        )
+        self._results = _Stream(connection.execute(results.execution_options(yield_per=_AT_ONCE)))
+        self._invalid = _Stream(connection.execute(invalid.execution_options(yield_per=_AT_ONCE)))
+
+    def close(self) -> None:
+        """Read no more of them."""
+        self._results.close()
+        self._invalid.close()
+
+    def of(self, line: int) -> list[Any]:
+        """The cells of a line's result."""
+        if (found := self._results.at(line)) is not None:
+            _, status, code, words, submitted, processed = found
+            return [terms.status(status), code, words, _local(submitted), _local(processed)]
+        if (refused := self._invalid.at(line)) is not None:
+            return [translated("invalid row"), None, reasons.say(refused[1], refused[2]), None, None]
+        return ["", None, None, None, None]
+
+
+class _Stream:
+    """Rows in ascending order of their line."""
+
+    def __init__(self, result: CursorResult[Any]) -> None:
+        self.close = result.close
+        self._rows: Iterator[Any] = iter(result)
+        self._next = next(self._rows, None)
+
+    def at(self, line: int) -> Any:
+        """The row of a line; None when it has none."""
+        while self._next is not None and self._next[0] < line:
+            self._next = next(self._rows, None)
+        return self._next if self._next is not None and self._next[0] == line else None
+
+
+def _local(moment: datetime | None) -> datetime | None:
+    return None if moment is None else provider_local(moment).replace(tzinfo=None, microsecond=0)
+
+
+class _Csv:
+    """Rows as CSV, with a mark that says UTF-8 to a spreadsheet."""
+
+    def __init__(self, stream: Any, separator: str) -> None:
+        self._stream, self._separator = stream, separator
+
+    def __enter__(self) -> _Csv:
+        self._stream.write(b"\xef\xbb\xbf")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add(self, cells: list[Any]) -> None:
+        """One row."""
+        texts = ["" if cell is None else str(cell) for cell in cells]
+        self._stream.write(written([*map(harmless_in_csv, texts)], self._separator).encode() + b"\r\n")
+
+
+class _Xlsx:
+    """Rows as a workbook, in as many sheets as they need."""
+
+    def __init__(self, stream: Any, separator: str) -> None:
+        self._stream, self._rows = stream, 0
+
+    def __enter__(self) -> _Xlsx:
+        import openpyxl  # takes a tenth of a second, and most commands do not need it
+
+        self._book = openpyxl.Workbook(write_only=True)
+        self._sheet = self._book.create_sheet("list")
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._book.save(self._stream)
+
+    def add(self, cells: list[Any]) -> None:
+        """One row."""
+        if self._rows and self._rows % _ROWS_OF_A_SHEET == 0:
+            self._sheet = self._book.create_sheet(f"list {self._rows // _ROWS_OF_A_SHEET + 1}")
+        self._sheet.append([in_sheet(harmless(cell)) if isinstance(cell, str) else cell for cell in cells])
+        self._rows += 1
+
+
+_FORMS: dict[str, type[_Csv] | type[_Xlsx]] = {"csv": _Csv, "xlsx": _Xlsx}
