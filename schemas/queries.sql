@@ -1657,3 +1657,23 @@ LIMIT :limit;
 -- The places of a campaign's messages to one number, found by the bloom filters of message_numbers.
 SELECT seq FROM message WHERE destino = :destino AND campaign_id = :campaign_id AND seq > :after
 ORDER BY seq LIMIT :limit;
+
+-- name: usage_by_campaign
+-- The messages of a month by campaign, from the chunks' counters; a chunk counts in the month of its last POST.
+SELECT k.campaign_id, c.name, c.created_by, sum(k.handed_in)::bigint AS handed_in,
+       coalesce(sum(k.accepted), 0)::bigint AS accepted, coalesce(sum(k.rejected), 0)::bigint AS rejected
+FROM (
+    SELECT k.campaign_id, k.messages - k.suppressed AS handed_in, r.accepted, r.rejected
+    FROM chunk k
+    LEFT JOIN LATERAL (
+        SELECT sum(n) FILTER (WHERE code >= 0) AS accepted, sum(n) FILTER (WHERE code < 0) AS rejected
+        FROM chunk_result r WHERE r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no
+    ) r ON true
+    WHERE k.account_id = :account_id AND k.state IN ('accepted', 'settled')
+      AND k.posted_at >= (CAST(:first_day AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
+      AND k.posted_at < (CAST(:end AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
+) k
+JOIN campaign c ON c.id = k.campaign_id
+GROUP BY k.campaign_id, c.name, c.created_by
+ORDER BY handed_in DESC, k.campaign_id DESC
+LIMIT :limit;

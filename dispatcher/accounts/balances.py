@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Date, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from schemas import tables
 
@@ -34,7 +35,7 @@ def by_day(connection: Connection, account_id: int, days: int) -> list[Reading]:
     found = (
         select(_balance.c.at, _balance.c.saldo, _balance.c.envios)
         .where(_balance.c.account_id == account_id, _balance.c.at > func.now() - func.make_interval(0, 0, 0, days))
-        .distinct(day)
+        .ext(distinct_on(day))
         .order_by(day, _balance.c.at.desc())
     )
     return [Reading(*row) for row in connection.execute(found)]

@@ -16,9 +16,12 @@ from dispatcher.campaigns.preparations import NoPreparation
 from dispatcher.db.errors import DRIVER_ERRORS, translate
 from dispatcher.errors import BrokerUnavailable, ListRefused, ProviderError, UsageError
 from dispatcher.i18n.words import translated, worded
+from dispatcher.replies.handling import NoReply
 from dispatcher.web.page.forms import Form
 from dispatcher.web.page.routing import Forbidden, ForeignForm, NotSignedIn, StaleForm, prefix
 from dispatcher.web.page.show import go, is_fragment, secure, show
+from dispatcher.webhooks.deliveries import NoDelivery
+from dispatcher.webhooks.endpoints import NoWebhook
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ def answer(request: Request, error: Exception) -> Response:
             translated("This form came from another site."),
             translated("Open the page here, and try again."),
         )
-    if isinstance(error, (NoCampaign, NoPreparation, RequestValidationError)):
+    if isinstance(error, (NoCampaign, NoPreparation, NoReply, NoWebhook, NoDelivery, RequestValidationError)):
         return not_found(request)
     if isinstance(error, DRIVER_ERRORS):
         return _database(request, error)

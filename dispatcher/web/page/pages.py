@@ -18,7 +18,13 @@ from dispatcher.web.page import (
     failures,
     home,
     messages,
+    optouts,
+    people,
+    replies,
     sign_in,
+    system,
+    users_page,
+    webhooks_page,
 )
 from dispatcher.web.page.prepare import check, columns, message, summary, upload, when
 from dispatcher.web.page.routing import language
@@ -38,6 +44,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     messages.routes,
     doubts.routes,
     downloads.routes,
+    replies.routes,
+    people.routes,
+    optouts.routes,
+    system.routes,
+    users_page.routes,
+    webhooks_page.routes,
 )
 
 _STATIC = {

@@ -1,0 +1,75 @@
+"""The account and the system: balance over time, this month's use, what the doctor says, where Flower is."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from dispatcher.access.roles import Role
+from dispatcher.accounts import account_state, balances, binding
+from dispatcher.campaigns import usage
+from dispatcher.domain.formulas import harmless_in_csv
+from dispatcher.domain.window import provider_local
+from dispatcher.i18n.words import translated
+from dispatcher.maintenance import doctor
+from dispatcher.web.page.routing import RuntimeOf, needs, page_router
+from dispatcher.web.page.show import secure, show
+
+routes = page_router()
+
+_DAYS = 30
+
+
+@routes.get("/system", **needs(Role.VIEWER))
+def system(request: Request, runtime: RuntimeOf) -> Response:
+    """The account, and links to the rest; the doctor is asked by the page itself."""
+    month = provider_local(datetime.now(UTC)).date().replace(day=1)
+    with runtime.engine.connect() as connection:
+        bound = binding.find(connection, runtime.settings)
+        days = balances.by_day(connection, bound.id, _DAYS) if bound is not None else []
+        used = usage.by_campaign(connection, bound.id, month) if bound is not None else []
+        account = account_state.state(connection, runtime.settings)
+    port = runtime.settings.flower_port
+    return show(
+        request,
+        "system.html",
+        readings=[each for each in days if each.saldo is not None],
+        used=used,
+        month=month,
+        account=account,
+        window=runtime.settings.window,
+        flower=f"http://127.0.0.1:{port}" if port else "",
+    )
+
+
+@routes.get("/system/checks", **needs(Role.VIEWER))
+def checks(request: Request, runtime: RuntimeOf) -> Response:
+    """What the doctor says, which takes some seconds: a part of the page, or a page of its own without JavaScript."""
+    found = doctor.examine(runtime.settings)
+    name = "system_checks.html" if request.headers.get("hx-request") == "true" else "system_checks_page.html"
+    return show(request, name, checks=found)
+
+
+@routes.get("/system/usage.csv", **needs(Role.VIEWER))
+def download(request: Request, runtime: RuntimeOf, month: str = "") -> Response:
+    """A month's use by campaign, for whoever pays."""
+    try:
+        first = datetime.strptime(month, "%Y-%m").date()
+    except ValueError:
+        first = provider_local(datetime.now(UTC)).date().replace(day=1)
+    with runtime.engine.connect() as connection:
+        bound = binding.find(connection, runtime.settings)
+        used = usage.by_campaign(connection, bound.id, first, limit=None) if bound is not None else []
+    written = io.StringIO()
+    table = csv.writer(written, delimiter=runtime.settings.csv_divider, lineterminator="\r\n")
+    headings = ("campaign", "name", "created by", "handed in", "accepted", "rejected")
+    table.writerow([translated(each) for each in headings])
+    for each in used:
+        texts = (harmless_in_csv(each.name), harmless_in_csv(each.created_by or ""))
+        table.writerow([each.campaign_id, *texts, each.handed_in, each.accepted, each.rejected])
+    headers = {**secure(request), "Content-Disposition": f'attachment; filename="uso-{first:%Y-%m}.csv"'}
+    return Response(written.getvalue().encode("utf-8-sig"), media_type="text/csv; charset=utf-8", headers=headers)
