@@ -153,6 +153,9 @@ WITH moved AS (
     -- A late answer may correct a lost attempt.
     UPDATE attempt SET finished_at = clock_timestamp(), outcome = 'accepted', detail = NULL
     WHERE chunk_id = :chunk_id AND attempt = :attempt AND (outcome IS NULL OR outcome = 'lost')
+    RETURNING outcome
+), tallied AS (
+    INSERT INTO tally (kind, label, n) SELECT 'attempt', outcome, 1 FROM ended
 ), woken AS (
     -- Written over the account's columns alone, so that after waiting for its row Postgres judges the newest one.
     UPDATE account a
@@ -213,8 +216,12 @@ RETURNING k.state;
 
 -- name: end_attempt
 -- The outcome of a POST that was not accepted.
-UPDATE attempt SET finished_at = clock_timestamp(), outcome = :outcome, detail = :detail
-WHERE chunk_id = :chunk_id AND attempt = :attempt AND (outcome IS NULL OR outcome = 'lost');
+WITH ended AS (
+    UPDATE attempt SET finished_at = clock_timestamp(), outcome = :outcome, detail = :detail
+    WHERE chunk_id = :chunk_id AND attempt = :attempt AND (outcome IS NULL OR outcome = 'lost')
+    RETURNING outcome
+)
+INSERT INTO tally (kind, label, n) SELECT 'attempt', outcome, 1 FROM ended;
 
 -- name: account_failed
 -- One step of the account's backoff; POSTs that failed together count as one step.
@@ -304,6 +311,9 @@ WITH late AS (
 ), recorded AS (
     UPDATE attempt t SET finished_at = clock_timestamp(), outcome = 'lost', detail = 'lease_expired'
     FROM moved WHERE t.chunk_id = moved.id AND t.attempt = moved.attempt AND t.outcome IS NULL
+    RETURNING t.outcome
+), tallied AS (
+    INSERT INTO tally (kind, label, n) SELECT 'attempt', outcome, count(*) FROM recorded GROUP BY outcome
 )
 SELECT campaign_id, chunk_no, attempt FROM moved;
 
@@ -346,6 +356,8 @@ WITH settled AS (
     INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n)
     SELECT campaign_id, chunk_no, code, n FROM per_code ORDER BY 1, 2, 3
     ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + excluded.n
+), tallied AS (
+    INSERT INTO tally (kind, label, n) SELECT 'result', code::text, sum(n) FROM per_code GROUP BY code
 ), moved AS (
     UPDATE chunk k SET resulted = k.resulted + p.n,
            traced_seq = greatest(k.traced_seq, p.last_seq), resulted_at = greatest(k.resulted_at, p.last),
@@ -393,6 +405,8 @@ RETURNING chunk_no;
 -- Keeps the per-code counters true when a result changes.
 WITH taken AS (
     UPDATE chunk_result SET n = n - 1 WHERE campaign_id = :campaign_id AND chunk_no = :chunk_no AND code = :old
+), tallied AS (
+    INSERT INTO tally (kind, label, n) VALUES ('result', CAST(:new AS int)::text, 1)
 )
 INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n) VALUES (:campaign_id, :chunk_no, :new, 1)
 ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + 1;
@@ -1070,6 +1084,8 @@ WITH settled AS (
 ), counted AS (
     INSERT INTO chunk_result AS r (campaign_id, chunk_no, code, n) SELECT campaign_id, chunk_no, :code, 1 FROM settled
     ON CONFLICT (campaign_id, chunk_no, code) DO UPDATE SET n = r.n + 1
+), tallied AS (
+    INSERT INTO tally (kind, label, n) SELECT 'result', CAST(:code AS int)::text, count(*) FROM settled HAVING count(*) > 0
 )
 UPDATE chunk k SET resulted = k.resulted + 1,
        state = CASE WHEN k.state IN ('accepted', 'in_doubt', 'held') AND k.resulted + 1 + k.suppressed = k.messages
@@ -1677,3 +1693,59 @@ JOIN campaign c ON c.id = k.campaign_id
 GROUP BY k.campaign_id, c.name, c.created_by
 ORDER BY handed_in DESC, k.campaign_id DESC
 LIMIT :limit;
+
+-- name: fold_tally
+-- The increments of the tally as one row a label, once there are many. Those that are written meanwhile stay for the next
+-- time.
+WITH gone AS (
+    DELETE FROM tally WHERE id IN (SELECT id FROM tally ORDER BY id LIMIT 10000)
+                        AND (SELECT count(*) FROM (SELECT 1 FROM tally LIMIT 500) t) = 500
+    RETURNING kind, label, n
+)
+INSERT INTO tally (kind, label, n) SELECT kind, label, sum(n) FROM gone GROUP BY kind, label;
+
+-- name: metrics_tally
+-- What was counted since the database was made. The tick folds it, so that it has a few rows.
+SELECT kind, label, sum(n)::bigint AS n FROM tally GROUP BY kind, label;
+
+-- name: metrics_open_chunks
+-- Chunks that are not over, by state; those that are over are never counted.
+SELECT state, count(*)::int AS n FROM chunk WHERE state = 'due' GROUP BY state
+UNION ALL
+SELECT state, count(*)::int FROM chunk WHERE state IN ('sending', 'accepted', 'in_doubt', 'held') GROUP BY state;
+
+-- name: metrics_open_campaigns
+-- Campaigns that are not over, by state, from the index of the unfinished.
+SELECT state, count(*)::int AS n FROM campaign WHERE state IN ('scheduled', 'running', 'paused') GROUP BY state;
+
+-- name: metrics_claimable
+-- For each priority, since when something could have been claimed as far as the campaigns decide that.
+SELECT c.priority, min(greatest(coalesce(c.opened_at, c.created_at), c.rate_free_at,
+                       clock_timestamp() - (CAST(:earliest AS timestamptz) - c.start_at))) AS since
+FROM campaign c
+WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
+  AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+  AND rate_allows(c.rate_free_at, c.rate)
+  AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
+              AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))
+GROUP BY c.priority;
+
+-- name: metrics_last_claim
+-- When the account last posted anything: what could go waits from then on.
+SELECT max(posted_at) AS at FROM chunk
+WHERE account_id = :account_id AND state IN ('sending', 'accepted', 'in_doubt', 'held');
+
+-- name: metrics_unresulted
+-- When the oldest chunk that is still without all of its results was posted.
+SELECT min(posted_at) AS at FROM chunk WHERE account_id = :account_id AND state IN ('sending', 'accepted', 'in_doubt');
+
+-- name: metrics_webhooks
+-- Deliveries that wait for an attempt, and since when the oldest does.
+SELECT count(*)::int AS n, min(d.next_at) AS since, (SELECT count(*) FROM webhook WHERE state = 'disabled')::int AS disabled
+FROM webhook w JOIN webhook_delivery d ON d.webhook_id = w.id AND d.state = 'due'
+WHERE w.state = 'active';
+
+-- name: metrics_unreviewed
+-- Replies that might be opt-outs, from the index of those that nobody dealt with.
+SELECT count(*)::int AS n FROM reply
+WHERE kind = 'review' AND done_at IS NULL AND answered_at IS NULL AND repeated_at IS NULL;

@@ -15,7 +15,7 @@ from dispatcher.domain.window import provider_local
 from dispatcher.errors import DispatcherError
 from dispatcher.runtime import Runtime
 from dispatcher.sending import admission
-from dispatcher.sending.admission import Conditions, Defer
+from dispatcher.sending.admission import Defer
 from schemas.tables import campaign, campaign_request, chunk
 
 WAITED_FOR = timedelta(minutes=2)
@@ -49,7 +49,7 @@ def due(runtime: Runtime) -> str:
     if known.blocked or isinstance(decision, Defer):
         why = decision.why if isinstance(decision, Defer) else "blocked"
         return f"{found}; none may go now: {why}"
-    waited = max(timedelta(0), known.db_now - max([open_since, *_waits_ended(known)]))
+    waited = max(timedelta(0), known.db_now - max([open_since, *admission.waits_ended(known)]))
     found += f"; the oldest due chunk could have gone {waited.total_seconds():.0f} s ago"
     if waited > STALLED:
         raise DispatcherError(
@@ -93,15 +93,6 @@ def _due_chunks(connection: Connection, account: Bound) -> str:
     ).one()
     since = f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else ""
     return f"{row.n} chunks due{since}"
-
-
-def _waits_ended(known: Conditions) -> list[datetime]:
-    """When each reason to wait ended (database's clock): the backoff, the rate limit, the closed window."""
-    ended = [moment for moment in (known.retry_at, known.rate_free_at) if moment]
-    earliest, _ = known.clock.bounds(known.db_now)
-    if not known.window.always:
-        ended.append(known.db_now - (earliest - known.window.opening_before(earliest)))
-    return ended
 
 
 def results(runtime: Runtime) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
 from dispatcher.accounts import binding, provider_clock
-from dispatcher.campaigns import list_checks, reject_watch, request_list, request_loading
+from dispatcher.campaigns import list_checks, preparations, reject_watch, request_list, request_loading
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.db.statements import query
 from dispatcher.maintenance import host_clock
@@ -99,6 +99,9 @@ def _drop_old(runtime: Runtime) -> None:
         list_checks.drop_old(runtime.engine)
         deliveries.drop_old(runtime.engine)
         listening.forget_gone(runtime.engine)
+        preparations.drop_old(runtime.engine, runtime.settings)
+        with runtime.engine.begin() as connection:
+            connection.execute(query("fold_tally"))
     except DRIVER_ERRORS as error:
         log.warning("old_not_dropped why=%s", type(error).__name__)
 

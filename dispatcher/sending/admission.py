@@ -116,3 +116,12 @@ def rate_free_at(now: datetime, free_at: datetime | None, messages: int, rate: i
     if not rate:
         return None
     return max(now, free_at or now) + timedelta(minutes=messages / rate)
+
+
+def waits_ended(known: Conditions) -> list[datetime]:
+    """When each reason to wait ended (database's clock): the backoff, the rate limit, the closed window."""
+    ended = [moment for moment in (known.retry_at, known.rate_free_at) if moment]
+    earliest, _ = known.clock.bounds(known.db_now)
+    if not known.window.always:
+        ended.append(known.db_now - (earliest - known.window.opening_before(earliest)))
+    return ended

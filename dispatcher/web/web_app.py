@@ -18,7 +18,7 @@ from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
-from dispatcher.web import docs_page, listener, request_ids
+from dispatcher.web import docs_page, listener, metrics_route, request_ids
 from dispatcher.web.api import document, problems
 from dispatcher.web.api.rate import RateLimit
 from dispatcher.web.api.resources import PREFIX, ROUTERS
@@ -69,6 +69,7 @@ def create_app(runtime: Runtime, hints: Hints = NO_HINTS) -> FastAPI:
     app.include_router(documentation)
     _add_health(app, runtime)
     _add_document(app)
+    metrics_route.install(app, runtime)
     pages.install(app)
     others = [route for route in (*documentation.routes, *app.routes) if isinstance(route, Route)]
     app.state.routes = [(PREFIX, route) for routes in ROUTERS for route in routes.routes] + [

@@ -17,7 +17,7 @@ from schemas.tables.campaigns import (
     message,
 )
 from schemas.tables.chunks import absence, attempt, chunk, chunk_result
-from schemas.tables.operations import audit_entry, heartbeat, migration_state
+from schemas.tables.operations import audit_entry, heartbeat, migration_state, tally
 from schemas.tables.preparations import preparation
 from schemas.tables.replies import reply
 from schemas.tables.results import result_delay, result_line, settle_line, unmapped_sentence
@@ -61,6 +61,7 @@ __all__ = [
     "sign_in_failure",
     "sign_in_link",
     "single_message",
+    "tally",
     "undeliverable",
     "unmapped_sentence",
     "upload",

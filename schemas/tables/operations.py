@@ -42,6 +42,17 @@ heartbeat = Table(
     Column("at", Moment, nullable=False, server_default=text("now()")),
 )
 
+tally = Table(
+    "tally",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("label", Text, nullable=False),  # a result code, or the outcome of a POST
+    Column("n", BigInteger, nullable=False),
+    CheckConstraint("kind IN ('result', 'attempt')"),
+)
+"""Counters for the metrics, as increments that nobody waits for; the tick folds them."""
+
 migration_state = Table(
     "migration_state",
     metadata,

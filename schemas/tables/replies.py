@@ -55,6 +55,13 @@ reply = Table(
         "received_at",
         postgresql_where=text("((provider_id IS NULL) AND (repeated_at IS NULL))"),
     ),
+    Index(
+        "reply_to_review",
+        "received_at",
+        postgresql_where=text(
+            "((kind = 'review') AND (done_at IS NULL) AND (answered_at IS NULL) AND (repeated_at IS NULL))"
+        ),
+    ),
     Index("reply_to_match", "account_id", "origen", "received_at"),
 )
 """Every reply once. Without provider_id it came by PUSH and waits for the pulled reply that it is one with."""

@@ -75,7 +75,7 @@ class ApiRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             began = time.monotonic()
-            key = await run_in_threadpool(_authenticate, request, rule["scope"])
+            key = await run_in_threadpool(authenticate, request, rule["scope"])
             request.state.caller = key
             # A sentence of the list's reader is worded where it is raised: there the language must be known.
             with audit_trail.acting_as(key.actor), speaking(language(request)):
@@ -120,7 +120,12 @@ def require_scope(caller: Key, scope: Scope) -> None:
         raise Problem("scope_missing", scope=str(scope), more={"scope": str(scope)})
 
 
-def _authenticate(request: Request, scope: str | None) -> Key:
+def authenticate(request: Request, scope: str | None) -> Key:
+    """The key of a call.
+
+    Raises:
+        Problem: there is none, it opens nothing, it calls too often, or it lacks the scope.
+    """
     runtime = _runtime(request)
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not given.strip():

@@ -517,6 +517,14 @@ CREATE TABLE unmapped_sentence (
     last_seen timestamptz NOT NULL DEFAULT now()
 );
 
+-- Counters for the metrics, as increments that nobody waits for; the tick folds them.
+CREATE TABLE tally (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('result', 'attempt')),
+    label text NOT NULL,                -- a result code, or the outcome of a POST
+    n bigint NOT NULL
+);
+
 CREATE TABLE heartbeat (
     name text PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now()
@@ -552,6 +560,8 @@ CREATE TABLE reply (
 );
 CREATE INDEX reply_by_number ON reply (origen, received_at);
 CREATE INDEX reply_by_time ON reply (received_at, id);
+CREATE INDEX reply_to_review ON reply (received_at)
+    WHERE kind = 'review' AND done_at IS NULL AND answered_at IS NULL AND repeated_at IS NULL;
 CREATE INDEX reply_to_match ON reply (account_id, origen, received_at);
 CREATE INDEX reply_provisional ON reply (account_id, received_at) WHERE provider_id IS NULL AND repeated_at IS NULL;
 CREATE INDEX reply_of_campaign ON reply (campaign_id, seq) WHERE campaign_id IS NOT NULL;
