@@ -1749,3 +1749,9 @@ WHERE w.state = 'active';
 -- Replies that might be opt-outs, from the index of those that nobody dealt with.
 SELECT count(*)::int AS n FROM reply
 WHERE kind = 'review' AND done_at IS NULL AND answered_at IS NULL AND repeated_at IS NULL;
+
+-- name: metrics_scheduled
+-- Messages that wait to be sent, from the counters of chunks that are due; tests cost nothing.
+SELECT coalesce(sum(k.messages - k.suppressed), 0)::bigint AS n
+FROM campaign c JOIN chunk k ON k.campaign_id = c.id AND k.state = 'due'
+WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused') AND NOT c.test;

@@ -134,6 +134,8 @@ def _of_account(connection: Connection, runtime: Runtime, account: Bound, now: d
     yield _one(
         "dispatcher_oldest_unresulted_age_seconds", "Since the oldest POST without all results.", _age(now, unresulted)
     )
+    scheduled = connection.execute(query("metrics_scheduled"), {"account_id": account.id}).scalar_one()
+    yield _one("dispatcher_scheduled_messages", "Messages that wait to be sent.", scheduled)
     balance = balances.last(connection, account.id)
     if balance is not None and balance.saldo is not None:
         yield _one("dispatcher_balance_messages", "Messages left, by the last reading.", balance.saldo)

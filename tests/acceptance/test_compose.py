@@ -24,7 +24,11 @@ from tests.conftest import wait_until
 from tests.processes import ROOT, Cluster
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+MONITORING = ("prometheus", "alertmanager", "grafana")
+"""Others' images, of the profile `monitoring`; `test_monitoring.py` runs what they are configured with."""
+SERVICES: dict[str, dict[str, Any]] = {
+    name: service for name, service in COMPOSE["services"].items() if name not in MONITORING
+}
 WORKERS = ("tick", "worker", "poll", "control", "urgent", "webhooks")
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(?::([-?])([^}]*))?\}")
 
@@ -170,6 +174,7 @@ def composed(live: LiveSystem, tmp_path: Path) -> Composed:
         "database_password": "unused-by-a-socket",
         "apikey": live.cluster.environment["DISPATCHER_APIKEY"],
         "flower_auth": "jefa:clave-larga",
+        "metrics_key": "smsd_of_prometheus",
     }
     assert set(contents) == set(COMPOSE["secrets"])
     for name, content in contents.items():
@@ -305,7 +310,7 @@ NEEDS = {
 
 def test_each_service_gets_the_secrets_that_it_needs_by_files_and_no_others() -> None:
     assert COMPOSE["secrets"] == {
-        name: {"file": f"./secrets/{name}"} for name in ("database_password", "apikey", "flower_auth")
+        name: {"file": f"./secrets/{name}"} for name in ("database_password", "apikey", "flower_auth", "metrics_key")
     }
     assert "secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     for name, service in SERVICES.items():
@@ -332,6 +337,21 @@ def test_no_service_may_write_get_rights_or_grow_without_bound() -> None:
         else:
             assert re.fullmatch(r"\w+:\d+\.\d+(\.\d+)?-\w+", service["image"]), name
             assert service["user"] == name
+
+
+def test_monitoring_is_closed_like_the_rest_and_published_on_this_machine_alone() -> None:
+    for name in MONITORING:
+        service = COMPOSE["services"][name]
+        assert service["profiles"] == ["monitoring"]
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["mem_limit"] == "512m", name
+        assert service["healthcheck"]["test"], name
+        assert re.fullmatch(r"[\w/]+:v?\d+\.\d+\.\d+", service["image"]), name
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
+        for volume in service["volumes"]:
+            source = volume.partition(":")[0]
+            assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"], volume
 
 
 def test_only_what_calls_the_provider_or_is_published_reaches_beyond_the_machine() -> None:

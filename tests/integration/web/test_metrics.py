@@ -20,6 +20,11 @@ from tests.integration.web.serving import make_key, serving
 NUMBER = "1144445555"
 
 
+@pytest.fixture
+def stepper(make_runtime: Callable[..., Runtime]) -> Stepper:
+    return Stepper(make_runtime(chunk_size=100))
+
+
 def read(runtime: Runtime) -> dict[tuple[str, ...], float]:
     """Samples by name and the values of their labels."""
     families = text_string_to_metric_families(metrics.Metrics(runtime).text().decode())
@@ -31,14 +36,14 @@ def test_a_life_in_figures(stepper: Stepper) -> None:
     before = read(runtime)
     assert before["dispatcher_up", "database"] == 1
     assert before["dispatcher_up", "broker"] == 1
-    campaign_id = stepper.load(250, chunk_size=100)
+    campaign_id = stepper.load(250)
     waiting = read(runtime)
-    assert waiting["dispatcher_chunks", "due"] == 4  # the last line is a chunk of its own
+    assert waiting["dispatcher_chunks", "due"] == 3
     assert waiting["dispatcher_campaigns", "scheduled"] == 1
     stepper.finish(campaign_id)
     after = read(runtime)
     assert after["dispatcher_messages_total", "0"] == 250
-    assert after["dispatcher_attempts_total", "accepted"] == 4
+    assert after["dispatcher_attempts_total", "accepted"] == 3
     assert {after["dispatcher_chunks", state] for state in ("due", "sending", "accepted", "in_doubt", "held")} == {0}
     assert after["dispatcher_campaigns", "running"] == 0
     assert after["dispatcher_account_blocked",] == 0
@@ -106,7 +111,7 @@ def test_who_may_read_them(make_runtime: Callable[..., Runtime]) -> None:
 
 
 def test_no_number_and_no_text_is_in_them(stepper: Stepper) -> None:
-    campaign_id = stepper.load(3, template="Secreto {n}", name="Nombre secreto")
+    campaign_id = stepper.load(3, template="Secreto {nombre}", name="Nombre secreto")
     stepper.finish(campaign_id)
     shown = metrics.Metrics(stepper.runtime).text().decode()
     assert "ecreto" not in shown
