@@ -21,6 +21,7 @@ from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.ingest import open_source
 from dispatcher.suppression.optouts import OPT_OUT_CODES
 from schemas import tables
@@ -54,8 +55,11 @@ def draft(
         _check_campaign(first, account.id)
         if not _copy(connection, campaign_id, codes, words, rows):
             raise NothingRejected(
-                f"Campaign {campaign_id} has no such rejected message that is not in a retry already.",
-                hint=f"`dispatcher campaign show {campaign_id}` lists the codes.",
+                worded(
+                    "Campaign {campaign_id} has no such rejected message that is not in a retry already.",
+                    campaign_id=campaign_id,
+                ),
+                hint=worded("`dispatcher campaign show {campaign_id}` lists the codes.", campaign_id=campaign_id),
             )
         rows.seek(0)
         with open_source(rows, format="csv", name=f"retry of campaign {campaign_id}") as source:

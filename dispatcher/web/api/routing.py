@@ -22,6 +22,7 @@ from dispatcher import audit_trail
 from dispatcher.access import keys, replays
 from dispatcher.access.keys import Key, KeyRefused
 from dispatcher.access.scopes import Scope
+from dispatcher.i18n import words
 from dispatcher.i18n.words import speaking
 from dispatcher.replies import push
 from dispatcher.runtime import Runtime
@@ -223,5 +224,5 @@ def _parse(route: ApiRoute, raw: bytes) -> Any:
     assert route.body_field is not None
     validated, errors = route.body_field.validate(value, {}, loc=("body",))
     if errors:
-        raise of_fields(cast("Sequence[Any]", errors))
+        raise of_fields(cast("Sequence[Any]", errors), words.current())
     return validated
