@@ -21,7 +21,7 @@ from dispatcher.cli import campaign_views
 from dispatcher.domain import reasons
 from dispatcher.i18n import terms
 from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
-from dispatcher.ingest.workbook import package, sheet
+from dispatcher.ingest.workbook import package, sheet, table
 from dispatcher.provider.codes import CODES, MEANING
 from dispatcher.web import json_body
 from dispatcher.web.page import words
@@ -92,7 +92,7 @@ def sentences() -> set[str]:
     found |= {*of_templates(), *words._ROLES.values(), *words._LEFT_OUT.values(), *words._REASONS.values()}
     found |= {*steps.STEPS.values(), *scopes.MEANINGS.values()}
     found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
-    found |= {*whys(), json_body._TOO_DEEP}
+    found |= {table._NOT_UNPACKED, table._NO_SPREADSHEET, *whys(), json_body._TOO_DEEP}
     return found | {*terms.CAMPAIGN_STATES.values(), numbers.Recipients().elsewhere, appending.ELSEWHERE}
 
 
