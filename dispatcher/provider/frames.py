@@ -86,7 +86,7 @@ def _columns(lines: pl.Series) -> pl.DataFrame:
     fields = lines.str.splitn("\t", 3).struct.unnest()
     fields.columns = ["idinterno", "fecha", "text"]
     digits = pl.col("fecha").str.strip_chars(" ")
-    # The parser takes fewer digits too, blanks among them, and second 60 as a leap second: each would be another moment.
+    # The parser takes fewer digits and blanks too, and second 60 as a leap second: each would be another moment.
     idinterno = pl.col("idinterno").str.strip_chars(" ")
     whole = pl.when(digits.str.contains(_FECHA)).then(digits)
     return fields.with_columns(

@@ -419,7 +419,7 @@ def test_a_style_that_the_workbook_does_not_have_is_a_plain_one() -> None:
     assert found == {2: READ[2]}
 
 
-@pytest.mark.parametrize("number", ["99", "-1", "x", "1e3", "", "9" * 5_000])
+@pytest.mark.parametrize("number", ["99", "-1", "x", "1e3", "9" * 5_000])
 def test_a_shared_string_that_is_not_there_costs_its_row_alone(number: str) -> None:
     strings = f'<sst xmlns="{TRANSITIONAL}"><si><t>Ana</t></si></sst>'
     lines = [[cell("A2", 1120000002), cell("B2", 0, kind="s")], [cell("A3", 1120000003), cell("B3", number, kind="s")]]
@@ -441,8 +441,10 @@ def test_a_shared_string_that_is_not_there_costs_its_row_alone(number: str) -> N
 def test_a_damaged_workbook_is_told_of_without_the_name_of_an_exception(sheet: str) -> None:
     try:
         told(book(sheet))
+        words = ""
     except UsageError as error:
-        assert not re.search(r"Error|Exception|invalid literal", str(error)), error
+        words = str(error)
+    assert not re.search(r"Error|Exception|invalid literal", words)
 
 
 def test_a_row_without_height_is_hidden() -> None:
