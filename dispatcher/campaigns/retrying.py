@@ -63,7 +63,7 @@ def draft(
             )
         rows.seek(0)
         with open_source(rows, format="csv", name=f"retry of campaign {campaign_id}") as source:
-            loaded = loading.load(connection, settings, _spec(first), source)
+            loaded = loading.load(connection, settings, _spec(first), source, rendered=True)
         made = update(tables.campaign).where(tables.campaign.c.id == loaded.campaign_id)
         connection.execute(made.values(retry_of=campaign_id, template=first.template))
         detail = {"draft": loaded.campaign_id, "codes": list(codes), "messages": loaded.messages}
@@ -86,11 +86,6 @@ def _check_codes(codes: Sequence[int]) -> None:
 def _check_campaign(campaign: Any, account_id: int) -> None:
     if campaign.account_id != account_id:
         raise UsageError(f"Campaign {campaign.id} belongs to another account.", hint="Use the key of that account.")
-    if campaign.html is not None:
-        raise UsageError(
-            f"Campaign {campaign.id} has HTML content, and cannot be retried.",
-            hint="Load the rejected rows as a campaign of their own.",
-        )
 
 
 def _spec(first: Any) -> CampaignSpec:
@@ -109,6 +104,7 @@ def _spec(first: Any) -> CampaignSpec:
         literal=True,
         again=True,
         draft=True,
+        html=first.html,
         tags=first.tags,
     )
 
