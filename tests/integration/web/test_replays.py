@@ -1,6 +1,7 @@
 """How long the answers under an Idempotency-Key are kept."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from dispatcher.maintenance import tick
 from dispatcher.runtime import Runtime
 from tests.integration.stepper import Stepper
 from tests.integration.web.serving import Api, serving_api
+from tests.integration.web.test_problems import check_problem
 
 
 @pytest.fixture
@@ -57,3 +59,26 @@ def test_a_round_is_bounded_and_leaves_a_call_that_runs_alone(runtime: Runtime) 
     )
     assert [replays.drop_old(runtime.engine) for _ in range(3)] == [1000, 499, 0]
     assert kept(stepper) == ["x"]
+
+
+@pytest.mark.parametrize("path", ["/uploads", "/optouts/imports"])
+def test_a_file_that_is_sent_again_under_its_key_is_taken_once(api: Api, runtime: Runtime, path: str) -> None:
+    def send(data: bytes, key: str = "f", query: str = "") -> Any:
+        headers = {"Content-Type": "text/csv", "Idempotency-Key": key}
+        return api.call("POST", f"{path}{query}", data=data, headers=headers)
+
+    data = b"telefono\n1144445555\n1144446666\n"
+    first, again = send(data), send(data)
+    assert first.status_code in (200, 201), first.text
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    check_problem(send(data + b"1144447777\n"), "idempotency_key_reused")
+    check_problem(send(data, query="?name=x&reason=x"), "idempotency_key_reused")
+    check_problem(send(data, key="\u00f1"), "idempotency_key_invalid")
+    check_problem(send(b"", key="g"), "refused")
+    assert send(data, key="g").status_code == first.status_code  # a refused body uses no key up
+    assert kept(Stepper(runtime)) == [first_operation(path)] * 2
+
+
+def first_operation(path: str) -> str:
+    return "create_upload" if path == "/uploads" else "import_optouts"
