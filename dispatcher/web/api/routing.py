@@ -207,7 +207,7 @@ async def once_of_file(
     if given is None:
         return await run_in_threadpool(do)
     file.seek(0)
-    digest = await run_in_threadpool(hashlib.file_digest, file, "sha256")
+    digest = await run_in_threadpool(lambda: hashlib.file_digest(cast("Any", file), "sha256"))
     target = request.scope["path"].encode() + b"?" + request.scope["query_string"]
     kind = request.headers.get("content-type", "").encode()
     what = hashlib.sha256(b"\n".join((target, kind, digest.digest()))).hexdigest()
