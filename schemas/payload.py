@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 MAX_INLINE_RECIPIENTS = 10_000
 
@@ -26,8 +27,8 @@ class CampaignSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    template: Text = ""
     append_to: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    template: Annotated[str, Field(max_length=2_000, validate_default=True)] = ""
     again: bool = False
     refuse_repeats: bool = False
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None = None
@@ -54,11 +55,12 @@ class CampaignSpec(BaseModel):
     draft: bool = False
     tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _has_template(self) -> Self:
-        if not self.template and self.append_to is None:
-            raise ValueError("template is required")
-        return self
+    @field_validator("template")
+    @classmethod
+    def _is_there(cls, template: str, others: ValidationInfo) -> str:
+        if not template and others.data.get("append_to") is None:
+            raise PydanticCustomError("missing", "template is required")
+        return template
 
 
 class CampaignPayload(CampaignSpec):

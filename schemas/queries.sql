@@ -1585,6 +1585,15 @@ WITH dead AS (
 )
 DELETE FROM webhook w USING dead WHERE w.id = dead.id AND NOT EXISTS (SELECT 1 FROM gone);
 
+-- name: drop_old_replays
+-- One round of kept answers whose time is up. One that runs is left alone.
+DELETE FROM api_replay r USING (
+    SELECT operation, idempotency_key FROM api_replay
+    WHERE expires_at <= clock_timestamp() AND (status IS NOT NULL OR lease_until <= clock_timestamp())
+    ORDER BY expires_at LIMIT :most FOR UPDATE SKIP LOCKED
+) old
+WHERE r.operation = old.operation AND r.idempotency_key = old.idempotency_key;
+
 -- name: waiting_to_be_sent
 -- Messages that will be charged when they go out, of all campaigns that may still send.
 SELECT coalesce(sum(k.messages - k.resulted - k.suppressed), 0)::bigint

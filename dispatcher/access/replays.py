@@ -1,6 +1,7 @@
 """Answers under an Idempotency-Key: the same call again gets the first one's answer, also while that one runs.
 
 For calls whose own row does not keep the key. A call that dies leaves its row behind; after the lease another may run.
+An answer is kept for a day; one of a call that sends, as long as what it sent is kept as a rule.
 """
 
 from __future__ import annotations
@@ -12,9 +13,15 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Engine, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from dispatcher.db.statements import query
 from schemas import tables
 
 LEASE = timedelta(minutes=5)
+KEPT = timedelta(days=1)
+KEPT_WHEN_SENT = timedelta(days=400)
+"""13 months, as long as messages are kept, and some days."""
+_SENDING = frozenset({"send_message", "answer_reply", "retry_campaign"})
+_MOST_AT_ONCE = 1_000
 
 _replay = tables.api_replay
 
@@ -41,7 +48,11 @@ def begin(engine: Engine, call: Call) -> Literal["go", "running", "other"] | Ans
     """Whether to go on; what the first call under this key answered, if it did; or why there is nothing to do."""
     until = func.clock_timestamp() + LEASE
     new = insert(_replay).values(
-        operation=call.operation, idempotency_key=call.key, body_sha256=call.digest, lease_until=until
+        operation=call.operation,
+        idempotency_key=call.key,
+        body_sha256=call.digest,
+        lease_until=until,
+        expires_at=func.clock_timestamp() + (KEPT_WHEN_SENT if call.operation in _SENDING else KEPT),
     )
     dead = _replay.c.status.is_(None) & (_replay.c.lease_until < func.clock_timestamp())
     taken = new.on_conflict_do_update(
@@ -73,6 +84,13 @@ def forget(engine: Engine, call: Call) -> None:
     """Let the key be used again: nothing was done."""
     with engine.begin() as connection:
         connection.execute(delete(_replay).where(_is(call), _replay.c.status.is_(None)))
+
+
+def drop_old(engine: Engine) -> int:
+    """Delete one round of answers whose time is up and return how many. Several processes may run it at once."""
+    with engine.begin() as connection:
+        dropped: int = connection.execute(query("drop_old_replays"), {"most": _MOST_AT_ONCE}).rowcount
+    return dropped
 
 
 def _is(call: Call) -> ColumnElement[bool]:

@@ -31,8 +31,15 @@ from schemas import tables
 SEPARATOR = ";"
 """Of lists that have none of their own: what a Spanish Excel splits at."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 Row = tuple[int, str, str, Mapping[str, Any]]
 """Line, raw, reason, facts."""
+
+
+def as_line(cells: Iterable[str], separator: str) -> bytes:
+    """A line of CSV that no spreadsheet takes for formulas."""
+    return written([*map(harmless_in_csv, cells)], separator).encode() + b"\r\n"
 
 
 def write(engine: Engine, campaign_id: int, folder: Path, *, list_no: int = 1, separator: str = SEPARATOR) -> Path:
@@ -48,7 +55,7 @@ def write(engine: Engine, campaign_id: int, folder: Path, *, list_no: int = 1, s
     part = "" if list_no == 1 else f"-{list_no}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"campaign-{campaign_id}-invalid{part}.csv"
-    form = _Form(kept.format, list(kept.columns), kept.separator or separator)
+    form = Form(kept.format, list(kept.columns), kept.separator or separator)
     for each, writer in form.files(path):
         with engine.connect() as connection, writer(each) as add:
             take_time(connection)
@@ -66,7 +73,7 @@ def write_checked(source: Source, parts: Iterable[pl.DataFrame], folder: Path, *
     """Write the invalid rows of a list that became no campaign, part by part. Returns the CSV file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{Path(source.name).stem or 'list'}-invalid.csv"
-    form = _Form(source.format, list(source.table.columns), source.table.separator or separator)
+    form = Form(source.format, list(source.table.columns), source.table.separator or separator)
     columns = ("line", "raw", "reason", "facts")
     with ExitStack() as stack:
         adds = [stack.enter_context(writer(each)) for each, writer in form.files(path)]
@@ -80,14 +87,14 @@ def write_checked(source: Source, parts: Iterable[pl.DataFrame], folder: Path, *
 
 def cells_of(kept: Any, raw: str) -> dict[str, str | None] | None:
     """The cells of a row by the headings of its list; None when they do not fit."""
-    form = _Form(kept.format, list(kept.columns), kept.separator)
+    form = Form(kept.format, list(kept.columns), kept.separator)
     values = form.values(raw)
     if len(values) == 1 and len(kept.columns) > 1 and values[0] == raw:
         return None
     return {name: values[at] if at < len(values) else None for at, name in enumerate(kept.columns)}
 
 
-class _Form:
+class Form:
     """How the rows of one list are given back."""
 
     def __init__(self, format: str, columns: list[str], separator: str | None) -> None:
@@ -110,8 +117,13 @@ class _Form:
         mine = [values[at] if at < len(values) else "" for at in self._places]
         return [*mine, *reasons.halves(reason, facts), str(line)]
 
-    def _headings(self) -> list[str]:
-        return [*(self._all[at] for at in self._places), *INVALID_COLUMNS]
+    def headings(self) -> list[str]:
+        """The headings of those cells."""
+        return [*self.list_headings(), *INVALID_COLUMNS]
+
+    def list_headings(self) -> list[str]:
+        """Those of the list alone."""
+        return [self._all[at] for at in self._places]
 
     def values(self, raw: str) -> list[str]:
         """The values of a row as it was written; a row that cannot be split stays whole, in the first column."""
@@ -142,10 +154,10 @@ class _Form:
         with target(path, force=True) as stream:
 
             def add(cells: Iterable[str]) -> None:
-                stream.write(written([*map(harmless_in_csv, cells)], self._separator).encode() + b"\r\n")
+                stream.write(as_line(cells, self._separator))
 
-            stream.write(b"\xef\xbb\xbf")
-            add(self._headings())
+            stream.write(BYTE_ORDER_MARK)
+            add(self.headings())
             yield add
 
     @contextmanager
@@ -159,7 +171,7 @@ class _Form:
             def add(cells: Iterable[str]) -> None:
                 sheet.append([in_sheet(harmless(cell)) for cell in cells])
 
-            add(self._headings())
+            add(self.headings())
             yield add
             book.save(stream)
 

@@ -69,12 +69,14 @@ def load(
     *,
     ask: bool = False,
     number: int | None = None,
+    rendered: bool = False,
 ) -> Loaded:
     """Load a campaign in the caller's transaction and open it: once that commits, workers may claim its chunks.
 
     `info` is the state of the account as read before the transaction: the campaign is checked against it. `upload_id`
     says that the source is this list of the upload store; any other source is put there. With `ask`, a list that
     repeats a campaign is not loaded; it is otherwise, with a warning. `number` is one that was reserved for it.
+    With `rendered` the list has the texts of another campaign, as they were.
 
     Raises:
         RepeatFound: `ask`, and the list repeats a campaign.
@@ -88,7 +90,7 @@ def load(
     keeps = upload_id is None and settings.lists_kept > 0
     if keeps:
         store.check_size(source.stored_size, settings.upload_max)
-    html_calls.check(spec, settings)
+    html_calls.check(spec, settings, rendered=rendered)
     take_time(connection)
     account = binding.bind(connection, settings)
     now: datetime = connection.execute(select(func.now())).scalar_one()

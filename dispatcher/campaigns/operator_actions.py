@@ -14,6 +14,7 @@ from dispatcher import audit_trail
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import retry_deadlocks, take_time
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.webhooks import campaign_events
 from schemas import tables
 
@@ -121,22 +122,32 @@ def _doubtful(connection: Connection, campaign_id: int, chunk_no: int) -> Any:
         found = connection.execute(with_outcome.where(is_it, chunk.c.state.in_(_DOUBTFUL))).first()
     if found is None:
         raise UsageError(
-            f"Chunk {chunk_no} of campaign {campaign_id} is neither in doubt nor held.",
-            hint=f"`dispatcher campaign doubts {campaign_id}` lists the chunks that are.",
+            worded(
+                "Chunk {chunk_no} of campaign {campaign_id} is neither in doubt nor held.",
+                chunk_no=chunk_no,
+                campaign_id=campaign_id,
+            ),
+            hint=worded(
+                "`dispatcher campaign doubts {campaign_id}` lists the chunks that are.", campaign_id=campaign_id
+            ),
         )
     return found
 
 
 def _require_an_end(chunk: Any, verdict: str) -> None:
     """Refuse a word that the outcome of the chunk's last POST contradicts, or may contradict any moment."""
-    name = f"chunk {chunk.chunk_no} of campaign {chunk.campaign_id}"
+    names = {"chunk_no": chunk.chunk_no, "campaign_id": chunk.campaign_id}
     if chunk.outcome == "in_flight":
         raise UsageError(
-            f"The POST of {name} is still under way: its outcome is not in yet.",
-            hint="Wait until `dispatcher campaign doubts` shows its outcome, two minutes at most by default.",
+            worded(
+                "The POST of chunk {chunk_no} of campaign {campaign_id} is still under way: its outcome is not in yet.",
+                **names,
+            ),
+            hint=worded("Wait until `dispatcher campaign doubts` shows its outcome, two minutes at most by default."),
         )
     if chunk.outcome == "accepted" and verdict == "unsent":
-        raise UsageError(f"The provider answered OK to the POST of {name}, so it was sent.", hint="Resolve it as sent.")
+        told = "The provider answered OK to the POST of chunk {chunk_no} of campaign {campaign_id}, so it was sent."
+        raise UsageError(worded(told, **names), hint=worded("Resolve it as sent."))
 
 
 def _lock_family(connection: Connection, campaign_id: int, root_no: int, chunk_no: int) -> None:

@@ -21,6 +21,7 @@ from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.ingest import open_source
 from dispatcher.suppression.optouts import OPT_OUT_CODES
 from schemas import tables
@@ -54,12 +55,15 @@ def draft(
         _check_campaign(first, account.id)
         if not _copy(connection, campaign_id, codes, words, rows):
             raise NothingRejected(
-                f"Campaign {campaign_id} has no such rejected message that is not in a retry already.",
-                hint=f"`dispatcher campaign show {campaign_id}` lists the codes.",
+                worded(
+                    "Campaign {campaign_id} has no such rejected message that is not in a retry already.",
+                    campaign_id=campaign_id,
+                ),
+                hint=worded("`dispatcher campaign show {campaign_id}` lists the codes.", campaign_id=campaign_id),
             )
         rows.seek(0)
         with open_source(rows, format="csv", name=f"retry of campaign {campaign_id}") as source:
-            loaded = loading.load(connection, settings, _spec(first), source)
+            loaded = loading.load(connection, settings, _spec(first), source, rendered=True)
         made = update(tables.campaign).where(tables.campaign.c.id == loaded.campaign_id)
         connection.execute(made.values(retry_of=campaign_id, template=first.template))
         detail = {"draft": loaded.campaign_id, "codes": list(codes), "messages": loaded.messages}
@@ -82,11 +86,6 @@ def _check_codes(codes: Sequence[int]) -> None:
 def _check_campaign(campaign: Any, account_id: int) -> None:
     if campaign.account_id != account_id:
         raise UsageError(f"Campaign {campaign.id} belongs to another account.", hint="Use the key of that account.")
-    if campaign.html is not None:
-        raise UsageError(
-            f"Campaign {campaign.id} has HTML content, and cannot be retried.",
-            hint="Load the rejected rows as a campaign of their own.",
-        )
 
 
 def _spec(first: Any) -> CampaignSpec:
@@ -105,6 +104,7 @@ def _spec(first: Any) -> CampaignSpec:
         literal=True,
         again=True,
         draft=True,
+        html=first.html,
         tags=first.tags,
     )
 

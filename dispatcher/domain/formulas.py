@@ -12,6 +12,7 @@ _STARTS = r"=+@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20-"
 _SKIPPED = (
     r'"\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180e'
     r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    r"\ufff9-\ufffb\U000e0000-\U000e01ef"
 )
 DANGEROUS = rf"^([\u0009-\u000d]|[{_SKIPPED}]*[{_STARTS}])"
 """A cell that needs an apostrophe before it."""

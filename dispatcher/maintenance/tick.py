@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
+from dispatcher.access import replays
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.campaigns import list_checks, preparations, reject_watch, request_list, request_loading
 from dispatcher.db.errors import DRIVER_ERRORS
@@ -93,11 +94,12 @@ def _webhooks(runtime: Runtime) -> list[int]:
 
 
 def _drop_old(runtime: Runtime) -> None:
-    """Old lists and events go; what stands in their way stands in nobody else's."""
+    """Old lists, events and kept answers go; what stands in their way stands in nobody else's."""
     try:
         dropping.drop_old(runtime.engine)
         list_checks.drop_old(runtime.engine)
         deliveries.drop_old(runtime.engine)
+        replays.drop_old(runtime.engine)
         listening.forget_gone(runtime.engine)
         preparations.drop_old(runtime.engine, runtime.settings)
         with runtime.engine.begin() as connection:

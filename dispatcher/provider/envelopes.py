@@ -6,6 +6,8 @@ import html
 import re
 
 _DECLARED = re.compile(rb"\s*<\?xml[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+# Python has many more, which are slow, or fail in ways of their own: punycode, idna, undefined.
+_OF_XML = re.compile(r"utf-?(?:8|16)|us-ascii|ascii|latin-?1|iso-8859-[0-9]{1,2}|(?:windows-|cp)12?5[0-9]")
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:[xX]([0-9A-Fa-f]{1,20})|([0-9]{1,20}));")
 # No tag holds another "<", so none is looked for beyond one: what never ends would be read again from each of them.
@@ -69,10 +71,12 @@ def unescaped(text: str) -> str:
 def _decoded(envelope: bytes) -> tuple[str, str, int]:
     """The encoding, the text, and how many characters could not be decoded."""
     declared = _DECLARED.match(envelope)
-    encoding = declared[1].decode("ascii") if declared else "utf-8"
+    encoding = declared[1].decode("ascii").lower() if declared else "utf-8"
+    if not _OF_XML.fullmatch(encoding):  # an encoding that does not exist is no character's fault
+        encoding = "latin-1"
     try:
         return encoding, envelope.decode(encoding), 0
-    except LookupError:  # an encoding that does not exist is no character's fault
+    except LookupError:
         return "latin-1", envelope.decode("latin-1"), 0
     except UnicodeDecodeError:
         text = envelope.decode(encoding, "replace")

@@ -10,6 +10,7 @@ import polars as pl
 from dispatcher.provider.codes import sentence_to_code
 
 _FECHA_FORMAT = "%Y%m%d%H%M%S"
+_FECHA = r"^[0-9]{12}[0-5][0-9]$"
 _NUMBER_PREFIX = r"^\s*\d{1,20}\s*:\s*"
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -85,9 +86,9 @@ def _columns(lines: pl.Series) -> pl.DataFrame:
     fields = lines.str.splitn("\t", 3).struct.unnest()
     fields.columns = ["idinterno", "fecha", "text"]
     digits = pl.col("fecha").str.strip_chars(" ")
-    # The parser takes fewer digits too, and second 60 as a leap second: both would be another moment.
+    # The parser takes fewer digits and blanks too, and second 60 as a leap second: each would be another moment.
     idinterno = pl.col("idinterno").str.strip_chars(" ")
-    whole = pl.when((digits.str.len_bytes() == 14) & ~digits.str.ends_with("60")).then(digits)
+    whole = pl.when(digits.str.contains(_FECHA)).then(digits)
     return fields.with_columns(
         idinterno, whole.str.to_datetime(_FECHA_FORMAT, time_unit="us", strict=False).alias("fecha")
     )

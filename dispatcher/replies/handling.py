@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, Select, func, literal, select, tuple_, u
 
 from dispatcher import audit_trail
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.replies.listing import State, reply_state
 from schemas.tables import reply
 
@@ -81,7 +82,7 @@ def find(connection: Connection, reply_id: int) -> Handled:
     """
     row = connection.execute(_replies().where(reply.c.id == reply_id)).first()
     if row is None:
-        raise NoReply(f"There is no reply {reply_id}.")
+        raise NoReply(worded("There is no reply {reply_id}.", reply_id=reply_id))
     return _of(row)
 
 

@@ -15,6 +15,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_BYTES = 16 * 1024
+TOO_LONG = f"The request has more than {MAX_BYTES} bytes; a reply has a few hundred."
 """Of a query or a body; a reply is a few hundred bytes."""
 
 _ORIGEN = re.compile(r"\+?[0-9][0-9 ()./-]{0,29}", re.ASCII)
@@ -41,7 +42,7 @@ def read(query: bytes, body: bytes) -> Push:
         BadPush: a parameter is missing, or is not what the guide says.
     """
     if len(query) > MAX_BYTES or len(body) > MAX_BYTES:
-        raise BadPush(f"The request has more than {MAX_BYTES} bytes; a reply has a few hundred.")
+        raise BadPush(TOO_LONG)
     values = _fields(query) | _fields(body)
     origen, texto = values.get("origen", "").strip(), values.get("texto")
     if not origen:

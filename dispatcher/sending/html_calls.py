@@ -32,15 +32,17 @@ _IDENTICAL = -4
 _LONGEST_KEY = "x" * 100
 
 
-def check(spec: CampaignSpec, settings: Settings) -> None:
+def check(spec: CampaignSpec, settings: Settings, *, rendered: bool = False) -> None:
     """Refuse content that no call could carry, and a mark or content without the other.
+
+    The mark of texts that were `rendered` before is in each of them, and not in the template.
 
     Raises:
         UsageError: why, and what to do.
     """
     from dispatcher.ingest import template  # with polars, which the workers that send do without
 
-    if (spec.html is not None) != (LINK_MARK in template.parse(spec.template).sample()):
+    if not rendered and (spec.html is not None) != (LINK_MARK in template.parse(spec.template).sample()):
         raise UsageError(
             "A campaign with HTML content has a mark for its link in the template, and only such a campaign has one.",
             hint=f"Write {LINK_MARK} where the link goes in the template, and give the content with --html.",

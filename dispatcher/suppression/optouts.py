@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 from dispatcher.db.statements import query
 from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider.codes import fold
 from dispatcher.webhooks import outbox
 from dispatcher.webhooks.event_types import EventType
@@ -71,7 +72,10 @@ def national(number: str, country: str) -> str:
     """
     found = normalise(number, country)
     if isinstance(found, PhoneProblem):
-        raise UsageError(f"Code {found.code}: {found.detail}.", hint="Give a national number, such as 1144445555.")
+        raise UsageError(
+            worded("Code {code}: {detail}.", code=found.code, detail=found.detail),
+            hint=worded("Give a national number, such as 1144445555."),
+        )
     return found
 
 

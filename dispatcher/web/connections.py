@@ -168,21 +168,36 @@ class BoundedProtocol(H11Protocol):
             log.warning("connections_closed why=%s", what)
 
 
-class OneLength:
-    """Refuses a request that states its length twice: a proxy in front may read it as two (request smuggling)."""
+class OneReading:
+    """Refuses a request that a proxy in front may read as two (request smuggling), and versions that nobody speaks.
+
+    These are two lengths at once, and chunks in HTTP/1.0, which has none.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap the application."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 400 and close, or go on."""
-        names = [name for name, _ in scope.get("headers", ())]
-        if scope["type"] == "http" and b"transfer-encoding" in names and b"content-length" in names:
-            words = b'{"error":"Send Content-Length or Transfer-Encoding, not both."}'
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(words)).encode())]
-            start = {"type": "http.response.start", "status": 400, "headers": [*headers, (b"connection", b"close")]}
-            await send(start)
-            await send({"type": "http.response.body", "body": words})
+        """Answer and close, or go on."""
+        refusal = _ambiguous(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, send)
+        status, words = refusal[0], b'{"error":"%s"}' % refusal[1].encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(words)).encode())]
+        start = {"type": "http.response.start", "status": status, "headers": [*headers, (b"connection", b"close")]}
+        await send(start)
+        await send({"type": "http.response.body", "body": words})
+
+
+def _ambiguous(scope: Scope) -> tuple[int, str] | None:
+    version = scope.get("http_version", "1.1")
+    if version not in ("1.0", "1.1"):
+        return 505, "Send HTTP/1.1."
+    names = {name for name, _ in scope.get("headers", ())}
+    if b"transfer-encoding" not in names:
+        return None
+    if b"content-length" in names:
+        return 400, "Send Content-Length or Transfer-Encoding, not both."
+    return (400, "HTTP/1.0 has no Transfer-Encoding: send HTTP/1.1.") if version == "1.0" else None

@@ -30,6 +30,12 @@ def carries(request: Request, kind: str, *, unsaid: bool) -> bool:
     return unsaid if said is None else said.partition(";")[0].strip().lower() == kind
 
 
+def announced(request: Request) -> int:
+    """The bytes that a request says its body has; 0 when it does not say."""
+    said = request.headers.get("content-length", "")
+    return int(said) if said.isdecimal() and len(said) < 20 else 0
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """The body; of one that is longer than `limit`, a little more than that many bytes.
 

@@ -6,8 +6,12 @@ import json
 import re
 from typing import Any
 
+from dispatcher.i18n.words import worded
+
 DEPTH, ITEMS, STRING = 8, 1_500_000, 600_000
 """What a campaign of 10,000 recipients with 20 fields each, or one with HTML content, stays far below."""
+
+_TOO_DEEP = "The JSON is nested more than {depth} deep: send one object with a list of recipients."
 
 # A string that never ends ends with the text, so that none of its quotes is tried again.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},:]', re.DOTALL)
@@ -31,12 +35,16 @@ def parse(body: bytes) -> Any:
         elif first in b"]}":
             depth -= 1
         if depth > DEPTH:
-            raise BadJson(f"The JSON is nested more than {DEPTH} deep: send one object with a list of recipients.")
+            raise BadJson(
+                worded(
+                    "The JSON is nested more than {depth} deep: send one object with a list of recipients.", depth=DEPTH
+                )
+            )
         if items > ITEMS:
-            raise BadJson("The body has too many items: put the list into HOME/lists, name it in file.")
+            raise BadJson(worded("The body has too many items: send a list of this length to POST /api/v1/uploads."))
         if token.end() - token.start() > STRING:
-            raise BadJson(f"A text in the body has more than {STRING} bytes.")
+            raise BadJson(worded("A text in the body has more than {bytes} bytes.", bytes=STRING))
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise BadJson("The body is not JSON.") from None
+        raise BadJson(worded("The body is not JSON.")) from None

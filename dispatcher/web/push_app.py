@@ -17,7 +17,7 @@ from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.runtime import Runtime
 from dispatcher.web import listener, push_routes
-from dispatcher.web.connections import OneLength
+from dispatcher.web.connections import OneReading
 from dispatcher.web.database_errors import failed
 
 
@@ -33,7 +33,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app = FastAPI(title="dispatcher", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     # A redirect would send secret, number and text once more, in a URL that the Host header chose.
     app.router.redirect_slashes = False
-    app.add_middleware(OneLength)
+    app.add_middleware(OneReading)
 
     @app.get("/healthz")
     @app.get("/healthz/", include_in_schema=False)

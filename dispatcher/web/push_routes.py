@@ -16,7 +16,7 @@ from dispatcher.replies import push
 from dispatcher.replies.store import ReplyStore
 from dispatcher.runtime import Runtime
 from dispatcher.web.database_errors import verdict
-from dispatcher.web.incoming import carries, knows, read_body
+from dispatcher.web.incoming import announced, carries, knows, read_body
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ def router(runtime: Runtime) -> APIRouter:
         refusal = _refuse(runtime.settings, request, secret)
         if refusal is not None:
             return refusal
+        if announced(request) > push.MAX_BYTES:
+            return _say(413, push.TOO_LONG, {"Connection": "close"})
         try:
             pushed = push.read(request.scope["query_string"], await read_body(request, push.MAX_BYTES))
         except push.BadPush as error:
@@ -72,5 +74,5 @@ def _store(runtime: Runtime, pushed: push.Push) -> PlainTextResponse:
     return _say(200, "OK")
 
 
-def _say(status: int, words: str) -> PlainTextResponse:
-    return PlainTextResponse(words, status_code=status)
+def _say(status: int, words: str, headers: dict[str, str] | None = None) -> PlainTextResponse:
+    return PlainTextResponse(words, status_code=status, headers=headers)

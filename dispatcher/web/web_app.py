@@ -22,7 +22,7 @@ from dispatcher.web import docs_page, listener, metrics_route, request_ids
 from dispatcher.web.api import document, problems
 from dispatcher.web.api.rate import RateLimit
 from dispatcher.web.api.resources import PREFIX, ROUTERS
-from dispatcher.web.connections import OneLength
+from dispatcher.web.connections import OneReading
 from dispatcher.web.page import pages
 
 OPENAPI = f"{PREFIX}/openapi.json"
@@ -60,7 +60,7 @@ def create_app(runtime: Runtime, hints: Hints = NO_HINTS) -> FastAPI:
     app.state.rate_limit = RateLimit(runtime.settings)
     # The last one that is added is the first that a request meets.
     app.add_middleware(_BothSpellings)
-    app.add_middleware(OneLength)
+    app.add_middleware(OneReading)
     app.add_middleware(request_ids.RequestIds)
     problems.install(app)
     for routes in ROUTERS:

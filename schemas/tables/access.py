@@ -44,12 +44,14 @@ api_replay = Table(
     Column("body_sha256", Text, nullable=False),  # of method, path and body
     Column("created_at", Moment, nullable=False, server_default=text("now()")),
     Column("lease_until", Moment, nullable=False),  # while it runs; another call may take over later
+    Column("expires_at", Moment, nullable=False),  # when it is deleted
     Column("status", Integer),  # null = it runs
     Column("headers", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("answer", LargeBinary),
     CheckConstraint("(status IS NULL) = (answer IS NULL)"),
     CheckConstraint("length(idempotency_key) BETWEEN 1 AND 200"),
     CheckConstraint("status BETWEEN 200 AND 299"),
+    Index("api_replay_expired", "expires_at"),
 )
 """What a call under an Idempotency-Key answered; calls whose own row keeps the key are not here."""
 

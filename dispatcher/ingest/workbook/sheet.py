@@ -230,9 +230,13 @@ class _Handlers:
             shown = style.number(raw.strip())
             return shown, shown.startswith("####") or shown == NO_NUMBER
         if kind == "s":
-            if len(self._look.strings) <= int(raw) and len(self._look.strings):
+            digits = raw.strip()
+            number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else -1
+            if not len(self._look.strings):
+                raise Unreadable("its texts are missing")
+            if not 0 <= number < len(self._look.strings):
                 return _LOST_STRING, True
-            shown = self._look.strings[int(raw)]
+            shown = self._look.strings[number]
         elif kind == "e":
             return raw.strip(), True
         elif kind == "b":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO, NamedTuple
@@ -212,11 +214,21 @@ class WorkbookTable:
         return look.hidden_columns
 
     def _damaged(self, error: Exception) -> UsageError:
-        why = translated(str(error)) if isinstance(error, Unreadable) else type(error).__name__
+        why = translated(str(error) if isinstance(error, Unreadable) else _why(error))
         return UsageError(
             worded("{name} is a damaged or unusual XLSX file ({why})", name=self._name, why=why),
             hint=translated("open it in a spreadsheet and save it again as XLSX, or as CSV UTF-8"),
         )
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)):
+        return _NOT_UNPACKED
+    return _NO_SPREADSHEET
+
+
+_NOT_UNPACKED = "a part of it cannot be unpacked"
+_NO_SPREADSHEET = "no spreadsheet writes what is in it"
 
 
 def open_workbook(stream: BinaryIO, name: str, reading: Reading) -> WorkbookTable:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from dispatcher import audit_trail
@@ -21,6 +21,7 @@ from schemas.states import MessageStatus
 routes = api_router("Results")
 
 _NDJSON, _CSV = "application/x-ndjson", "text/csv"
+_MEDIA_TYPES = {"ndjson": _NDJSON, "csv": f"{_CSV}; charset=utf-8"}
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A page; or all of it, streamed, for Accept: application/x-ndjson or text/csv.",
@@ -82,9 +83,8 @@ def list_messages(
         lifecycle.show(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
-        media_type = _NDJSON if kind == "ndjson" else f"{_CSV}; charset=utf-8"
         parts = messages.stream(runtime.engine, campaign_id, filters, kind)
-        return StreamingResponse(parts, media_type=media_type)
+        return StreamingResponse(parts, media_type=_MEDIA_TYPES[kind])
     after = page.after(int)
     with runtime.engine.connect() as connection:
         rows = messages.page(connection, campaign_id, filters, after[0] if after else 0, page.limit + 1)
@@ -119,12 +119,17 @@ class InvalidRow(BaseModel):
     **_with_streams(needs(Scope.RESULTS_READ, "not_found", "bad_cursor")),
 )
 def list_invalid_rows(campaign_id: CampaignId, request: Request, runtime: RuntimeOf, page: PageWanted) -> Any:
-    """Invalid rows with line, reason and detail; as `text/csv` in a form that can be mended and loaded again."""
+    """Invalid rows with line, reason and detail, of the list and of those appended; or all of them in one stream.
+
+    As `text/csv` they can be mended and loaded again.
+    """
     with runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
-        if _accepted(request) == "csv":
-            return Response(invalid_rows.as_csv(runtime.engine, campaign_id), media_type=f"{_CSV}; charset=utf-8")
-        after = page.after(int, int) or (0, 0)
+    kind = _accepted(request)
+    if kind is not None:
+        return StreamingResponse(invalid_rows.stream(runtime.engine, campaign_id, kind), media_type=_MEDIA_TYPES[kind])
+    after = page.after(int, int) or (0, 0)
+    with runtime.engine.connect() as connection:
         rows = invalid_rows.page(connection, campaign_id, after, page.limit + 1)
     return page.page(rows, lambda row: (row.list_no, row.line), lambda row: vars(row))
 

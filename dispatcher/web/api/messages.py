@@ -150,4 +150,5 @@ def vars_of(found: one_message.Life) -> dict[str, Any]:
 
 def shown(sent: Sent) -> SentMessage:
     """What became of a message, as the API shows it."""
-    return SentMessage(**{**sent.as_json(), "result_text": sent.text or None})
+    meaning = terms.meaning(sent.code) if sent.code is not None else None
+    return SentMessage(**{**sent.as_json(), "result_text": sent.text or None, "meaning": meaning})

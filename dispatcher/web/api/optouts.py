@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from dispatcher import audit_trail
@@ -21,7 +21,7 @@ from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.paths import AMoment
 from dispatcher.web.api.problems import Problem
 from dispatcher.web.api.raw_bodies import spooled
-from dispatcher.web.api.routing import CallerOf, RuntimeOf, api_router, needs
+from dispatcher.web.api.routing import CallerOf, RuntimeOf, api_router, needs, once_of_file
 
 routes = api_router("Opt-outs")
 
@@ -133,6 +133,7 @@ def remove_optout(
     **needs(
         Scope.OPTOUTS_WRITE,
         *("unsupported_media_type", "body_too_large", "body_too_slow", "refused"),
+        idempotency="file",
         files=tuple(filter(None, _KINDS)),
     ),
 )
@@ -148,7 +149,8 @@ async def import_optouts(
     """The body is the file: one number a line, CSV, a workbook or JSON lines; the No Llame registry's file too."""
     settings = runtime.settings
     async with spooled(request, spool(settings.home), settings.upload_max, _KINDS) as body:
-        return await run_in_threadpool(_load, runtime, caller, body, reason, to_column, area)
+        load = partial(_load, runtime, caller, body, reason, to_column, area)
+        return await once_of_file(request, "import_optouts", body, 200, load)
 
 
 def _load(

@@ -20,7 +20,8 @@ from dispatcher.campaigns.lifecycle import NoCampaign, WrongState
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefused, DatabaseRefusedValue, translate
 from dispatcher.db.storable import storable
 from dispatcher.errors import BrokerUnavailable, DispatcherError, ListRefused, ProviderError, UsageError
-from dispatcher.i18n.words import LANGUAGES, Language
+from dispatcher.i18n.words import LANGUAGES, Language, translated
+from dispatcher.web.api.field_words import sentence
 from dispatcher.web.api.problem_table import KINDS, LATER
 from dispatcher.web.database_errors import REFUSED_RETRY_AFTER, RETRY_AFTER
 from dispatcher.web.request_ids import request_id
@@ -31,8 +32,8 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _SHOWN = 20
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Bad fields that one answer names."""
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class FieldError(BaseModel):
@@ -109,7 +110,7 @@ def answer(request: Request, problem: Problem) -> Response:
         "type": f"/api/v1/docs#problem-{problem.code}",
         "title": title,
         "status": kind.status,
-        "detail": storable(detail.format(**problem.fields)).strip(),
+        "detail": storable(detail.format(**_worded(problem.fields, language(request)))).strip(),
         "instance": f"urn:request:{request_id()}",
         "code": problem.code,
         **problem.more,
@@ -125,6 +126,11 @@ def answer(request: Request, problem: Problem) -> Response:
     if kind.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body, kind.status, headers, media_type=MEDIA_TYPE)
+
+
+def _worded(fields: dict[str, object], language: Language) -> dict[str, object]:
+    """The values of a detail: those that are whole sentences of ours in the caller's language."""
+    return {name: translated(value, language) if isinstance(value, str) else value for name, value in fields.items()}
 
 
 def of_database(error: Exception) -> Problem:
@@ -153,10 +159,10 @@ def of_dispatcher(error: DispatcherError) -> Problem:
     return Problem("provider_unavailable" if isinstance(error, ProviderError) else "internal_error")
 
 
-def of_fields(errors: Sequence[Any]) -> Problem:
+def of_fields(errors: Sequence[Any], language: Language) -> Problem:
     """Pydantic's findings, each with a pointer to its field."""
     found = [
-        FieldError(pointer=_pointer(each["loc"]), code=each["type"], detail=_sentence(each["msg"]))
+        FieldError(pointer=_pointer(each["loc"]), code=each["type"], detail=sentence(each, language))
         for each in errors[:_SHOWN]
     ]
     if any(each["loc"][:1] == ("path",) for each in errors):
@@ -168,10 +174,6 @@ def _pointer(loc: Sequence[Any]) -> str:
     where, *rest = loc or ("body",)
     path = "".join("/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in rest)
     return path if where == "body" else f"{'?' if where == 'query' else where + ':'}{path[1:]}"
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")[:500]
 
 
 def install(app: FastAPI) -> None:
@@ -191,7 +193,7 @@ def install(app: FastAPI) -> None:
 
     async def fields(request: Request, error: Exception) -> Response:
         assert isinstance(error, (RequestValidationError, ValidationError))
-        return answer(request, of_fields(error.errors()))
+        return answer(request, of_fields(error.errors(), language(request)))
 
     async def database(request: Request, error: Exception) -> Response:
         return answer(request, of_database(error))

@@ -10,18 +10,20 @@ import logging
 import re
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, BinaryIO, Literal, cast
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.datastructures import Headers
 
 from dispatcher import audit_trail
 from dispatcher.access import keys, replays
 from dispatcher.access.keys import Key, KeyRefused
 from dispatcher.access.scopes import Scope
+from dispatcher.i18n import words
 from dispatcher.i18n.words import speaking
 from dispatcher.replies import push
 from dispatcher.runtime import Runtime
@@ -36,8 +38,9 @@ log = logging.getLogger(__name__)
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a JSON body: 10,000 recipients of 1.6 KB each. Longer lists are uploaded."""
 
-Idempotency = Literal["none", "optional", "required", "own"]
-"""`own`: the resource's own row keeps the key, so the route itself reads the header."""
+Idempotency = Literal["none", "optional", "required", "own", "file"]
+"""`own`: the resource's own row keeps the key, so the route itself reads the header. `file`: optional; the body is read
+by the route, which calls `once_of_file`."""
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{1,200}")
 _REPLAYED = ("location", "content-type")
@@ -152,7 +155,7 @@ async def _call(route: ApiRoute, rule: dict[str, Any], handle: _Handler, request
     raw = b""
     if route.body_field is not None:
         request, raw = await _with_body(route, rule["max_body"], request)
-    if given is None or rule["idempotency"] == "own":
+    if given is None or rule["idempotency"] in ("own", "file"):
         return await handle(request)
     what = f"{request.method} {request.scope['path']}\n".encode() + raw
     call = replays.Call(str(route.operation_id), given, hashlib.sha256(what).hexdigest())
@@ -196,6 +199,26 @@ async def _once(runtime: Runtime, call: replays.Call, handle: _Handler, request:
     return answer
 
 
+async def once_of_file(
+    request: Request, operation: str, file: BinaryIO, status: int, do: Callable[[], BaseModel]
+) -> Any:
+    """Do something with a file that was the body, unless it was done under the call's Idempotency-Key before."""
+    given = _given_key(request)
+    if given is None:
+        return await run_in_threadpool(do)
+    file.seek(0)
+    digest = await run_in_threadpool(lambda: hashlib.file_digest(cast("Any", file), "sha256"))
+    target = request.scope["path"].encode() + b"?" + request.scope["query_string"]
+    kind = request.headers.get("content-type", "").encode()
+    what = hashlib.sha256(b"\n".join((target, kind, digest.digest()))).hexdigest()
+
+    async def handle(request: Request) -> Response:
+        made = await run_in_threadpool(do)
+        return Response(made.model_dump_json(), status, media_type="application/json")
+
+    return await _once(_runtime(request), replays.Call(operation, given, what), handle, request)
+
+
 async def _with_body(route: ApiRoute, limit: int, request: Request) -> tuple[Request, bytes]:
     """The request with its JSON body read, parsed and validated; FastAPI takes over from there."""
     stated = request.headers.get("content-length", "")
@@ -223,5 +246,5 @@ def _parse(route: ApiRoute, raw: bytes) -> Any:
     assert route.body_field is not None
     validated, errors = route.body_field.validate(value, {}, loc=("body",))
     if errors:
-        raise of_fields(cast("Sequence[Any]", errors))
+        raise of_fields(cast("Sequence[Any]", errors), words.current())
     return validated

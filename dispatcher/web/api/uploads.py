@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import Path, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from dispatcher import audit_trail
@@ -19,7 +19,7 @@ from dispatcher.uploads.inspection import Inspection
 from dispatcher.uploads.store import MEDIA_TYPES, Upload
 from dispatcher.web.api.problems import Problem
 from dispatcher.web.api.raw_bodies import spooled
-from dispatcher.web.api.routing import CallerOf, RuntimeOf, api_router, needs
+from dispatcher.web.api.routing import CallerOf, RuntimeOf, api_router, needs, once_of_file
 
 routes = api_router("Uploads")
 
@@ -58,6 +58,7 @@ class UploadAnswer(BaseModel):
     **needs(
         Scope.CAMPAIGNS_WRITE,
         *("unsupported_media_type", "body_too_large", "body_too_slow", "refused"),
+        idempotency="file",
         files=tuple(_KINDS),
     ),
 )
@@ -78,11 +79,13 @@ async def create_upload(
     settings = runtime.settings
     async with spooled(request, spool(settings.home), settings.upload_max, _KINDS) as body:
         kind = request.headers["content-type"].partition(";")[0].strip().lower()
-        return await run_in_threadpool(_take, runtime, caller, body, name or _NAMES[_KINDS[kind]], kind)
+        take = partial(_take, runtime, caller, body, name or _NAMES[_KINDS[kind]], kind)
+        return await once_of_file(request, "create_upload", body, 201, take)
 
 
 def _take(runtime: Runtime, caller: Key, body: BinaryIO, name: str, kind: str) -> UploadAnswer:
     settings = runtime.settings
+    body.seek(0)
     looked = inspection.inspect(body, name, spool(settings.home), settings.unpacked_max)
     body.seek(0)
     with runtime.engine.begin() as connection:

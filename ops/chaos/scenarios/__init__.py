@@ -17,9 +17,11 @@ from ops.chaos.scenarios import (
     postgres,
     provider,
     restores,
+    told,
 )
 
 _IN_WINDOW: dict[str, object] = {"window": "08:00-22:00"}
+_TOLD = {"WEBHOOK_ALLOW": "127.0.0.0/8"}
 _NO_REJECTS: dict[str, object] = {"mix": {}}  # else numbers are rejected, and left out of the next campaign
 
 WHOLE_WORKER = ("after_claim", "before_post", "half_body", "answer_unread", "before_finish", "inside_settle")
@@ -103,5 +105,8 @@ SCENARIOS: dict[str, Scenario] = {
     "opt-outs": Scenario(people.opt_outs),
     "ten-times": Scenario(people.ten_times),
     "broken-file": Scenario(people.broken_file),
+    "webhook-worker-killed": Scenario(told.worker_killed, _TOLD),
+    "webhook-endpoint-away": Scenario(told.endpoint_away, _TOLD),
+    "webhook-two-workers": Scenario(told.two_workers, _TOLD),
     "mixed": Scenario(mixed.mixed, {"MAX_RESENDS": "10"}, patience=150),
 }

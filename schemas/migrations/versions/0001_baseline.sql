@@ -391,12 +391,14 @@ CREATE TABLE api_replay (
     body_sha256 text NOT NULL,  -- of method, path and body
     created_at timestamptz NOT NULL DEFAULT now(),
     lease_until timestamptz NOT NULL,  -- while it runs; another call may take over later
+    expires_at timestamptz NOT NULL,  -- when it is deleted
     status int CHECK (status BETWEEN 200 AND 299),  -- null = it runs
     headers text[] NOT NULL DEFAULT '{}',
     answer bytea,
     PRIMARY KEY (operation, idempotency_key),
     CHECK ((status IS NULL) = (answer IS NULL))
 );
+CREATE INDEX api_replay_expired ON api_replay (expires_at);  -- drop_old_replays
 
 -- Endpoints of other services that are told of events. A deleted one stays until its deliveries are gone.
 CREATE TABLE webhook (

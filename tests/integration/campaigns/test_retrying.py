@@ -6,6 +6,7 @@ import pytest
 
 from dispatcher.campaigns import lifecycle, retrying
 from dispatcher.errors import UsageError
+from dispatcher.provider.message import LINK_MARK
 from dispatcher.runtime import Runtime
 from ops.simulator.process import SimulatorProcess
 from tests.integration.stepper import Stepper
@@ -50,6 +51,23 @@ def test_the_rejected_messages_are_a_draft_that_is_sent_when_it_is_released(
     assert (shown.state, shown.retry_of) == ("draft", campaign)
     lifecycle.send(engine, stepper.runtime.settings, made.campaign_id)
     assert stepper.finish(made.campaign_id).counts == {"ok": count}
+
+
+def test_a_campaign_with_html_content_is_retried_with_it(stepper: Stepper, simulator: SimulatorProcess) -> None:
+    simulator.set_option(mix={"-10": 0.5}, seed=3)
+    html = "<p>Oferta</p>"
+    campaign = stepper.load(8, template=f"Hola {{nombre}} {LINK_MARK}", html=html)
+    count = stepper.finish(campaign).result_codes[-10]
+    simulator.set_option(mix={})
+    stepper.sql("UPDATE account SET retry_at = NULL, blocked_at = NULL, blocked_words = NULL, blocked_cause = NULL")
+    made = retrying.draft(stepper.runtime.engine, stepper.runtime.settings, campaign, codes=[-10])
+    assert (made.messages, made.invalid) == (count, 0)
+    (kept,) = stepper.sql("SELECT html FROM campaign WHERE id = :id", id=made.campaign_id)
+    assert kept.html == html
+    lifecycle.send(stepper.runtime.engine, made.campaign_id)
+    assert stepper.finish(made.campaign_id).counts == {"ok": count}
+    sent = [line for line in simulator.ledger() if line["idinterno"].startswith("M")]
+    assert all(LINK_MARK in line["texto"] for line in sent)
 
 
 def test_a_second_retry_takes_nobody_that_is_in_the_first_unless_that_was_cancelled(

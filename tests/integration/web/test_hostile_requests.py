@@ -198,6 +198,35 @@ def test_a_request_of_two_lengths_is_refused_and_closed(url: str) -> None:
         assert is_closed(peer)
 
 
+@pytest.mark.parametrize("listener", ["push", "web"])
+def test_chunks_in_a_version_that_has_none_are_refused_and_closed(url: str, api: Api, listener: str) -> None:
+    with opened(url if listener == "push" else api.base) as peer:
+        peer.sendall(b"POST /healthz HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        assert peer.recv(4096).startswith(b"HTTP/1.1 400 ")
+        assert is_closed(peer)
+
+
+@pytest.mark.parametrize("version", [b"9.9", b"0.9", b"2.0"])
+def test_a_version_that_nobody_speaks_is_refused(url: str, version: bytes) -> None:
+    with opened(url) as peer:
+        peer.sendall(b"GET /healthz HTTP/%s\r\nHost: x\r\n\r\n" % version)
+        assert peer.recv(4096).split()[1] in (b"400", b"505")
+        assert is_closed(peer)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_push_that_announces_a_body_of_megabytes_is_refused_before_it_comes(url: str, method: str) -> None:
+    kind = "Content-Type: application/x-www-form-urlencoded"
+    with opened(url) as peer:
+        head = f"{method} /push/smsmasivos?ORIGEN=1144445555&TEXTO=x HTTP/1.1\r\nHost: x\r\n{kind}\r\n"
+        peer.settimeout(5)
+        peer.sendall(f"{head}Content-Length: 100000000\r\n\r\n".encode())
+        assert peer.recv(4096).startswith(b"HTTP/1.1 413 ")
+        began = time.monotonic()
+        assert is_closed(peer)
+        assert time.monotonic() - began < 2
+
+
 @pytest.mark.parametrize("path", ["/push/smsmasivos", "/healthz"])
 def test_both_spellings_answer_and_none_redirects(url: str, path: str) -> None:
     answers = [requests.get(url + path + end, params=GOOD, timeout=10, allow_redirects=False) for end in ("", "/")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import polars as pl
 import pytest
 
@@ -13,6 +15,23 @@ from dispatcher.domain.formulas import UNGUARDED, harmless, harmless_in_csv
 )
 def test_what_begins_like_a_formula_gets_an_apostrophe(cell: str) -> None:
     assert harmless(cell) == harmless_in_csv(cell) == f"'{cell}"
+
+
+BEGINNINGS = [
+    *("", " ", '"', "\xa0", "\x1f", "\x85", "\u061c", "\u200b", "\u202e", "\u3000", "\ufe0f", "\ufff9"),
+    *("\ufeff", "\U000e0020", "\U000e0100"),
+]
+
+
+@pytest.mark.parametrize("separator", ["", ",", ";", "|", "\t", "\n", "\r", "\v", "\f"])
+def test_no_character_that_is_skipped_hides_a_formula_behind_any_separator(separator: str) -> None:
+    for first, second, start in itertools.product(
+        BEGINNINGS, BEGINNINGS, "=+-@\uff1d\uff0b\uff0d\uff20\u2212\ufe62\ufe63"
+    ):
+        cell = f"{'hola' if separator else ''}{separator}{first}{second}{start}1+1"
+        guarded = harmless_in_csv(cell)
+        last = guarded.rpartition(separator)[2] if separator else guarded
+        assert last.lstrip("".join(BEGINNINGS)).startswith("'"), ascii(cell)
 
 
 @pytest.mark.parametrize(

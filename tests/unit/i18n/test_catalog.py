@@ -21,10 +21,12 @@ from dispatcher.cli import campaign_views
 from dispatcher.domain import reasons
 from dispatcher.i18n import terms
 from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
-from dispatcher.ingest.workbook import package, sheet
+from dispatcher.ingest.workbook import package, sheet, table
 from dispatcher.provider.codes import CODES, MEANING
+from dispatcher.web import json_body
 from dispatcher.web.page import words
 from dispatcher.web.page.prepare import steps
+from schemas import payload
 from schemas.states import CampaignState, MessageStatus
 
 ROOT = Path(dispatcher.__file__).parent
@@ -55,6 +57,18 @@ def of_templates() -> Iterator[str]:
             yield from (each for each in (said if isinstance(said, tuple) else (said,)) if each)
 
 
+def whys() -> Iterator[str]:
+    """The sentences that the API says of what it refuses: those of a problem, and of a field that is checked."""
+    for path in [*(ROOT / "web" / "api").glob("*.py"), Path(payload.__file__)]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and getattr(node.func, "id", "")
+            if called in ("Problem", "ValueError"):
+                given = [each.value for each in node.keywords if each.arg == "why"]  # type: ignore[attr-defined]
+                for value in given if called == "Problem" else node.args:  # type: ignore[attr-defined]
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                        yield value.value
+
+
 def headings_of_tables() -> Iterator[str]:
     """The titles and headings of the tables that the owner of a list sees in a terminal."""
     for name in ("campaign_views", "list_views", "optout"):
@@ -78,6 +92,7 @@ def sentences() -> set[str]:
     found |= {*of_templates(), *words._ROLES.values(), *words._LEFT_OUT.values(), *words._REASONS.values()}
     found |= {*steps.STEPS.values(), *scopes.MEANINGS.values()}
     found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
+    found |= {table._NOT_UNPACKED, table._NO_SPREADSHEET, *whys(), json_body._TOO_DEEP}
     return found | {*terms.CAMPAIGN_STATES.values(), numbers.Recipients().elsewhere, appending.ELSEWHERE}
 
 

@@ -419,11 +419,32 @@ def test_a_style_that_the_workbook_does_not_have_is_a_plain_one() -> None:
     assert found == {2: READ[2]}
 
 
-def test_a_shared_string_that_is_not_there_costs_its_row_alone() -> None:
+@pytest.mark.parametrize("number", ["99", "-1", "x", "1e3", "9" * 5_000])
+def test_a_shared_string_that_is_not_there_costs_its_row_alone(number: str) -> None:
     strings = f'<sst xmlns="{TRANSITIONAL}"><si><t>Ana</t></si></sst>'
-    lines = [[cell("A2", 1120000002), cell("B2", 0, kind="s")], [cell("A3", 1120000003), cell("B3", 99, kind="s")]]
+    lines = [[cell("A2", 1120000002), cell("B2", 0, kind="s")], [cell("A3", 1120000003), cell("B3", number, kind="s")]]
     found, _ = told(book(rows(HEAD, *lines), parts={"xl/words.xml": strings}))
     assert found == {2: READ[2], 3: ("invalid_row", None, "formula_error")}
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        rows(HEAD, [cell("A2", 1120000002), cell("B2", 0, kind="s")]),
+        rows(HEAD, *people("Ana")).replace('r="2"', 'r="zz"'),
+        rows(HEAD, *people("Ana")).replace('<row r="2"', '<row r="2" ht="zz"'),
+        rows(HEAD, *people("Ana")).replace("B2", "B9999999999"),
+        rows(HEAD, *people("Ana"))[:-20],
+    ],
+    ids=["no strings", "row", "height", "place", "cut"],
+)
+def test_a_damaged_workbook_is_told_of_without_the_name_of_an_exception(sheet: str) -> None:
+    try:
+        told(book(sheet))
+        words = ""
+    except UsageError as error:
+        words = str(error)
+    assert not re.search(r"Error|Exception|invalid literal", words)
 
 
 def test_a_row_without_height_is_hidden() -> None:

@@ -38,6 +38,10 @@ BODIES = st.lists(st.tuples(LINES, ENDS).map("".join), max_size=12).map(lambda p
 @given(BODIES)
 @example(b"")
 @example(b"PENDIENTE\r\n")
+@example(b"M0\t202601 1101011\tOK")
+@example(b"M0\t2026 101101011\tOK")
+@example(b"M0\t2026010110 011\tOK")
+@example(b"M0\t+2026010110101\tOK")
 def test_the_fast_path_reads_what_the_plain_one_reads(body: bytes) -> None:
     slow, fast = parse_status(body), parse_slice(body)
     assert [(line.idinterno, line.fecha, line.text, line.code) for line in slow] == fast.frame.drop("hash").rows()

@@ -101,3 +101,17 @@ def test_words_are_what_the_body_says_outside_of_its_tags(body: str, said: str) 
 
 def test_what_is_no_envelope_has_no_words() -> None:
     assert envelopes.words(b"OK") == ""
+
+
+@pytest.mark.parametrize(
+    "encoding", ["punycode", "idna", "undefined", "utf-7", "unicode_escape", "zlib_codec", "rot13"]
+)
+@pytest.mark.parametrize("body", [b"OK", b"\x81\xff", b"a-" * 100, b"\\N{x}"], ids=["plain", "bytes", "long", "escape"])
+def test_an_encoding_that_no_xml_has_is_read_as_latin_1(encoding: str, body: bytes) -> None:
+    whole = b'<?xml version="1.0" encoding="%s"?><s:Envelope><s:Body>%s</s:Body></s:Envelope>' % (
+        encoding.encode(),
+        body,
+    )
+    assert words(whole) == body.decode("latin-1")
+    assert repaired(whole)[1] == 0
+    assert has_result(whole, "Body")
