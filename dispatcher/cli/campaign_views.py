@@ -245,6 +245,7 @@ def describe(found: Summary) -> str:
 )
 @click.option("--code", "codes", multiple=True, type=int, help="Only messages with this result code; repeatable.")
 @click.option("--since", help="Only results from this moment on, Argentine time: '2026-12-01 09:00'.")
+@click.option("--with-list", is_flag=True, help="Beside each result the columns of your list, while that is kept.")
 @click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
 @click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
@@ -255,6 +256,7 @@ def results(
     statuses: tuple[str, ...],
     codes: tuple[int, ...],
     since: str | None,
+    with_list: bool,
     path: Path | None,
     force: bool,
 ) -> None:
@@ -265,6 +267,7 @@ def results(
     \b
     dispatcher campaign results 7 -o results.xlsx --format xlsx
     dispatcher campaign results 7 --status rejected --code -10 -o no_balance.csv
+    dispatcher campaign results 7 --status rejected --with-list -o to_mend.csv
     """
     only = export.Only(statuses, codes, start_words.since(since) if since else None)
     with session() as runtime:
@@ -281,6 +284,7 @@ def results(
             only=only,
             force=force,
             separator=runtime.settings.csv_divider,
+            with_list=runtime.settings if with_list else None,
         )
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:
