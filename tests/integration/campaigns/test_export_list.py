@@ -23,6 +23,7 @@ ROWS = (
     '1144446666;Eva;;"Sur; Oeste";=3;=2\n'
     "1144447777;Bea;;Mu?oz;;\n"
 )
+_ALL = Only()
 MORE = "zona;telefono\n;12\n;13\n;14\nCentro;1144448888\n"
 
 
@@ -48,7 +49,7 @@ def made(core: CoreHarness, tmp_path: Path) -> int:
     return campaign
 
 
-def rows(core: CoreHarness, campaign: int, path: Path, only: Only = Only()) -> list[dict[str, Any]]:
+def rows(core: CoreHarness, campaign: int, path: Path, only: Only = _ALL) -> list[dict[str, Any]]:
     export.write_results(core.engine, campaign, "jsonl", path, only=only, force=True, with_list=core.settings)
     return [json.loads(line) for line in path.read_text().splitlines()]
 

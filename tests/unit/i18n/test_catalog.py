@@ -16,7 +16,7 @@ from jinja2.ext import extract_from_ast
 
 import dispatcher
 from dispatcher.campaigns import appending, look, schedule
-from dispatcher.cli import campaign_views
+from dispatcher.cli import campaign_list, campaign_views
 from dispatcher.domain import reasons
 from dispatcher.i18n import terms
 from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
@@ -68,7 +68,13 @@ def headings_of_tables() -> Iterator[str]:
 
 
 def sentences() -> set[str]:
-    found = {*literals(), *headings_of_tables(), *campaign_views.LEFT_OUT.values(), *look.WHY.values()}
+    found = {
+        *literals(),
+        *headings_of_tables(),
+        *campaign_list._HEADINGS,
+        *campaign_views.LEFT_OUT.values(),
+        *look.WHY.values(),
+    }
     found |= {half for wording in reasons.REASONS.values() for half in (wording.why, wording.what_to_do)}
     found |= {*remarks.SENTENCES.values(), *(form for forms in remarks.COUNTED.values() for form in forms)}
     found |= {words for _, *told in files._NOT_TABLES for words in told}
