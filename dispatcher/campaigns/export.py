@@ -149,7 +149,7 @@ def write_results(
             return _rows(sql.Identifier("message_status"), COLUMNS, campaign_id, "seq", kind=kind, only=only)
         from dispatcher.campaigns import export_list  # polars comes with it
 
-        own = export_list.stage(connection, engine, with_list, campaign_id, COLUMNS)
+        own = list(export_list.stage(connection, engine, with_list, campaign_id, COLUMNS).values())
         beside = export_list.beside_results(connection, campaign_id, own)
         free = _FREE_TEXT.union(own)
         return _rows(beside, (*COLUMNS, *own), campaign_id, "seq", kind=kind, only=only, free=free)

@@ -34,8 +34,8 @@ STAGED = sql.Identifier("pg_temp", "export_list")
 
 def stage(
     connection: Connection, engine: Engine, settings: Settings, campaign_id: int, taken: Iterable[str]
-) -> list[str]:
-    """Stage the lists of a campaign in the caller's transaction. Returns their headings, none of which is `taken`.
+) -> dict[str, str]:
+    """Stage the lists of a campaign in the caller's transaction. Returns a column, none that is `taken`, per heading.
 
     Raises:
         UsageError: a list is not kept any longer, or it is not known which messages came of which list.
@@ -43,7 +43,7 @@ def stage(
     starts = _starts(connection, campaign_id)
     kept = [list_record.read(connection, campaign_id, list_no) for list_no in sorted(starts)]
     found = headings([name for each in kept for name in _own(each.columns)], set(taken))
-    columns: list[sql.Composable] = [sql.SQL("list_no int"), sql.SQL("line bigint")]
+    columns: list[sql.Composable] = [sql.SQL("_list_no int"), sql.SQL("_line bigint")]
     columns += [sql.SQL("{} text").format(sql.Identifier(name)) for name in found.values()]
     raw: Any = connection.connection.driver_connection
     with raw.cursor() as cursor:
@@ -53,13 +53,25 @@ def stage(
         for each in kept:
             with _open(connection, engine, settings, each) as source:
                 _copy(connection, source, each, found, cursor)
-        cursor.execute(sql.SQL("CREATE INDEX ON {} (line, list_no)").format(STAGED))
+        cursor.execute(sql.SQL("CREATE INDEX ON {} (_line, _list_no)").format(STAGED))
         cursor.execute(sql.SQL("ANALYZE {}").format(STAGED))
-    return list(dict.fromkeys(found.values()))
+    return found
 
 
 def beside_results(connection: Connection, campaign_id: int, columns: list[str]) -> sql.Composed:
     """The view `message_status` of a campaign, with the staged columns beside it, as a part of FROM."""
+    view = sql.SQL("message_status s JOIN message m ON m.campaign_id = s.campaign_id AND m.seq = s.seq")
+    return sql.SQL("{} r").format(_beside(connection, campaign_id, columns, view, sql.SQL("s")))
+
+
+def beside_messages(connection: Connection, campaign_id: int, columns: list[str]) -> sql.Composed:
+    """The messages of a campaign, with the staged columns beside them, as a subquery without a name."""
+    return _beside(connection, campaign_id, columns, sql.SQL("message m"), sql.SQL("m"))
+
+
+def _beside(
+    connection: Connection, campaign_id: int, columns: list[str], messages: sql.SQL, shown: sql.SQL
+) -> sql.Composed:
     starts = sorted(_starts(connection, campaign_id).items(), reverse=True)
     which = sql.SQL(" ").join(
         sql.SQL("WHEN m.seq >= {} THEN {}").format(sql.Literal(first), sql.Literal(list_no))
@@ -67,11 +79,10 @@ def beside_results(connection: Connection, campaign_id: int, columns: list[str])
     )
     own = sql.SQL(", ").join(sql.SQL("l.{}").format(sql.Identifier(name)) for name in columns)
     return sql.SQL(
-        "(SELECT s.*, {own} FROM message_status s "
-        "JOIN message m ON m.campaign_id = s.campaign_id AND m.seq = s.seq "
-        "LEFT JOIN {staged} l ON l.line = m.line AND l.list_no = CASE {which} END "
-        "WHERE s.campaign_id = {campaign}) r"
-    ).format(own=own, staged=STAGED, which=which, campaign=sql.Literal(campaign_id))
+        "(SELECT {shown}.*, {own} FROM {messages} "
+        "LEFT JOIN {staged} l ON l._line = m.line AND l._list_no = CASE {which} END "
+        "WHERE m.campaign_id = {campaign})"
+    ).format(shown=shown, own=own, messages=messages, staged=STAGED, which=which, campaign=sql.Literal(campaign_id))
 
 
 def headings(names: Iterable[str], taken: set[str]) -> dict[str, str]:
@@ -82,7 +93,7 @@ def headings(names: Iterable[str], taken: set[str]) -> dict[str, str]:
             continue
         base = harmless_in_csv(name).replace("\x00", "").encode()[:_LONGEST_NAME].decode(errors="ignore") or "-"
         free, number = base, 1
-        while free in taken or free in ("list_no", "line"):
+        while free in taken or free in ("_list_no", "_line"):
             number += 1
             free = f"{base} ({number})"
         taken.add(free)
@@ -138,7 +149,7 @@ def _copy(connection: Connection, source: Source, kept: Any, found: dict[str, st
     for at in list_record.original(list(kept.columns)):
         places.setdefault(kept.columns[at], at)
     names = [sql.Identifier(found[name]) for name in places]
-    columns = sql.SQL(", ").join([sql.Identifier("list_no"), sql.Identifier("line"), *names])
+    columns = sql.SQL(", ").join([sql.Identifier("_list_no"), sql.Identifier("_line"), *names])
     into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(STAGED, columns).as_string(cursor)
     positions = list(places.values())
     for block in source.table.blocks(positions, _BATCH_ROWS, verbatim=positions):

@@ -16,7 +16,7 @@ from jinja2.ext import extract_from_ast
 
 import dispatcher
 from dispatcher.campaigns import appending, look, schedule
-from dispatcher.cli import campaign_list, campaign_views
+from dispatcher.cli import campaign_list, campaign_views, help_terms
 from dispatcher.domain import reasons
 from dispatcher.i18n import terms
 from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
@@ -81,7 +81,7 @@ def sentences() -> set[str]:
     found |= {files._KNOWN, filters.LISTED, encodings._ADVICE, header._HINT, package._SAVE, sheet._DAMAGED}
     found |= {form for forms in schedule.AGO.values() for form in forms}
     found |= {*of_templates(), *words._ROLES.values(), *words._LEFT_OUT.values(), *words._REASONS.values()}
-    found |= set(steps.STEPS.values())
+    found |= {*steps.STEPS.values(), *help_terms.TERMS, *help_terms.TERMS.values()}
     found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
     return found | {*terms.CAMPAIGN_STATES.values(), numbers.Recipients().elsewhere, appending.ELSEWHERE}
 
