@@ -20,10 +20,11 @@ from typing import Any
 import platformdirs
 
 from dispatcher import config
-from dispatcher.campaigns import lifecycle
 from dispatcher.campaigns.lifecycle import Summary
-from dispatcher.cli.campaign_views import describe, progress_bar, say_codes
+from dispatcher.cli.campaign_views import say_codes
+from dispatcher.cli.campaign_watch import Screen
 from dispatcher.cli.output import Output
+from dispatcher.cli.progress_words import Seen, line
 from dispatcher.config import Settings
 from dispatcher.errors import DispatcherError
 from dispatcher.runtime import Runtime
@@ -213,18 +214,17 @@ def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict
 
 def _watch(output: Output, runtime: Runtime, campaign_id: int) -> Summary:
     ends = time.monotonic() + _COMPLETES_WITHIN
-    bar = progress_bar(output)
-    task = bar.add_task("", total=None)
-    with bar:
+    with Screen(output) as screen:
         while True:
             with runtime.engine.connect() as connection:
-                found = lifecycle.show(connection, campaign_id)
-            bar.update(task, completed=found.final, total=found.messages, description=describe(found))
+                seen = Seen.read(connection, runtime.settings, campaign_id)
+            screen.show(seen)
+            found = seen.shown
             if found.state == "completed":
                 return found
             if time.monotonic() > ends:
                 raise DispatcherError(
-                    f"The demo's campaign is still {found.state} after {_COMPLETES_WITHIN:.0f} s: {describe(found)}",
+                    f"The demo's campaign is still {found.state} after {_COMPLETES_WITHIN:.0f} s: {line(seen)}",
                     hint=f"The workers' log is {runtime.settings.home / 'workers.log'}.",
                 )
             time.sleep(0.2)

@@ -7,16 +7,18 @@ stays as it is.
 import csv
 import io
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from psycopg import sql
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from dispatcher.campaigns.audit import Audit
 from dispatcher.campaigns.export_file import target
+from dispatcher.config import Settings
 from dispatcher.db.transactions import pin_ordered_lookups, speak_provider_time, take_time
 from dispatcher.domain import formulas
 from dispatcher.domain.display import in_sheet
@@ -83,10 +85,19 @@ class Only:
         return sql.Composed(parts)
 
 
-def _cell(column: str, kind: str) -> sql.Composable:
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What is read: `free` are the columns that people or other programs wrote."""
+
+    select: sql.Composed
+    columns: tuple[str, ...]
+    free: frozenset[str]
+
+
+def _cell(column: str, kind: str, free: frozenset[str]) -> sql.Composable:
     """A column that is safe to open in a spreadsheet; JSONL is for programs, and stays as it is."""
     name = sql.Identifier(column)
-    if column not in _FREE_TEXT or kind == "jsonl":
+    if column not in free or kind == "jsonl":
         return name
     text: sql.Composable = name
     if kind == "csv":
@@ -97,19 +108,21 @@ def _cell(column: str, kind: str) -> sql.Composable:
 
 
 def _rows(
-    table: str,
+    table: sql.Composable,
     columns: tuple[str, ...],
     campaign_id: int | None,
     order: str,
     *,
     kind: str,
     only: Only = Only(),
-) -> sql.Composed:
-    selected = [_cell(c, kind) for c in columns]
+    free: frozenset[str] = _FREE_TEXT,
+) -> _Query:
+    selected = [_cell(c, kind, free) for c in columns]
     which = sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id)) if campaign_id else sql.SQL("true")
-    return sql.SQL("SELECT {} FROM {} WHERE {}{} ORDER BY {}").format(
-        sql.SQL(", ").join(selected), sql.Identifier(table), which, only.condition(), sql.Identifier(order)
+    select = sql.SQL("SELECT {} FROM {} WHERE {}{} ORDER BY {}").format(
+        sql.SQL(", ").join(selected), table, which, only.condition(), sql.Identifier(order)
     )
+    return _Query(select, columns, free)
 
 
 def write_results(
@@ -121,10 +134,27 @@ def write_results(
     only: Only = Only(),
     force: bool = False,
     separator: str = SEPARATOR,
+    with_list: Settings | None = None,
 ) -> int:
-    """Write `message_status` of a campaign as csv, jsonl or xlsx, in seq order. Returns how many rows."""
-    select = _rows("message_status", COLUMNS, campaign_id, "seq", kind=kind, only=only)
-    return _write(engine, select, COLUMNS, kind, path, "results", force, separator)
+    """Write `message_status` of a campaign as csv, jsonl or xlsx, in seq order. Returns how many rows.
+
+    With the settings as `with_list`, each row has the columns of its list beside it.
+
+    Raises:
+        UsageError: the list is not kept any longer.
+    """
+
+    def prepare(connection: Connection) -> _Query:
+        if with_list is None:
+            return _rows(sql.Identifier("message_status"), COLUMNS, campaign_id, "seq", kind=kind, only=only)
+        from dispatcher.campaigns import export_list  # polars comes with it
+
+        own = list(export_list.stage(connection, engine, with_list, campaign_id, COLUMNS).values())
+        beside = export_list.beside_results(connection, campaign_id, own)
+        free = _FREE_TEXT.union(own)
+        return _rows(beside, (*COLUMNS, *own), campaign_id, "seq", kind=kind, only=only, free=free)
+
+    return _write(engine, prepare, kind, path, "results", force, separator)
 
 
 def write_inbox(
@@ -137,14 +167,17 @@ def write_inbox(
     separator: str = SEPARATOR,
 ) -> int:
     """Write the replies (of one campaign) as csv, jsonl or xlsx, in the order they arrived. Returns how many."""
-    select = _rows("inbox", INBOX_COLUMNS, campaign_id, "received_at", kind=kind)
-    return _write(engine, select, INBOX_COLUMNS, kind, path, "inbox", force, separator)
+    wanted = _rows(sql.Identifier("inbox"), INBOX_COLUMNS, campaign_id, "received_at", kind=kind)
+    return _write(engine, lambda _: wanted, kind, path, "inbox", force, separator)
+
+
+_Prepare = Callable[[Connection], _Query]
+"""Makes the query, in the transaction that it will read in."""
 
 
 def _write(
     engine: Engine,
-    select: sql.Composed,
-    columns: tuple[str, ...],
+    prepare: _Prepare,
     kind: str,
     path: Path | None,
     title: str,
@@ -153,14 +186,18 @@ def _write(
 ) -> int:
     if kind == "xlsx":
         assert path is not None
-        return _write_xlsx(engine, select, columns, path, title, force)
-    with target(path, force=force) as stream:
+        return _write_xlsx(engine, prepare, path, title, force)
+    with target(path, force=force) as stream, engine.connect() as connection:
+        take_time(connection)
+        wanted = prepare(connection)
+        pin_ordered_lookups(connection)
+        speak_provider_time(connection)
         if kind == "csv":
-            return _copy_csv(engine, select, columns, stream, separator)
+            return _copy_csv(connection, wanted, stream, separator)
         # The text format of COPY would double the backslashes of JSON: CSV with unusual quotes leaves them alone.
-        lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(select)
+        lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(wanted.select)
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
-        return _copy(engine, statement, stream)
+        return _copy(connection, statement, stream)
 
 
 def write_audit(found: Audit, path: Path, *, force: bool = False, separator: str = SEPARATOR) -> int:
@@ -183,33 +220,27 @@ def write_audit(found: Audit, path: Path, *, force: bool = False, separator: str
     return len(rows)
 
 
-def _copy_csv(engine: Engine, select: sql.Composed, columns: tuple[str, ...], stream: BinaryIO, separator: str) -> int:
+def _copy_csv(connection: Connection, wanted: _Query, stream: BinaryIO, separator: str) -> int:
     # The mark tells a spreadsheet that this is UTF-8; programs behind a pipe do not expect one.
     if stream is not sys.stdout.buffer:
         stream.write(b"\xef\xbb\xbf")
     # In quotes always: a separator of any country may stand in what people wrote.
-    free = sql.SQL(", ").join(sql.Identifier(column) for column in columns if column in _FREE_TEXT)
+    free = sql.SQL(", ").join(sql.Identifier(column) for column in wanted.columns if column in wanted.free)
     form = sql.SQL("FORMAT csv, HEADER, DELIMITER {}, FORCE_QUOTE ({})").format(sql.Literal(separator), free)
-    statement = sql.SQL("COPY ({}) TO STDOUT ({})").format(select, form)
-    return _copy(engine, statement, stream)
+    statement = sql.SQL("COPY ({}) TO STDOUT ({})").format(wanted.select, form)
+    return _copy(connection, statement, stream)
 
 
-def _copy(engine: Engine, statement: sql.Composed, stream: BinaryIO) -> int:
-    with engine.connect() as connection:
-        take_time(connection)
-        pin_ordered_lookups(connection)
-        speak_provider_time(connection)
-        raw: Any = connection.connection.driver_connection
-        with raw.cursor() as cursor:
-            with cursor.copy(statement) as copy:
-                for part in copy:
-                    stream.write(bytes(part))
-            return int(cursor.rowcount)
+def _copy(connection: Connection, statement: sql.Composed, stream: BinaryIO) -> int:
+    raw: Any = connection.connection.driver_connection
+    with raw.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            for part in copy:
+                stream.write(bytes(part))
+        return int(cursor.rowcount)
 
 
-def _write_xlsx(
-    engine: Engine, select: sql.Composed, columns: tuple[str, ...], path: Path, title: str, force: bool
-) -> int:
+def _write_xlsx(engine: Engine, prepare: _Prepare, path: Path, title: str, force: bool) -> int:
     """Stream into a write-only workbook. A sheet holds a million rows, so there may be several."""
     # The file first: a path that cannot be written fails before the work, not after it.
     with target(path, force=force) as stream:
@@ -219,21 +250,22 @@ def _write_xlsx(
         rows = 0
         with engine.connect() as connection:
             take_time(connection)
+            wanted = prepare(connection)
             pin_ordered_lookups(connection)
             raw: Any = connection.connection.driver_connection
             with raw.cursor(name="export") as cursor:
                 cursor.itersize = 5_000
-                cursor.execute(select)
+                cursor.execute(wanted.select)
                 sheet = None
                 for row in cursor:
                     if rows % _XLSX_ROWS == 0:
-                        sheet = _sheet(book, f"{title} {rows // _XLSX_ROWS + 1}" if rows else title, columns)
+                        sheet = _sheet(book, f"{title} {rows // _XLSX_ROWS + 1}" if rows else title, wanted.columns)
                     assert sheet is not None
                     # Excel has no time zones: use the local time of the provider, as its panel does.
                     sheet.append([_plain(cell) for cell in row])
                     rows += 1
         if not rows:
-            _sheet(book, title, columns)
+            _sheet(book, title, wanted.columns)
         book.save(stream)
     return rows
 
@@ -248,7 +280,7 @@ def _sheet(book: Any, title: str, columns: tuple[str, ...]) -> Any:
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{_XLSX_ROWS + 1}"
     for number, name in enumerate(columns, start=1):
         sheet.column_dimensions[get_column_letter(number)].width = _WIDTHS.get(name, _WIDTH)
-    sheet.append(columns)
+    sheet.append([in_sheet(name) for name in columns])
     return sheet
 
 

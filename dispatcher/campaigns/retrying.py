@@ -1,13 +1,14 @@
 """Retry: the rejected messages of a campaign become a new draft, linked to it, which somebody looks at and releases.
 
 A message is in one such draft at most, unless that was cancelled, so that nobody is sent to twice by a second call. The
-texts go in as they were; both suppression lists are read anew.
+texts go in as they were, or are made anew from the list; both suppression lists are read anew.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import IO, Any
 
 from psycopg import sql
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from dispatcher import audit_trail
 from dispatcher.accounts import binding
-from dispatcher.campaigns import lifecycle, loading
+from dispatcher.campaigns import lifecycle, list_record, loading
 from dispatcher.campaigns.filling import Loaded
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
@@ -27,6 +28,8 @@ from dispatcher.suppression.optouts import OPT_OUT_CODES
 from schemas import tables
 from schemas.payload import CampaignSpec
 
+_NUMBER, _ID = "_destino", "_external_id"
+"""Headings of a retry's own columns, beside those of the list."""
 _LOWEST_CODE = -99
 _NAME = 200
 
@@ -36,13 +39,21 @@ class NothingRejected(UsageError):
 
 
 def draft(
-    engine: Engine, settings: Settings, campaign_id: int, *, codes: Sequence[int] = (), words: str | None = None
+    engine: Engine,
+    settings: Settings,
+    campaign_id: int,
+    *,
+    codes: Sequence[int] = (),
+    words: str | None = None,
+    template: str | None = None,
 ) -> Loaded:
     """Make the draft, of the messages with one of these codes, or with these words in the provider's text.
 
+    With a template they get another text, made from the rows of the list that they came from.
+
     Raises:
         UsageError: no such campaign, one of another account or with HTML, a code that must not be retried, or nothing
-            that could be.
+            that could be; with a template, a list that is not kept any longer or does not fit it.
     """
     _check_codes(codes)
     with tempfile.TemporaryFile(prefix="dispatcher-retry-") as rows, engine.begin() as connection:
@@ -53,7 +64,10 @@ def draft(
         connection.execute(query("lock_append"), {"campaign_id": campaign_id})
         first = connection.execute(select(tables.campaign).where(tables.campaign.c.id == campaign_id)).one()
         _check_campaign(first, account.id)
-        if not _copy(connection, campaign_id, codes, words, rows):
+        spec, source = _spec(first), _Rows(sql.SQL("message"), sql.SQL("m.texto"))
+        if template is not None:
+            spec, source = _anew(connection, engine, settings, first, template)
+        if not _copy(connection, campaign_id, codes, words, source, rows):
             raise NothingRejected(
                 worded(
                     "Campaign {campaign_id} has no such rejected message that is not in a retry already.",
@@ -62,10 +76,10 @@ def draft(
                 hint=worded("`dispatcher campaign show {campaign_id}` lists the codes.", campaign_id=campaign_id),
             )
         rows.seek(0)
-        with open_source(rows, format="csv", name=f"retry of campaign {campaign_id}") as source:
-            loaded = loading.load(connection, settings, _spec(first), source, rendered=True)
+        with open_source(rows, format="csv", name=f"retry of campaign {campaign_id}") as opened:
+            loaded = loading.load(connection, settings, spec, opened, rendered=template is None)
         made = update(tables.campaign).where(tables.campaign.c.id == loaded.campaign_id)
-        connection.execute(made.values(retry_of=campaign_id, template=first.template))
+        connection.execute(made.values(retry_of=campaign_id, template=template or first.template))
         detail = {"draft": loaded.campaign_id, "codes": list(codes), "messages": loaded.messages}
         audit_trail.record(connection, "campaign.retry", campaign_id, detail=detail)
     return loaded
@@ -93,8 +107,8 @@ def _spec(first: Any) -> CampaignSpec:
     return CampaignSpec(
         template="{texto}",
         name=f"{first.name[: _NAME - 8]} (retry)",
-        to_column="destino",
-        id_column="external_id",
+        to_column=_NUMBER,
+        id_column=_ID,
         priority=first.priority,
         rate=first.rate,
         on_doubt=first.on_doubt,
@@ -109,7 +123,39 @@ def _spec(first: Any) -> CampaignSpec:
     )
 
 
-def _copy(connection: Connection, campaign_id: int, codes: Sequence[int], words: str | None, rows: IO[bytes]) -> int:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Where the rows of a retry are read, as `m`, and what they hold beside the number and the id."""
+
+    table: sql.Composable
+    columns: sql.Composable
+
+
+def _anew(
+    connection: Connection, engine: Engine, settings: Settings, first: Any, template: str
+) -> tuple[CampaignSpec, _Rows]:
+    """With another text: the columns of the list, read as they were the first time."""
+    from dispatcher.campaigns import export_list
+
+    own = export_list.stage(connection, engine, settings, first.id, tables.message.c.keys())
+    kept = list_record.read(connection, first.id, 1).options
+    how = {name: kept.get(name) or False for name in ("strict_text", "literal", "keep_words")}
+    spec = _spec(first).model_copy(update={"template": template, **how})
+    columns = sql.SQL(", ").join(
+        sql.SQL("m.{} AS {}").format(sql.Identifier(column), sql.Identifier(heading or "-"))
+        for heading, column in own.items()
+    )
+    return spec, _Rows(export_list.beside_messages(connection, first.id, list(own.values())), columns)
+
+
+def _copy(
+    connection: Connection,
+    campaign_id: int,
+    codes: Sequence[int],
+    words: str | None,
+    source: _Rows,
+    rows: IO[bytes],
+) -> int:
     """Write the rejected messages as CSV. Returns how many."""
     number = sql.Literal(campaign_id)
     which = [sql.SQL("m.result_code < 0 AND m.result_code <> ALL({})").format(sql.Literal(sorted(OPT_OUT_CODES)))]
@@ -122,9 +168,17 @@ def _copy(connection: Connection, campaign_id: int, codes: Sequence[int], words:
         "WHERE r.retry_of = {} AND r.state <> 'cancelled' AND t.destino = m.destino"
     ).format(number)
     chosen = sql.SQL(
-        "SELECT m.destino, m.texto, m.external_id FROM message m WHERE m.campaign_id = {} AND {} AND NOT EXISTS ({}) "
+        "SELECT m.destino AS {}, m.external_id AS {}, {} FROM {} m WHERE m.campaign_id = {} AND {} AND NOT EXISTS ({}) "
         "ORDER BY m.seq"
-    ).format(number, sql.SQL(" AND ").join(which), taken)
+    ).format(
+        sql.Identifier(_NUMBER),
+        sql.Identifier(_ID),
+        source.columns,
+        source.table,
+        number,
+        sql.SQL(" AND ").join(which),
+        taken,
+    )
     raw: Any = connection.connection.driver_connection
     with raw.cursor() as cursor:
         statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER, FORCE_QUOTE *)").format(chosen)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from sqlalchemy import Connection, func, select
+
 from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.config import Settings
+from schemas import tables
 
 Why = Literal["draft", "paused", "blocked", "start", "window", "results", "rate"]
 
@@ -39,3 +42,18 @@ def wait(settings: Settings, shown: Summary, now: datetime | None = None) -> Wai
         return Wait("start", until=settings.sending_window.next_opening(shown.start_at))
     opening = settings.sending_window.next_opening(now)
     return Wait("window", until=opening) if opening > now else None
+
+
+def wait_now(connection: Connection, settings: Settings, shown: Summary) -> Wait | None:
+    """As `wait`, and the rate of the campaign or of the account, which only the database knows."""
+    found = wait(settings, shown)
+    if found is not None or not shown.counts.get("pending") or shown.state not in ("scheduled", "running"):
+        return found
+    campaign, account = tables.campaign, tables.account
+    limits = [campaign.c.rate_free_at] if shown.rate else []
+    limits += [account.c.rate_free_at] if settings.rate else []
+    if not limits:
+        return None
+    free_at = select(func.greatest(*limits), func.clock_timestamp()).select_from(campaign.join(account))
+    at, now = connection.execute(free_at.where(campaign.c.id == shown.campaign_id)).one()
+    return Wait("rate", until=at) if at is not None and at > now else None

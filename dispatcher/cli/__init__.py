@@ -36,6 +36,7 @@ COMMANDS = {
         "dispatcher.cli.system:doctor",
         "Check the whole set-up and everything that should be running; say what is wrong.",
     ),
+    "help": Lazy("dispatcher.cli.help_terms:help_group", "Explain the words that commands and tables use."),
     "inbox": Lazy(
         "dispatcher.cli.inbox:inbox_group", "Fetch replies, list them, export them, answer them, say what is done."
     ),

@@ -14,7 +14,10 @@ COMMANDS = {
     ),
     "doubts": Lazy(f"{_CONTROL}:doubts", "List chunks with an unknown outcome, with the evidence so far."),
     "events": Lazy(f"{_CONTROL}:events", "List who did what to a campaign, why and when."),
-    "list": Lazy(f"{_VIEWS}:list_", "List the newest campaigns."),
+    "list": Lazy(
+        "dispatcher.cli.campaign_list:list_",
+        "List the newest campaigns: state, start, progress, pace, end, invalid rows, rejected messages.",
+    ),
     "pause": Lazy(f"{_CONTROL}:pause", "Stop sending until `campaign resume`."),
     "resolve": Lazy(f"{_CONTROL}:resolve", "Decide chunks in doubt or held; recorded under your name."),
     "results": Lazy(
@@ -28,7 +31,7 @@ COMMANDS = {
     "retry": Lazy(f"{_CONTROL}:retry", "Make a new draft of the rejected messages; `campaign send` releases it."),
     "send": Lazy(f"{_CONTROL}:send", "Release a draft, so that it is sent when its time comes."),
     "show": Lazy(f"{_VIEWS}:show", "Show a campaign's state, statuses and result codes."),
-    "watch": Lazy(f"{_VIEWS}:watch", "Follow a campaign until it ends; exit 0 if it completed."),
+    "watch": Lazy("dispatcher.cli.campaign_watch:watch", "Follow a campaign until it ends; exit 0 if it completed."),
 }
 
 

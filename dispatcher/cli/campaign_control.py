@@ -198,8 +198,16 @@ def resolve(
 )
 @click.option("--reason", "words", help="Those with these words in the provider's text, like 'se han agotado'.")
 @click.option("--failed", is_flag=True, help="All of them, whatever the code.")
+@click.option("--template", help="Another text, from the columns of the list; while that is kept.")
 @command
-def retry(output: Output, campaign_id: int, codes: tuple[int, ...], words: str | None, failed: bool) -> None:
+def retry(
+    output: Output,
+    campaign_id: int,
+    codes: tuple[int, ...],
+    words: str | None,
+    failed: bool,
+    template: str | None,
+) -> None:
     """Make a new draft of the rejected messages; `campaign send` releases it.
 
     Opted-out numbers are left out, and so is what is in another draft of this kind already.
@@ -207,13 +215,16 @@ def retry(output: Output, campaign_id: int, codes: tuple[int, ...], words: str |
     \b
     dispatcher campaign retry 7 --code -10 --code -11
     dispatcher campaign retry 7 --failed
+    dispatcher campaign retry 7 --code -5 --template 'Hola {nombre}, vence el {dia}. Empresa SA'
     """
     from dispatcher.campaigns import retrying
 
     if sum((bool(codes), words is not None, failed)) != 1:
         raise UsageError("Give --code, --reason or --failed.", hint="`dispatcher campaign show` lists the codes.")
     with session() as runtime:
-        loaded = retrying.draft(runtime.engine, runtime.settings, campaign_id, codes=codes, words=words)
+        loaded = retrying.draft(
+            runtime.engine, runtime.settings, campaign_id, codes=codes, words=words, template=template
+        )
     output.answer({"campaign_id": loaded.campaign_id, "retry_of": campaign_id, **loaded.totals_json()})
     output.say(f"Campaign {loaded.campaign_id} is a draft of {loaded.messages:,} messages.")
     output.say(f"Send it with: dispatcher campaign send {loaded.campaign_id}")

@@ -1,27 +1,22 @@
-"""`dispatcher campaign …`, for whoever follows one: show, list, watch, results."""
+"""`dispatcher campaign …`, for whoever follows one: show, results."""
 
-import sys
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dispatcher.campaigns import export, lifecycle
 from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.cli import start_words
 from dispatcher.cli.command import command
-from dispatcher.cli.output import FAILED, Output
+from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.i18n.terms import meaning, state_word, status
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.maintenance import workers_seen
-from dispatcher.runtime import Runtime
 from schemas.states import MessageStatus
 
 
@@ -35,13 +30,9 @@ def show(output: Output, campaign_id: int) -> None:
         unseen = workers_seen.complaint(connection)
     output.answer({**found.as_json(), "workers_seen": unseen is None})
     say_summary(output, found)
-    if unseen and not _over(found):
+    over = found.state in ("completed", "cancelled") and not found.in_flight
+    if unseen and not over:
         output.note(unseen)
-
-
-def _over(found: Summary) -> bool:
-    """Whether nothing more will happen to it."""
-    return found.state in ("completed", "cancelled") and not found.in_flight
 
 
 def say_summary(output: Output, found: Summary) -> None:
@@ -116,123 +107,6 @@ def count(n: int) -> str:
     return worded("{n:,}", n=n)
 
 
-@click.command(name="list")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000))
-@command
-def list_(output: Output, limit: int) -> None:
-    """List the newest campaigns."""
-    with session() as runtime, runtime.engine.connect() as connection:
-        found = lifecycle.listing(connection, limit)
-    output.answer({"campaigns": [each.as_json() for each in found]})
-    output.table(
-        "Campaigns",
-        ["id", "name", "state", "messages", "final", "invalid", "held", "start"],
-        [
-            [
-                c.campaign_id,
-                c.name,
-                translated("blocked") if c.blocked else state_word(c.state),
-                count(c.messages),
-                count(c.final),
-                count(c.invalid),
-                c.held,
-                when(c.start_at or c.created_at),
-            ]
-            for c in found
-        ],
-        right=("id", "messages", "final", "invalid", "held"),
-    )
-    if not found:
-        output.say("No campaigns yet. Hand one in with `dispatcher campaign create FILE --template …`.")
-
-
-@click.command()
-@click.argument("campaign_id", type=int)
-@click.option("--timeout", type=click.FloatRange(min=0), help="Give up after this many seconds (exit 1).")
-@command
-def watch(output: Output, campaign_id: int, timeout: float | None) -> None:
-    """Follow a campaign until it ends; exit 0 if it completed.
-
-    Without a terminal it writes a line every 5 s. Ctrl-C stops the watching alone: the campaign goes on.
-    """
-    ends = time.monotonic() + timeout if timeout is not None else None
-    with session() as runtime:
-        look = _Look(output, runtime, campaign_id)
-        try:
-            found = _follow(output, look, ends)
-        except KeyboardInterrupt:
-            output.note(f"Campaign {campaign_id} goes on. To stop it: dispatcher campaign pause {campaign_id}")
-            raise
-    output.answer({**found.as_json(), "workers_seen": look.unseen is None})
-    say_summary(output, found)
-    if found.state != "completed":
-        if found.state != "cancelled":
-            after = worded("Still {state} after {timeout:.0f} s.", state=state_word(found.state), timeout=timeout or 0)
-            output.note(after if timeout is not None else translated("Not completed."))
-        sys.exit(FAILED)
-
-
-class _Look:
-    """Reads a campaign; says when no worker is seen, once until one is."""
-
-    def __init__(self, output: Output, runtime: Runtime, campaign_id: int) -> None:
-        self._output, self._runtime, self._campaign_id = output, runtime, campaign_id
-        self.unseen: str | None = None
-
-    def __call__(self) -> Summary:
-        with self._runtime.engine.connect() as connection:
-            found = lifecycle.show(connection, self._campaign_id)
-            unseen = workers_seen.complaint(connection)
-        if unseen and not self.unseen and not _over(found):
-            self._output.note(unseen)
-        self.unseen = unseen
-        return found
-
-
-_LINE_EVERY = 5.0
-"""Seconds between the lines that a pipe or a log file gets in place of the bar."""
-
-
-def _follow(output: Output, read: Any, ends: float | None) -> Summary:
-    bar = progress_bar(output)
-    found: Summary = read()
-    task = bar.add_task("", total=max(found.messages, 1))
-    lines = not output.as_json and not output.notes.is_terminal
-    next_line = time.monotonic()
-    with bar:
-        while True:
-            if lines and time.monotonic() >= next_line:
-                output.note(f"{describe(found)}; {found.final:,} of {found.messages:,} final")
-                next_line = time.monotonic() + _LINE_EVERY
-            bar.update(task, completed=found.final, description=describe(found))
-            if _over(found):
-                return found
-            if ends is not None and time.monotonic() >= ends:
-                return found
-            time.sleep(0.5)
-            found = read()
-
-
-def progress_bar(output: Output) -> Progress:
-    """The bar that follows a campaign, on stderr."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-        TimeElapsedColumn(),
-        console=output.notes,
-        transient=True,
-        disable=output.as_json or not output.notes.is_terminal,
-    )
-
-
-def describe(found: Summary) -> str:
-    """A campaign's progress in one line."""
-    state = translated("BLOCKED") if found.blocked else state_word(found.state)
-    waiting = " ".join(f"{name} {count(n)}" for name, n in found.counts.items())
-    return f"{state}: {waiting}"
-
-
 @click.command()
 @click.argument("campaign_id", type=int)
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "xlsx"]), default="csv", show_default=True)
@@ -245,6 +119,7 @@ def describe(found: Summary) -> str:
 )
 @click.option("--code", "codes", multiple=True, type=int, help="Only messages with this result code; repeatable.")
 @click.option("--since", help="Only results from this moment on, Argentine time: '2026-12-01 09:00'.")
+@click.option("--with-list", is_flag=True, help="Beside each result the columns of your list, while that is kept.")
 @click.option("--output", "-o", "path", type=click.Path(dir_okay=False, path_type=Path), help="A file; else stdout.")
 @click.option("--force", is_flag=True, help="Replace the file of --output if it exists.")
 @command
@@ -255,6 +130,7 @@ def results(
     statuses: tuple[str, ...],
     codes: tuple[int, ...],
     since: str | None,
+    with_list: bool,
     path: Path | None,
     force: bool,
 ) -> None:
@@ -265,6 +141,7 @@ def results(
     \b
     dispatcher campaign results 7 -o results.xlsx --format xlsx
     dispatcher campaign results 7 --status rejected --code -10 -o no_balance.csv
+    dispatcher campaign results 7 --status rejected --with-list -o to_mend.csv
     """
     only = export.Only(statuses, codes, start_words.since(since) if since else None)
     with session() as runtime:
@@ -281,6 +158,7 @@ def results(
             only=only,
             force=force,
             separator=runtime.settings.csv_divider,
+            with_list=runtime.settings if with_list else None,
         )
     output.answer({"campaign_id": campaign_id, "rows": rows, "file": str(path)})
     if path is not None:

@@ -72,6 +72,7 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ("db", "upgrade"): [(("x",), "unexpected")],
     ("demo",): [(("--messages", "0"), "--messages"), (("--messages", "x"), "--messages")],
     ("doctor",): [(("x",), "unexpected")],
+    ("help", "terms"): [(("zzz",), "zzz")],
     ("inbox", "export"): [(("--format", "xlsx"), "--output"), (("--format", "pdf"), "--format")],
     ("inbox", "list"): [(("--kind", "x"), "--kind"), (("--origen", "12"), "-7"), (("--limit", "0"), "--limit")],
     ("inbox", "pull"): [

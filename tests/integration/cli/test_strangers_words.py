@@ -14,7 +14,7 @@ from sqlalchemy import insert
 from dispatcher.domain.display import BIDI, in_json, shown
 from dispatcher.replies.store import ReplyStore
 from schemas import tables
-from tests.integration.cli.test_campaign_commands import Run, answer, good, run  # noqa: F401
+from tests.integration.cli.commands import Run, answer
 from tests.integration.core_harness import CoreHarness
 
 WORDS = "\x1b[2J\x1b]0;dueño\x07 \x9b31m \u202eexe.gpj\u2066 \x7f\x85\u2028 fin"
@@ -37,7 +37,7 @@ def replies(core: CoreHarness) -> list[str]:
     return texts
 
 
-def test_a_reply_s_orders_to_a_terminal_are_shown_and_not_obeyed(run: Run, replies: list[str]) -> None:  # noqa: F811
+def test_a_reply_s_orders_to_a_terminal_are_shown_and_not_obeyed(run: Run, replies: list[str]) -> None:
     result = run("inbox", "list")
     assert result.exit_code == 0
     assert not CONTROLS.search(result.stdout)
@@ -46,7 +46,7 @@ def test_a_reply_s_orders_to_a_terminal_are_shown_and_not_obeyed(run: Run, repli
     assert {each["texto"] for each in json.loads(told.stdout)["replies"]} == set(replies)
 
 
-def test_names_and_reasons_are_shown_without_orders(run: Run, core: CoreHarness) -> None:  # noqa: F811
+def test_names_and_reasons_are_shown_without_orders(run: Run, core: CoreHarness) -> None:
     with core.runtime.engine.begin() as connection:
         connection.execute(insert(tables.optout).values(destino="1144445555", source="operator", reason=WORDS))
     campaign = core.load(2, name=f"{WORDS}\nstate: completed")
@@ -60,7 +60,7 @@ def test_names_and_reasons_are_shown_without_orders(run: Run, core: CoreHarness)
     assert not CONTROLS.search(run("campaign", "create", f"/nowhere/{WORDS}", "--template", "x").stderr)
 
 
-def test_every_export_of_replies_can_be_opened(run: Run, replies: list[str], tmp_path: Path) -> None:  # noqa: F811
+def test_every_export_of_replies_can_be_opened(run: Run, replies: list[str], tmp_path: Path) -> None:
     sheet = tmp_path / "inbox.xlsx"
     assert run("inbox", "export", "--format", "xlsx", "--output", str(sheet)).exit_code == 0
     rows = list(openpyxl.load_workbook(sheet).active.iter_rows(values_only=True))
@@ -75,7 +75,7 @@ def cells(text: str, separator: str) -> list[str]:
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-def test_no_cell_is_a_formula_wherever_the_reader_is(run: Run, replies: list[str], separator: str) -> None:  # noqa: F811
+def test_no_cell_is_a_formula_wherever_the_reader_is(run: Run, replies: list[str], separator: str) -> None:
     written = run("inbox", "export").stdout
     invisible = '"\u00a0\u00ad\u200b\u2060\u3000\ufeff \t\r\n\v'
     for cell in cells(written, separator):
@@ -84,7 +84,7 @@ def test_no_cell_is_a_formula_wherever_the_reader_is(run: Run, replies: list[str
     assert written.count('"') >= 2 * len(replies)
 
 
-def test_an_export_replaces_nothing_unasked(run: Run, core: CoreHarness, tmp_path: Path) -> None:  # noqa: F811
+def test_an_export_replaces_nothing_unasked(run: Run, core: CoreHarness, tmp_path: Path) -> None:
     campaign = str(core.load(2))
     kept, linked, link = tmp_path / "kept.csv", tmp_path / "linked", tmp_path / "link.csv"
     for path in (kept, linked):
@@ -104,7 +104,7 @@ def test_an_export_replaces_nothing_unasked(run: Run, core: CoreHarness, tmp_pat
     assert not list(tmp_path.glob(".*.part"))
 
 
-def test_a_list_is_a_regular_file(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_a_list_is_a_regular_file(run: Run, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
         result = run("campaign", "create", str(path), "--template", "x", "--dry-run")
@@ -112,7 +112,7 @@ def test_a_list_is_a_regular_file(run: Run, tmp_path: Path) -> None:  # noqa: F8
         assert "regular file" in result.stderr or "directory" in result.stderr
 
 
-def test_headings_over_the_limit_are_refused_instead_of_cut(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def test_headings_over_the_limit_are_refused_instead_of_cut(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "wide.csv"
     path.write_text("telefono," + "x" * 140_000 + ",nombre\n1144445555,,Ana\n")
     result = run("campaign", "create", str(path), "--template", "Hola {nombre}", "--dry-run")

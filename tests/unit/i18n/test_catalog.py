@@ -17,7 +17,7 @@ from jinja2.ext import extract_from_ast
 import dispatcher
 from dispatcher.access import scopes
 from dispatcher.campaigns import appending, look, schedule
-from dispatcher.cli import campaign_views
+from dispatcher.cli import campaign_list, campaign_views, help_terms
 from dispatcher.domain import reasons
 from dispatcher.i18n import terms
 from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
@@ -83,7 +83,13 @@ def headings_of_tables() -> Iterator[str]:
 
 
 def sentences() -> set[str]:
-    found = {*literals(), *headings_of_tables(), *campaign_views.LEFT_OUT.values(), *look.WHY.values()}
+    found = {
+        *literals(),
+        *headings_of_tables(),
+        *campaign_list._HEADINGS,
+        *campaign_views.LEFT_OUT.values(),
+        *look.WHY.values(),
+    }
     found |= {half for wording in reasons.REASONS.values() for half in (wording.why, wording.what_to_do)}
     found |= {*remarks.SENTENCES.values(), *(form for forms in remarks.COUNTED.values() for form in forms)}
     found |= {words for _, *told in files._NOT_TABLES for words in told}
@@ -91,6 +97,7 @@ def sentences() -> set[str]:
     found |= {form for forms in schedule.AGO.values() for form in forms}
     found |= {*of_templates(), *words._ROLES.values(), *words._LEFT_OUT.values(), *words._REASONS.values()}
     found |= {*steps.STEPS.values(), *scopes.MEANINGS.values()}
+    found |= {*help_terms.TERMS, *help_terms.TERMS.values()}
     found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
     found |= {table._NOT_UNPACKED, table._NO_SPREADSHEET, *whys(), json_body._TOO_DEEP}
     return found | {*terms.CAMPAIGN_STATES.values(), numbers.Recipients().elsewhere, appending.ELSEWHERE}
