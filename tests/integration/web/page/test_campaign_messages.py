@@ -84,7 +84,10 @@ def test_every_filter_gives_the_messages_that_fit_over_all_pages(
         assert seqs(browser, f"/campaigns/{campaign}/messages?{ignored}") == list(range(1, 41)), ignored
 
 
-def test_those_of_a_child_chunk_are_found_among_their_family_s(core: CoreHarness, pages: Pages) -> None:
+def test_those_of_a_child_chunk_are_found_among_their_family_s(
+    core: CoreHarness, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "_SHOWN", 3)
     campaign = core.load(30)
     core.send()
     # As a split leaves it: lines 2 and 5 of the first chunk are due again, in a chunk of their own.
@@ -98,6 +101,8 @@ def test_those_of_a_child_chunk_are_found_among_their_family_s(core: CoreHarness
     browser = pages.as_(Role.OPERATOR)
     assert seqs(browser, f"/campaigns/{campaign}/messages?status=submitted") == [1, 3, 4, 6, 7, 8, 9, 10]
     assert seqs(browser, f"/campaigns/{campaign}/messages?status=pending") == [2, 5, *range(11, 31)]
+    core.do("UPDATE chunk SET state = 'accepted', accepted_at = now() WHERE chunk_no = 9")
+    assert seqs(browser, f"/campaigns/{campaign}/messages?status=submitted") == list(range(1, 11))
 
 
 def test_a_number_is_found_in_any_form_and_an_odd_one_says_why(core: CoreHarness, pages: Pages) -> None:
