@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -15,11 +16,13 @@ from dispatcher.home import spool
 from dispatcher.i18n.words import translated
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import do_not_send, optouts
-from dispatcher.suppression.optout_import import Imported
 from dispatcher.web.page.failures import without_commands
 from dispatcher.web.page.forms import Form
 from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router
 from dispatcher.web.page.show import show
+
+if TYPE_CHECKING:
+    from dispatcher.suppression.optout_import import Imported
 
 routes = page_router()
 
