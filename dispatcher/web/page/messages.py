@@ -11,11 +11,12 @@ from dispatcher.access.roles import Role
 from dispatcher.campaigns import details, invalid_rows, lifecycle, message_search, one_message
 from dispatcher.campaigns.lifecycle import NoCampaign
 from dispatcher.campaigns.message_search import Search
+from dispatcher.campaigns.outcome_words import outcome
 from dispatcher.config import Settings
 from dispatcher.db.storable import storable
 from dispatcher.domain import phone
 from dispatcher.i18n import terms
-from dispatcher.web.page import campaign_words, words
+from dispatcher.web.page import words
 from dispatcher.web.page.routing import RuntimeOf, needs, page_router
 from dispatcher.web.page.show import show
 from dispatcher.web.page.typed import LARGEST_SEQ, whole_number
@@ -101,7 +102,7 @@ def message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int, ro
         came=came,
         kept=kept and not cells,
         cells=cells,
-        outcome_word=campaign_words.outcome,
+        outcome_word=outcome,
         left_out_word=words.left_out,
     )
 
