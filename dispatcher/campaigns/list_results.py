@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from sqlalchemy import Connection, CursorResult, Engine, column, select, table
 
 from dispatcher.campaigns import details, list_record
@@ -26,7 +27,7 @@ from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import translated
-from dispatcher.ingest import Reading
+from dispatcher.ingest import Reading, Source
 from dispatcher.ingest.blocks import column as named
 from dispatcher.ingest.blocks import written
 from dispatcher.uploads import reading
@@ -44,18 +45,8 @@ def write(engine: Engine, settings: Settings, campaign_id: int, kind: str, path:
     Raises:
         UsageError: the list is not kept any longer, or the campaign has several.
     """
-    with engine.connect() as connection:
-        upload = details.kept_list(connection, campaign_id)
-        if upload is None:
-            raise UsageError(
-                translated("The list of this campaign is not kept any longer, or it has several."),
-                hint=translated("Download the results without its columns."),
-            )
-        record = list_record.read(connection, campaign_id, 1)
-    asked = {name: record.options.get(name) for name in ("to_column", "sheet", "header_row")}
-    how = Reading(**asked, visible_only=bool(record.options.get("visible_only")), unpacked_max=settings.unpacked_max)
     rows = 0
-    with reading.open_list(engine, upload, spool(settings.home), how) as source, engine.connect() as connection:
+    with _open(engine, settings, campaign_id) as source, engine.connect() as connection:
         take_time(connection)
         pin_ordered_lookups(connection)
         places = list_record.original(list(source.table.columns))
@@ -72,6 +63,40 @@ def write(engine: Engine, settings: Settings, campaign_id: int, kind: str, path:
                     form.add([*("" if cell is None else cell for cell in row[1:]), *became.of(row[0])])
                     rows += 1
     return rows
+
+
+def row_at(engine: Engine, settings: Settings, campaign_id: int, line: int) -> list[tuple[str, str]]:
+    """The row of a list at a line, as pairs of heading and cell; empty when there is none. The list is read up to it.
+
+    Raises:
+        UsageError: the list is not kept any longer, or the campaign has several.
+    """
+    with _open(engine, settings, campaign_id) as source:
+        columns = source.table.columns
+        wanted = range(len(columns))
+        for block in source.table.blocks(wanted, _AT_ONCE, set(wanted)):
+            found = block.frame.filter(pl.col("line") == line)
+            if found.height:
+                cells = found.select(named(at) for at in wanted).row(0)
+                return [(name, cell or "") for name, cell in zip(columns, cells, strict=True)]
+            if block.frame.height and block.frame["line"][-1] > line:
+                break
+    return []
+
+
+def _open(engine: Engine, settings: Settings, campaign_id: int) -> Source:
+    with engine.connect() as connection:
+        upload = details.kept_list(connection, campaign_id)
+        if upload is None:
+            raise UsageError(
+                translated("The list of this campaign is not kept any longer, or it has several."),
+                hint=translated("Download the results without its columns."),
+            )
+        options = list_record.read(connection, campaign_id, 1).options
+    asked = {name: options.get(name) for name in ("to_column", "sheet", "header_row")}
+    visible_only = bool(options.get("visible_only"))
+    how = Reading(**asked, visible_only=visible_only, unpacked_max=settings.unpacked_max)
+    return reading.open_list(engine, upload, spool(settings.home), how)
 
 
 def _headings() -> list[str]:

@@ -14,6 +14,7 @@ from dispatcher.campaigns import one_message
 from dispatcher.campaigns.certificate import facts as certified
 from dispatcher.campaigns.certificate.facts import Facts
 from dispatcher.campaigns.certificate.paper import Paper, written
+from dispatcher.campaigns.outcome_words import outcome
 from dispatcher.config import Settings
 from dispatcher.domain.window import provider_local
 from dispatcher.i18n import terms
@@ -68,7 +69,7 @@ def of_message(engine: Engine, settings: Settings, campaign_id: int, seq: int, p
         paper.facts(_of_row(row))
         if life is not None and life.attempts:
             paper.heading(translated("Handed to the provider"))
-            paper.facts([(_moment(each.at), each.outcome or "-") for each in life.attempts])
+            paper.facts([(_moment(each.at), outcome(each.outcome)) for each in life.attempts])
         if life is not None and life.result_lines:
             paper.heading(translated("What the provider said of it"))
             paper.facts([(_moment(each.fecha), f"{each.code}: {each.text or 'OK'}") for each in life.result_lines])
@@ -111,6 +112,8 @@ def _who_and_when(paper: Paper, settings: Settings, facts: Facts) -> None:
             (translated("State"), terms.state_word(it.state)),
         ]
     )
+    if urlsplit(settings.provider_url).hostname in ("127.0.0.1", "localhost", "::1"):
+        paper.paragraph(translated("Simulated provider: nothing reaches a phone."))
     if it.test:
         paper.paragraph(translated("This is a test: the provider only checked these messages, and nobody got them."))
     if not facts.is_over:
@@ -160,7 +163,7 @@ def _table(paper: Paper, facts: Facts) -> None:
     names = (
         translated("No."),
         translated("Number"),
-        translated("Status and provider's words"),
+        translated("Status and code"),
         translated("Handed in"),
         translated("Result"),
     )
@@ -169,12 +172,14 @@ def _table(paper: Paper, facts: Facts) -> None:
         paper.cell(width, _ROW, written(name))
     paper.ln(_ROW)
     paper.set_font("helvetica", "", 7)
+    said_by = translated("The provider's words")
     for row in facts.rows():
-        if paper.will_page_break(3 * _ROW):
+        if paper.will_page_break(4 * _ROW):
             paper.add_page()
         said = f"{terms.status(row['status'])}"
         if row["result_code"] is not None:
-            said += f" · {row['result_code']}: {row['result_text'] or 'OK'}"
+            said += f" · {row['result_code']}"
+        words = row["result_text"] if row["result_code"] not in (None, 0) else None
         cells = (str(row["seq"]), row["destino"], said, _moment(row["submitted_at"]), _moment(row["processed_at"]))
         paper.set_text_color(0)
         for width, value in zip(_WIDTHS, cells, strict=True):
@@ -183,6 +188,11 @@ def _table(paper: Paper, facts: Facts) -> None:
         paper.set_text_color(70)
         paper.set_x(paper.l_margin + _WIDTHS[0])
         paper.multi_cell(sum(_WIDTHS[1:]), _ROW - 0.5, written(row["texto"]), new_x="LMARGIN", new_y="NEXT", align="L")
+        if words:
+            paper.set_x(paper.l_margin + _WIDTHS[0])
+            paper.multi_cell(
+                sum(_WIDTHS[1:]), _ROW - 0.5, written(f"{said_by}: {words}"), new_x="LMARGIN", new_y="NEXT", align="L"
+            )
     paper.set_text_color(0)
 
 

@@ -1,4 +1,4 @@
-"""Words for what happens to a campaign: what was done to it, what came of a POST, what is asked before an action."""
+"""Words for what happens to a campaign: what was done to it, and its priority."""
 
 from __future__ import annotations
 
@@ -22,22 +22,6 @@ def action(name: str) -> str:
         "database.restored": translated("held after the database was restored"),
     }
     return known.get(name, name)
-
-
-def outcome(name: str | None) -> str:
-    """What came of a POST, for the messages in it."""
-    known = {
-        "accepted": translated("the provider took it"),
-        "not_delivered": translated("it did not reach the provider, and goes again"),
-        "not_started": translated("it was not begun, and goes again"),
-        "refused": translated("the provider refused the account"),
-        "in_doubt": translated("the answer was lost or not clear"),
-        "lost": translated("the worker ended before the answer came"),
-        "in_flight": translated("it is under way"),
-        "open": translated("nobody knows: it has no outcome"),
-        "none": translated("nothing was handed in"),
-    }
-    return known.get(name or "in_flight", name or "")
 
 
 def priority(name: str) -> str:

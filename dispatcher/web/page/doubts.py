@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from dispatcher.access.roles import Role
 from dispatcher.campaigns import lifecycle, operator_actions
 from dispatcher.campaigns.operator_actions import Doubt
+from dispatcher.campaigns.outcome_words import outcome
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import counted, translated, worded
-from dispatcher.web.page import campaign_words
 from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
 from dispatcher.web.page.show import go, moment, number, show
 
@@ -90,7 +90,7 @@ def _evidence(doubt: Doubt) -> list[tuple[str, str]]:
     )
     facts = [
         (translated("In doubt since"), moment(doubt.since)),
-        (translated("What came of the POST"), campaign_words.outcome(doubt.outcome)),
+        (translated("What came of the POST"), outcome(doubt.outcome)),
         (translated("Reason"), doubt.reason),
         (translated("Messages in it"), number(doubt.messages)),
         (translated("With a result"), number(doubt.found)),

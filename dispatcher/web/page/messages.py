@@ -11,11 +11,12 @@ from dispatcher.access.roles import Role
 from dispatcher.campaigns import details, invalid_rows, lifecycle, message_search, one_message
 from dispatcher.campaigns.lifecycle import NoCampaign
 from dispatcher.campaigns.message_search import Search
+from dispatcher.campaigns.outcome_words import outcome
 from dispatcher.config import Settings
 from dispatcher.db.storable import storable
 from dispatcher.domain import phone
 from dispatcher.i18n import terms
-from dispatcher.web.page import campaign_words, words
+from dispatcher.web.page import words
 from dispatcher.web.page.routing import RuntimeOf, needs, page_router
 from dispatcher.web.page.show import show
 from dispatcher.web.page.typed import LARGEST_SEQ, whole_number
@@ -79,21 +80,29 @@ def _wanted(settings: Settings, status: str, code: str, number: str, own: str) -
 
 
 @routes.get("/campaigns/{campaign_id:int}/messages/{seq:int}", **needs(Role.OPERATOR))
-def message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int) -> Response:
-    """All that is known of one message."""
+def message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int, row: str = "") -> Response:
+    """All that is known of one message; with `row`, its list is read up to its line."""
     with runtime.engine.connect() as connection:
         it = lifecycle.show(connection, campaign_id)
         life = one_message.of_campaign(connection, campaign_id, seq)
         if life is None:
             raise NoCampaign(str(seq))
         came = details.row_of(connection, campaign_id, seq)
+        kept = details.kept_list(connection, campaign_id) is not None
+    cells: list[tuple[str, str]] = []
+    if kept and row and came is not None:
+        from dispatcher.campaigns import list_results  # polars comes with it
+
+        cells = list_results.row_at(runtime.engine, runtime.settings, campaign_id, came.line)
     return show(
         request,
         "message.html",
         it=it,
         life=life,
         came=came,
-        outcome_word=campaign_words.outcome,
+        kept=kept and not cells,
+        cells=cells,
+        outcome_word=outcome,
         left_out_word=words.left_out,
     )
 

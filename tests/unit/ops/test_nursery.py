@@ -123,3 +123,15 @@ nursery.fork("dispatcher child", "this", [], {})
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert "RuntimeError: 2 threads run here" in done.stderr
     assert done.returncode == 1
+
+
+def test_what_the_children_share_starts_no_thread() -> None:
+    code = """
+import os, sys
+from ops import nursery
+nowhere = {"DISPATCHER_DATABASE_URL": "postgresql://x@127.0.0.1:1/x", "DISPATCHER_BROKER_URL": "redis://127.0.0.1:1/0"}
+nursery.preload("dispatcher parent", nowhere)
+print(len(os.listdir("/proc/self/task")), "polars" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["1", "False"], done.stderr[-2000:]

@@ -84,7 +84,10 @@ def test_every_filter_gives_the_messages_that_fit_over_all_pages(
         assert seqs(browser, f"/campaigns/{campaign}/messages?{ignored}") == list(range(1, 41)), ignored
 
 
-def test_those_of_a_child_chunk_are_found_among_their_family_s(core: CoreHarness, pages: Pages) -> None:
+def test_those_of_a_child_chunk_are_found_among_their_family_s(
+    core: CoreHarness, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "_SHOWN", 3)
     campaign = core.load(30)
     core.send()
     # As a split leaves it: lines 2 and 5 of the first chunk are due again, in a chunk of their own.
@@ -98,6 +101,8 @@ def test_those_of_a_child_chunk_are_found_among_their_family_s(core: CoreHarness
     browser = pages.as_(Role.OPERATOR)
     assert seqs(browser, f"/campaigns/{campaign}/messages?status=submitted") == [1, 3, 4, 6, 7, 8, 9, 10]
     assert seqs(browser, f"/campaigns/{campaign}/messages?status=pending") == [2, 5, *range(11, 31)]
+    core.do("UPDATE chunk SET state = 'accepted', accepted_at = now() WHERE chunk_no = 9")
+    assert seqs(browser, f"/campaigns/{campaign}/messages?status=submitted") == list(range(1, 11))
 
 
 def test_a_number_is_found_in_any_form_and_an_odd_one_says_why(core: CoreHarness, pages: Pages) -> None:
@@ -213,7 +218,12 @@ def test_a_list_is_given_back_with_all_its_columns_and_what_became_of_each_row(
     book = openpyxl.load_workbook(io.BytesIO(browser.get(f"/campaigns/{campaign}/list.xlsx").content))
     cells = list(book.active.iter_rows(values_only=True))
     assert (len(cells), cells[3][2], cells[3][5]) == (28, "Barrio 2", 0)
+    message = browser.get(f"/campaigns/{campaign}/messages/8")
+    assert f"/campaigns/{campaign}/messages/8?row=1#row" in links_of(message)
+    assert "Barrio 7" not in text_of(message)
+    assert "barrio Barrio 7 =fórmula =1+7" in text_of(browser.get(f"/campaigns/{campaign}/messages/8?row=1"))
     stepper.sql("UPDATE upload SET dropped_at = now()")
+    assert "Show the row" not in text_of(browser.get(f"/campaigns/{campaign}/messages/8?row=1"))
     assert f"/campaigns/{campaign}/list.csv" not in links_of(browser.get(f"/campaigns/{campaign}"))
     assert "not kept any longer" in text_of(browser.get(f"/campaigns/{campaign}/list.csv", 422))
     browser.get(f"/campaigns/{campaign}/list.jsonl", 404)
