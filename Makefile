@@ -10,7 +10,7 @@ MESSAGES ?= 10000000
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo try test test-all lint format bench up lock clean chaos soak marathon audit sbom fuzz
+.PHONY: help demo try screenshots test test-all lint format bench up lock clean chaos soak marathon audit sbom fuzz
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ format: $(VENV)/.dev ## let ruff put the code in form
 docs: $(VENV)/.runtime ## write docs/settings.md, docs/openapi.json and the problems of docs/api.md from the code
 	@$(BIN)/python -m ops.settings_page
 	@$(BIN)/python -m ops.api_pages
+
+screenshots: $(VENV)/.dev ## take the pictures of the README anew, in Chromium
+	@$(BIN)/python -m tests.screenshots
 
 bench: $(VENV)/.dev ## figures side by side with the limit; takes minutes
 	@$(BIN)/python -m ops.bench
