@@ -1764,3 +1764,38 @@ WHERE kind = 'review' AND done_at IS NULL AND answered_at IS NULL AND repeated_a
 SELECT coalesce(sum(k.messages - k.suppressed), 0)::bigint AS n
 FROM campaign c JOIN chunk k ON k.campaign_id = c.id AND k.state = 'due'
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused') AND NOT c.test;
+
+-- name: erase_messages
+-- The messages to a number that are final lose number, text, id and the provider's words; their codes stay, and so do all
+-- sums. Found by the bloom filters of message_numbers. Answers what was erased.
+UPDATE message m SET destino = '', texto = '(erased)', external_id = NULL,
+       result_text = CASE WHEN m.result_text IS NOT NULL THEN '(erased)' END
+FROM chunk k
+WHERE m.destino = :destino AND k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no
+  AND (m.result_code IS NOT NULL OR m.suppressed IS NOT NULL OR k.state IN ('settled', 'cancelled', 'expired'))
+RETURNING m.campaign_id, m.seq;
+
+-- name: open_messages_to
+-- Whether a message to a number is still to be sent, on its way, in doubt or held.
+SELECT EXISTS (
+    SELECT 1 FROM message m JOIN chunk k ON k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no
+    WHERE m.destino = :destino AND m.result_code IS NULL AND m.suppressed IS NULL
+      AND k.state NOT IN ('settled', 'cancelled', 'expired')
+) OR EXISTS (SELECT 1 FROM single_message WHERE destino = :destino AND state = 'sending');
+
+-- name: erase_result_lines
+-- Every line that the provider gave for messages which were erased.
+DELETE FROM result_line l USING unnest(CAST(:campaigns AS bigint[]), CAST(:seqs AS int[])) AS e (campaign_id, seq)
+WHERE l.campaign_id = e.campaign_id AND l.seq = e.seq;
+
+-- name: erase_invalid_rows
+-- Rows that became no message and hold the number in any written form lose what they held; line and reason stay. Read
+-- whole: it is rare, and no index holds numbers that are none.
+UPDATE invalid_row SET raw = '(erased)', facts = '{}', detail = '(erased)', reason = 'erased', code = NULL
+WHERE regexp_replace(raw, '[^0-9]', '', 'g') LIKE '%' || :destino || '%'
+   OR regexp_replace(facts::text, '[^0-9]', '', 'g') LIKE '%' || :destino || '%';
+
+-- name: campaigns_of_number
+-- The uploaded lists that a number was in, as far as a campaign was made of them.
+SELECT DISTINCT l.upload_id FROM message m JOIN campaign_list l ON l.campaign_id = m.campaign_id
+WHERE m.destino = :destino AND l.upload_id IS NOT NULL;

@@ -72,7 +72,7 @@ def append(
     loaded = Loaded(campaign_id=campaign_id, list_no=list_record.latest(connection, campaign_id) + 1)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, appends=True)
     stage(connection)
-    options, left_out = loading.options_of(spec, settings), Lists.read(connection).reasons
+    options, left_out = loading.options_of(spec, settings), Lists.read(connection, settings.home).reasons
     with Copier(connection) as copier:
         for batch in ingest(source, options, left_out, recipients=recipients):
             filling.copy_batch(copier, loaded, plan, batch, into=_staged.name)

@@ -195,7 +195,7 @@ def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list
                     ],
                     False,
                 )
-            return Lists.read(connection), _account_remarks(connection, settings), True
+            return Lists.read(connection, settings.home), _account_remarks(connection, settings), True
     except DRIVER_ERRORS as error:
         return Lists(), [worded("Opt-outs were not looked up: {why}", why=translate(error))], False
     except DispatcherError as error:

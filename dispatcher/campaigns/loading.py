@@ -96,7 +96,7 @@ def load(
     now: datetime = connection.execute(select(func.now())).scalar_one()
     schedule = Schedule.of(spec, now)
     recipients = Recipients()
-    left_out = Lists.read(connection).reasons
+    left_out = Lists.read(connection, settings.home).reasons
     batches = _with_first_checked(ingest(source, options_of(spec, settings), left_out, recipients=recipients))
     # After everything that can refuse the list early: a campaign number, once drawn, is not used again.
     campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule, number)

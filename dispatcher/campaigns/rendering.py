@@ -48,7 +48,7 @@ def render_anew(connection: Connection, engine: Engine, settings: Settings, camp
     spec = _spec(connection, draft, record.options, template)
     html_calls.check(spec, settings)
     with _list(connection, engine, settings, record, spec) as source:
-        batches = ingest(source, loading.options_of(spec, settings), Lists.read(connection).reasons)
+        batches = ingest(source, loading.options_of(spec, settings), Lists.read(connection, settings.home).reasons)
         for table in _ROWS:
             connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
         loaded = Loaded(campaign_id=campaign_id)

@@ -45,7 +45,7 @@ COMMANDS = {
         "dispatcher.cli.optout:optout",
         "The opt-out list: no campaign and no single message goes to a number on it.",
     ),
-    "person": Lazy("dispatcher.cli.person:person", "Show everything that is known about one number."),
+    "person": Lazy("dispatcher.cli.person:person", "Show everything that is known about one number, or erase it."),
     "provider": Lazy(
         "dispatcher.cli.provider:provider", "Ask the provider directly; nothing is stored or marked as read."
     ),

@@ -10,13 +10,13 @@ from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
-from dispatcher.people import history
+from dispatcher.people import erasing, history
 from dispatcher.suppression import optouts
 
 
 @click.group()
 def person() -> None:
-    """Show everything that is known about one number."""
+    """Show everything that is known about one number, or erase it."""
 
 
 @person.command()
@@ -51,6 +51,27 @@ def show(output: Output, number: str, limit: int) -> None:
     )
     if not (found.messages or found.replies or found.optouts or found.undeliverable):
         output.say(f"Nothing is known about {found.number}.")
+
+
+@person.command()
+@click.argument("number")
+@click.option("--reason", required=True, help="Why, for the audit trail; without the number.")
+@command
+def erase(output: Output, number: str, reason: str) -> None:
+    """Erase a person: number, texts, replies, rows of lists. Sums stay; an opt-out is known again without the number.
+
+    What is on its way or in doubt is erased when it ends. Backups, and what the provider keeps, are yours to see to.
+    """
+    with session() as runtime:
+        national = optouts.national(number, runtime.settings.country)
+        done = erasing.erase(runtime.engine, runtime.settings, national, reason)
+    output.answer(asdict(done))
+    output.say(
+        f"Erased: {done.messages} messages, {done.singles} single messages, {done.replies} replies, "
+        f"{done.invalid_rows} invalid rows, {done.optouts} opt-outs, {done.lists} lists, {done.files} files."
+    )
+    if done.open:
+        output.note("Something is still on its way: it is erased when it ends, as long as workers run.")
 
 
 def _local(moment: datetime) -> str:

@@ -25,6 +25,7 @@ DUPLICATE = r"^([0-9]+) (?:is already in|ya est[aá] en) "
 """How the wording of a duplicate begins, in every language that it is written in: with the number."""
 
 REASONS = {
+    "erased": Wording(None, "the person was erased", "nothing is left to do"),
     "duplicate": Wording(None, "{number} is already in {where}", "only the first row of a number is sent"),
     "field_empty": Wording(-99, "column {columns} is empty and the template needs it", "fill it in"),
     "field_empty/word": Wording(

@@ -22,6 +22,7 @@ from dispatcher.campaigns import list_checks, preparations, reject_watch, reques
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.db.statements import query
 from dispatcher.maintenance import host_clock
+from dispatcher.people import erasing
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.results import completion
 from dispatcher.runtime import Runtime
@@ -102,6 +103,7 @@ def _drop_old(runtime: Runtime) -> None:
         replays.drop_old(runtime.engine)
         listening.forget_gone(runtime.engine)
         preparations.drop_old(runtime.engine, runtime.settings)
+        erasing.go_on(runtime.engine, runtime.settings)
         with runtime.engine.begin() as connection:
             connection.execute(query("fold_tally"))
     except DRIVER_ERRORS as error:

@@ -15,7 +15,7 @@ from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.domain.window import parse_moment, provider_local
 from dispatcher.errors import UsageError
 from dispatcher.provider.message import LINK_MARK, NotOffered
-from dispatcher.suppression import do_not_send, optouts
+from dispatcher.suppression import do_not_send, erased, optouts
 from dispatcher.transports import Transport
 from schemas.single import SingleMessage
 
@@ -73,7 +73,7 @@ def check(
     refusal = (
         _text_problem(texto, settings.company)
         or _window_problem(settings, clock, now, start)
-        or _list_problem(connection, number)
+        or _list_problem(connection, settings, number)
     )
     return CheckedMessage(number, texto, start, refusal)
 
@@ -110,10 +110,12 @@ def _window_problem(settings: Settings, clock: ProviderClock, now: datetime, sta
     return None
 
 
-def _list_problem(connection: Connection, number: str) -> Refusal | None:
+def _list_problem(connection: Connection, settings: Settings, number: str) -> Refusal | None:
     if out := optouts.find(connection, number):
         since = f"{provider_local(out.since):%Y-%m-%d}"
         return Refusal(-3, f"the number opted out on {since} ({out.source}); `dispatcher optout remove` opts it in")
+    if erased.is_erased(connection, settings.home, number):
+        return Refusal(-3, "the number belongs to a person who had opted out and was erased")
     if listed := do_not_send.find(connection, number):
         since = f"{provider_local(listed.since):%Y-%m-%d}"
         return Refusal(listed.code, f"the provider said so on {since}; `dispatcher undeliverable remove` ends that")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 from pyroaring import BitMap64
 from sqlalchemy import Connection, Select, func, select
 
-from dispatcher.suppression import do_not_send
+from dispatcher.suppression import do_not_send, erased
 from schemas import tables
 
 OPTED_OUT = "optout_at_load"
@@ -26,25 +27,33 @@ class Lists:
 
     opted_out: BitMap64 = field(default_factory=BitMap64)
     undeliverable: BitMap64 = field(default_factory=BitMap64)
+    erased: frozenset[str] = frozenset()  # hashes of persons who had opted out and were erased
+    key: bytes | None = None  # that those were made with
 
     @classmethod
-    def read(cls, connection: Connection) -> Lists:
-        """Read them in the caller's transaction."""
+    def read(cls, connection: Connection, home: Path) -> Lists:
+        """Read them in the caller's transaction; `home` has the key of the hashes."""
+        hashes = erased.known(connection, home)
         return cls(
             _numbers(connection, select(tables.optout.c.destino)),
             _numbers(connection, do_not_send.numbers()),
+            hashes,
+            erased.key(home) if hashes else None,
         )
 
     def reasons(self, destino: pl.Series) -> pl.Series:
         """Why each number is left out (`message.suppressed`); null for the others."""
-        if not self.opted_out and not self.undeliverable:
+        if not self.opted_out and not self.undeliverable and self.key is None:
             return pl.repeat(None, len(destino), dtype=pl.String, eager=True)
         keys = destino.cast(pl.Int64)
         batch = BitMap64(array("Q", keys.to_list()))
+        opted_out = batch & self.opted_out
+        if self.key is not None:  # a hash for each number: only installations that erased somebody pay for it
+            opted_out |= BitMap64(map(int, erased.among(destino.to_list(), self.erased, self.key)))
         return (
             pl.DataFrame({"key": keys})
             .select(
-                pl.when(_among(batch & self.opted_out))
+                pl.when(_among(opted_out))
                 .then(pl.lit(OPTED_OUT))
                 .when(_among(batch & self.undeliverable))
                 .then(pl.lit(UNDELIVERABLE))

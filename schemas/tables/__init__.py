@@ -22,7 +22,7 @@ from schemas.tables.preparations import preparation
 from schemas.tables.replies import reply
 from schemas.tables.results import result_delay, result_line, settle_line, unmapped_sentence
 from schemas.tables.single_messages import single_message
-from schemas.tables.suppression import optout, optout_event, undeliverable
+from schemas.tables.suppression import erased_optout, erasure, optout, optout_event, undeliverable
 from schemas.tables.uploads import list_check, upload, upload_part
 from schemas.tables.webhooks import webhook, webhook_delivery, webhook_event
 
@@ -41,6 +41,8 @@ __all__ = [
     "campaign_request",
     "chunk",
     "chunk_result",
+    "erased_optout",
+    "erasure",
     "heartbeat",
     "installation",
     "invalid_row",

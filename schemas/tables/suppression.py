@@ -1,6 +1,6 @@
 """Numbers that get no messages."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, SmallInteger, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Identity, Index, SmallInteger, Table, Text, text
 
 from schemas.tables.base import Moment, metadata
 
@@ -39,3 +39,27 @@ undeliverable = Table(
     CheckConstraint("expires_at >= since"),
 )
 """The do-not-send list: numbers that the provider said cannot receive (-1 fixed line, -2 too many failures)."""
+
+erased_optout = Table(
+    "erased_optout",
+    metadata,
+    Column("hmac", Text, primary_key=True),  # of the number, under a key that is outside the database
+    Column("at", Moment, nullable=False, server_default=text("now()")),
+    CheckConstraint("hmac ~ '^[0-9a-f]{64}$'"),
+)
+"""Numbers of persons who had opted out and were erased: known again when they come, and otherwise unknown."""
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("destino", Text),  # until nothing about the person is open; then null
+    Column("reason", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", Moment, nullable=False, server_default=text("now()")),
+    Column("opted_out", Boolean, nullable=False),  # before it was asked for
+    Column("done_at", Moment),
+    CheckConstraint("(destino IS NULL) = (done_at IS NOT NULL)"),
+    Index("erasure_open", "id", postgresql_where=text("(done_at IS NULL)")),
+)
+"""Erasures of persons; one stays open while a message to the person is on its way or in doubt."""

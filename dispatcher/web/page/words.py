@@ -40,6 +40,7 @@ def waiting(wait: Wait | None) -> str:
 _LEFT_OUT = {"optout": "on the opt-out list", "undeliverable": "on the do-not-send list"}
 
 _REASONS = {
+    "erased": "erased person",
     "duplicate": "repeated number",
     "field_empty": "empty field",
     "formula_error": "formula with an error",

@@ -586,6 +586,25 @@ CREATE TABLE optout_event (
 );
 CREATE INDEX optout_event_of_number ON optout_event (destino, at);
 
+-- Numbers of persons who had opted out and were erased: known again when they come, and otherwise unknown.
+CREATE TABLE erased_optout (
+    hmac text PRIMARY KEY CHECK (hmac ~ '^[0-9a-f]{64}$'),  -- of the number, under a key that is outside the database
+    at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Erasures of persons; one stays open while a message to the person is on its way or in doubt.
+CREATE TABLE erasure (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    destino text,                       -- until nothing about the person is open; then null
+    reason text NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT now(),
+    opted_out boolean NOT NULL,         -- before it was asked for
+    done_at timestamptz,
+    CHECK ((destino IS NULL) = (done_at IS NOT NULL))
+);
+CREATE INDEX erasure_open ON erasure (id) WHERE done_at IS NULL;
+
 -- The do-not-send list: numbers that the provider said cannot receive (-1 fixed line, -2 too many failures).
 CREATE TABLE undeliverable (
     destino text PRIMARY KEY,

@@ -1,0 +1,198 @@
+"""A person who is everywhere, erased: nothing on disk and nothing in the database tells of the number or the texts."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from dispatcher.campaigns import audit, invalid_rows, lifecycle, list_checks, loading, preparations
+from dispatcher.errors import UsageError
+from dispatcher.ingest import from_recipients
+from dispatcher.maintenance import tick
+from dispatcher.people import erasing, history
+from dispatcher.single_messages import send
+from dispatcher.suppression import do_not_send, erased, optouts
+from dispatcher.suppression.lists import OPTED_OUT
+from dispatcher.uploads import store
+from schemas import tables
+from schemas.payload import CampaignSpec
+from schemas.single import SingleMessage
+from tests.integration.stepper import Stepper
+
+NUMBER, WRITTEN = "1144447777", "+54 9 11 4444-7777"
+SECRET = "intimidad"
+
+
+@pytest.fixture
+def stepper(make_runtime: Callable[..., object]) -> Stepper:
+    return Stepper(make_runtime(chunk_size=10))  # type: ignore[arg-type]
+
+
+def load(stepper: Stepper, *numbers: str, **spec: object) -> int:
+    rows: list[dict[str, object]] = [{"telefono": number, "nombre": f"{SECRET}{n}"} for n, number in enumerate(numbers)]
+    with stepper.runtime.engine.begin() as connection:
+        loaded = loading.load(
+            connection,
+            stepper.runtime.settings,
+            CampaignSpec(template="Hola {nombre}", **spec),  # type: ignore[arg-type]
+            from_recipients(rows),
+        )
+    assert loaded.campaign_id is not None
+    return loaded.campaign_id
+
+
+def everywhere(stepper: Stepper) -> int:
+    """Put the person into every table and folder that can hold one."""
+    runtime = stepper.runtime
+    engine, settings = runtime.engine, runtime.settings
+    campaign_id = load(stepper, WRITTEN, "1144440000", f"no {NUMBER} {SECRET}", "1144440001")
+    stepper.finish(campaign_id)
+    send.send(runtime, SingleMessage(number=NUMBER, text=f"Uno {SECRET}", idinterno="UNO1"))
+    spec = CampaignSpec(template="Hola {nombre}")
+    list_checks.check_recipients(engine, settings, spec, [{"telefono": WRITTEN, "nombre": SECRET}])
+    with engine.begin() as connection:
+        made = store.store(
+            connection, settings, [f"celular;x\n{WRITTEN};{SECRET}\n".encode()], name="a.csv", media_type="text/csv"
+        )
+        other = store.store(connection, settings, [b"celular;x\n1144440000;y\n"], name="b.csv", media_type="text/csv")
+        inspection = {"name": "a.csv", "columns": [], "sample": [{"celular": WRITTEN, "x": SECRET}]}
+        preparations.begin(connection, "a" * 32, made.public_id, inspection)
+        connection.execute(
+            tables.reply.insert().values(
+                account_id=stepper.account.id,
+                origen=NUMBER,
+                texto=f"BAJA {SECRET}",
+                plain=SECRET,
+                received_at=datetime.now(UTC),
+                kind="optout",
+                source="push",
+                pushed_at=datetime.now(UTC),
+            )
+        )
+        optouts.add(connection, NUMBER, source="reply", reason=SECRET)
+        do_not_send.add(connection, NUMBER, -2, datetime.now(UTC))
+        connection.execute(
+            text(
+                "INSERT INTO api_replay (operation, idempotency_key, body_sha256, lease_until, expires_at, status, answer) VALUES ('x', 'k', :h, now(), now() + interval '1 day', 200, :b)"
+            ),
+            {"h": "0" * 64, "b": f'{{"number": "{NUMBER}"}}'.encode()},
+        )
+    folder = Path(settings.home) / "invalid"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "campaign-1-invalid.csv").write_text(f"telefono\n{WRITTEN};{SECRET}\n")
+    (folder / "other.csv").write_text("telefono\n1144440000\n")
+    assert other.public_id
+    return campaign_id
+
+
+def traces(stepper: Stepper, *words: str) -> list[str]:
+    """Tables whose rows hold any of the words, and files of HOME."""
+    found = []
+    with stepper.runtime.engine.connect() as connection:
+        for name in tables.metadata.tables:
+            for word in words:
+                if connection.execute(
+                    text(f'SELECT EXISTS (SELECT 1 FROM "{name}" t WHERE t::text LIKE :w)'), {"w": f"%{word}%"}
+                ).scalar():
+                    found.append(f"{name}: {word}")
+    for path in Path(stepper.runtime.settings.home).rglob("*"):
+        if (
+            path.is_file()
+            and "postgres" not in path.parts
+            and any(word.encode() in path.read_bytes() for word in words)
+        ):
+            found.append(path.name)
+    return found
+
+
+def test_a_person_who_is_everywhere_is_nowhere_afterwards(stepper: Stepper) -> None:
+    campaign_id = everywhere(stepper)
+    runtime = stepper.runtime
+    with runtime.engine.connect() as connection:
+        before = lifecycle.show(connection, campaign_id)
+    assert len(traces(stepper, NUMBER)) >= 7
+    done = erasing.erase(runtime.engine, runtime.settings, NUMBER, f"pidió por carta, {WRITTEN}")
+    assert (done.messages, done.singles, done.replies, done.optouts, done.lists, done.files, done.open) == (
+        1,
+        1,
+        1,
+        1,
+        2,  # the uploaded one, and that of the campaign
+        1,
+        False,
+    )
+    tick.tick(runtime)
+    with runtime.engine.begin() as connection:
+        connection.execute(
+            text("DELETE FROM upload_part WHERE upload_id IN (SELECT id FROM upload WHERE dropped_at IS NOT NULL)")
+        )
+    left = [
+        each
+        for each in traces(stepper, NUMBER, "4444-7777", f"{SECRET}0", f"BAJA {SECRET}", f"Uno {SECRET}")
+        if not each.startswith("upload_part")
+    ]
+    assert left == []
+    with runtime.engine.connect() as connection:
+        assert audit.audit(connection, campaign_id).balanced
+    with runtime.engine.connect() as connection:
+        assert [row.reason for row in invalid_rows.page(connection, campaign_id, (0, 0), 10)] == ["erased"]
+    with runtime.engine.connect() as connection:
+        assert lifecycle.show(connection, campaign_id) == before  # the sums are right
+        person = history.find(connection, NUMBER, 10)
+        assert (person.messages, person.replies, person.optouts, person.optout) == ([], [], [], None)
+        kept = connection.execute(
+            select(tables.audit_entry.c.reason).where(tables.audit_entry.c.action == "person.erase")
+        ).scalar_one()
+    assert kept == "(number)"
+    assert (Path(runtime.settings.home) / "invalid" / "other.csv").exists()
+
+
+def test_who_said_baja_and_was_erased_is_never_written_to_again(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    with runtime.engine.begin() as connection:
+        optouts.add(connection, NUMBER, source="reply", reason="BAJA")
+    erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    key = erased.key_file(runtime.settings.home)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    campaign_id = load(stepper, WRITTEN, "1144440000")
+    with runtime.engine.connect() as connection:
+        assert lifecycle.show(connection, campaign_id).left_out == {OPTED_OUT: 1}
+    assert send.send(runtime, SingleMessage(number=NUMBER, text="Hola", idinterno="DOS2")).code == -3
+
+
+def test_who_never_opted_out_may_be_written_to_again(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    stepper.finish(load(stepper, WRITTEN))
+    erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    campaign_id = load(stepper, WRITTEN, again=True)
+    with runtime.engine.connect() as connection:
+        assert lifecycle.show(connection, campaign_id).left_out == {}
+
+
+def test_what_is_on_its_way_is_erased_when_it_ends_and_what_waits_is_not_sent(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    on_its_way = load(stepper, WRITTEN, "1144440000")
+    stepper.submit()
+    waiting = load(stepper, WRITTEN, "1144440001", start="2099-01-01 09:00:00")
+    done = erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    assert done.open
+    stepper.finish(on_its_way)
+    tick.tick(runtime)
+    with runtime.engine.connect() as connection:
+        assert optouts.find(connection, NUMBER) is not None  # the campaign of 2099 still has it
+    lifecycle.cancel(runtime.engine, waiting, wait=0)
+    tick.tick(runtime)
+    assert [each for each in traces(stepper, NUMBER) if not each.startswith("upload_part")] == []
+    with runtime.engine.connect() as connection:
+        assert connection.execute(select(tables.erasure.c.done_at)).scalar_one() is not None
+        assert connection.execute(select(tables.erased_optout)).first() is None  # it had never opted out
+
+
+def test_an_erasure_needs_a_reason(stepper: Stepper) -> None:
+    with pytest.raises(UsageError, match="Say why"):
+        erasing.erase(stepper.runtime.engine, stepper.runtime.settings, NUMBER, "  ")
