@@ -129,8 +129,9 @@ def answer(request: Request, problem: Problem) -> Response:
 
 
 def _worded(fields: dict[str, object], language: Language) -> dict[str, object]:
-    """The values of a detail: those that are whole sentences of ours in the caller's language."""
-    return {name: translated(value, language) if isinstance(value, str) else value for name, value in fields.items()}
+    """The values of a detail: `why`, where it is a sentence of ours, in the caller's language."""
+    why = fields.get("why")
+    return {**fields, "why": translated(why, language)} if isinstance(why, str) else fields
 
 
 def of_database(error: Exception) -> Problem:

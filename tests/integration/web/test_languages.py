@@ -88,6 +88,15 @@ def test_a_bad_parameter_is_told_in_spanish(api: Api) -> None:
     assert answer.json()["errors"][0]["detail"] == "debe ser 1 o más"
 
 
+def test_states_are_said_as_programs_know_them(api: Api) -> None:
+    body = {"template": "Hola", "recipients": [{"telefono": "1144445555"}], "draft": True}
+    number = api.post("/campaigns", body, once="k").json()["campaign_id"]
+    assert api.post(f"/campaigns/{number}/cancel").json()["state"] == "cancelled"
+    refused = api.post(f"/campaigns/{number}/send", headers={"Accept-Language": "es"}).json()
+    assert refused["detail"].startswith("Está en cancelled; ")
+    assert refused["state"] == "cancelled"
+
+
 def test_a_code_means_the_same_however_it_is_asked_for(api: Api) -> None:
     for language, word in (("en", "company"), ("es", "compañía")):
         spoken = {"Accept-Language": language}
