@@ -21,7 +21,7 @@ ROWS = (
     "1144445555;Ana;vip;  Norte ;;1\n"
     "12;Corto;;;;\n"
     '1144446666;Eva;;"Sur; Oeste";=3;=2\n'
-    "1144447777;Bea;;Mu?oz;;\n"
+    "1144447777;Bea;;Mu?oz\n"
 )
 _ALL = Only()
 MORE = "zona;telefono\n;12\n;13\n;14\nCentro;1144448888\n"
