@@ -152,7 +152,7 @@ def _copy(connection: Connection, source: Source, kept: Any, found: dict[str, st
     columns = sql.SQL(", ").join([sql.Identifier("_list_no"), sql.Identifier("_line"), *names])
     into = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(STAGED, columns).as_string(cursor)
     positions = list(places.values())
-    for block in source.table.blocks(positions, _BATCH_ROWS, verbatim=positions):
+    for block in source.table.blocks(positions, _BATCH_ROWS, verbatim=positions, needed=()):
         frame = block.frame.select(
             pl.lit(kept.list_no).alias("list_no"),
             "line",

@@ -58,7 +58,7 @@ def write(engine: Engine, settings: Settings, campaign_id: int, kind: str, path:
             _FORMS[kind](stream, settings.csv_divider) as form,
         ):
             form.add([*headings, *_headings()])
-            for block in source.table.blocks(wanted, _AT_ONCE, set(wanted)):
+            for block in source.table.blocks(wanted, _AT_ONCE, set(wanted), needed=()):
                 for row in block.frame.select("line", *(named(at) for at in places)).iter_rows():
                     form.add([*("" if cell is None else cell for cell in row[1:]), *became.of(row[0])])
                     rows += 1
@@ -74,7 +74,7 @@ def row_at(engine: Engine, settings: Settings, campaign_id: int, line: int) -> l
     with _open(engine, settings, campaign_id) as source:
         columns = source.table.columns
         wanted = range(len(columns))
-        for block in source.table.blocks(wanted, _AT_ONCE, set(wanted)):
+        for block in source.table.blocks(wanted, _AT_ONCE, set(wanted), needed=()):
             found = block.frame.filter(pl.col("line") == line)
             if found.height:
                 cells = found.select(named(at) for at in wanted).row(0)

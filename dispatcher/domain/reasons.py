@@ -52,7 +52,11 @@ REASONS = {
     ),
     "value_no_date": Wording(-99, "{value!r} cannot be read as a date", "write it as 31/12/2026"),
     "damaged_text": Wording(None, "letters of {value!r} were lost when the list was saved", "write the value again"),
-    "fields_missing": Wording(None, "the row has {fields} of {headings} fields", "a separator is missing"),
+    "fields_missing": Wording(
+        None,
+        "the row has {fields} of {headings} fields",
+        "the text or the number needs one that is missing: write it, or put the lost separator back",
+    ),
     "fields_extra": Wording(
         None,
         "the row has {fields} fields, the headings are {headings}",

@@ -79,7 +79,9 @@ def ingest(
         raise UsageError(_sentences(error, source), hint=_column_of_numbers(source, options) or error.hint) from None
     except UsageError as error:
         raise UsageError(_sentences(error, source), hint=error.hint) from None
-    return batches(source.table.blocks(checker.wanted, batch_rows, checker.verbatim), checker, source.name)
+    return batches(
+        source.table.blocks(checker.wanted, batch_rows, checker.verbatim, checker.wanted), checker, source.name
+    )
 
 
 def _sentences(error: UsageError, source: Source) -> str:

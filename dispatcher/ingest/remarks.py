@@ -30,6 +30,7 @@ SENTENCES = {
     "month_first": "{column!r} has the month first in {rows}, as in 12/31/2026. A date such as 05/06/2026 is read with"
     " the day first: check those of this column.",
     "html_signs": "With signs of HTML (&ntilde;), and repaired (ñ): {values}.",
+    "short_rows": "Fewer fields than headings, and what is missing is not used: {rows}. It counts as empty.",
     "merged_cells": "Values of merged cells were taken for every row that they cover: {values}.",
     "other_numbers": "The number was taken from {taken!r}. {other!r} holds one, too: {rows} with a valid number only"
     " there. Name the columns with --to-column (to_column): {taken},{other} takes the first valid one.",

@@ -16,6 +16,7 @@ from ftfy.badness import is_bad
 
 from dispatcher.ingest.blocks import Block, InvalidRow, Table, column, invalid
 from dispatcher.ingest.remarks import Remark
+from dispatcher.ingest.short_rows import taken_in
 
 INVISIBLE = r"\x{ad}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{feff}"
 """Zero width characters, direction marks and soft hyphens, as part of a pattern's class."""
@@ -49,6 +50,7 @@ class Tidied:
         self.columns = [tidy_text(name) for name in table.columns]
         self._repaired = 0
         self._html = 0
+        self._short = 0
 
     @property
     def separator(self) -> str | None:
@@ -60,12 +62,25 @@ class Tidied:
         """The remarks of the table, and how many values were repaired in the last pass."""
         repaired = [Remark("repaired_double_encoding", {"values": self._repaired})] if self._repaired else []
         html_signs = [Remark("html_signs", {"values": self._html})] if self._html else []
-        return [*self.table.remarks, *repaired, *html_signs]
+        short = [Remark("short_rows", {"rows": self._short})] if self._short else []
+        return [*self.table.remarks, *repaired, *html_signs, *short]
 
-    def blocks(self, wanted: Sequence[int], batch_rows: int, verbatim: Collection[int] = ()) -> Iterator[Block]:
-        """Yield the blocks of the table, mended but for the columns at the positions `verbatim`."""
-        self._repaired = self._html = 0
+    def blocks(
+        self,
+        wanted: Sequence[int],
+        batch_rows: int,
+        verbatim: Collection[int] = (),
+        needed: Collection[int] | None = None,
+    ) -> Iterator[Block]:
+        """Yield the blocks of the table, mended but for the columns at the positions `verbatim`.
+
+        A row with fewer fields than headings is invalid, unless it has all that are `needed`.
+        """
+        self._repaired = self._html = self._short = 0
         for block in self.table.blocks(wanted, batch_rows):
+            if needed is not None and block.invalid_rows:
+                block, short = taken_in(block, wanted, needed, self.separator)
+                self._short += short
             yield self._mended(_unguarded(block, wanted), [at for at in wanted if at not in verbatim])
 
     def _mended(self, block: Block, wanted: Sequence[int]) -> Block:

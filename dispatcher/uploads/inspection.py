@@ -67,7 +67,7 @@ def inspect(
             number = None
         sample = []
         positions = range(len(columns))
-        for block in source.table.blocks(positions, SAMPLE_ROWS):
+        for block in source.table.blocks(positions, SAMPLE_ROWS, needed=()):
             for row in block.frame.head(SAMPLE_ROWS).iter_rows(named=True):
                 cells = {columns[at]: (row[column(at)] or "")[:_LONGEST_CELL] for at in positions}
                 sample.append(cells)

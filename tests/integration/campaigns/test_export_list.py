@@ -9,7 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from dispatcher.campaigns import appending, export, export_list, loading
+from dispatcher.campaigns import appending, export, export_list, list_results, loading
 from dispatcher.campaigns.export import Only
 from dispatcher.errors import UsageError
 from dispatcher.ingest import open_source
@@ -21,7 +21,7 @@ ROWS = (
     "1144445555;Ana;vip;  Norte ;;1\n"
     "12;Corto;;;;\n"
     '1144446666;Eva;;"Sur; Oeste";=3;=2\n'
-    "1144447777;Bea;;Mu?oz;;\n"
+    "1144447777;Bea;;Mu?oz\n"
 )
 _ALL = Only()
 MORE = "zona;telefono\n;12\n;13\n;14\nCentro;1144448888\n"
@@ -87,6 +87,16 @@ def test_a_list_that_is_not_kept_is_said(core: CoreHarness, made: int, tmp_path:
         rows(core, made, tmp_path / "out")
     assert "--with-list" in (refused.value.hint or "")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_short_row_that_became_a_message_is_in_the_list_with_results(core: CoreHarness, tmp_path: Path) -> None:
+    assert core.account
+    (tmp_path / "list.csv").write_text("telefono;nombre;nota\n1144445555;Ana;x\n1144446666;Eva\n")
+    campaign = load(core, tmp_path / "list.csv", template="Hola {nombre}")
+    path = tmp_path / "back.csv"
+    assert list_results.write(core.engine, core.settings, campaign, "csv", path) == 2
+    assert "1144446666;Eva;;" in path.read_text("utf-8-sig")
+    assert list_results.row_at(core.engine, core.settings, campaign, 3)[1] == ("nombre", "Eva")
 
 
 def test_headings_are_told_apart() -> None:

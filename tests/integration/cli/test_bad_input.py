@@ -115,6 +115,12 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ],
     ("undeliverable", "list"): [(("--limit", "0"), "--limit")],
     ("undeliverable", "remove"): [(("12",), "-7")],
+    ("user", "create"): [(("ana",), "--role"), (("ana", "--role", "king"), "--role")],
+    ("user", "disable"): [(("nobody",), "no user")],
+    ("user", "enable"): [(("nobody",), "no user")],
+    ("user", "link"): [(("nobody",), "no user")],
+    ("user", "list"): [(("x",), "unexpected")],
+    ("user", "role"): [(("nobody", "--role", "viewer"), "no user"), (("ana",), "--role")],
     ("up",): [(("x",), "unexpected")],
     ("webhook", "change"): [(("wh_1",), "no webhook wh_1"), (("wh_1", "--event", "x"), "--event")],
     ("webhook", "create"): [

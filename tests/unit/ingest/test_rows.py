@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dispatcher.errors import UsageError
 from dispatcher.ingest import IngestOptions, ingest, lines, open_source, splitter
 from dispatcher.ingest.tidy import is_blank
-from tests.unit.ingest.lists import batches, outcomes
+from tests.unit.ingest.lists import batches, opened, outcomes
 
 HEAD = "telefono,nombre\n"
 HOLA = "Hola {nombre}"
@@ -102,6 +102,31 @@ def test_a_later_row_that_is_not_utf8_is_read_as_windows_1252() -> None:
 )
 def test_a_ragged_row_is_rejected(row: str, reason: str) -> None:
     assert outcomes(HEAD + row, HOLA) == {2: ("invalid_row", None, reason)}
+
+
+LONG = "telefono;nombre;nota;id\n"
+
+
+def test_trailing_fields_that_are_missing_and_not_used_are_empty() -> None:
+    text = LONG + f'{number(1)};Ana;x;1\n{number(2)};Eva\n{number(3)};"Bea"\n{number(4)}\n{number(5)};Luz;y\n'
+    assert outcomes(text, HOLA) == {
+        2: ("message", number(1), "Hola Ana"),
+        3: ("message", number(2), "Hola Eva"),
+        4: ("message", number(3), "Hola Bea"),
+        5: ("invalid_row", None, "fields_missing"),
+        6: ("message", number(5), "Hola Luz"),
+    }
+    assert [end[2] for end in outcomes(text, HOLA, id_column="id").values()] == ["Hola Ana", *["fields_missing"] * 4]
+    defaulted = outcomes(text, "Hola {nombre|cliente}")
+    assert defaulted[5] == ("invalid_row", None, "fields_missing")  # cut off, not left empty: nobody knows what it said
+
+
+def test_short_rows_are_said_and_their_order_is_kept() -> None:
+    source = opened(LONG + "".join(f"{number(n)};N{n}{';' if n % 2 else ''}\n" for n in range(20)))
+    found = batches(source, HOLA, batch_rows=7)
+    assert [line for batch in found for line in batch.messages["line"].to_list()] == list(range(2, 22))
+    said = [remark.sentence for remark in source.remarks if remark.code == "short_rows"]
+    assert said == ["Fewer fields than headings, and what is missing is not used: 20 rows. It counts as empty."]
 
 
 def test_separators_beyond_the_headings_are_no_matter() -> None:
