@@ -85,8 +85,8 @@ class Metrics:
 def _of_database(connection: Connection, runtime: Runtime) -> Iterator[Metric]:
     now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     yield from _tallies(connection)
-    yield _states(connection, "chunks", "Chunks that are not over, by state.", _OPEN_CHUNKS)
-    yield _states(connection, "campaigns", "Campaigns that are not over, by state.", _OPEN_CAMPAIGNS)
+    yield _states(connection, "metrics_open_chunks", "chunks", _OPEN_CHUNKS)
+    yield _states(connection, "metrics_open_campaigns", "campaigns", _OPEN_CAMPAIGNS)
     yield from _of_replies_and_webhooks(connection, now)
     beats = connection.execute(select(tables.heartbeat.c.name, tables.heartbeat.c.at)).all()
     ages = {row.name: _age(now, row.at) for row in beats}
@@ -107,8 +107,9 @@ def _tallies(connection: Connection) -> Iterator[Metric]:
     yield attempts
 
 
-def _states(connection: Connection, what: str, words: str, known: Iterable[str]) -> Metric:
-    counted = {row.state: row.n for row in connection.execute(query(f"metrics_open_{what}"))}
+def _states(connection: Connection, statement: str, what: str, known: Iterable[str]) -> Metric:
+    counted = {row.state: row.n for row in connection.execute(query(statement))}
+    words = f"{what.capitalize()} that are not over, by state."
     return _labelled(f"dispatcher_{what}", words, "state", {state: counted.get(state, 0) for state in known})
 
 
