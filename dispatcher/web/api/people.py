@@ -9,7 +9,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict
 
 from dispatcher.access.scopes import Scope
-from dispatcher.people import history
+from dispatcher.people import erasing, history
 from dispatcher.suppression import optouts
 from dispatcher.web.api.optouts import OptOut
 from dispatcher.web.api.replies import Reply
@@ -89,3 +89,36 @@ def get_person(
         return Person.model_validate(
             history.find(connection, optouts.national(number, runtime.settings.country), limit)
         )
+
+
+class Erased(BaseModel):
+    """What was erased. `open`: something is still on its way, and goes when it ends."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    messages: int
+    singles: int
+    replies: int
+    optouts: int
+    invalid_rows: int
+    lists: int
+    files: int
+    open: bool
+
+
+@routes.delete(
+    "/people/{number}",
+    operation_id="erase_person",
+    summary="Erase a person",
+    **needs(Scope.PEOPLE_ERASE, "not_found", "refused"),
+)
+def erase_person(
+    number: Annotated[str, Path(max_length=100, description="In any written form.")],
+    runtime: RuntimeOf,
+    reason: Annotated[
+        str, Query(min_length=1, max_length=500, pattern=r"^[^\x00]+$", description="Why, for the audit trail.")
+    ],
+) -> Erased:
+    """Number, texts, replies, rows and lists of a person go; sums stay. An opt-out is known again without them."""
+    national = optouts.national(number, runtime.settings.country)
+    return Erased.model_validate(erasing.erase(runtime.engine, runtime.settings, national, reason))

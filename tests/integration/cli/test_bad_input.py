@@ -97,6 +97,7 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ("optout", "remove"): [(("abc",), "-8")],
     ("optout", "check"): [(("abc",), "-8")],
     ("person", "show"): [(("abc",), "-8")],
+    ("person", "erase"): [(("abc", "--reason", "x"), "-8"), (("1144445555", "--reason", " "), "Say why")],
     ("provider", "status"): [
         ((), "--idinterno or --fecha"),
         (("--fecha", "2026"), "YYYYMMDD"),
