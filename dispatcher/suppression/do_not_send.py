@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, SelectBase, SmallInteger, Text, bindparam, func, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    SelectBase,
+    SmallInteger,
+    Text,
+    bindparam,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import Insert, distinct_on, insert
 
 from schemas import tables
@@ -95,10 +107,12 @@ def find(connection: Connection, number: str) -> Undeliverable | None:
     return _of(row) if row else None
 
 
-def listing(connection: Connection, limit: int) -> list[Undeliverable]:
-    """The list, the newest first."""
-    newest = select(_undeliverable).where(_LISTED_NOW)
-    newest = newest.order_by(_undeliverable.c.since.desc(), _undeliverable.c.destino).limit(limit)
+def listing(connection: Connection, limit: int, after: tuple[datetime, str] | None = None) -> list[Undeliverable]:
+    """The list, the newest first; `after` are time and number of the last one that is known."""
+    place = (_undeliverable.c.since, _undeliverable.c.destino)
+    newest = select(_undeliverable).where(_LISTED_NOW).order_by(*(each.desc() for each in place)).limit(limit)
+    if after is not None:
+        newest = newest.where(tuple_(*place) < tuple_(*map(literal, after)))
     return [_of(row) for row in connection.execute(newest)]
 
 

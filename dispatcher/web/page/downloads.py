@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,23 +108,32 @@ def _file(
     write: Callable[[Path], None],
     detail: dict[str, object] | None = None,
 ) -> Response:
-    """Make a file, and hand it over in pieces; it has no name on the disk while that goes on, so none stays behind."""
+    """Make a file of a campaign, record who takes it, and hand it over."""
     with runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
-    folder = spool(runtime.settings.home)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="download-", dir=folder, ignore_cleanup_errors=True) as made:
-        path = Path(made) / f"file.{name.rpartition('.')[2]}"
-        write(path)
-        content = path.open("rb")
-        size = path.stat().st_size
+    content = make(runtime, name.rpartition(".")[2], write)
     what = "campaign.certificate" if name.endswith(".pdf") else "campaign.download"
     with runtime.engine.begin() as connection:
         audit_trail.record(connection, what, campaign_id, detail=detail)
+    return hand_over(request, name, content)
+
+
+def make(runtime: Runtime, kind: str, write: Callable[[Path], None]) -> BinaryIO:
+    """A file of that kind, open to be read; it has no name on the disk any more, so none stays behind."""
+    folder = spool(runtime.settings.home)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="download-", dir=folder, ignore_cleanup_errors=True) as made:
+        path = Path(made) / f"file.{kind}"
+        write(path)
+        return path.open("rb")
+
+
+def hand_over(request: Request, name: str, content: BinaryIO) -> Response:
+    """An open file as a download of that name, in pieces."""
     headers = {
         **secure(request),
         "Content-Disposition": f'attachment; filename="{name}"',
-        "Content-Length": str(size),
+        "Content-Length": str(os.fstat(content.fileno()).st_size),
     }
     return StreamingResponse(_pieces(content), media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
 

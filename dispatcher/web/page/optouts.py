@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from dispatcher.home import spool
 from dispatcher.i18n.words import translated
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import do_not_send, optouts
+from dispatcher.suppression.do_not_send import Undeliverable
+from dispatcher.suppression.optouts import OptOut
 from dispatcher.web.page.failures import without_commands
 from dispatcher.web.page.forms import Form
 from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router
@@ -30,20 +33,23 @@ _SHOWN = 50
 
 
 @routes.get("/optouts", **needs(Role.OPERATOR))
-def listing(request: Request, runtime: RuntimeOf, before: str = "", said: str = "") -> Response:
-    """Both lists, the newest first."""
-    return _page(request, runtime, before, said=translated("The number is on the list.") if said == "out" else "")
+def listing(
+    request: Request, runtime: RuntimeOf, before: str = "", unreachable_before: str = "", said: str = ""
+) -> Response:
+    """Both lists, the newest first, each with its own pages."""
+    words = translated("The number is on the list.") if said == "out" else ""
+    return _page(request, runtime, before, unreachable_before, said=words)
 
 
 @routes.post("/optouts/file", **needs(Role.OPERATOR))
 def take_file(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormOf) -> Response:
     """Opt out every number of a file: look first, then do it."""
     if form.file is None or not form.file.size:
-        return _page(request, runtime, "", 422, error=translated("Choose a file."))
+        return _page(request, runtime, status=422, error=translated("Choose a file."))
     try:
         done = _load(runtime, visitor.user.name, form, only_look=form.has("look"))
     except UsageError as error:
-        return _page(request, runtime, "", 422, error=f"{error} {without_commands(error.hint)}".strip())
+        return _page(request, runtime, status=422, error=f"{error} {without_commands(error.hint)}".strip())
     return show(request, "optouts_imported.html", done=done, looked=form.has("look"), name=form.file.name)
 
 
@@ -69,22 +75,37 @@ def _load(runtime: Runtime, who: str, form: Form, *, only_look: bool) -> Importe
 
 
 def _page(
-    request: Request, runtime: Runtime, before: str, status: int = 200, *, error: str = "", said: str = ""
+    request: Request,
+    runtime: Runtime,
+    before: str = "",
+    unreachable_before: str = "",
+    status: int = 200,
+    *,
+    error: str = "",
+    said: str = "",
 ) -> Response:
     with runtime.engine.connect() as connection:
         found = optouts.listing(connection, _SHOWN + 1, _place(before), None)
-        unreachable = do_not_send.listing(connection, _SHOWN)
-    last = found[_SHOWN - 1] if len(found) > _SHOWN else None
+        unreachable = do_not_send.listing(connection, _SHOWN + 1, _place(unreachable_before))
     return show(
         request,
         "optouts.html",
         status,
         optouts=found[:_SHOWN],
-        unreachable=unreachable,
-        next=f"{last.since.isoformat()} {last.number}" if last else None,
+        unreachable=unreachable[:_SHOWN],
+        next=_after(found),
+        next_unreachable=_after(unreachable),
+        before=before,
+        unreachable_before=unreachable_before,
         error=error,
         said=said,
     )
+
+
+def _after(found: Sequence[OptOut | Undeliverable]) -> str | None:
+    """The place where the next page begins; None when this one is the last."""
+    last = found[_SHOWN - 1] if len(found) > _SHOWN else None
+    return f"{last.since.isoformat()} {last.number}" if last else None
 
 
 def _place(before: str) -> tuple[datetime, str] | None:

@@ -15,7 +15,7 @@ from dispatcher.i18n.words import translated
 from dispatcher.people import history
 from dispatcher.people.history import Person
 from dispatcher.runtime import Runtime
-from dispatcher.suppression import optouts
+from dispatcher.suppression import do_not_send, optouts
 from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router
 from dispatcher.web.page.show import go, show
 
@@ -47,7 +47,12 @@ def search(request: Request, runtime: RuntimeOf, number: str = "", said: str = "
 @routes.post("/people/out", **needs(Role.OPERATOR))
 def opt_out(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormOf) -> Response:
     """Put the number on the opt-out list."""
-    national, reason = _asked(runtime, visitor.user.name, form.text("number"), form.text("reason"))
+    written = form.text("number")[:100]
+    try:
+        national, reason = _asked(runtime, visitor.user.name, written, form.text("reason"))
+    except UsageError as error:
+        given = {"number": written, "reason": form.text("reason")[:500], "error": str(error)}
+        return show(request, "people.html", 422, person=None, events=[], said="", adding=True, **given)
     with runtime.engine.begin() as connection:
         if optouts.add(connection, national, source="operator", reason=reason) is not None:
             audit_trail.record(connection, "optout.add", reason=form.text("reason")[:500] or None)
@@ -61,6 +66,16 @@ def opt_in(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormO
     with runtime.engine.begin() as connection:
         if optouts.remove(connection, national, source="operator", reason=reason) is not None:
             audit_trail.record(connection, "optout.remove", reason=form.text("reason")[:500] or None)
+    return go(request, "/people", number=national, said="in")
+
+
+@routes.post("/people/reachable", **needs(Role.OPERATOR))
+def reachable(request: Request, runtime: RuntimeOf, form: FormOf) -> Response:
+    """Take the number off the list of those that cannot be reached."""
+    national = optouts.national(form.text("number")[:100], runtime.settings.country)
+    with runtime.engine.begin() as connection:
+        if do_not_send.remove(connection, national):
+            audit_trail.record(connection, "undeliverable.remove", reason=form.text("reason")[:500] or None)
     return go(request, "/people", number=national, said="in")
 
 

@@ -59,6 +59,7 @@ def download(request: Request, runtime: RuntimeOf, month: str = "") -> Response:
     """A month's use by campaign, for whoever pays."""
     try:
         first = datetime.strptime(month, "%Y-%m").date()
+        first.replace(year=first.year + 1)  # the month has a following one
     except ValueError:
         first = provider_local(datetime.now(UTC)).date().replace(day=1)
     with runtime.engine.connect() as connection:
