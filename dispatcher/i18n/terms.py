@@ -37,6 +37,15 @@ STATUSES = {
     "unknown": "the provider gave no result",
 }
 
+SINGLE_STATES = {
+    "sending": "on its way",
+    "accepted": "delivered to the phone company",
+    "handed_over": "handed to the mail server",
+    "refused": "not sent: refused here",
+    "failed": "not delivered",
+}
+"""Of single messages, as far as their states are not statuses too."""
+
 CAMPAIGN_STATES = {
     "loading": "loading",
     "draft": "draft",
@@ -55,7 +64,8 @@ def meaning(code: int, language: Language | None = None) -> str:
 
 def status(name: str, language: Language | None = None) -> str:
     """What the status of a message means; the name itself when it is none."""
-    return translated(STATUSES[name], language) if name in STATUSES else name
+    known = STATUSES.get(name) or SINGLE_STATES.get(name)
+    return translated(known, language) if known else name
 
 
 def state_word(name: str, language: Language | None = None) -> str:

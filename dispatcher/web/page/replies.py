@@ -30,11 +30,6 @@ _SHOWN = 50
 _KINDS = ("optout", "review", "reply")
 _STATES = ("new", "answered", "done")
 _LONGEST = 160
-_UNSURE = {
-    "unknown": "It is not known whether the answer went out; it is not sent again by itself. "
-    "Look at the person's page before you write another one.",
-    "sending": "The answer is on its way. Look again in a moment.",
-}
 
 
 @routes.get("/replies", **needs(Role.OPERATOR))
@@ -120,8 +115,8 @@ def answer(request: Request, runtime: RuntimeOf, reply_id: int, form: FormOf) ->
         return _one(request, runtime, reply_id, typed=text, error=nothing, once=once)
     finally:
         own.close()
-    if sent.status in _UNSURE:
-        return _one(request, runtime, reply_id, typed=text, error=translated(_UNSURE[sent.status]), once=once)
+    if unsure := _unsure(sent.status):
+        return _one(request, runtime, reply_id, typed=text, error=unsure, once=once)
     if not sent.good:
         why = worded("The answer was not accepted: {why}", why=sent.text)
         return _one(request, runtime, reply_id, typed=text, error=why)
@@ -138,6 +133,18 @@ def _one(
         found = handling.find(connection, _known(reply_id))
     status, once = 422 if error else 200, once or secrets.token_hex(16)
     return show(request, "reply.html", status, it=found, typed=typed, error=error, most=_LONGEST, once=once)
+
+
+def _unsure(status: str) -> str:
+    """What to know of an answer that may have gone out; empty for one of which we know."""
+    if status == "sending":
+        return translated("The answer is on its way. Look again in a moment.")
+    if status == "unknown":
+        return translated(
+            "It is not known whether the answer went out; it is not sent again by itself. "
+            "Look at the person's page before you write another one."
+        )
+    return ""
 
 
 def _known(reply_id: int) -> int:

@@ -15,7 +15,7 @@ from dispatcher.campaigns import usage
 from dispatcher.domain.formulas import harmless_in_csv
 from dispatcher.domain.window import provider_local
 from dispatcher.i18n.words import translated
-from dispatcher.maintenance import doctor
+from dispatcher.maintenance import doctor, queues
 from dispatcher.web.page.routing import RuntimeOf, needs, page_router
 from dispatcher.web.page.show import secure, show
 
@@ -42,6 +42,7 @@ def system(request: Request, runtime: RuntimeOf) -> Response:
         month=month,
         account=account,
         window=runtime.settings.window,
+        queues=queues.lengths(runtime.settings),
         flower=f"http://127.0.0.1:{port}" if port else "",
     )
 

@@ -98,6 +98,7 @@ def sentences() -> set[str]:
     found |= {*of_templates(), *words._ROLES.values(), *words._LEFT_OUT.values(), *words._REASONS.values()}
     found |= {*steps.STEPS.values(), *scopes.MEANINGS.values()}
     found |= {*help_terms.TERMS, *help_terms.TERMS.values()}
+    found |= {*terms.SINGLE_STATES.values()}
     found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
     found |= {table._NOT_UNPACKED, table._NO_SPREADSHEET, *whys(), json_body._TOO_DEEP}
     return found | {*terms.CAMPAIGN_STATES.values(), numbers.Recipients().elsewhere, appending.ELSEWHERE}

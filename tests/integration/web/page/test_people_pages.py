@@ -156,6 +156,7 @@ def test_the_account_its_use_and_the_doctor(runtime: Runtime) -> None:
         seen = visitor.get("/system")
         assert "7.654" in seen.text
         assert seen.tree.xpath("//*[local-name()='polyline']")
+        assert seen.tree.xpath("//tr[th='submit']/td")
         checks = visitor.get("/system/checks")
         assert "database" in checks.text
         csv = visitor.session.get(f"{visitor.base}/system/usage.csv?month=2026-11", timeout=10).content.decode(

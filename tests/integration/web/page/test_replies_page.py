@@ -16,7 +16,7 @@ from dispatcher.web.page.typed import LARGEST_ID
 from ops.simulator.process import SimulatorProcess
 from schemas import tables
 from schemas.single import SingleMessage
-from tests.integration.web.page.test_people_pages import EVIL, actions, reply
+from tests.integration.web.page.test_people_pages import EVIL, NUMBER, actions, reply
 from tests.integration.web.page.visiting import Seen, visiting
 
 TEXT = "A las 15. Empresa SA"
@@ -48,8 +48,18 @@ def test_an_answer_that_may_have_gone_out_is_not_sent_again(runtime: Runtime, si
             assert "not known whether" in seen.text
             assert once(seen) == once(form)
             assert seen.tree.xpath("//textarea")[0].text.strip() == TEXT
+        assert "the provider gave no result" in visitor.get("/people", params={"number": NUMBER}).text
     assert len(list(simulator.posts())) == 1
     assert messages(runtime) == 1
+
+
+def test_an_answer_has_a_status_in_words(runtime: Runtime) -> None:
+    number = reply(runtime, "a qué hora?")
+    with visiting(runtime, Role.SENDER, "es") as visitor:
+        visitor.submit(visitor.get(f"/replies/{number}"), "/answer", text=TEXT)
+        seen = visitor.get("/people", params={"number": NUMBER})
+        assert "entregado a la compañía telefónica" in seen.text
+        assert "accepted" not in seen.text
 
 
 def test_an_answer_that_is_on_its_way_is_not_sent_again(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
