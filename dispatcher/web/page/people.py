@@ -39,6 +39,7 @@ def search(request: Request, runtime: RuntimeOf, number: str = "", said: str = "
     words = {
         "out": translated("The number is on the opt-out list."),
         "in": translated("The number may get messages again."),
+        "reachable": translated("The number is off the do-not-send list."),
     }
     shown = {"number": written, "person": person, "events": _events(person), "error": ""}
     return show(request, "people.html", **shown, said=words.get(said, ""))
@@ -76,7 +77,7 @@ def reachable(request: Request, runtime: RuntimeOf, form: FormOf) -> Response:
     with runtime.engine.begin() as connection:
         if do_not_send.remove(connection, national):
             audit_trail.record(connection, "undeliverable.remove", reason=form.text("reason")[:500] or None)
-    return go(request, "/people", number=national, said="in")
+    return go(request, "/people", number=national, said="reachable")
 
 
 def _asked(runtime: Runtime, who: str, number: str, reason: str) -> tuple[str, str]:
