@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
+import time
 from datetime import UTC, datetime
 
 from fastapi import Request
 from fastapi.responses import Response
+from starlette.datastructures import State
 
 from dispatcher.access.roles import Role
 from dispatcher.accounts import account_state, balances, binding
 from dispatcher.campaigns import usage
+from dispatcher.config import Settings
 from dispatcher.domain.formulas import harmless_in_csv
 from dispatcher.domain.window import provider_local
 from dispatcher.i18n.words import translated
 from dispatcher.maintenance import doctor, queues
+from dispatcher.maintenance.side_by_side import Check
 from dispatcher.web.page.routing import RuntimeOf, needs, page_router
 from dispatcher.web.page.show import secure, show
 
@@ -50,7 +55,7 @@ def system(request: Request, runtime: RuntimeOf) -> Response:
 @routes.get("/system/checks", **needs(Role.VIEWER))
 def checks(request: Request, runtime: RuntimeOf) -> Response:
     """What the doctor says, which takes some seconds: a part of the page, or a page of its own without JavaScript."""
-    found = doctor.examine(runtime.settings)
+    found = _examined(request.app.state, runtime.settings)
     name = "system_checks.html" if request.headers.get("hx-request") == "true" else "system_checks_page.html"
     return show(request, name, checks=found)
 
@@ -75,3 +80,16 @@ def download(request: Request, runtime: RuntimeOf, month: str = "") -> Response:
         table.writerow([each.campaign_id, *texts, each.handed_in, each.accepted, each.rejected])
     headers = {**secure(request), "Content-Disposition": f'attachment; filename="uso-{first:%Y-%m}.csv"'}
     return Response(written.getvalue().encode("utf-8-sig"), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+_EXAMINED_FOR = 15.0
+"""Seconds that one examination serves every page: it asks the provider, too."""
+_one_at_a_time = threading.Lock()
+
+
+def _examined(state: State, settings: Settings) -> list[Check]:
+    with _one_at_a_time:
+        known: tuple[float, list[Check]] | None = getattr(state, "examined", None)
+        if known is None or time.monotonic() - known[0] > _EXAMINED_FOR:
+            known = state.examined = (time.monotonic(), doctor.examine(settings))
+        return known[1]
