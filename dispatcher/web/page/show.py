@@ -24,6 +24,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+_SIMULATED_KEY = "DEMO"
+"""The key of the simulator in `dispatcher up --simulated` and the demo."""
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -83,8 +85,10 @@ def _url(under: str, path: str, query: dict[str, Any]) -> str:
 
 
 def _is_simulated(request: Request) -> bool:
-    """Whether the provider is one of this machine: the simulator, which reaches no phone."""
-    return urlsplit(runtime_of(request).settings.provider_url).hostname in ("127.0.0.1", "localhost", "::1")
+    """Whether this is what `dispatcher up --simulated` runs: a proxy of this machine might well reach phones."""
+    settings = runtime_of(request).settings
+    local = urlsplit(settings.provider_url).hostname == "127.0.0.1"
+    return local and settings.apikey is not None and settings.apikey.get_secret_value() == _SIMULATED_KEY
 
 
 @lru_cache(maxsize=1)
