@@ -33,7 +33,13 @@ TERMS = {
 
 
 @click.group(
-    name="help", cls=LazyGroup, table={"terms": Lazy("dispatcher.cli.help_terms:terms", "Explain the words in tables.")}
+    name="help",
+    cls=LazyGroup,
+    table={
+        "terms": Lazy(
+            "dispatcher.cli.help_terms:terms", "Explain the words in tables and messages; with TERM that one alone."
+        )
+    },
 )
 def help_group() -> None:
     """Explain the words that commands and tables use."""

@@ -64,7 +64,7 @@ def test_a_campaign_with_html_content_is_retried_with_it(stepper: Stepper, simul
     assert (made.messages, made.invalid) == (count, 0)
     (kept,) = stepper.sql("SELECT html FROM campaign WHERE id = :id", id=made.campaign_id)
     assert kept.html == html
-    lifecycle.send(stepper.runtime.engine, made.campaign_id)
+    lifecycle.send(stepper.runtime.engine, stepper.runtime.settings, made.campaign_id)
     assert stepper.finish(made.campaign_id).counts == {"ok": count}
     sent = [line for line in simulator.ledger() if line["idinterno"].startswith("M")]
     assert all(LINK_MARK in line["texto"] for line in sent)

@@ -36,7 +36,7 @@ def check_problem(answer: requests.Response, code: str) -> None:
 
 def test_what_is_not_there_or_cannot_be_done_there(api: Api) -> None:
     check_problem(api.get("/nothing"), "not_found")
-    check_problem(requests.get(f"{api.base}/campaigns", timeout=10), "not_found")
+    check_problem(requests.get(f"{api.base}/nothing", timeout=10), "not_found")
     answer = api.call("DELETE", "/me")
     check_problem(answer, "method_not_allowed")
     assert answer.headers["Allow"] == "GET"
