@@ -32,15 +32,14 @@ TERMS = {
 """Each is in docs/glossary.md, too."""
 
 
-@click.group(
-    name="help",
-    cls=LazyGroup,
-    table={
-        "terms": Lazy(
-            "dispatcher.cli.help_terms:terms", "Explain the words in tables and messages; with TERM that one alone."
-        )
-    },
-)
+_TABLE = {
+    "terms": Lazy(
+        "dispatcher.cli.help_terms:terms", "Explain the words in tables and messages; with TERM that one alone."
+    )
+}
+
+
+@click.group(name="help", cls=LazyGroup, table=_TABLE)
 def help_group() -> None:
     """Explain the words that commands and tables use."""
 

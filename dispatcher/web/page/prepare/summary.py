@@ -81,7 +81,7 @@ def made(request: Request, runtime: RuntimeOf, preparation: PreparationId) -> Re
 
 def may_release(runtime: Runtime, visitor: Visitor) -> bool:
     """Whether who prepares may also release: the role allows it, and nobody else must look first."""
-    return visitor.may("sender") and getattr(runtime.settings, "approval", "one") == "one"
+    return visitor.may("sender") and runtime.settings.approval == "one"
 
 
 def _hand_in(request: Request, runtime: Runtime, it: Preparation, *, draft: bool) -> None:
