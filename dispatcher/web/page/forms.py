@@ -60,15 +60,21 @@ class Form:
             self.file.content.close()
 
 
-async def read(request: Request, folder: Path, limit: int) -> Form:
-    """The form of a request; a file of up to `limit` bytes is spooled in `folder`.
+def has_file(request: Request) -> bool:
+    """Whether a request says that it is a form with a file."""
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    return request.method == "POST" and kind == b"multipart/form-data" and bool(options.get(b"boundary"))
+
+
+async def read(request: Request) -> Form:
+    """The form of a request; an empty one, and nothing is read, when it has a file.
 
     Raises:
         HTTPException: it is no form, too large, too slow, or broken off.
     """
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
-    if kind == b"multipart/form-data" and options.get(b"boundary"):
-        return await _multipart(request, options[b"boundary"], folder, limit)
+    if has_file(request):
+        return Form()
+    kind, _ = parse_options_header(request.headers.get("content-type", ""))
     if kind not in (b"application/x-www-form-urlencoded", b""):
         raise HTTPException(415, "This is no form.")
     raw = await read_body(request, MAX_FORM)
@@ -79,6 +85,16 @@ async def read(request: Request, folder: Path, limit: int) -> Form:
         return Form(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="replace"))
     except (ValueError, UnicodeDecodeError):
         raise HTTPException(400, "The form cannot be read.") from None
+
+
+async def read_with_file(request: Request, folder: Path, limit: int) -> Form:
+    """The form of a request that has a file, of up to `limit` bytes, which is spooled in `folder`.
+
+    Raises:
+        HTTPException: it is too large, too slow, or broken off.
+    """
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    return await _multipart(request, options[b"boundary"], folder, limit)
 
 
 async def _multipart(request: Request, boundary: bytes, folder: Path, limit: int) -> Form:

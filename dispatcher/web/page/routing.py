@@ -116,10 +116,14 @@ def page_router() -> APIRouter:
 async def _call(role: Role | None, handle: _Handler, request: Request) -> Response:
     if request.method == "POST":
         _require_own_origin(request)
-        settings = runtime_of(request).settings
-        request.state.form = await forms.read(request, spool(settings.home), settings.upload_max)
+        # What was typed is read first, so that it comes back when the database is away; a file later.
+        request.state.form = await forms.read(request)
     visitor = await run_in_threadpool(_visitor, request)
     request.state.visitor = visitor
+    if forms.has_file(request) and role is not None and visitor is not None and visitor.user.role.includes(role):
+        # From who may send one alone: nobody else fills the disk.
+        settings = runtime_of(request).settings
+        request.state.form = await forms.read_with_file(request, spool(settings.home), settings.upload_max)
     if role is not None:
         if visitor is None:
             raise NotSignedIn

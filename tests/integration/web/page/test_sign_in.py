@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -260,3 +262,19 @@ def test_the_database_away_is_said_and_nothing_typed_is_lost(runtime: Runtime, m
 
 def _refused(*_: object) -> None:
     raise psycopg.OperationalError("connection refused")
+
+
+def test_nobody_fills_the_disk_without_having_signed_in(runtime: Runtime) -> None:
+    path = f"/prepare/{'0' * 32}/list"
+    with visiting(runtime, Role.VIEWER) as viewer:
+        for visitor, status in ((Visitor(viewer.base), 401), (viewer, 403)):
+            # It is answered before the file has come: this one never does.
+            began = time.monotonic()
+            with socket.create_connection(viewer.base.removeprefix("http://").split(":")) as peer:
+                cookies = "; ".join(f"{name}={value}" for name, value in visitor.session.cookies.items())
+                head = f"POST {path} HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nCookie: {cookies}\r\n"
+                head += "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 500000000\r\n\r\n--b\r\n"
+                peer.sendall(head.encode())
+                assert peer.recv(200).startswith(f"HTTP/1.1 {status} ".encode())
+            assert time.monotonic() - began < 10
+        assert Visitor(viewer.base).post("/sign-in", {"x": "1"}, files={"file": ("a.csv", b"x" * 1000)}).status == 401
