@@ -14,6 +14,7 @@ import redis
 
 from dispatcher import config
 from dispatcher.config import Settings
+from dispatcher.i18n import words
 from dispatcher.runtime import Runtime
 from ops.demo import isolated
 from ops.embedded import Addresses, Embedded
@@ -50,6 +51,14 @@ def _no_configured_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterato
             yield
         finally:
             os.environ.pop("DISPATCHER_LANGUAGE", None)
+
+
+@pytest.fixture(autouse=True)
+def _same_language() -> Iterator[None]:
+    """A command that runs in the test's own process speaks its language there; the next test begins in English."""
+    words.speak("en")
+    yield
+    words.speak("en")
 
 
 @pytest.fixture(autouse=True)

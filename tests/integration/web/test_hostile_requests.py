@@ -17,7 +17,7 @@ import requests
 from dispatcher.runtime import Runtime
 from dispatcher.web import connections, incoming, json_body
 from schemas.payload import CampaignPayload
-from tests.conftest import wait_until
+from tests.conftest import SLOW_MACHINE, wait_until
 from tests.integration.web.serving import Api, serving, serving_api
 from tests.integration.web.test_push_app import GOOD
 
@@ -119,7 +119,7 @@ def test_push_answers_at_the_first_try_beside_1100_requests_that_do_not_go_on(ur
     with held_open(url, 1_100, sent):
         began = time.monotonic()
         assert requests.post(f"{url}/push/smsmasivos", data=GOOD, timeout=10).status_code == 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 2 * SLOW_MACHINE
 
 
 @pytest.mark.parametrize("path", ["/push/smsmasivos", "/api/v1/campaigns", "/api/v1/uploads"])
@@ -224,7 +224,7 @@ def test_a_push_that_announces_a_body_of_megabytes_is_refused_before_it_comes(ur
         assert peer.recv(4096).startswith(b"HTTP/1.1 413 ")
         began = time.monotonic()
         assert is_closed(peer)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 2 * SLOW_MACHINE
 
 
 @pytest.mark.parametrize("path", ["/push/smsmasivos", "/healthz"])
