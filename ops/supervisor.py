@@ -21,6 +21,7 @@ from typing import Protocol
 from dispatcher import config
 from dispatcher.access import users
 from dispatcher.config import Settings
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.runtime import Runtime
 from ops import nursery
@@ -254,6 +255,14 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def _say_page(settings: Settings, say: Callable[[str], None]) -> None:
+    try:
+        say(f"The page: {sign_in_link(settings)}")
+        say("That link lets you in once, for 10 minutes; `dispatcher user link` makes another.")
+    except DRIVER_ERRORS as error:  # a standby, or a server that went away just now: what sends starts nevertheless
+        say(f"No link to the page could be made ({type(error).__name__}): `dispatcher user link` makes one.")
+
+
 def sign_in_link(settings: Settings) -> str:
     """Where the page lets an admin in, once and for some minutes."""
     runtime = Runtime(settings)
@@ -288,8 +297,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
         secret = "/…" if settings.push_secret else ""
         say(f"Replies are taken at http://{settings.push_host}:{settings.push_port}/push/smsmasivos{secret}")
     if settings.web_port:
-        say(f"The page: {sign_in_link(settings)}")
-        say("That link lets you in once, for 10 minutes; `dispatcher user link` makes another.")
+        _say_page(settings, say)
         say(f"The API is at http://{settings.web_host}:{settings.web_port}/api/v1, its documentation at /api/v1/docs")
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")

@@ -337,7 +337,9 @@ SELECT clock_timestamp() + make_interval(secs => coalesce(clock_high_ms, 0) / 10
 -- for nothing but its line.
 -- Where a batch of one campaign is dense, settle_range reads its whole range of keys instead of looking each up.
 WITH settled AS (
-    UPDATE message m SET result_code = t.code, result_text = t.text, processed_at = t.fecha
+    UPDATE message m SET result_code = t.code, processed_at = t.fecha,
+           -- The provider's words name the number, which a person who was erased has no longer.
+           result_text = CASE WHEN m.destino = '' THEN '(erased)' ELSE t.text END
     FROM settle_line t
     WHERE m.campaign_id = t.campaign_id AND m.seq = t.seq AND m.generation = t.generation
       AND m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq  -- in settle_range alone
@@ -386,8 +388,9 @@ FROM moved;
 SELECT t.campaign_id, t.seq, t.generation, t.fecha, t.code, coalesce(t.text, 'OK') AS text,
        m.chunk_no, m.generation AS message_generation, m.result_code, m.result_text, m.processed_at
 FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq
-WHERE m.processed_at IS DISTINCT FROM t.fecha OR m.result_text IS DISTINCT FROM t.text
-   OR m.result_code IS DISTINCT FROM t.code OR m.generation <> t.generation;
+WHERE m.destino <> ''  -- of a person who was erased nothing more is kept
+  AND (m.processed_at IS DISTINCT FROM t.fecha OR m.result_text IS DISTINCT FROM t.text
+       OR m.result_code IS DISTINCT FROM t.code OR m.generation <> t.generation);
 
 -- name: keep_line
 -- Each distinct (idinterno, fecha, text) once.
@@ -1789,11 +1792,10 @@ DELETE FROM result_line l USING unnest(CAST(:campaigns AS bigint[]), CAST(:seqs 
 WHERE l.campaign_id = e.campaign_id AND l.seq = e.seq;
 
 -- name: erase_invalid_rows
--- Rows that became no message and hold the number in any written form lose what they held; line and reason stay. Read
--- whole: it is rare, and no index holds numbers that are none.
+-- Rows that became no message and hold the number lose what they held; their line stays. `forms` is a pattern of the digits
+-- in each order in which they are written. Read whole: it is rare, and no index holds numbers that are none.
 UPDATE invalid_row SET raw = '(erased)', facts = '{}', detail = '(erased)', reason = 'erased', code = NULL
-WHERE regexp_replace(raw, '[^0-9]', '', 'g') LIKE '%' || :destino || '%'
-   OR regexp_replace(facts::text, '[^0-9]', '', 'g') LIKE '%' || :destino || '%';
+WHERE regexp_replace(raw, '[^0-9]', '', 'g') ~ :forms OR regexp_replace(facts::text, '[^0-9]', '', 'g') ~ :forms;
 
 -- name: campaigns_of_number
 -- The uploaded lists that a number was in, as far as a campaign was made of them.

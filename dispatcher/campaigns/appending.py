@@ -155,7 +155,8 @@ def _known(connection: Connection, campaign_id: int) -> Recipients:
     recipients = Recipients()
     recipients.elsewhere = ELSEWHERE
     message = tables.message
-    numbers = select(message.c.destino).where(message.c.campaign_id == campaign_id)
+    # Empty: a person who was erased.
+    numbers = select(message.c.destino).where(message.c.campaign_id == campaign_id, message.c.destino != "")
     for part in connection.execute(numbers.execution_options(yield_per=_READ_AT_ONCE)).scalars().partitions():
         recipients.know(part)
     return recipients

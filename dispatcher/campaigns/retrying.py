@@ -168,8 +168,8 @@ def _copy(
         "WHERE r.retry_of = {} AND r.state <> 'cancelled' AND t.destino = m.destino"
     ).format(number)
     chosen = sql.SQL(
-        "SELECT m.destino AS {}, m.external_id AS {}, {} FROM {} m WHERE m.campaign_id = {} AND {} AND NOT EXISTS ({}) "
-        "ORDER BY m.seq"
+        "SELECT m.destino AS {}, m.external_id AS {}, {} FROM {} m "
+        "WHERE m.campaign_id = {} AND m.destino <> '' AND {} AND NOT EXISTS ({}) ORDER BY m.seq"
     ).format(
         sql.Identifier(_NUMBER),
         sql.Identifier(_ID),

@@ -103,7 +103,7 @@ def _drop_old(runtime: Runtime) -> None:
         replays.drop_old(runtime.engine)
         listening.forget_gone(runtime.engine)
         preparations.drop_old(runtime.engine, runtime.settings)
-        erasing.go_on(runtime.engine, runtime.settings)
+        erasing.go_on(runtime.engine)
         with runtime.engine.begin() as connection:
             connection.execute(query("fold_tally"))
     except DRIVER_ERRORS as error:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import logging
 import re
+import zipfile
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, String, cast, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, String, cast, delete, func, insert, select, update
 
 from dispatcher import audit_trail
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
+from dispatcher.home import spool
 from dispatcher.i18n.words import translated
 from dispatcher.suppression import erased, optouts
 from dispatcher.uploads import reading, store
@@ -29,7 +32,7 @@ log = logging.getLogger(__name__)
 _ERASED = "(erased)"
 _FOLDERS = ("invalid", "spool")
 """Folders of HOME with files that the dispatcher wrote itself."""
-_NOT_DIGITS = re.compile(rb"[^0-9]+")
+_NOT_DIGIT = re.compile(r"[^0-9]+")
 _BLOCK_ROWS = 20_000
 _LOOK_BYTES = 1 << 20
 
@@ -49,10 +52,11 @@ class Erased:
 
 
 def erase(engine: Engine, settings: Settings, number: str, reason: str) -> Erased:
-    """Erase a person by the number (national digits).
+    """Erase a person by the number (national digits). Asked again, it goes on where it was.
 
     Raises:
-        UsageError: no reason was given.
+        UsageError: no reason was given, or a list that holds the number is being loaded just now.
+        WrongErasureKey: this host does not have the key that opt-outs of erased persons are kept under.
     """
     reason = reason.strip()[:500]
     if not reason:
@@ -60,51 +64,73 @@ def erase(engine: Engine, settings: Settings, number: str, reason: str) -> Erase
             translated("Say why: the audit trail keeps it."), hint=translated("For example: asked by letter.")
         )
     # A reason with the number in it would keep what is to be forgotten.
-    reason = _without(reason, number)
+    reason = _ERASED if _holds_any(_digits(reason), _forms(number)) else reason
+    # First, since it takes longest and may fail: nothing is recorded before it is known which lists go.
+    lists = _lists_with(engine, settings, number)
     erasure = tables.erasure
     with engine.begin() as connection:
+        _require_none_loading(connection, lists)
         was_out = optouts.find(connection, number) is not None or erased.is_erased(connection, settings.home, number)
+        if was_out:
+            erased.remember(connection, settings.home, number)
         new = insert(erasure).values(
             destino=number, reason=reason, asked_by=str(audit_trail.current()), opted_out=was_out
         )
         erasure_id: int = connection.execute(new.returning(erasure.c.id)).scalar_one()
         if bool(connection.execute(query("open_messages_to"), {"destino": number}).scalar()):
             optouts.add(connection, number, source="operator", reason="erasure")
+        for upload_id in lists:
+            store.expire(connection, upload_id)
         audit_trail.record(connection, "person.erase", reason=reason)
-    lists = _lists_with(engine, settings, number)
-    return _go_on(engine, settings, erasure_id, lists)
+    found = _erase(engine, erasure_id)
+    found.lists = len(lists)
+    found.files = _files(settings.home, number)
+    return found
 
 
-def go_on(engine: Engine, settings: Settings) -> None:
+def go_on(engine: Engine) -> None:
     """Finish erasures whose last message has ended; the tick calls it."""
     erasure = tables.erasure
+    open_ones = select(erasure.c.id, erasure.c.destino).where(erasure.c.done_at.is_(None))
     with engine.connect() as connection:
-        open_ones = list(
-            connection.execute(select(erasure.c.id).where(erasure.c.done_at.is_(None)).limit(10)).scalars()
-        )
-    for erasure_id in open_ones:
-        _go_on(engine, settings, erasure_id, [])
+        ended = [
+            row.id
+            for row in connection.execute(open_ones.order_by(erasure.c.id).limit(10)).all()
+            if not connection.execute(query("open_messages_to"), {"destino": row.destino}).scalar()
+        ]
+    for erasure_id in ended:
+        _erase(engine, erasure_id)
 
 
-def _go_on(engine: Engine, settings: Settings, erasure_id: int, lists: list[int]) -> Erased:
-    erasure, found = tables.erasure, Erased(lists=len(lists))
+def _erase(engine: Engine, erasure_id: int) -> Erased:
+    """Erase what can go now; all of it, once nothing is open any more."""
+    erasure, found = tables.erasure, Erased()
     with engine.begin() as connection:
         take_time(connection)
         row = connection.execute(select(erasure).where(erasure.c.id == erasure_id).with_for_update()).one()
         if row.destino is None:  # another tick was quicker
             return found
-        for upload_id in lists:
-            store.expire(connection, upload_id)
+        # Whoever says BAJA while the erasure waits was not kept as a hash: the entry stays, as it would for anybody.
+        said_so = not row.opted_out and _said_baja(connection, row.destino)
         _messages(connection, row.destino, found)
         _texts(connection, row.destino, found)
         found.open = bool(connection.execute(query("open_messages_to"), {"destino": row.destino}).scalar())
         if not found.open:
-            _lists_of_numbers(connection, settings, row, found)
+            _lists_of_numbers(connection, row.destino, found, keep_optout=said_so)
             ended = update(erasure).where(erasure.c.id == erasure_id)
             connection.execute(ended.values(destino=None, done_at=func.now()))
-    found.files = _files(settings.home, row.destino)
     log.info("erased erasure=%s open=%s", erasure_id, found.open)
     return found
+
+
+def _require_none_loading(connection: Connection, lists: list[int]) -> None:
+    request = tables.campaign_request
+    loading = select(request.c.upload_id).where(request.c.state == "received", request.c.upload_id.in_(lists))
+    if lists and connection.execute(loading).first() is not None:
+        raise UsageError(
+            translated("A list that holds the number is being loaded just now."),
+            hint=translated("Try again in a minute."),
+        )
 
 
 def _messages(connection: Connection, number: str, found: Erased) -> None:
@@ -119,50 +145,66 @@ def _messages(connection: Connection, number: str, found: Erased) -> None:
 
 def _texts(connection: Connection, number: str, found: Erased) -> None:
     """Everything else that can hold the number or what the person wrote."""
-    reply = tables.reply
+    reply, forms = tables.reply, "|".join(_forms(number))
     wrote = update(reply).where(reply.c.origen == number)
     found.replies = connection.execute(wrote.values(origen="", texto=_ERASED, plain=_ERASED)).rowcount
-    found.invalid_rows = connection.execute(query("erase_invalid_rows"), {"destino": number}).rowcount
-    for table, column in (
-        (tables.list_check, tables.list_check.c.report),
-        (tables.list_check, tables.list_check.c.spec),
-        (tables.preparation, tables.preparation.c.inspection),
-        (tables.webhook_event, tables.webhook_event.c.body),
-    ):
-        holds = func.regexp_replace(cast(column, String), "[^0-9]", "", "g").contains(number, autoescape=True)
-        if table is tables.webhook_event:
-            connection.execute(update(table).where(holds).values(body=None))
-        else:
-            connection.execute(delete(table).where(holds))
-    request = tables.campaign_request
-    holds = func.regexp_replace(cast(request.c.payload, String), "[^0-9]", "", "g").contains(number, autoescape=True)
-    connection.execute(update(request).where(holds, request.c.state != "received").values(payload=None))
-    replay = tables.api_replay
-    answered = func.regexp_replace(func.encode(replay.c.answer, "escape"), "[^0-9]", "", "g")
-    connection.execute(delete(replay).where(answered.contains(number, autoescape=True)))
+    found.invalid_rows = connection.execute(query("erase_invalid_rows"), {"forms": forms}).rowcount
+    check, preparation, event = tables.list_check, tables.preparation, tables.webhook_event
+    connection.execute(delete(check).where(_written(check.c.report, forms) | _written(check.c.spec, forms)))
+    connection.execute(delete(preparation).where(_written(preparation.c.inspection, forms)))
+    connection.execute(update(event).where(_written(event.c.body, forms)).values(body=None))
+    request, replay = tables.campaign_request, tables.api_replay
+    taken = update(request).where(_written(request.c.payload, forms), request.c.state != "received")
+    connection.execute(taken.values(payload=None))
+    connection.execute(delete(replay).where(_written(func.encode(replay.c.answer, "escape"), forms)))
 
 
-def _lists_of_numbers(connection: Connection, settings: Settings, row: Any, found: Erased) -> None:
-    """The opt-out and do-not-send lists, when nothing needs them any more; an opt-out is kept as a hash."""
-    if row.opted_out:
-        erased.remember(connection, settings.home, row.destino)
-    found.optouts = connection.execute(delete(tables.optout).where(tables.optout.c.destino == row.destino)).rowcount
+def _written(column: Any, forms: str) -> ColumnElement[bool]:
+    """Whether the digits of a column have one of the forms; null has none."""
+    digits = func.regexp_replace(cast(column, String), "[^0-9]", "", "g")
+    return func.coalesce(digits.regexp_match(forms), False)
+
+
+def _said_baja(connection: Connection, number: str) -> bool:
+    reply = tables.reply
+    said = select(reply.c.id).where(reply.c.origen == number, reply.c.kind == "optout").limit(1)
+    return connection.execute(said).first() is not None
+
+
+def _lists_of_numbers(connection: Connection, number: str, found: Erased, *, keep_optout: bool) -> None:
+    """The opt-out and do-not-send lists, when nothing needs them any more."""
+    out = tables.optout
+    if keep_optout:
+        connection.execute(update(out).where(out.c.destino == number).values(source="reply", reason=None))
+    else:
+        found.optouts = connection.execute(delete(out).where(out.c.destino == number)).rowcount
     for table in (tables.optout_event, tables.undeliverable):
-        connection.execute(delete(table).where(table.c.destino == row.destino))
+        connection.execute(delete(table).where(table.c.destino == number))
+
+
+def _forms(number: str) -> list[str]:
+    """The digits of a number as people write them: as they are, and with a 15 after an area code of two to four."""
+    return [number, *(f"{number[:area]}15{number[area:]}" for area in (2, 3, 4))]
+
+
+def _digits(text: str) -> str:
+    return _NOT_DIGIT.sub("", text)
+
+
+def _holds_any(digits: str, forms: list[str]) -> bool:
+    return any(form in digits for form in forms)
 
 
 def _lists_with(engine: Engine, settings: Settings, number: str) -> list[int]:
-    """The uploaded lists that hold the number in any written form, read through: they are kept for some days only."""
+    """The uploaded lists that hold the number, read through: they are kept for some days only."""
     upload = tables.upload
     with engine.connect() as connection:
         kept = list(connection.execute(select(upload.c.id).where(upload.c.dropped_at.is_(None))).scalars())
         known = set(connection.execute(query("campaigns_of_number"), {"destino": number}).scalars())
-    return [each for each in kept if each in known or _holds(engine, settings, each, number)]
+    return [each for each in kept if each in known or _holds(engine, settings, each, _forms(number))]
 
 
-def _holds(engine: Engine, settings: Settings, upload_id: int, number: str) -> bool:
-    from dispatcher.home import spool
-
+def _holds(engine: Engine, settings: Settings, upload_id: int, forms: list[str]) -> bool:
     with engine.connect() as connection:
         found = store.get(connection, upload_id)
     if found is None or not found.there:
@@ -171,22 +213,23 @@ def _holds(engine: Engine, settings: Settings, upload_id: int, number: str) -> b
         with reading.open_list(engine, found, spool(settings.home)) as source:
             wanted = range(len(source.table.columns))
             for block in source.table.blocks(wanted, _BLOCK_ROWS):
-                for row in block.frame.iter_rows():
-                    if any(number in re.sub(r"[^0-9]", "", str(cell)) for cell in row if cell):
-                        return True
+                cells = (cell for row in block.frame.drop("line", "raw").iter_rows() for cell in row if cell)
+                unread = (row.raw for row in block.invalid_rows)
+                if any(_holds_any(_digits(each), forms) for each in chain(cells, unread)):
+                    return True
     except UsageError:  # no table: it is searched as bytes
         with reading.open_file(engine, found) as stream:
-            return _in_stream(stream, number)
+            return _in_stream(stream, forms)
     return False
 
 
 def _files(home: Path, number: str) -> int:
     """Delete the files of ours that hold the number."""
-    gone = 0
+    gone, forms = 0, _forms(number)
     for folder in _FOLDERS:
         for path in (home / folder).glob("**/*"):
             try:
-                if path.is_file() and _in_file(path, number):
+                if path.is_file() and _in_file(path, forms):
                     path.unlink()
                     gone += 1
             except OSError as error:
@@ -194,25 +237,19 @@ def _files(home: Path, number: str) -> int:
     return gone
 
 
-def _in_file(path: Path, number: str) -> bool:
-    if path.suffix == ".xlsx":
-        # Packed: it goes with the CSV beside it, which holds the same rows.
-        beside = path.with_suffix(".csv")
-        return not beside.exists() or _in_file(beside, number)
+def _in_file(path: Path, forms: list[str]) -> bool:
+    if path.suffix == ".xlsx" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as book:
+            return any(_in_stream(book.open(name), forms) for name in book.namelist())
     with path.open("rb") as stream:
-        return _in_stream(stream, number)
+        return _in_stream(stream, forms)
 
 
-def _in_stream(stream: Any, number: str) -> bool:
-    wanted, held = number.encode(), b""
+def _in_stream(stream: Any, forms: list[str]) -> bool:
+    longest, held = max(map(len, forms)), ""
     while piece := stream.read(_LOOK_BYTES):
-        digits = held + _NOT_DIGITS.sub(b"", piece)
-        if wanted in digits:
+        digits = held + _digits(piece.decode("latin-1"))
+        if _holds_any(digits, forms):
             return True
-        held = digits[-len(wanted) :]
+        held = digits[-longest:]
     return False
-
-
-def _without(text: str, number: str) -> str:
-    """A text whose digits are not the number's."""
-    return "(number)" if number in re.sub(r"[^0-9]", "", text) else text

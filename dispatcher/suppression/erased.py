@@ -16,11 +16,15 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
+from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from schemas import tables
 
 log = logging.getLogger(__name__)
 
 _KEY_BYTES = 32
+_MARK = "erasure.key"
+"""Hashed like a number, which it is not, so that a key can be told to be the right one."""
 _erased = tables.erased_optout
 
 
@@ -50,29 +54,59 @@ def hashed(number: str, secret: bytes) -> str:
     return hmac.new(secret, number.encode(), hashlib.sha256).hexdigest()
 
 
+class WrongErasureKey(UsageError):
+    """This host does not have the key that the opt-outs of erased persons are kept under."""
+
+
 def remember(connection: Connection, home: Path, number: str) -> None:
-    """Keep that a number opted out, without the number."""
-    secret = key(home, make=True)
-    assert secret is not None
-    connection.execute(insert(_erased).values(hmac=hashed(number, secret)).on_conflict_do_nothing())
+    """Keep that a number opted out, without the number.
+
+    Raises:
+        WrongErasureKey: others were kept under another key: two keys would each know half of them.
+    """
+    is_first = connection.execute(select(_erased.c.hmac).limit(1)).first() is None
+    secret = key(home, make=is_first)
+    if secret is None or not (is_first or _is_right(connection, secret)):
+        raise WrongErasureKey(
+            worded("{file} is not the key that erased opt-outs are kept under.", file=key_file(home)),
+            hint=translated("Copy erasure.key from the host on which the first person was erased."),
+        )
+    kept = [{"hmac": hashed(each, secret)} for each in (_MARK, number)]
+    connection.execute(insert(_erased).values(kept).on_conflict_do_nothing())
 
 
-def known(connection: Connection, home: Path) -> frozenset[str]:
-    """All hashes; none when this host lacks the key, which is said once in the log."""
-    found = frozenset(connection.execute(select(_erased.c.hmac)).scalars())
-    if found and key(home) is None:
-        log.error("erasure_key_missing file=%s: erased persons who had opted out are not known again", key_file(home))
-        return frozenset()
-    return found
+def _is_right(connection: Connection, secret: bytes) -> bool:
+    """Whether the hashes were made with this key: each database has that of a mark, too."""
+    mark = select(_erased.c.hmac).where(_erased.c.hmac == hashed(_MARK, secret))
+    return connection.execute(mark).first() is not None
 
 
-def among(numbers: Iterable[str], hashes: frozenset[str], secret: bytes) -> set[str]:
+def key_at_hand(connection: Connection, home: Path) -> bytes | None:
+    """The key, when somebody was erased; None, and a word in the log, when this host does not have it."""
+    if connection.execute(select(_erased.c.hmac).limit(1)).first() is None:
+        return None
+    secret = key(home)
+    if secret is not None and _is_right(connection, secret):
+        return secret
+    log.error("erasure_key_missing file=%s: erased persons who had opted out are not known again", key_file(home))
+    return None
+
+
+def hashes(connection: Connection) -> frozenset[str]:
+    """All of them."""
+    return frozenset(connection.execute(select(_erased.c.hmac)).scalars())
+
+
+def among(numbers: Iterable[str], known: frozenset[str], secret: bytes) -> set[str]:
     """Those of the numbers that are erased opt-outs."""
-    return {number for number in numbers if hashed(number, secret) in hashes}
+    return {number for number in numbers if hashed(number, secret) in known}
 
 
 def is_erased(connection: Connection, home: Path, number: str) -> bool:
     """Whether a person with this number had opted out and was erased."""
-    hashes = known(connection, home)
-    secret = key(home) if hashes else None
-    return secret is not None and hashed(number, secret) in hashes
+    secret = key_at_hand(connection, home)
+    if secret is None:
+        return False
+    return (
+        connection.execute(select(_erased.c.hmac).where(_erased.c.hmac == hashed(number, secret))).first() is not None
+    )

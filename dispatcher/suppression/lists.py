@@ -33,12 +33,12 @@ class Lists:
     @classmethod
     def read(cls, connection: Connection, home: Path) -> Lists:
         """Read them in the caller's transaction; `home` has the key of the hashes."""
-        hashes = erased.known(connection, home)
+        key = erased.key_at_hand(connection, home)
         return cls(
             _numbers(connection, select(tables.optout.c.destino)),
             _numbers(connection, do_not_send.numbers()),
-            hashes,
-            erased.key(home) if hashes else None,
+            erased.hashes(connection) if key is not None else frozenset(),
+            key,
         )
 
     def reasons(self, destino: pl.Series) -> pl.Series:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 
@@ -107,12 +108,12 @@ async def _multipart(request: Request, boundary: bytes, folder: Path, limit: int
         async for piece in pieces(request):
             await run_in_threadpool(parser.write, piece)
         parser.finalize()
-    except HTTPException:
-        reader.form.close()
-        raise
-    except Exception:
+    except FormParserError:
         reader.form.close()
         raise HTTPException(400, "The form cannot be read.") from None
+    except BaseException:  # too large, broken off, or the disk is full
+        reader.form.close()
+        raise
     if reader.open:
         reader.form.close()
         raise HTTPException(400, "The form broke off.")

@@ -7,10 +7,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import openpyxl
 import pytest
 from sqlalchemy import select, text
 
-from dispatcher.campaigns import audit, invalid_rows, lifecycle, list_checks, loading, preparations
+from dispatcher.campaigns import (
+    appending,
+    audit,
+    invalid_rows,
+    lifecycle,
+    list_checks,
+    loading,
+    preparations,
+    request_intake,
+    request_loading,
+    retrying,
+)
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients
 from dispatcher.maintenance import tick
@@ -19,6 +31,7 @@ from dispatcher.single_messages import send
 from dispatcher.suppression import do_not_send, erased, optouts
 from dispatcher.suppression.lists import OPTED_OUT
 from dispatcher.uploads import store
+from ops.simulator.process import SimulatorProcess
 from schemas import tables
 from schemas.payload import CampaignSpec
 from schemas.single import SingleMessage
@@ -148,7 +161,7 @@ def test_a_person_who_is_everywhere_is_nowhere_afterwards(stepper: Stepper) -> N
         kept = connection.execute(
             select(tables.audit_entry.c.reason).where(tables.audit_entry.c.action == "person.erase")
         ).scalar_one()
-    assert kept == "(number)"
+    assert kept == "(erased)"
     assert (Path(runtime.settings.home) / "invalid" / "other.csv").exists()
 
 
@@ -196,3 +209,126 @@ def test_what_is_on_its_way_is_erased_when_it_ends_and_what_waits_is_not_sent(st
 def test_an_erasure_needs_a_reason(stepper: Stepper) -> None:
     with pytest.raises(UsageError, match="Say why"):
         erasing.erase(stepper.runtime.engine, stepper.runtime.settings, NUMBER, "  ")
+
+
+def test_a_number_with_a_15_is_found_in_lists_rows_and_files(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    folder = Path(runtime.settings.home) / "invalid"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "a.csv").write_text("telefono\n011 15 4444-7777;x\n")
+    book = openpyxl.Workbook()
+    book.active.append(["0351 15 555-1234"])
+    book.active.append(["(011) 15-4444-7777"])
+    book.save(folder / "b.xlsx")
+    book.active.delete_rows(2)
+    book.save(folder / "other.xlsx")
+    with runtime.engine.begin() as connection:
+        store.store(
+            connection, runtime.settings, [b"celular;x\n011 15 4444-7777;1\n"], name="a.csv", media_type="text/csv"
+        )
+    campaign_id = load(stepper, "1144440000", "011 15 4444-7777 x")
+    done = erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    assert (done.lists, done.files, done.invalid_rows) == (2, 2, 1)
+    assert [path.name for path in folder.iterdir()] == ["other.xlsx"]
+    with runtime.engine.connect() as connection:
+        assert lifecycle.show(connection, campaign_id).messages == 1
+
+
+def test_a_result_that_comes_after_the_erasure_brings_nothing_back(
+    stepper: Stepper, simulator: SimulatorProcess
+) -> None:
+    simulator.set_option(mix={"-10": 1.0})
+    runtime = stepper.runtime
+    campaign_id = load(stepper, WRITTEN, "1144440000")
+    stepper.submit()
+    # Given up: its result has not come within the horizon.
+    stepper.sql("UPDATE chunk SET state = 'settled', settled_at = now()")
+    assert not erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").open
+    stepper.finish(load(stepper, "1144440008"))  # polls by fecha bring the late ones, too
+    assert [each for each in traces(stepper, NUMBER) if not each.startswith("upload_part")] == []
+    with runtime.engine.connect() as connection:
+        assert lifecycle.show(connection, campaign_id).result_codes == {-10: 2}  # and it counts
+
+
+def test_a_list_can_be_appended_and_the_rejected_retried_after_an_erasure(
+    stepper: Stepper, simulator: SimulatorProcess
+) -> None:
+    simulator.set_option(mix={"-10": 1.0})
+    runtime = stepper.runtime
+    campaign_id = load(stepper, WRITTEN, "1144440000")
+    stepper.finish(campaign_id)
+    erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    retried = retrying.draft(runtime.engine, runtime.settings, campaign_id, codes=[-10])
+    assert (retried.messages, retried.invalid) == (1, 0)
+    later = load(stepper, WRITTEN, "1144440000", start="2099-01-01 09:00:00", again=True)
+    stepper.sql(
+        "UPDATE message SET destino = '', texto = '(erased)' WHERE campaign_id = :c AND destino = :n", c=later, n=NUMBER
+    )
+    with from_recipients([{"telefono": "1144440009", "nombre": "x"}]) as source, runtime.engine.begin() as connection:
+        loaded = appending.append(connection, runtime.settings, CampaignSpec(append_to=later), source)
+    assert loaded.messages == 1
+
+
+def test_a_second_key_is_refused_and_the_tick_goes_on(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    with runtime.engine.begin() as connection:
+        for number in (NUMBER, "1144440000"):
+            optouts.add(connection, number, source="reply", reason="BAJA")
+    erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    key = erased.key_file(runtime.settings.home)
+    right = key.read_bytes()
+    for wrong in (b"x" * 32, None):
+        key.unlink()
+        if wrong is not None:
+            key.write_bytes(wrong)
+        with pytest.raises(erased.WrongErasureKey):
+            erasing.erase(runtime.engine, runtime.settings, "1144440000", "asked")
+        key.write_bytes(right)
+    with runtime.engine.connect() as connection:
+        assert optouts.find(connection, "1144440000") is not None  # nothing was begun
+        assert connection.execute(select(tables.erasure.c.id)).all() != []
+    tick.tick(runtime)
+    assert erasing.erase(runtime.engine, runtime.settings, "1144440000", "asked").optouts == 1
+
+
+def test_a_baja_while_an_erasure_waits_is_kept(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    campaign_id = load(stepper, WRITTEN)
+    stepper.submit()
+    assert erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").open
+    with runtime.engine.begin() as connection:
+        connection.execute(
+            tables.reply.insert().values(
+                account_id=stepper.account.id,
+                origen=NUMBER,
+                texto="BAJA",
+                plain="BAJA",
+                received_at=datetime.now(UTC),
+                kind="optout",
+                source="push",
+                pushed_at=datetime.now(UTC),
+            )
+        )
+    stepper.finish(campaign_id)
+    tick.tick(runtime)
+    with runtime.engine.connect() as connection:
+        assert optouts.find(connection, NUMBER) is not None
+        assert connection.execute(select(tables.erasure.c.done_at)).scalar_one() is not None
+
+
+def test_a_list_that_is_being_loaded_is_not_taken_away(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    with runtime.engine.begin() as connection:
+        made = store.store(
+            connection,
+            runtime.settings,
+            [f"celular;nombre\n{WRITTEN};x\n".encode()],
+            name="a.csv",
+            media_type="text/csv",
+        )
+    payload = {"idempotency_key": "k", "upload_id": made.public_id, "template": "Hola {nombre}"}
+    request_intake.receive(runtime.engine, runtime.settings, payload, load=False)
+    with pytest.raises(UsageError, match="being loaded"):
+        erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    request_loading.load_request(runtime.engine, runtime.settings, "k")
+    assert erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").lists == 1
