@@ -28,6 +28,7 @@ class Overview:
     scheduled: list[Summary]
     drafts: list[Summary]
     held: list[Summary]  # any of these whose messages wait for an operator
+    watched: list[Summary]  # paused by the canary or the reject rate
 
 
 def overview(connection: Connection) -> Overview:
@@ -38,7 +39,16 @@ def overview(connection: Connection) -> Overview:
     }
     running = sorted(by_state["running"] + by_state["paused"], key=lambda each: each.campaign_id, reverse=True)
     open_ = running + by_state["scheduled"]
-    return Overview(running, by_state["scheduled"], by_state["draft"], [each for each in open_ if each.held])
+    campaign = tables.campaign
+    stopped = select(campaign.c.id).where(campaign.c.state == "paused", campaign.c.paused_by_watch)
+    by_watch = set(connection.execute(stopped).scalars())
+    return Overview(
+        running,
+        by_state["scheduled"],
+        by_state["draft"],
+        held=[each for each in open_ if each.held],
+        watched=[each for each in running if each.campaign_id in by_watch],
+    )
 
 
 @dataclass(frozen=True, slots=True)

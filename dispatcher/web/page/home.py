@@ -67,16 +67,12 @@ def _live(connection: Connection, settings: Settings) -> dict[str, object]:
         "scheduled": [_card(connection, settings, each) for each in found.scheduled],
         "drafts": [_card(connection, settings, each) for each in found.drafts],
         "held": found.held,
-        "watched": [each for each in found.running if each.state == "paused" and _by_watch(each)],
+        "watched": found.watched,
         "review": overview.replies_to_review(connection),
         "webhooks": overview.disabled_webhooks(connection),
         "unseen": unseen,
         "again_in": _FAST if found.running else _SLOW,
     }
-
-
-def _by_watch(shown: Summary) -> bool:
-    return (shown.reason or "").startswith(("canary", "rejected messages"))
 
 
 def _card(connection: Connection, settings: Settings, shown: Summary) -> dict[str, object]:
