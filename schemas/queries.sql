@@ -1254,6 +1254,10 @@ SELECT state, NULL::int AS code, count(*) AS chunks, sum(messages) AS messages, 
 FROM chunk WHERE campaign_id = :campaign_id GROUP BY state
 UNION ALL
 SELECT NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = :campaign_id GROUP BY code
+UNION ALL
+-- What has gone after its time.
+SELECT state, code, sum(chunks), sum(messages), sum(resulted), sum(suppressed)
+FROM campaign_sum WHERE campaign_id = :campaign_id GROUP BY state, code
 ORDER BY code DESC;
 
 -- name: other_words
@@ -1801,3 +1805,74 @@ WHERE regexp_replace(raw, '[^0-9]', '', 'g') ~ :forms OR regexp_replace(facts::t
 -- The uploaded lists that a number was in, as far as a campaign was made of them.
 SELECT DISTINCT l.upload_id FROM message m JOIN campaign_list l ON l.campaign_id = m.campaign_id
 WHERE m.destino = :destino AND l.upload_id IS NOT NULL;
+
+-- name: make_ranges_ahead
+-- Ranges of messages for the campaigns to come. Answers how many were made.
+SELECT make_message_ranges(s.last_value, :ahead) FROM campaign_id_seq s;
+
+-- name: ranges_ahead
+-- Ranges that no campaign has reached.
+SELECT count(*)::int FROM message_range r, campaign_id_seq s WHERE r.first_campaign > s.last_value;
+
+-- name: range_to_seal
+-- The oldest range that is full, whose campaigns have ended, and of which nothing has changed for so many days.
+SELECT r.name FROM message_range r, campaign_id_seq s
+WHERE NOT r.sealed AND r.end_campaign <= s.last_value
+  AND NOT EXISTS (SELECT 1 FROM campaign c WHERE c.id >= r.first_campaign AND c.id < r.end_campaign
+                  AND (c.state NOT IN ('completed', 'cancelled')
+                       OR coalesce(c.completed_at, c.opened_at, c.created_at)
+                          > clock_timestamp() - make_interval(days => :quiet_days)))
+  AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id >= r.first_campaign AND k.campaign_id < r.end_campaign
+                  AND (k.state IN ('due', 'sending', 'accepted', 'in_doubt', 'held')
+                       OR k.settled_at > clock_timestamp() - make_interval(days => :quiet_days)))
+  AND NOT EXISTS (SELECT 1 FROM campaign_request q WHERE q.state = 'received'
+                  AND q.reserved_id >= r.first_campaign AND q.reserved_id < r.end_campaign)
+ORDER BY r.first_campaign LIMIT 1;
+
+-- name: campaigns_to_drop
+-- Campaigns whose time to be kept is over, the oldest first: all is final, and has been for so long. A cancelled one
+-- ended with the last of its chunks. `by_range`: its rows may wait for their range, of which all goes within the week.
+SELECT d.id, d.by_range FROM (
+    SELECT c.id, c.created_at,
+           NOT EXISTS (SELECT 1 FROM message_range r JOIN campaign o ON o.id >= r.first_campaign AND o.id < r.end_campaign
+                       WHERE c.id >= r.first_campaign AND c.id < r.end_campaign AND o.dropped_at IS NULL
+                         AND (o.state NOT IN ('completed', 'cancelled') OR coalesce(o.completed_at, o.opened_at, o.created_at)
+                              > clock_timestamp() - make_interval(days => :days) + interval '7 days'))
+           AND EXISTS (SELECT 1 FROM message_range r, campaign_id_seq s
+                       WHERE c.id >= r.first_campaign AND c.id < r.end_campaign AND r.end_campaign <= s.last_value) AS by_range
+    FROM campaign c
+    WHERE c.dropped_at IS NULL AND c.state IN ('completed', 'cancelled')
+      AND c.created_at < clock_timestamp() - make_interval(days => least(c.keep_days, :days))
+      AND coalesce(c.completed_at, c.opened_at, c.created_at)
+          < clock_timestamp() - make_interval(days => least(c.keep_days, :days))
+      AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND (
+              k.state IN ('due', 'sending', 'accepted', 'in_doubt', 'held')
+              OR greatest(k.posted_at, k.settled_at) > clock_timestamp() - make_interval(days => least(c.keep_days, :days))))
+    ORDER BY c.created_at, c.id LIMIT :limit
+) d;
+
+-- name: sum_up_campaign
+-- What stays of a campaign: its counters by day and state, and by day and code.
+INSERT INTO campaign_sum (campaign_id, account_id, day, state, code, chunks, messages, resulted, suppressed)
+SELECT campaign_id, account_id, (posted_at AT TIME ZONE INTERVAL '-3 hours')::date, state, NULL, count(*), sum(messages),
+       sum(resulted), sum(suppressed)
+FROM chunk WHERE campaign_id = :campaign_id GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT k.campaign_id, k.account_id, (k.posted_at AT TIME ZONE INTERVAL '-3 hours')::date, NULL, r.code, 0, 0, sum(r.n), 0
+FROM chunk_result r JOIN chunk k ON k.campaign_id = r.campaign_id AND k.chunk_no = r.chunk_no
+WHERE r.campaign_id = :campaign_id AND r.n > 0 GROUP BY 1, 2, 3, 5;
+
+-- name: drop_messages
+-- One round of a campaign's messages, whose range stays for others' sake.
+DELETE FROM message WHERE campaign_id = :campaign_id AND seq IN (
+    SELECT seq FROM message WHERE campaign_id = :campaign_id ORDER BY seq LIMIT :limit);
+
+-- name: ranges_to_drop
+-- Ranges behind which campaigns have gone on, and of whose campaigns none has rows any more.
+SELECT r.name FROM message_range r, campaign_id_seq s
+WHERE r.end_campaign <= s.last_value
+  AND NOT EXISTS (SELECT 1 FROM campaign c WHERE c.id >= r.first_campaign AND c.id < r.end_campaign AND c.dropped_at IS NULL)
+  AND EXISTS (SELECT 1 FROM campaign c WHERE c.id >= r.first_campaign AND c.id < r.end_campaign)
+  AND NOT EXISTS (SELECT 1 FROM campaign_request q WHERE q.state = 'received'
+                  AND q.reserved_id >= r.first_campaign AND q.reserved_id < r.end_campaign)
+ORDER BY r.first_campaign;

@@ -17,6 +17,7 @@ from dispatcher.campaigns.filling import Loaded
 from dispatcher.campaigns.repeats import RepeatFound
 from dispatcher.campaigns.schedule import Schedule
 from dispatcher.config import Settings
+from dispatcher.db import ranges
 from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
@@ -100,6 +101,7 @@ def load(
     batches = _with_first_checked(ingest(source, options_of(spec, settings), left_out, recipients=recipients))
     # After everything that can refuse the list early: a campaign number, once drawn, is not used again.
     campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule, number)
+    ranges.require(connection, campaign_id)
     loaded = Loaded(campaign_id=campaign_id)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
     fingerprint = filling.fill(connection, loaded, account.id, plan, source.name, batches, progress)

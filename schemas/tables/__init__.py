@@ -12,9 +12,11 @@ from schemas.tables.campaigns import (
     campaign,
     campaign_list,
     campaign_request,
+    campaign_sum,
     invalid_row,
     left_out,
     message,
+    message_range,
 )
 from schemas.tables.chunks import absence, attempt, chunk, chunk_result
 from schemas.tables.operations import audit_entry, heartbeat, migration_state, tally
@@ -39,6 +41,7 @@ __all__ = [
     "campaign",
     "campaign_list",
     "campaign_request",
+    "campaign_sum",
     "chunk",
     "chunk_result",
     "erased_optout",
@@ -49,6 +52,7 @@ __all__ = [
     "left_out",
     "list_check",
     "message",
+    "message_range",
     "metadata",
     "migration_state",
     "optout",

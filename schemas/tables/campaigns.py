@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Identity,
     Index,
@@ -56,8 +57,11 @@ campaign = Table(
     Column("created_by", Text),
     Column("tags", JSONB, nullable=False, server_default=text("'{}'")),
     Column("retry_of", BigInteger, ForeignKey("campaign.id")),  # whose rejected messages it sends again
+    Column("keep_days", Integer),  # its rows go so many days after its end; null = as DISPATCHER_RETENTION says
+    Column("dropped_at", Moment),  # when its rows went; its sums are in campaign_sum
     CheckConstraint("(state = 'completed') = (completed_at IS NOT NULL)", name="campaign_completed"),
     CheckConstraint("canary_chunks > 0"),
+    CheckConstraint("keep_days > 0"),
     CheckConstraint("expires_at > start_at", name="campaign_deadline"),
     CheckConstraint("max_reject_rate BETWEEN 0 AND 1"),
     CheckConstraint("on_doubt IN ('resend', 'hold')"),
@@ -67,6 +71,12 @@ campaign = Table(
     CheckConstraint("state IN ('loading', 'draft', 'scheduled', 'running', 'paused', 'completed', 'cancelled')"),
     Index("campaign_retry", "retry_of", postgresql_where=text("(retry_of IS NOT NULL)")),
     Index("campaign_of_upload", "upload_id", postgresql_where=text("(upload_id IS NOT NULL)")),
+    Index(
+        "campaign_to_drop",
+        "created_at",
+        "id",
+        postgresql_where=text("(dropped_at IS NULL AND state IN ('completed', 'cancelled'))"),
+    ),
     Index("campaign_unfinished", "account_id", postgresql_where=text("(state IN ('scheduled', 'running', 'paused'))")),
     postgresql_with={"fillfactor": 50},
 )
@@ -104,8 +114,41 @@ message = Table(
         postgresql_ops={"destino": "text_bloom_ops"},
         postgresql_with={"pages_per_range": 64},
     ),
-    postgresql_with={"fillfactor": 50, "autovacuum_vacuum_scale_factor": 0.4},
+    postgresql_partition_by="RANGE (campaign_id)",
 )
+"""The messages, in partitions by ranges of campaigns: see `message_range` and `make_message_ranges` in the baseline."""
+
+message_range = Table(
+    "message_range",
+    MetaData(),  # a view of the catalog
+    Column("name", Text),
+    Column("first_campaign", BigInteger),
+    Column("end_campaign", BigInteger),  # the first one behind it
+    Column("sealed", Boolean),  # written without free space: nothing of it changes any more
+    Column("bytes", BigInteger),
+    Column("rows", BigInteger),  # as the statistics have it
+)
+"""The partitions of `message`."""
+
+campaign_sum = Table(
+    "campaign_sum",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("campaign_id", BigInteger, ForeignKey("campaign.id"), nullable=False),
+    Column("account_id", BigInteger, ForeignKey("account.id"), nullable=False),
+    Column("day", Date),  # of Argentina, of the POST; null = never posted
+    Column("state", Text),  # of chunks
+    Column("code", SmallInteger),  # of results
+    Column("chunks", Integer, nullable=False, server_default=text("0")),
+    Column("messages", BigInteger, nullable=False, server_default=text("0")),
+    Column("resulted", BigInteger, nullable=False, server_default=text("0")),
+    Column("suppressed", BigInteger, nullable=False, server_default=text("0")),
+    CheckConstraint(GUIDE_CODE),
+    CheckConstraint("(state IS NULL) <> (code IS NULL)"),
+    Index("campaign_sum_of_campaign", "campaign_id"),
+    Index("campaign_sum_by_day", "account_id", "day"),
+)
+"""What stays of a campaign when its rows have gone."""
 
 appended_message = Table(
     "appended_message",

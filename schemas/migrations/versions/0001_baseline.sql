@@ -187,12 +187,16 @@ CREATE TABLE campaign (
     created_by text,
     tags jsonb NOT NULL DEFAULT '{}',
     retry_of bigint REFERENCES campaign,    -- whose rejected messages it sends again
+    keep_days int CHECK (keep_days > 0),    -- its rows go so many days after its end; null = as DISPATCHER_RETENTION says
+    dropped_at timestamptz,             -- when its rows went; its sums are in campaign_sum
     CONSTRAINT campaign_rows CHECK (rows = messages + invalid AND messages >= 0 AND invalid >= 0),
     CONSTRAINT campaign_completed CHECK ((state = 'completed') = (completed_at IS NOT NULL)),
     CONSTRAINT campaign_deadline CHECK (expires_at > start_at)
 ) WITH (fillfactor = 50);
 CREATE INDEX campaign_retry ON campaign (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX campaign_of_upload ON campaign (upload_id) WHERE upload_id IS NOT NULL;
+CREATE INDEX campaign_to_drop ON campaign (created_at, id)
+    WHERE dropped_at IS NULL AND state IN ('completed', 'cancelled');
 CREATE INDEX campaign_unfinished ON campaign (account_id) WHERE state IN ('scheduled', 'running', 'paused');
 
 CREATE TABLE chunk (
@@ -269,9 +273,52 @@ CREATE TABLE message (
     CONSTRAINT message_result CHECK (
         CASE WHEN result_code IS NULL THEN processed_at IS NULL ELSE processed_at IS NOT NULL AND suppressed IS NULL
         AND (result_code BETWEEN -12 AND 1 OR result_code IN (-14, -99)) END)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.4);
--- Finds a number by a bloom filter for each 64 pages, which vacuum makes: loading and settling write no entry a row.
+) PARTITION BY RANGE (campaign_id);
+-- Finds a number by a bloom filter for each 64 pages, which vacuum makes: loading and settling write no entry a row. A
+-- sealed range has a true index besides.
 CREATE INDEX message_numbers ON message USING brin (destino text_bloom_ops) WITH (pages_per_range = 64);
+
+-- The partitions of `message`, as the catalog has them: each holds the campaigns from the first one up to the end, which
+-- it does not hold itself. Sealed = written without free space, since nothing of it changes any more.
+CREATE VIEW message_range AS
+SELECT c.relname::text AS name, b.bound[1]::bigint AS first_campaign, b.bound[2]::bigint AS end_campaign,
+       coalesce('fillfactor=100' = ANY(c.reloptions), false) AS sealed, pg_table_size(c.oid) AS bytes, c.reltuples::bigint AS rows
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+CROSS JOIN LATERAL (
+    SELECT regexp_match(pg_get_expr(c.relpartbound, c.oid), '\(''?([0-9]+)''?\) TO \(''?([0-9]+)''?\)') AS bound
+) b
+WHERE i.inhparent = 'message'::regclass AND b.bound IS NOT NULL;
+
+-- Ranges for the campaigns up to this one, and :ahead more. A range is as wide as a week has campaigns, so that a year has
+-- some fifty. Made beside the table and attached, which waits for nobody who reads, loads or settles.
+CREATE FUNCTION make_message_ranges(campaign_id bigint, ahead int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    first bigint;
+    width bigint;
+    made int := 0;
+    ranges int;
+BEGIN
+    LOOP
+        SELECT coalesce(max(end_campaign), 1), count(*) FILTER (WHERE first_campaign > campaign_id) INTO first, ranges
+        FROM message_range;
+        EXIT WHEN first > campaign_id AND ranges >= ahead;
+        IF made = 0 THEN
+            PERFORM pg_advisory_xact_lock(7108);
+            made := 1;
+            CONTINUE;  -- another session may have made them meanwhile
+        END IF;
+        SELECT greatest(8, least(10000, campaign_id - coalesce((
+            SELECT id FROM campaign WHERE created_at < now() - interval '7 days' ORDER BY id DESC LIMIT 1), 0))) INTO width;
+        EXECUTE format('CREATE TABLE message_%s (LIKE message INCLUDING DEFAULTS INCLUDING CONSTRAINTS)
+                        WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.4)', first);
+        EXECUTE format('ALTER TABLE message ATTACH PARTITION message_%s FOR VALUES FROM (%s) TO (%s)',
+                       first, first, first + width);
+        made := made + 1;
+    END LOOP;
+    RETURN greatest(0, made - 1);
+END
+$$;
+SELECT make_message_ranges(0, 2);
 
 -- The lists of a campaign: the one that it was made from, and those that were appended.
 CREATE TABLE campaign_list (
@@ -311,6 +358,24 @@ CREATE TABLE chunk_result (
     n int NOT NULL CHECK (n >= 0),
     PRIMARY KEY (campaign_id, chunk_no, code)
 ) WITH (fillfactor = 50);
+
+-- What stays of a campaign when its rows have gone: its chunks' counters by day of the POST and by state (no code), and
+-- its results by day and code (no state). The day is Argentina's; null = never posted.
+CREATE TABLE campaign_sum (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    campaign_id bigint NOT NULL REFERENCES campaign,
+    account_id bigint NOT NULL REFERENCES account,
+    day date,
+    state text,
+    code smallint CHECK (code BETWEEN -12 AND 1 OR code IN (-14, -99)),
+    chunks int NOT NULL DEFAULT 0,
+    messages bigint NOT NULL DEFAULT 0,
+    resulted bigint NOT NULL DEFAULT 0,
+    suppressed bigint NOT NULL DEFAULT 0,
+    CHECK ((state IS NULL) <> (code IS NULL))
+);
+CREATE INDEX campaign_sum_of_campaign ON campaign_sum (campaign_id);
+CREATE INDEX campaign_sum_by_day ON campaign_sum (account_id, day);
 
 -- Every POST that was ever begun, and what came of it.
 CREATE TABLE attempt (

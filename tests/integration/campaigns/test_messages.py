@@ -22,7 +22,7 @@ def test_a_campaign_that_was_just_loaded_is_streamed_without_a_sort(core: CoreHa
 
     assert "Sort" in plan(pinned=False), "nothing has to be pinned any more"
     assert "Sort" not in plan(pinned=True)
-    assert "Index Scan using message_pkey" in plan(pinned=True)
+    assert "Index Scan using message_1_pkey" in plan(pinned=True)
 
 
 def test_a_stream_has_every_message_in_order_and_its_first_row_alone(core: CoreHarness) -> None:

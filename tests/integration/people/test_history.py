@@ -64,7 +64,7 @@ def test_an_indexed_list_is_not_read_whole_for_one_number(make_runtime: Callable
         "(1100000000 + n)::text, repeat('x', 100) FROM generate_series(1000, 100000) n",
         c=campaign,
     )
-    stepper.sql("SELECT brin_summarize_new_values('message_numbers')")
+    stepper.sql("SELECT brin_summarize_new_values('message_1_destino_idx')")
     with runtime.engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE message")
         found = history.find(connection, "1100077777", 10)
@@ -72,8 +72,8 @@ def test_an_indexed_list_is_not_read_whole_for_one_number(make_runtime: Callable
             "EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM message_status WHERE destino = '1100077777'"
         ).scalar_one()
     assert [message.seq for message in found.messages] == [77777]
-    (scan,) = [step for step in steps(plan[0]["Plan"]) if step["Node Type"] == "Bitmap Heap Scan"]
-    assert scan["Relation Name"] == "message"
+    scans = [step for step in steps(plan[0]["Plan"]) if step["Node Type"] == "Bitmap Heap Scan"]
+    (scan,) = [step for step in scans if step["Relation Name"] == "message_1"]
     assert scan["Rows Removed by Index Recheck"] < 10_000
 
 

@@ -110,16 +110,20 @@ def settle_plan(core: CoreHarness, batch: int, name: str) -> tuple[list[dict[str
             ),
             {"n": batch},
         )
-        bounds = {"campaign_id": core.one("SELECT max(id) FROM campaign"), "first_seq": 1, "last_seq": batch}
+        campaign_id = core.one("SELECT max(id) FROM campaign")
+        bounds = {"campaign_id": campaign_id, "first_seq": 1, "last_seq": batch}
         latest = {"latest": core.now()}
         plan = explain(connection, query(name).text, **latest, **(bounds if name == "settle_range" else {}))
-    return plan, [
-        node for node in plan if node.get("Relation Name") == "message" and node["Node Type"] != "ModifyTable"
-    ]
+    return plan, [node for node in plan if of_messages(node) and node["Node Type"] != "ModifyTable"]
+
+
+def of_messages(node: dict[str, Any]) -> bool:
+    """Whether a node of a plan reads a range of messages."""
+    return str(node.get("Relation Name")).startswith("message_")
 
 
 def check_key_lookups(plan: list[dict[str, Any]], on_message: list[dict[str, Any]]) -> None:
-    assert [node["Node Type"] for node in on_message] == ["Index Scan"]
+    assert {node["Node Type"] for node in on_message} == {"Index Scan"}
     condition = on_message[0]["Index Cond"]
     assert "campaign_id = t.campaign_id" in condition
     assert "seq = t.seq" in condition
@@ -128,7 +132,7 @@ def check_key_lookups(plan: list[dict[str, Any]], on_message: list[dict[str, Any
 
 def check_range_scan(plan: list[dict[str, Any]], on_message: list[dict[str, Any]]) -> None:
     """The range is read once, and no line of the batch is looked up by itself."""
-    assert [node["Node Type"] for node in on_message] == ["Index Scan"]
+    assert {node["Node Type"] for node in on_message} == {"Index Scan"}
     condition = on_message[0]["Index Cond"]
     assert "seq >= " in condition
     assert "seq <= " in condition
@@ -144,8 +148,8 @@ def test_message_status_of_one_campaign_reads_no_other(core: CoreHarness) -> Non
     with core.engine.connect() as connection:
         connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         plan = explain(connection, "SELECT * FROM message_status WHERE campaign_id = :id", id=2)
-    conditions = [node.get("Index Cond", "") for node in plan if node.get("Relation Name") == "message"]
-    conditions += [node.get("Recheck Cond", "") for node in plan if node.get("Relation Name") == "message"]
+    conditions = [node.get("Index Cond", "") for node in plan if of_messages(node)]
+    conditions += [node.get("Recheck Cond", "") for node in plan if of_messages(node)]
     assert any("campaign_id" in condition for condition in conditions)
 
 
