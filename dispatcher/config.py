@@ -20,6 +20,7 @@ from dispatcher.i18n.words import LANGUAGES, Language, of_locale
 from dispatcher.settings import broker_tls, names
 from dispatcher.settings.connections import Connections
 from dispatcher.settings.credentials import Credentials
+from dispatcher.settings.keeping import Keeping
 from dispatcher.settings.listeners import Listeners
 from dispatcher.settings.names import PREFIX
 from dispatcher.settings.provider import DEFAULT_PROVIDER_URL, Provider
@@ -123,7 +124,18 @@ class _DotEnv(PydanticBaseSettingsSource):
 
 
 class Settings(
-    Listeners, Replies, Results, Webhooks, Workers, Uploads, Sending, Credentials, Provider, Connections, BaseSettings
+    Listeners,
+    Replies,
+    Results,
+    Webhooks,
+    Workers,
+    Uploads,
+    Keeping,
+    Sending,
+    Credentials,
+    Provider,
+    Connections,
+    BaseSettings,
 ):
     """Every setting with its default; times are seconds unless the name says otherwise."""
 

@@ -71,6 +71,11 @@ GROUPS: dict[str, dict[str, Told]] = {
             "logs are English. The HTTP API follows `Accept-Language` instead.",
             "the user's locale: `es` where it is Spanish, else `en`",
         ),
+        "retention": Told(
+            "How long the rows of a campaign are kept after its end: `13 months` (of 31 days), `90 days`, `2 years` or "
+            "`never`; replies and single messages as long. Sums by day and code stay for ever. See "
+            "[personal_data.md](personal_data.md)."
+        ),
         "unpacked_max": Told("Size that a workbook may unpack to. A larger one is refused before it is unpacked."),
     },
     "The provider": {

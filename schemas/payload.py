@@ -22,6 +22,7 @@ class CampaignSpec(BaseModel):
     A `draft` is loaded and waits for `campaign send`; `tags` are the caller's own, to find campaigns by.
     `append_to` is an open campaign that the list is added to, with the campaign's template. `again` says that a list
     may repeat another campaign, `refuse_repeats` that it must not.
+    `keep_days` is how many days after its end its rows are kept, where that is shorter than DISPATCHER_RETENTION.
     `html` is the content behind the link that the template has a mark for (guide, HTML): the same for all recipients.
     """
 
@@ -53,6 +54,7 @@ class CampaignSpec(BaseModel):
     visible_only: bool = False
     html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
     draft: bool = False
+    keep_days: Annotated[int, Field(ge=7, le=36_500)] | None = None
     tags: Annotated[dict[TagName, TagValue], Field(max_length=20)] = Field(default_factory=dict)
 
     @field_validator("template")

@@ -1876,3 +1876,60 @@ WHERE r.end_campaign <= s.last_value
   AND NOT EXISTS (SELECT 1 FROM campaign_request q WHERE q.state = 'received'
                   AND q.reserved_id >= r.first_campaign AND q.reserved_id < r.end_campaign)
 ORDER BY r.first_campaign;
+
+-- name: left_messages
+-- Campaigns that were dropped weeks ago and whose range is still there for others' sake.
+SELECT c.id FROM message_range r JOIN campaign c ON c.id >= r.first_campaign AND c.id < r.end_campaign
+WHERE c.dropped_at < clock_timestamp() - interval '14 days'
+  AND EXISTS (SELECT 1 FROM message m WHERE m.campaign_id = c.id)
+ORDER BY c.id LIMIT 50;
+
+-- name: old_rows
+-- How many replies, single messages and requests are older than they are kept.
+SELECT (SELECT count(*)::int FROM reply WHERE received_at < clock_timestamp() - make_interval(days => :days)
+        AND (kind <> 'review' OR done_at IS NOT NULL OR answered_at IS NOT NULL OR repeated_at IS NOT NULL)) AS replies,
+       (SELECT count(*)::int FROM single_message WHERE created_at < clock_timestamp() - make_interval(days => :days)
+        AND state <> 'sending') AS single_messages,
+       (SELECT count(*)::int FROM campaign_request WHERE created_at < clock_timestamp() - make_interval(days => :days)
+        AND state IN ('refused', 'failed')) AS requests;
+
+-- name: drop_replies
+-- One round of replies that are older than they are kept, but for those that nobody has reviewed.
+DELETE FROM reply WHERE id IN (
+    SELECT id FROM reply WHERE received_at < clock_timestamp() - make_interval(days => :days)
+      AND (kind <> 'review' OR done_at IS NOT NULL OR answered_at IS NOT NULL OR repeated_at IS NOT NULL)
+    ORDER BY received_at, id LIMIT :limit);
+
+-- name: note_dropped_replies
+-- A pull of the whole inbox brings replies again that were dropped: those from before are not taken as new ones.
+UPDATE account SET replies_kept_from = greatest(replies_kept_from, clock_timestamp() - make_interval(days => :days))
+WHERE replies_kept_from IS NULL OR replies_kept_from < clock_timestamp() - make_interval(days => :days) - interval '1 day';
+
+-- name: drop_singles
+-- One round of single messages that are older than they are kept. They are in the order of time, so the first one that is
+-- younger ends it.
+DELETE FROM single_message WHERE id IN (
+    SELECT o.id FROM (SELECT id, created_at, state FROM single_message ORDER BY id LIMIT :limit) o
+    WHERE o.created_at < clock_timestamp() - make_interval(days => :days) AND o.state <> 'sending');
+
+-- name: drop_requests
+-- One round of requests that made no campaign; those that made one go with it.
+DELETE FROM campaign_request WHERE idempotency_key IN (
+    SELECT idempotency_key FROM campaign_request
+    WHERE created_at < clock_timestamp() - make_interval(days => :days) AND state IN ('refused', 'failed')
+    ORDER BY created_at LIMIT :limit);
+
+-- name: drop_unused_uploads
+-- What is known of lists that were dropped long ago and that nothing refers to.
+DELETE FROM upload u WHERE u.dropped_at < clock_timestamp() - make_interval(days => :days)
+  AND NOT EXISTS (SELECT 1 FROM campaign c WHERE c.upload_id = u.id)
+  AND NOT EXISTS (SELECT 1 FROM campaign_list l WHERE l.upload_id = u.id)
+  AND NOT EXISTS (SELECT 1 FROM campaign_request q WHERE q.upload_id = u.id);
+
+-- name: sent_lately
+-- Whether anything was posted in the last five minutes, or may be claimed now.
+SELECT EXISTS (SELECT 1 FROM account a WHERE (
+    SELECT max(posted_at) FROM chunk WHERE account_id = a.id AND state IN ('sending', 'accepted', 'in_doubt', 'held')
+  ) > clock_timestamp() - interval '5 minutes' OR (
+    SELECT max(posted_at) FROM chunk WHERE account_id = a.id AND resulted > 0
+  ) > clock_timestamp() - interval '5 minutes');

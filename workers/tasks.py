@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 from dispatcher import runtime
 from dispatcher.accounts import account_info, binding, provider_clock
 from dispatcher.campaigns import list_checks, request_intake, request_loading
+from dispatcher.maintenance import retention
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.replies import pull
 from dispatcher.sending import pump as sending_pump
@@ -62,6 +63,8 @@ def tick() -> None:
         _hint("dispatcher.check_list", check_id)
     for webhook_id in hints.webhooks:
         _hint("dispatcher.deliver", webhook_id)
+    if hints.keep:
+        _hint("dispatcher.keep")
     if hints.account_id is None:
         return
     if hints.clock:
@@ -123,6 +126,13 @@ def pull_inbox(account_id: int) -> None:
     """Fetch replies, when it is time."""
     if _poller(account_id):
         pull.pull_due(runtime.current())
+
+
+@app.task(name="dispatcher.keep")
+def keep() -> None:
+    """Make ranges of messages ahead, drop what has been kept for as long as it should, seal what is over."""
+    current = runtime.current()
+    retention.run(current.engine, current.settings)
 
 
 @app.task(name="dispatcher.load_request")

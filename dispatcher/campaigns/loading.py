@@ -175,6 +175,7 @@ def _insert_campaign(
         start_at=schedule.start_at,
         expires_at=schedule.expires_at,
         html=spec.html,
+        keep_days=spec.keep_days,
         created_by=str(audit_trail.current()),
         tags=spec.tags,
     )

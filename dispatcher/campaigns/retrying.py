@@ -114,6 +114,7 @@ def _spec(first: Any) -> CampaignSpec:
         on_doubt=first.on_doubt,
         test=first.test,
         max_reject_rate=first.max_reject_rate,
+        keep_days=first.keep_days,
         keep_words=True,
         literal=True,
         again=True,

@@ -53,6 +53,10 @@ COMMANDS = {
         "dispatcher.cli.system:push",
         "Take the replies that the provider pushes, in the foreground (part of `up`): /push/smsmasivos and /healthz.",
     ),
+    "retention": Lazy(
+        "dispatcher.cli.retention:retention",
+        "Drop what has been kept for as long as DISPATCHER_RETENTION says; workers do it by themselves.",
+    ),
     "send": Lazy(
         "dispatcher.cli.send:send", "Send TEXT to NUMBER now and show the result; exit 0 if the provider accepted it."
     ),

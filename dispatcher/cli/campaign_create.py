@@ -58,6 +58,11 @@ from schemas.payload import CampaignSpec
     "--start",
     help="When to begin, by Argentine time: '2026-12-01 09:00', 'mañana 9:00', 'lunes 10:30', +2h; or ISO 8601.",
 )
+@click.option(
+    "--keep-days",
+    type=click.IntRange(7, 36_500),
+    help="Days after its end that its rows are kept, where that is less than DISPATCHER_RETENTION.",
+)
 @click.option("--expires", help="Messages not sent by then expire. Same format as --start.")
 @click.option("--priority", type=click.Choice(["high", "normal", "low"]), default="normal", show_default=True)
 @click.option("--rate", type=click.IntRange(1, 1_000_000), help="Send at most so many messages a minute.")

@@ -5,6 +5,7 @@ for the whole of it.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 _TICK_LOCK = 0x71C
 _CLOCK_REFRESH = timedelta(minutes=1)
 _BALANCE_REFRESH = timedelta(minutes=5)
+_KEEP_EVERY = 60.0
 _lists = request_list.Background()
 
 
@@ -50,6 +52,7 @@ class Hints:
     clock: bool = False
     balance: bool = False
     inbox: bool = False
+    keep: bool = False
     account_id: int | None = None
     requests: list[str] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
@@ -71,7 +74,25 @@ def tick(runtime: Runtime) -> Hints:
         _look_after(runtime, hints, account.id)
     hints.webhooks = _webhooks(runtime)
     _drop_old(runtime)
+    hints.keep = _minutely.due()
     return hints
+
+
+class _Minutely:
+    """Whether a minute has passed in this process since it was last so."""
+
+    _next = float("-inf")
+
+    def due(self) -> bool:
+        """Once a minute."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + _KEEP_EVERY
+        return True
+
+
+_minutely = _Minutely()
 
 
 def _look_after(runtime: Runtime, hints: Hints, account_id: int) -> None:

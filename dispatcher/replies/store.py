@@ -53,6 +53,10 @@ class _Incoming:
     received_at: datetime | None = None
 
 
+def _before(reply: _Incoming, moment: datetime) -> bool:
+    return reply.received_at is not None and reply.received_at < moment
+
+
 def plain(texto: str) -> str:
     """What a PUSH and a pulled copy of one text have in common.
 
@@ -141,8 +145,10 @@ class ReplyStore:
         return kept + self._insert(connection, unmet, way)
 
     def _new(self, connection: Connection, batch: Sequence[_Incoming]) -> list[_Incoming]:
-        """The batch's replies that are not stored yet, without duplicates."""
-        once = {each.provider_id: each for each in batch}
+        """The batch's replies that are not stored yet, without duplicates, and without those that were dropped."""
+        account = tables.account.c
+        kept_from = connection.execute(select(account.replies_kept_from).where(account.id == self._account_id)).scalar()
+        once = {each.provider_id: each for each in batch if not (kept_from and _before(each, kept_from))}
         reply = tables.reply.c
         known = select(reply.provider_id).where(reply.account_id == self._account_id, reply.provider_id.in_(once))
         for number in connection.execute(known).scalars():

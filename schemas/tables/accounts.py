@@ -76,6 +76,7 @@ account = Table(
     Column("inbox_read_at", Moment),  # begin of the last pull that worked
     Column("inbox_whole_at", Moment),  # begin of the last pull of the whole inbox that worked
     Column("inbox_words", Text),  # why the last pull failed
+    Column("replies_kept_from", Moment),  # older ones were dropped: a pull that brings them again brings nothing new
     Column("inbox_marking_at", Moment),  # begin of a marking whose answer is not stored: replies may be missing
     Column("inbox_whole_failures", Integer, nullable=False, server_default=text("0")),
     Column("inbox_whole_retry_at", Moment),  # no pull of the whole inbox begins before

@@ -241,6 +241,8 @@ campaign_request = Table(
     CheckConstraint("length(idempotency_key) BETWEEN 1 AND 200"),
     CheckConstraint("state IN ('received', 'created', 'refused', 'failed')"),
     Index("campaign_request_reserved", "reserved_id", postgresql_where=text("(reserved_id IS NOT NULL)")),
+    Index("campaign_request_of_campaign", "campaign_id", postgresql_where=text("(campaign_id IS NOT NULL)")),
+    Index("campaign_request_without", "created_at", postgresql_where=text("(state IN ('refused', 'failed'))")),
     Index("campaign_request_of_upload", "upload_id", postgresql_where=text("(upload_id IS NOT NULL)")),
     Index("campaign_request_received", "created_at", postgresql_where=text("(state = 'received')")),
 )

@@ -37,6 +37,7 @@ upload = Table(
     CheckConstraint("public_id ~ '^up_[0-9a-f]{32}$'"),
     CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'"),
     UniqueConstraint("public_id"),
+    Index("upload_dropped", "dropped_at", postgresql_where=text("(dropped_at IS NOT NULL)")),
     Index("upload_to_drop", "expires_at", postgresql_where=text("(dropped_at IS NULL)")),
 )
 """The lists that campaigns are made from, in the reach of every host. The row stays while a campaign refers to it."""

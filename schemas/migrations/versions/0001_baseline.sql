@@ -94,6 +94,7 @@ CREATE TABLE account (
     inbox_read_at timestamptz,          -- begin of the last pull that worked
     inbox_whole_at timestamptz,         -- begin of the last pull of the whole inbox that worked
     inbox_words text,                   -- why the last pull failed
+    replies_kept_from timestamptz,      -- older ones were dropped: a pull that brings them again brings nothing new
     inbox_marking_at timestamptz,       -- begin of a marking whose answer is not stored: replies may be missing
     inbox_whole_failures int NOT NULL DEFAULT 0,
     inbox_whole_retry_at timestamptz,   -- no pull of the whole inbox begins before
@@ -122,6 +123,7 @@ CREATE TABLE upload (
     dropped_at timestamptz              -- when it was
 );
 CREATE INDEX upload_to_drop ON upload (expires_at) WHERE dropped_at IS NULL;
+CREATE INDEX upload_dropped ON upload (dropped_at) WHERE dropped_at IS NOT NULL;
 
 -- The bytes, cut into parts of one size; the last one may be shorter.
 CREATE TABLE upload_part (
@@ -566,6 +568,8 @@ CREATE TABLE campaign_request (
 
 CREATE INDEX campaign_request_reserved ON campaign_request (reserved_id) WHERE reserved_id IS NOT NULL;
 CREATE INDEX campaign_request_received ON campaign_request (created_at) WHERE state = 'received';
+CREATE INDEX campaign_request_of_campaign ON campaign_request (campaign_id) WHERE campaign_id IS NOT NULL;
+CREATE INDEX campaign_request_without ON campaign_request (created_at) WHERE state IN ('refused', 'failed');
 CREATE INDEX campaign_request_of_upload ON campaign_request (upload_id) WHERE upload_id IS NOT NULL;
 
 -- The longest time from POST to result, by the hour in which the result came: how long absence must wait.
