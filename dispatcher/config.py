@@ -23,6 +23,7 @@ from dispatcher.settings.credentials import Credentials
 from dispatcher.settings.keeping import Keeping
 from dispatcher.settings.listeners import Listeners
 from dispatcher.settings.names import PREFIX
+from dispatcher.settings.observing import Observing
 from dispatcher.settings.provider import DEFAULT_PROVIDER_URL, Provider
 from dispatcher.settings.replies import Replies
 from dispatcher.settings.results import Results
@@ -131,6 +132,7 @@ class Settings(
     Workers,
     Uploads,
     Keeping,
+    Observing,
     Sending,
     Credentials,
     Provider,

@@ -173,6 +173,13 @@ GROUPS: dict[str, dict[str, Told]] = {
             "public addresses alone, over HTTPS",
         ),
     },
+    "Logs": {
+        "log": Told(
+            "`text`: one line an event, as `event key=value`. `json`: one object a line, with time, level, logger, "
+            "event and the same keys. Neither holds numbers, texts or keys. For workers, beat and the listeners; other "
+            "commands speak to a person."
+        ),
+    },
     "Listeners": {
         "push_host": Told("Address on which PUSH is taken; it may face the internet."),
         "push_port": Told("Port for PUSH; 0 means none."),

@@ -6,7 +6,8 @@ from typing import Any
 from celery.signals import setup_logging
 from celery.worker.consumer import consumer
 
-from dispatcher.logs import OneLine
+from dispatcher import config
+from dispatcher.logs import formatter
 
 _QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
 # At DEBUG they write whole URLs, which hold the key, and whole messages, which hold numbers and texts.
@@ -37,7 +38,7 @@ class _WithoutBodies(logging.Filter):
 def set_up(loglevel: int | str | None = None, **_: Any) -> None:
     """Celery's own set-up is replaced."""
     handler = logging.StreamHandler()
-    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(formatter(config.settings().log, "%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=loglevel or logging.INFO, handlers=[handler])
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

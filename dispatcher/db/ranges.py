@@ -1,12 +1,12 @@
 """The ranges of `message`: partitions by campaign, made ahead, and sealed when nothing of them changes any more.
 
-What they are is read from the catalog (the view `message_range`), so that no record of ours can differ from it, and a dump
-that is restored has them as they were.
+What they are is read from the catalog (the view `message_range`), so that no record of ours can differ from it, and a
+dump that is restored has them as they were.
 """
 
 import logging
 
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select
 
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
@@ -43,10 +43,10 @@ def ahead(connection: Connection) -> int:
 
 
 def seal_one(engine: Engine) -> str | None:
-    """Seal the oldest range whose campaigns have ended and are quiet: its free space is given back, and it gets an index.
+    """Seal the oldest range whose campaigns have ended and are quiet: free space is given back, an index is made.
 
-    One transaction, so that a process that is killed leaves the range as it was. Whoever asks for messages of this range
-    waits meanwhile; those of other ranges are not concerned. Returns its name, or None when there is none.
+    One transaction, so that a process that is killed leaves the range as it was. Whoever asks for messages of this
+    range waits meanwhile. Returns its name, or None when there is none.
     """
     with engine.connect() as connection:
         found = connection.execute(query("range_to_seal"), {"quiet_days": QUIET_DAYS}).first()
@@ -56,15 +56,15 @@ def seal_one(engine: Engine) -> str | None:
     with engine.begin() as connection:
         take_time(connection)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_WAIT_MS}")
-        connection.execute(text(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"))
+        connection.exec_driver_sql(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
         # Looked at again under the lock.
         again = connection.execute(query("range_to_seal"), {"quiet_days": QUIET_DAYS}).first()
         if again is None or again.name != name:
             return None
-        connection.execute(text(f"ALTER TABLE {name} SET (fillfactor = 100)"))
-        connection.execute(text(f"CLUSTER {name} USING {name}_pkey"))
-        connection.execute(text(f"CREATE INDEX {name}_destino ON {name} (destino)"))
-        connection.execute(text(f"ANALYZE {name}"))
+        connection.exec_driver_sql(f"ALTER TABLE {name} SET (fillfactor = 100)")
+        connection.exec_driver_sql(f"CLUSTER {name} USING {name}_pkey")
+        connection.exec_driver_sql(f"CREATE INDEX {name}_destino ON {name} (destino)")
+        connection.exec_driver_sql(f"ANALYZE {name}")
     log.info("range_sealed range=%s", name)
     return name
 
@@ -73,5 +73,5 @@ def drop(engine: Engine, name: str) -> None:
     """Drop a range whose campaigns have all gone. Killed or in somebody's way, it is dropped the next time."""
     with engine.begin() as connection:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_WAIT_MS}")
-        connection.execute(text(f"DROP TABLE {name}"))
+        connection.exec_driver_sql(f"DROP TABLE {name}")
     log.info("range_dropped range=%s", name)

@@ -92,7 +92,9 @@ def _of_database(connection: Connection, runtime: Runtime) -> Iterator[Metric]:
     beats = connection.execute(select(tables.heartbeat.c.name, tables.heartbeat.c.at)).all()
     ages = {row.name: _age(now, row.at) for row in beats}
     yield _labelled("dispatcher_heartbeat_age_seconds", "Since a part last said that it runs.", "process", ages)
-    yield _one("dispatcher_partitions_ahead", "Ranges of messages that no campaign has reached.", ranges.ahead(connection))
+    yield _one(
+        "dispatcher_partitions_ahead", "Ranges of messages that no campaign has reached.", ranges.ahead(connection)
+    )
     open_now = runtime.settings.sending_window.next_opening(now) <= now
     yield _one("dispatcher_window_open", "Whether messages may go out at this hour.", int(open_now))
     account = binding.find(connection, runtime.settings)

@@ -23,6 +23,7 @@ from dispatcher.campaigns import list_checks, preparations, reject_watch, reques
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.db.statements import query
 from dispatcher.maintenance import host_clock
+from dispatcher.maintenance.event_log import EventLog
 from dispatcher.people import erasing
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.results import completion
@@ -39,6 +40,7 @@ _TICK_LOCK = 0x71C
 _CLOCK_REFRESH = timedelta(minutes=1)
 _BALANCE_REFRESH = timedelta(minutes=5)
 _KEEP_EVERY = 60.0
+_told = EventLog()
 _lists = request_list.Background()
 
 
@@ -66,6 +68,7 @@ def tick(runtime: Runtime) -> Hints:
         beat(connection, "tick")
         host_clock.compare(connection)
         account = binding.find(connection, runtime.settings)
+        _told.changes(connection)
     if request_list.awaited(runtime.engine):
         _lists.run(partial(request_loading.look_for_files, runtime.engine, runtime.settings))
     hints.requests = request_loading.pending(runtime.engine)
@@ -181,8 +184,7 @@ def _watch(connection: Connection, runtime: Runtime, account_id: int) -> None:
 
 
 def _complete(connection: Connection, runtime: Runtime, account_id: int) -> None:
-    for campaign_id in completion.complete(connection, account_id):
-        log.info("completed campaign=%s", campaign_id)
+    completion.complete(connection, account_id)
 
 
 def _expire_singles(connection: Connection, runtime: Runtime, account_id: int) -> None:
@@ -235,6 +237,8 @@ def _pumps(runtime: Runtime, row: Any, clock: provider_clock.ProviderClock) -> i
     """How many pumps find something that may go now; one, when it is the rate that ends soon."""
     settings = runtime.settings
     decision = admission.decide(admission.of_row(row, clock, settings))
+    holds = isinstance(decision, admission.Defer) and decision.rate_wait is None and decision.until is not None
+    _told.waits(row.id, decision.why if isinstance(decision, admission.Defer) and holds else None)
     if isinstance(decision, admission.Defer):
         return int(decision.brief)
     return max(0, settings.concurrency - int(row.in_flight))

@@ -89,6 +89,7 @@ def _claim(
     if chunk is None:
         return Defer("nothing is due")
     if chunk.begins:
+        log.info("started campaign=%s", chunk.campaign_id)
         campaign_events.moved(connection, EventType.CAMPAIGN_STARTED, [chunk.campaign_id])
     content = _begin_attempt(connection, settings, account, admit, chunk)
     _record_suppressions(connection, chunk, content)

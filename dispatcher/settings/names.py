@@ -6,9 +6,6 @@ from difflib import get_close_matches
 
 PREFIX = "DISPATCHER_"
 
-RESERVED = frozenset({"RETENTION", "LOG"})
-"""Settings of the next versions: an operator may set them ahead, so that an upgrade or a way back needs no edit."""
-
 OF_OTHERS = frozenset({"NO_DOTENV", "API_URL", "SERVICE_KEY"})
 """NO_DOTENV is read before there are settings; API_URL and SERVICE_KEY are for programs that call the HTTP API."""
 
@@ -21,7 +18,7 @@ _OF_KUBERNETES = re.compile(
 def complaints(names: Iterable[str], fields: Iterable[str]) -> list[str]:
     """A sentence for each of `names` that is no setting; `fields` are the settings, in lower case, without prefix."""
     settings = [field.upper() for field in fields]
-    known = {*settings, *(f"{name}_FILE" for name in settings), *RESERVED, *OF_OTHERS}
+    known = {*settings, *(f"{name}_FILE" for name in settings), *OF_OTHERS}
     found = []
     for given in sorted(set(names)):
         name = given.upper().removeprefix(PREFIX)

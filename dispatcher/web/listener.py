@@ -43,7 +43,7 @@ def open_runtime(settings: Settings) -> Runtime:
 
 def run(app: ASGIApp, host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    uvicorn.run(app, host=host, port=port, log_level="warning", **LISTENER)
+    uvicorn.run(app, host=host, port=port, log_level="warning", log_config=None, **LISTENER)
 
 
 def health(runtime: Runtime) -> Response:

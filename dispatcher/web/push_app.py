@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.runtime import Runtime
-from dispatcher.web import listener, push_routes
+from dispatcher.web import listener, push_routes, request_ids
 from dispatcher.web.connections import OneReading
 from dispatcher.web.database_errors import failed
 
@@ -58,4 +58,5 @@ def serve(settings: Settings) -> None:
     Raises:
         UsageError: the database lacks this version's schema.
     """
+    request_ids.note_in_logs(settings.log)
     listener.run(create_app(listener.open_runtime(settings)), settings.push_host, settings.push_port)

@@ -129,5 +129,5 @@ def serve(settings: Settings, hints: Hints) -> None:
         UsageError: the database lacks this version's schema.
     """
     logging.getLogger("dispatcher.web").setLevel(logging.INFO)
-    request_ids.note_in_logs()
+    request_ids.note_in_logs(settings.log)
     listener.run(create_app(listener.open_runtime(settings), hints), settings.web_host, settings.web_port)

@@ -173,6 +173,10 @@ def test_the_rules_fire_and_clear_when_faults_are_caused(watched: tuple[Stepper,
             "UPDATE heartbeat SET at = now() - interval '5 minutes'",
             "UPDATE heartbeat SET at = now()",
         ),
+        "DispatcherRetentionLate": (
+            "INSERT INTO heartbeat (name, at) VALUES ('retention', now() - interval '2 days')",
+            "UPDATE heartbeat SET at = now()",
+        ),
         "DispatcherNothingClaimed": (
             "UPDATE campaign SET opened_at = now() - interval '1 hour', created_at = now() - interval '1 hour'",
             "UPDATE campaign SET opened_at = now(), created_at = now()",

@@ -1,9 +1,10 @@
 """Lines of a log, whatever others wrote."""
 
 import io
+import json
 import logging
 
-from dispatcher.logs import OneLine
+from dispatcher.logs import JsonLine, OneLine, fields
 
 FORGED = "lista.csv\nERROR dispatcher account_blocked\r\x1b[2J\u2028x"
 
@@ -36,3 +37,37 @@ def test_lines_of_a_traceback_cannot_be_taken_for_records() -> None:
     assert first == "ERROR test_logs failed"
     assert any("account_blocked" in line for line in others)
     assert all(line.startswith("  ") and "\x1b" not in line for line in others)
+
+
+def test_our_lines_are_fields() -> None:
+    assert fields("accepted campaign=4 chunk=17 attempt=1 lines=1000") == {
+        "event": "accepted",
+        "campaign": 4,
+        "chunk": 17,
+        "attempt": 1,
+        "lines": 1000,
+    }
+    assert fields("waits account=1 why=the window is closed") == {
+        "event": "waits",
+        "account": 1,
+        "why": "the window is closed",
+    }
+    assert fields("odd level=HIGH x=y=z") == {"event": "odd", "level_": "HIGH", "x": "y=z"}
+    for other in ("no table wide=enough", "", "Connected to redis://x", "plain"):
+        assert fields(other) == {"message": other}
+
+
+def test_a_record_is_one_object_on_one_line() -> None:
+    log = logging.getLogger("test_logs")
+    stream = written(log)
+    log.handlers[0].setFormatter(JsonLine())
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        log.exception("failed file=%s", FORGED)
+    (line,) = stream.getvalue().splitlines()
+    read = json.loads(line)
+    assert (read["level"], read["logger"], read["event"], read["file"]) == ("ERROR", "test_logs", "failed", FORGED)
+    assert "ValueError" in read["traceback"]
+    assert line.isascii()
+    assert "\x1b" not in line

@@ -96,6 +96,7 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ("optout", "list"): [(("--limit", "0"), "--limit")],
     ("optout", "remove"): [(("abc",), "-8")],
     ("optout", "check"): [(("abc",), "-8")],
+    ("retention",): [(("--days", "3"), "--days")],
     ("person", "show"): [(("abc",), "-8")],
     ("person", "erase"): [(("abc", "--reason", "x"), "-8"), (("1144445555", "--reason", " "), "Say why")],
     ("provider", "status"): [

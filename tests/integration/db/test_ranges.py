@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import psycopg
 import pytest
@@ -50,7 +51,7 @@ def test_ranges_are_made_ahead_without_gaps_and_as_wide_as_a_week(stepper: Stepp
     stepper.sql("SELECT setval('campaign_id_seq', 1000)")
     assert ranges.make_ahead(stepper.runtime.engine) > 0
     found = names(stepper)
-    assert all(end == begin for (_, end), (begin, _) in zip(found, found[1:], strict=False))
+    assert all(end == begin for (_, end), (begin, _) in pairwise(found))
     assert [begin for begin, _ in found if begin > 1000][1:], "two ranges behind the newest campaign"
     assert found[-1][1] - found[-1][0] == 1000  # a thousand campaigns in the first week
     assert ranges.make_ahead(stepper.runtime.engine) == 0
