@@ -56,15 +56,12 @@ def seal_one(engine: Engine) -> str | None:
     with engine.begin() as connection:
         take_time(connection)
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_WAIT_MS}")
-        connection.exec_driver_sql(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE")
+        connection.execute(select(func.lock_message_range(name)))
         # Looked at again under the lock.
         again = connection.execute(query("range_to_seal"), {"quiet_days": QUIET_DAYS}).first()
         if again is None or again.name != name:
             return None
-        connection.exec_driver_sql(f"ALTER TABLE {name} SET (fillfactor = 100)")
-        connection.exec_driver_sql(f"CLUSTER {name} USING {name}_pkey")
-        connection.exec_driver_sql(f"CREATE INDEX {name}_destino ON {name} (destino)")
-        connection.exec_driver_sql(f"ANALYZE {name}")
+        connection.execute(select(func.seal_message_range(name)))
     log.info("range_sealed range=%s", name)
     return name
 
@@ -73,5 +70,5 @@ def drop(engine: Engine, name: str) -> None:
     """Drop a range whose campaigns have all gone. Killed or in somebody's way, it is dropped the next time."""
     with engine.begin() as connection:
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_WAIT_MS}")
-        connection.exec_driver_sql(f"DROP TABLE {name}")
+        connection.execute(select(func.drop_message_range(name)))
     log.info("range_dropped range=%s", name)

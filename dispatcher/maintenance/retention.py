@@ -2,8 +2,8 @@
 
 A campaign whose time is over is summed up, and all that hangs on it is deleted. Its messages go with their range, by
 one DROP; only where the range has to stay for other campaigns' sake are they deleted one by one. Nothing of an open
-campaign goes, nor of one with a message in doubt or held. Each step is a transaction that can be run again, so a process
-may be killed at any point. Ranges are made and sealed here as well.
+campaign goes, nor of one with a message in doubt or held. Each step is a transaction that can be run again, so that a
+process may be killed at any point. Ranges are made and sealed here as well.
 """
 
 from __future__ import annotations

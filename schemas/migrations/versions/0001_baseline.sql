@@ -322,6 +322,29 @@ END
 $$;
 SELECT make_message_ranges(0, 2);
 
+-- Keeps everybody else out of a range, its readers as well.
+CREATE FUNCTION lock_message_range(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', name);
+END
+$$;
+
+-- Writes a range anew without free space, in the order of its key, and makes an index by number.
+CREATE FUNCTION seal_message_range(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %I SET (fillfactor = 100)', name);
+    EXECUTE format('CLUSTER %I USING %I', name, name || '_pkey');
+    EXECUTE format('CREATE INDEX %I ON %I (destino)', name || '_destino', name);
+    EXECUTE format('ANALYZE %I', name);
+END
+$$;
+
+CREATE FUNCTION drop_message_range(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('DROP TABLE %I', name);
+END
+$$;
+
 -- The lists of a campaign: the one that it was made from, and those that were appended.
 CREATE TABLE campaign_list (
     campaign_id bigint NOT NULL REFERENCES campaign,
