@@ -52,6 +52,7 @@ SCENARIOS: dict[str, Scenario] = {
     "bad-key": Scenario(provider.bad_key),
     "out-of-credit": Scenario(provider.out_of_credit),
     "slow-and-lost": Scenario(evidence.slow_and_lost),
+    "refused-and-lost": Scenario(evidence.refused_at_once),
     "slow-and-never-had": Scenario(evidence.slow_and_never_had),
     "stuck-carrier": Scenario(evidence.stuck_carrier),
     "out-of-order": Scenario(evidence.out_of_order),
