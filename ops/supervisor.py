@@ -217,6 +217,9 @@ class Supervisor:
         _wait(beats, min(ends, time.monotonic() + _HEAD_START))
         _terminate(others)
         clean = _wait([*beats, *others], ends)
+        for child in self.children:
+            if child.process is not None and child.process.poll() is None:
+                self._log(f"{child.name} did not stop within {self._grace:.0f} s and is killed")
         for process in [*beats, *others]:
             _kill_group(process)
         return clean
