@@ -27,6 +27,7 @@ from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.home import keep_to_ourselves, make_lists_folder, tighten
+from ops.data_folder import make_data_folder
 from ops.server_places import socket_path, without_secrets
 
 log = logging.getLogger(__name__)
@@ -34,19 +35,6 @@ log = logging.getLogger(__name__)
 DATABASE = "dispatcher"
 RECOVERY_SECONDS = 600.0
 """How long a server that was not stopped cleanly may take to be ready again."""
-_CONFIGURATION = """
-# --- the dispatcher's embedded server ---
-listen_addresses = ''
-max_connections = 100
-shared_buffers = 192MB
-max_wal_size = 4GB
-min_wal_size = 512MB
-wal_compression = on
-checkpoint_timeout = 15min
-jit = off
-timezone = 'UTC'
-log_timezone = 'UTC'
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +121,9 @@ class Embedded:
 
     def _start_postgres(self) -> str:
         data = self.home / "postgres"
-        fresh = not (data / "PG_VERSION").exists()
+        if not (data / "PG_VERSION").exists():
+            make_data_folder(data, lambda part: _postgres(part, start=False))
         server = _postgres(data, start=False)
-        if fresh:
-            with without_secrets():
-                server.ensure_pgdata_inited()
-            with (data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
-                configuration.write(_CONFIGURATION)
         with without_secrets():
             _start_server(server)
         _give_to_owner(data / ".handle_pids.json")

@@ -45,14 +45,22 @@ fork would have its memory without them. Who needs it imports it in the child.""
 _LOOK_EVERY = 0.02  # seconds
 
 
+def find_command_line() -> None:
+    """Find where titles are written, before anything replaces the first variable of the environment.
+
+    It is found from that one. Starting an embedded server hides variables from it, and so replaces them all.
+    """
+    # It writes over the command line alone: the environment behind it stays readable.
+    os.environ["SPT_NOENV"] = "1"
+    setproctitle.getproctitle()
+
+
 def preload(title: str, environment: Mapping[str, str], modules: Sequence[str] = _MODULES) -> None:
     """Import what the children need, once, in the environment that they will have. `ps` shows this process by `title`.
 
     Celery's app, for one, reads its settings from it when it is imported.
     """
-    # It finds the command line from the first variable of the environment, as long as nothing has replaced that one. It
-    # writes over the command line alone: the environment behind it stays readable.
-    os.environ["SPT_NOENV"] = "1"
+    find_command_line()
     setproctitle.setproctitle(title)
     os.environ.update({name: value for name, value in environment.items() if os.environ.get(name) != value})
     gc.disable()

@@ -25,6 +25,7 @@ from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.runtime import Runtime
 from ops import nursery
+from ops.revival import Revival
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
@@ -165,13 +166,15 @@ class Supervisor:
         grace: float,
         log: Callable[[str], None],
         start: Start = spawn,
+        revival: Revival | None = None,
     ) -> None:
-        """Take the children; nothing is started."""
+        """Take the children; nothing is started. `revival` looks after the servers that they need."""
         self.children = wanted
         self._start = start
         self._environment = environment
         self._grace = grace
         self._log = log
+        self._revival = revival
         self._stopping = threading.Event()
 
     def stop(self, *_: object) -> None:
@@ -182,11 +185,15 @@ class Supervisor:
         """Run until stopped. Returns the exit code: 0 after a clean stop."""
         try:
             while not self._stopping.is_set():
+                if self._revival:
+                    self._revival.look()
                 for child in self.children:
                     self._look_after(child)
                 self._stopping.wait(0.2)
         finally:
             clean = self._stop_all()
+            if self._revival:
+                self._revival.end()
         return 0 if clean else 1
 
     def _look_after(self, child: Child) -> None:
@@ -210,6 +217,9 @@ class Supervisor:
         _wait(beats, min(ends, time.monotonic() + _HEAD_START))
         _terminate(others)
         clean = _wait([*beats, *others], ends)
+        for child in self.children:
+            if child.process is not None and child.process.poll() is None:
+                self._log(f"{child.name} did not stop within {self._grace:.0f} s and is killed")
         for process in [*beats, *others]:
             _kill_group(process)
         return clean
@@ -283,7 +293,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     """Supervise until SIGTERM or Ctrl-C."""
     start = _shared_memory(settings) if sys.platform == "linux" else spawn
     grace = settings.provider_timeout + KILL_EXTRA
-    supervisor = Supervisor(children(settings), environment(settings), grace, say, start)
+    supervisor = Supervisor(children(settings), environment(settings), grace, say, start, Revival(settings, say))
     keep_to_ourselves()
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -574,15 +574,17 @@ WHERE k.id IN (
 RETURNING k.campaign_id, k.chunk_no, k.messages - k.resulted - k.suppressed AS unknown;
 
 -- name: note_evidence
--- The provider has worked past a doubtful POST: a line that was handed in after it has its result. TEST speaks for
+-- The provider has worked past a doubtful POST: a line that was handed in after it has its OK. A refusal
+-- says nothing: a number on a list may be refused as it is read, long before the queue comes to it. TEST speaks for
 -- TEST, and unit calls, which do not wait in the bulk queue, for unit calls. A resent line says nothing: its result may
 -- be the first one's.
 UPDATE chunk k SET evidence_at = clock_timestamp(), evidence_observed_ms = a.observed_ms
 FROM account a, campaign c
 WHERE a.id = :account_id AND k.account_id = a.id AND c.id = k.campaign_id AND k.state = 'in_doubt' AND k.evidence_at IS NULL
   AND EXISTS (SELECT 1 FROM chunk l JOIN campaign d ON d.id = l.campaign_id
+              JOIN chunk_result r ON r.campaign_id = l.campaign_id AND r.chunk_no = l.chunk_no
               WHERE l.account_id = k.account_id AND l.posted_at > k.doubt_since AND l.resulted > 0
-                AND l.resulted_at IS NOT NULL AND l.resends = 0
+                AND l.resulted_at IS NOT NULL AND l.resends = 0 AND r.code IN (0, 1) AND r.n > 0
                 AND d.test = c.test AND (d.html IS NULL) = (c.html IS NULL))
 RETURNING k.campaign_id, k.chunk_no;
 

@@ -49,6 +49,7 @@ def queue_message(payload: dict[str, Any]) -> None:
 
 def only_up(settings: Settings) -> AbstractContextManager[None]:
     """Hold the home's lock of `up` for the length of a block; a second `up` is refused."""
+    import_module("ops.nursery").find_command_line()
     lock: AbstractContextManager[None] = import_module("ops.up_lock").held(settings.home)
     return lock
 

@@ -12,6 +12,7 @@ from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import require_database, session
 from dispatcher.db import migrations
+from dispatcher.db.errors import DatabaseError, translated
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.runtime import Runtime
 
@@ -75,9 +76,10 @@ def doctor(output: Output) -> None:
         examined = "database"
         require_database(settings)
         examined = "settings"
-        with ops_loader.embedded(settings, broker=True):
+        with translated(), ops_loader.embedded(settings, broker=True):
             checks = examination.examine(settings)
     except DispatcherError as error:
+        examined = "database" if isinstance(error, DatabaseError) else examined
         checks = [examination.unusable(error, examined)]
     ok = all(check.ok for check in checks)
     output.answer({"ok": ok, "checks": [check._asdict() for check in checks]})

@@ -1,8 +1,8 @@
 """Doubts, resolved by evidence, per message.
 
 PENDIENTE means "never seen" and "not yet processed" alike, so that a line without a trace proves nothing by itself. It
-may go again only when the provider has shown that it worked past our POST (a line that was handed in later has its
-result), after a wait, and when it is then asked once more and still does not know the line. Only such lines move to one
+may go again only when the provider has shown that it worked past our POST (a line that was handed in later was
+sent), after a wait, and when it is then asked once more and still does not know the line. Only such lines move to one
 child chunk of the same idinternos, numbers and texts. A failed question is not absence. Without evidence by the result
 horizon the operator decides.
 """

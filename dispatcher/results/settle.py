@@ -26,8 +26,8 @@ from schemas import tables
 
 log = logging.getLogger(__name__)
 
-EARLY_TOLERANCE = timedelta(seconds=30)
-"""A fecha may lie this much before the chunk's first POST: clocks are measured to a second, and may drift."""
+EARLY_TOLERANCE = timedelta(minutes=2)
+"""A fecha may lie this much before the chunk's first POST: it may be cut to minutes, and its clock may lag."""
 
 _FINAL_GOOD = (0, 1)
 _FEW_LINES = 1000

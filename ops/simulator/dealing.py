@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ops.simulator import bloque
@@ -37,23 +38,25 @@ def deal(lines: bloque.Lines, start: float, rules: Rules, *, post: int, backlog:
     options = rules.options
     dice = random.Random(options.seed * 1_000_003 + post)
     width = max(options.delay_max - options.delay_min, 0.0) + backlog
-    usual, slow = _by_carrier(lines, rules)
+    refused = []
+    if options.refuse_at_once:
+        lines, out = _split(lines, lambda rest: rules.refuses_content(rest, plain=False) is not None)
+        refused = [Share(start, out.ids, out.rests)] if out.ids else []
+    usual, slow = _split(lines, rules.is_slow) if rules.slow_carrier else (lines, bloque.Lines())
     first = start + options.delay_min
     extra = NEVER if options.slow_seconds is None else options.slow_seconds
     spread = _spread_each if options.out_of_order else _spread
-    return spread(usual, first, width, dice) + spread(slow, first + extra, width, dice)
+    return refused + spread(usual, first, width, dice) + spread(slow, first + extra, width, dice)
 
 
-def _by_carrier(lines: bloque.Lines, rules: Rules) -> tuple[bloque.Lines, bloque.Lines]:
-    """The lines of the other carriers, and those of the slow one."""
-    if not rules.slow_carrier:
-        return lines, bloque.Lines()
-    usual, slow = bloque.Lines(), bloque.Lines()
+def _split(lines: bloque.Lines, chosen: Callable[[bytes], bool]) -> tuple[bloque.Lines, bloque.Lines]:
+    """The other lines, and the chosen ones."""
+    others, ours = bloque.Lines(), bloque.Lines()
     for idinterno, rest in zip(lines.ids, lines.rests, strict=True):
-        its = slow if rules.is_slow(rest) else usual
+        its = ours if chosen(rest) else others
         its.ids.append(idinterno)
         its.rests.append(rest)
-    return usual, slow
+    return others, ours
 
 
 def _spread(lines: bloque.Lines, first: float, width: float, dice: random.Random) -> list[Share]:

@@ -71,6 +71,9 @@ class Options(BaseModel):
     out_of_order: bool = Field(
         default=False, description="each line draws its own delay, so that results come in any order"
     )
+    refuse_at_once: bool = Field(
+        default=False, description="a line that is refused for its number or text has its result as it is taken"
+    )
     slow_prefix: list[str] = Field(default=[], description="numbers that begin so are of a slow carrier (bulk lines)")
     slow_suffix: list[str] = Field(default=[], description="numbers that end so are, too")
     slow_seconds: float | None = Field(

@@ -138,6 +138,40 @@ def test_whatever_up_runs_may_be_killed_it_comes_back_and_nothing_is_lost(
     wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")
 
 
+def test_a_first_start_that_is_killed_half_way_leaves_a_home_that_works(user: Cluster) -> None:
+    """Killed with all that it started, as when the power goes, while the embedded Postgres is made."""
+    home = user.folder / "dispatcher"
+    process = user.spawn("upgrade", [*DISPATCHER, "db", "upgrade"])
+    wait_until(lambda: list(home.glob("postgres*/PG_VERSION")), 30, "the data folder is begun")
+    for each in processes_of(user.folder):
+        each.kill()
+    process.wait()
+    assert not (home / "postgres" / "postmaster.pid").exists(), "it was killed too late to show anything"
+    assert user.cli("campaign", "create", "examples/clientes.csv", "--template", "Hola {nombre}")["messages"] > 0
+    assert sorted(path.name for path in home.glob("postgres*")) == ["postgres"]
+
+
+def test_embedded_servers_that_die_are_started_again_and_nothing_is_lost(
+    user: Cluster, simulator: SimulatorProcess, tmp_path: Path
+) -> None:
+    process = up(user)
+    home = user.folder / "dispatcher"
+    state = json.loads((home / "run" / "embedded.json").read_text())
+    postmaster = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+    path = tmp_path / "lista.csv"
+    path.write_text("telefono\n" + "".join(f"11{20_000_000 + n}\n" for n in range(300)))
+    created = user.cli("campaign", "create", str(path), "--template", "Hola")
+    for pid in (state["valkey_pid"], postmaster):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: "embedded" in user.log("up") and "tick" in heartbeats(user), 90, "all work again")
+    watched = user.cli("campaign", "watch", str(created["campaign_id"]), "--timeout", "60")
+    assert watched["counts"] == {"ok": 300}
+    assert simulator.sent()["taken_twice"] == {}
+    process.terminate()
+    assert process.wait(120) == 0, user.log("up")
+    wait_until(lambda: not processes_of(user.folder), 10, f"all gone: {processes_of(user.folder)}")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
 def test_up_killed_takes_its_children_along(user: Cluster) -> None:
     process = up(user)

@@ -69,9 +69,11 @@ WITH later AS (
     SELECT id, :account, 1, 1, 1, 1, 1, 1, 1, 'settled', clock_timestamp(), clock_timestamp(), clock_timestamp(),
            clock_timestamp(), clock_timestamp(), 1
     FROM later
+), counted AS (
+    INSERT INTO chunk_result (campaign_id, chunk_no, code, n) SELECT id, 1, :code, 1 FROM later
 )
 INSERT INTO message (campaign_id, seq, chunk_no, line, destino, texto, result_code, processed_at)
-SELECT id, 1, 1, 2, '1199999999', 'x', 0, clock_timestamp() FROM later
+SELECT id, 1, 1, 2, '1199999999', 'x', :code, clock_timestamp() FROM later
 """
 
 
@@ -185,9 +187,9 @@ class CoreHarness:
     def account_row(self) -> Any:
         return self.rows("SELECT * FROM account WHERE id = :id", id=self.account.id)[0]
 
-    def show_later_result(self, *, test: bool = False, html: str | None = None) -> None:
+    def show_later_result(self, *, test: bool = False, html: str | None = None, code: int = 0) -> None:
         """A line that was handed in after every doubt so far has its result: the provider has worked past them."""
-        self.do(_LATER_RESULT, account=self.account.id, test=test, html=html)
+        self.do(_LATER_RESULT, account=self.account.id, test=test, html=html, code=code)
 
     # -- results -----------------------------------------------------------------------------------------------
 

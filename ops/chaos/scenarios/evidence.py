@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ops.chaos.run import Run
 from ops.chaos.scenarios.restores import post_beyond_a_dump, restore_dump
 
+_REFUSED = "SELECT count(*) FROM message WHERE result_code = -14"
 _SENT = "SELECT count(*) FROM chunk WHERE state IN ('due', 'sending')"
 
 
@@ -27,6 +28,20 @@ def slow_and_never_had(run: Run) -> None:
     run.load(rows=300)
     run.processes.start()
     run.wait(lambda: run.value("SELECT count(*) FROM chunk WHERE resends > 0") == 1, "the lines went again", 90)
+    run.healed()
+
+
+def refused_at_once(run: Run) -> None:
+    """The last line is refused as it is read, long before the lost POST's lines are sent: that shows nothing."""
+    people = run.people(100)
+    last = str(people[-1]["telefono"])
+    run.simulator.set_option(delay_min=25, delay_max=30, refuse_at_once=True, no_call=[last], mix={})
+    run.fault("close", take="all", times=1, endpoint="bulk")
+    run.load(rows=100)
+    run.processes.start()
+    run.wait(lambda: run.value(_REFUSED) == 1, "the last line is refused", 60)
+    run.pass_time(12)
+    run.expect(run.simulator.stats()["posts"] == 2, "a refusal was taken for evidence")
     run.healed()
 
 

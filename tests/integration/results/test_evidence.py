@@ -72,6 +72,17 @@ def test_test_lines_speak_for_test_lines_alone(core: CoreHarness, own: bool, lat
     assert core.states(campaign) == (["split", "due"] if again else ["in_doubt"])
 
 
+@pytest.mark.parametrize("code", [-14, -3, -99])
+def test_a_refused_line_is_no_evidence(core: CoreHarness, code: int) -> None:
+    """A number on a list may be refused as it is read, long before the queue comes to what was handed in earlier."""
+    campaign = doubtful(core)
+    core.show_later_result(code=code)
+    for _ in range(2):
+        pass_time(core)
+        probe(core)
+    assert core.states(campaign) == ["in_doubt"]
+
+
 def test_a_resent_line_is_no_evidence(core: CoreHarness) -> None:
     campaign = doubtful(core)
     core.show_later_result()

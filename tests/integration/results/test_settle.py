@@ -121,6 +121,13 @@ def test_a_line_from_before_the_first_post_is_counted_and_never_settles(core: Co
     assert core.statuses(campaign) == {"submitted": 10, "pending": 10}
 
 
+def test_a_fecha_cut_to_minutes_or_from_a_clock_that_lags_settles(core: CoreHarness) -> None:
+    campaign = core.load(2)
+    core.send()
+    outcome = core.settle((core.reference(campaign, 1), "OK", -59), (core.reference(campaign, 2), "OK", -110))
+    assert (outcome.settled, outcome.early) == (2, 0)
+
+
 def test_a_result_for_a_chunk_still_sending_settles_and_the_answer_finds_it(core: CoreHarness) -> None:
     campaign = core.load(10)
     claim = core.claim()

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,11 @@ def child(name: str, diary: Path, patience: float, *, stops_first: bool = False)
     return Child(name, [sys.executable, "-c", CHILD, name, str(diary), str(patience)], stops_first=stops_first)
 
 
-def stopped(children: list[Child], diary: Path) -> tuple[int, list[str]]:
+def stopped(
+    children: list[Child], diary: Path, grace: float = 30, log: Callable[[str], None] = print
+) -> tuple[int, list[str]]:
     """Run the children until all are up, stop them: the exit code and what they wrote since."""
-    running = Supervisor(children, {}, 30, print)
+    running = Supervisor(children, {}, grace, log)
     ended: list[int] = []
     thread = threading.Thread(target=lambda: ended.append(running.run()))
     thread.start()
@@ -66,6 +69,12 @@ def test_a_beat_that_does_not_end_holds_nobody_up_for_long(tmp_path: Path, monke
     code, told = stopped([child("worker", diary, 0), child("beat", diary, 30, stops_first=True)], diary)
     assert told[:2] == ["beat told", "worker told"]
     assert code == 0
+
+
+def test_who_had_to_be_killed_is_named(tmp_path: Path) -> None:
+    said: list[str] = []
+    code, _ = stopped([child("worker", tmp_path / "diary", 60)], tmp_path / "diary", 1, said.append)
+    assert (code, said) == (1, ["worker did not stop within 1 s and is killed"])
 
 
 def test_of_what_up_runs_beat_stops_first() -> None:

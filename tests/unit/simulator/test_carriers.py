@@ -124,3 +124,11 @@ def test_slow_carriers_and_any_order_go_together(client, simulator):
     simulator.set_clock(advance=3600)
     slow = {line["processed"] for line in simulator.ledger() if line["destino"].endswith("7")}
     assert len(slow) > 5
+
+
+def test_a_line_may_be_refused_as_it_is_taken_long_before_the_others_are_sent(client, simulator):
+    simulator.set_option(refuse_at_once=True, no_call=["1161880002"], delay_min=600, delay_max=900)
+    client.bulk("A1,1161880001,Hola\r\nA2,1161880002,Hola\r\nA3,1161880003,Hola")
+    assert ids(client.rows()) == ["A2"]
+    simulator.set_clock(advance=900)
+    assert sorted(ids(client.rows())) == ["A1", "A2", "A3"]
