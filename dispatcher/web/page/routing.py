@@ -129,10 +129,14 @@ async def _call(role: Role | None, handle: _Handler, request: Request) -> Respon
             raise NotSignedIn
         if not visitor.user.role.includes(role):
             raise Forbidden(role)
-        if request.method == "POST" and not hmac.compare_digest(request.state.form.text("csrf"), visitor.csrf):
+        if request.method == "POST" and not _same(request.state.form.text("csrf"), visitor.csrf):
             raise StaleForm
     with _acting(visitor):
         return await handle(request)
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
 
 
 def _acting(visitor: Visitor | None) -> Any:

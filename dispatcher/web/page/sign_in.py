@@ -6,6 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access import sign_in, users
+from dispatcher.access.attempts import TooManyFailures
 from dispatcher.access.roles import Role
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import LANGUAGES, translated
@@ -45,7 +46,7 @@ def sign_in_by_password(request: Request, runtime: RuntimeOf, form: FormOf) -> R
     shown = {"kept": kept, "next": form.text("next"), "again": form.has("again"), "name": form.text("name")}
     try:
         token = sign_in.by_password(runtime.engine, form.text("name"), form.raw("password"), address(request))
-    except sign_in.TooManyFailures:
+    except TooManyFailures:
         wait = translated("Too many wrong passwords. Try again in a quarter of an hour, or ask for a link.")
         return show(request, "sign_in.html", 429, error=wait, **shown)
     if token is None:
@@ -104,7 +105,7 @@ def change_password(request: Request, runtime: RuntimeOf, visitor: VisitorOf, fo
     if user.has_password:
         try:
             known = sign_in.knows_password(runtime.engine, user, form.raw("password"), address(request))
-        except sign_in.TooManyFailures:
+        except TooManyFailures:
             known = False
         if not known:
             return _me(request, 422, error=translated("The password is wrong."))
