@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import approval, details, lifecycle, pace, request_intake, waits
+from dispatcher.campaigns import approval, details, lifecycle, pace, preparations, request_intake, waits
 from dispatcher.campaigns.lifecycle import NoCampaign, Summary
 from dispatcher.campaigns.progress import progress
 from dispatcher.config import Settings
@@ -129,7 +129,6 @@ def _loading(request: Request, connection: Connection, campaign_id: int) -> Resp
         raise NoCampaign(str(campaign_id))
     if waiting.error is not None and is_fragment(request):
         return Response(headers={**secure(request), "HX-Refresh": "true"})
-    made_here = waiting.idempotency_key.partition("page ")[2]
     template = "campaign_loading_live.html" if is_fragment(request) else "campaign_loading.html"
     return show(
         request,
@@ -138,7 +137,7 @@ def _loading(request: Request, connection: Connection, campaign_id: int) -> Resp
         number=campaign_id,
         error=waiting.error,
         since=waiting.created_at,
-        preparation=made_here if len(made_here) == 32 and made_here.isalnum() else None,
+        preparation=preparations.number_of(waiting.idempotency_key),
         again_in=_LOADING_AGAIN,
     )
 

@@ -369,6 +369,7 @@ CREATE TABLE audit_entry (
     detail jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX audit_of_campaign ON audit_entry (campaign_id, id) WHERE campaign_id IS NOT NULL;
+CREATE INDEX audit_of_preparation ON audit_entry ((detail ->> 'preparation')) WHERE detail ->> 'preparation' IS NOT NULL;
 
 -- Who may call the API, and what for.
 CREATE TABLE api_key (
