@@ -36,14 +36,20 @@ def ask(request: Request, visitor: VisitorOf, next: str = "") -> Response:
     """The form to sign in with."""
     if visitor is not None:
         return go_back(request, next)
-    return show(request, "sign_in.html", kept=[], next=next, again=False, error="", name="")
+    return show(request, "sign_in.html", kept=[], lost_file="", next=next, again=False, error="", name="")
 
 
 @routes.post("/sign-in", **needs(None))
 def sign_in_by_password(request: Request, runtime: RuntimeOf, form: FormOf) -> Response:
     """Let in who knows the password; a form that was interrupted comes back, to be sent."""
     kept = [(name.removeprefix("kept_"), value) for name, value in form.fields if name.startswith("kept_")]
-    shown = {"kept": kept, "next": form.text("next"), "again": form.has("again"), "name": form.text("name")}
+    shown = {
+        "kept": kept,
+        "lost_file": "",
+        "next": form.text("next"),
+        "again": form.has("again"),
+        "name": form.text("name"),
+    }
     try:
         token = sign_in.by_password(runtime.engine, form.text("name"), form.raw("password"), address(request))
     except TooManyFailures:
@@ -60,7 +66,14 @@ def _once_more(request: Request, form: Form, kept: list[tuple[str, str]], token:
     """The interrupted form with what was typed, for the session that has just begun."""
     csrf = sign_in.csrf_of(token)
     fields = [*kept, ("csrf", csrf)]
-    return show(request, "again.html", kept=fields, action=inside(form.text("next")).partition("?")[0], why="session")
+    return show(
+        request,
+        "again.html",
+        kept=fields,
+        lost_file="",
+        action=inside(form.text("next")).partition("?")[0],
+        why="session",
+    )
 
 
 @routes.get("/sign-in/{token}", **needs(None))
