@@ -112,17 +112,18 @@ def _begin(connection: Connection, user: User, how: str) -> str:
 def session(connection: Connection, token: str) -> Session | None:
     """The session of a cookie; None when it is over, or its user was shut out. It is noted as seen, once a minute."""
     number = hashed(token)
-    chosen = select(_session.c.user_id, (_session.c.seen_at < _MINUTE).label("unseen")).where(
-        _session.c.token_sha256 == number, _session.c.ended_at.is_(None), _session.c.seen_at > func.now() - IDLE
+    user = tables.page_user
+    chosen = select((_session.c.seen_at < _MINUTE).label("unseen"), *users.COLUMNS).join_from(
+        _session, user, user.c.id == _session.c.user_id
     )
-    row = connection.execute(chosen).first()
-    user = users.get(connection, row.user_id) if row else None
-    if row is None or user is None or user.disabled_at is not None:
+    good = (_session.c.ended_at.is_(None), _session.c.seen_at > func.now() - IDLE, user.c.disabled_at.is_(None))
+    row = connection.execute(chosen.where(_session.c.token_sha256 == number, *good)).first()
+    if row is None:
         return None
     if row.unseen:
         connection.execute(update(_session).where(_session.c.token_sha256 == number).values(seen_at=func.now()))
         connection.commit()
-    return Session(user, number, csrf_of(token))
+    return Session(users.as_user(row), number, csrf_of(token))
 
 
 def csrf_of(token: str) -> str:

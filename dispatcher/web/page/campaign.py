@@ -18,10 +18,12 @@ from dispatcher.config import Settings
 from dispatcher.i18n.terms import state_word
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.maintenance import workers_seen
+from dispatcher.runtime import Runtime
 from dispatcher.suppression.optouts import OPT_OUT_CODES
 from dispatcher.web.page import campaign_words, charts, words
 from dispatcher.web.page.parts import OF_STATUS, of_summary
 from dispatcher.web.page.routing import RuntimeOf, Visitor, VisitorOf, needs, page_router
+from dispatcher.web.page.shared_looks import shared
 from dispatcher.web.page.show import go, is_fragment, moment, number, secure, show
 
 routes = page_router()
@@ -59,6 +61,12 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
 @routes.get("/campaigns/{campaign_id:int}/live", **needs(Role.VIEWER))
 def live(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_id: int) -> Response:
     """The part of it that changes by itself."""
+    if request.query_params.get("loading"):
+        return _look(request, runtime, visitor, campaign_id)
+    return shared(request, visitor, campaign_id, lambda: _look(request, runtime, visitor, campaign_id))
+
+
+def _look(request: Request, runtime: Runtime, visitor: Visitor, campaign_id: int) -> Response:
     with runtime.engine.connect() as connection:
         try:
             shown = lifecycle.show(connection, campaign_id)

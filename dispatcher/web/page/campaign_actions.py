@@ -97,14 +97,7 @@ def ask_pause(request: Request, runtime: RuntimeOf, campaign_id: int) -> Respons
 @routes.post("/campaigns/{campaign_id:int}/pause", **needs(Role.OPERATOR))
 def pause(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormOf, campaign_id: int) -> Response:
     """Stop sending until it is resumed."""
-    why = _why(form, f"paused by {visitor.user.actor}")
-    return _do(
-        request,
-        runtime,
-        campaign_id,
-        "pause",
-        lambda: lifecycle.pause(runtime.engine, campaign_id, wait=_PATIENCE, reason=why),
-    )
+    return _stop(request, runtime, campaign_id, "pause", lifecycle.pause, _why(form, f"paused by {visitor.user.actor}"))
 
 
 @routes.get("/campaigns/{campaign_id:int}/resume", **needs(Role.SENDER))
@@ -164,13 +157,7 @@ def ask_cancel(request: Request, runtime: RuntimeOf, campaign_id: int) -> Respon
 def cancel(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormOf, campaign_id: int) -> Response:
     """Stop it for good."""
     why = _why(form, f"cancelled by {visitor.user.actor}")
-    return _do(
-        request,
-        runtime,
-        campaign_id,
-        "cancel",
-        lambda: lifecycle.cancel(runtime.engine, campaign_id, wait=_PATIENCE, reason=why),
-    )
+    return _stop(request, runtime, campaign_id, "cancel", lifecycle.cancel, why)
 
 
 @routes.get("/campaigns/{campaign_id:int}/retry", **needs(Role.SENDER))
@@ -220,6 +207,14 @@ def retry(request: Request, runtime: RuntimeOf, form: FormOf, campaign_id: int) 
 def _shown(runtime: Runtime, campaign_id: int) -> Summary:
     with runtime.engine.connect() as connection:
         return lifecycle.show(connection, campaign_id)
+
+
+def _stop(
+    request: Request, runtime: Runtime, campaign_id: int, name: str, move: Callable[..., Halted], why: str
+) -> Response:
+    return _do(
+        request, runtime, campaign_id, name, lambda: move(runtime.engine, campaign_id, wait=_PATIENCE, reason=why)
+    )
 
 
 def _do(

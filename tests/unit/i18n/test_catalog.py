@@ -26,6 +26,7 @@ from dispatcher.provider.codes import CODES, MEANING
 from dispatcher.web import json_body
 from dispatcher.web.page import words
 from dispatcher.web.page.prepare import steps
+from dispatcher.webhooks import event_types
 from schemas import payload
 from schemas.states import CampaignState, MessageStatus
 
@@ -97,6 +98,7 @@ def sentences() -> set[str]:
     found |= {form for forms in schedule.AGO.values() for form in forms}
     found |= {*of_templates(), *words._ROLES.values(), *words._LEFT_OUT.values(), *words._REASONS.values()}
     found |= {*steps.STEPS.values(), *scopes.MEANINGS.values()}
+    found |= {words for event, words in event_types.MEANINGS.items() if event is not event_types.EventType.PING}
     found |= {*help_terms.TERMS, *help_terms.TERMS.values()}
     found |= {*terms.SINGLE_STATES.values()}
     found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
