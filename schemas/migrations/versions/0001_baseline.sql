@@ -270,8 +270,9 @@ CREATE TABLE message (
         CASE WHEN result_code IS NULL THEN processed_at IS NULL ELSE processed_at IS NOT NULL AND suppressed IS NULL
         AND (result_code BETWEEN -12 AND 1 OR result_code IN (-14, -99)) END)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.4);
--- Finds a number by a bloom filter for each 64 pages, which vacuum makes: loading and settling write no entry a row.
-CREATE INDEX message_numbers ON message USING brin (destino text_bloom_ops) WITH (pages_per_range = 64);
+-- Finds a number or an own id by a bloom filter for each 64 pages, which vacuum makes: loading and settling write no entry a row.
+CREATE INDEX message_numbers ON message USING brin (destino text_bloom_ops, external_id text_bloom_ops)
+    WITH (pages_per_range = 64);
 
 -- The lists of a campaign: the one that it was made from, and those that were appended.
 CREATE TABLE campaign_list (
@@ -565,6 +566,8 @@ CREATE INDEX reply_by_number ON reply (origen, received_at);
 CREATE INDEX reply_by_time ON reply (received_at, id);
 CREATE INDEX reply_to_review ON reply (received_at)
     WHERE kind = 'review' AND done_at IS NULL AND answered_at IS NULL AND repeated_at IS NULL;
+CREATE INDEX reply_new ON reply (received_at, id)
+    WHERE done_at IS NULL AND answered_at IS NULL AND repeated_at IS NULL;
 CREATE INDEX reply_to_match ON reply (account_id, origen, received_at);
 CREATE INDEX reply_provisional ON reply (account_id, received_at) WHERE provider_id IS NULL AND repeated_at IS NULL;
 CREATE INDEX reply_of_campaign ON reply (campaign_id, seq) WHERE campaign_id IS NOT NULL;
