@@ -45,7 +45,7 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
         values = _live(connection, runtime.settings, shown, visitor)
         lists = details.lists(connection, campaign_id)
         retries = details.retries(connection, campaign_id)
-        list_kept = visitor.may("operator") and details.kept_list(connection, campaign_id) is not None
+        list_kept = visitor.may("operator") and bool(details.kept_lists(connection, campaign_id))
     return show(
         request,
         "campaign.html",
