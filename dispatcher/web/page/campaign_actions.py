@@ -19,6 +19,7 @@ from dispatcher.errors import UsageError
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.runtime import Runtime
+from dispatcher.web.page import reason_words
 from dispatcher.web.page.campaign import back, flying
 from dispatcher.web.page.forms import Form
 from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router
@@ -107,7 +108,7 @@ def ask_resume(request: Request, runtime: RuntimeOf, campaign_id: int) -> Respon
     if it.state != "paused":
         return back(request, campaign_id, "meanwhile")
     n = it.counts.get("pending", 0)
-    paused = worded("It was paused: {why}.", why=(it.reason or "–").rstrip("."))
+    paused = worded("It was paused: {why}.", why=(reason_words.why(it.reason) or "–").rstrip("."))
     canary = translated(
         "If the canary or the reject rate paused it, the rest goes without a canary, and rejections are counted anew."
     )

@@ -126,7 +126,11 @@ def _environment() -> Environment:
         "status_word": terms.status,
         "state_word": terms.state_word,
     }
+    from dispatcher.web.page import reason_words  # it writes numbers as this file does
+
     made.filters |= {
+        "who": reason_words.who,
+        "why": reason_words.why,
         "number": number,
         "share": share,
         "moment": moment,
