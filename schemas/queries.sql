@@ -1692,6 +1692,11 @@ LIMIT :limit;
 SELECT seq FROM message WHERE destino = :destino AND campaign_id = :campaign_id AND seq > :after
 ORDER BY seq LIMIT :limit;
 
+-- name: messages_with_own_id_in_campaign
+-- The places of a campaign's messages with an own id, found by the bloom filters of message_numbers.
+SELECT seq FROM message WHERE external_id = :external_id AND campaign_id = :campaign_id AND seq > :after
+ORDER BY seq LIMIT :limit;
+
 -- name: usage_by_campaign
 -- The messages of a month by campaign, from the chunks' counters; a chunk counts in the month of its last POST.
 SELECT k.campaign_id, c.name, c.created_by, sum(k.handed_in)::bigint AS handed_in,

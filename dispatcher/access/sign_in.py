@@ -1,7 +1,7 @@
 """How a user of the page comes in, and stays in: a link or a password, then a session that can be ended.
 
 A session's token is in the browser's cookie alone; the database has its hash. One that was not seen for 12 hours is
-over. Whoever guesses passwords has to wait: so many wrong ones for a name, and so many from an address.
+over. Whoever guesses passwords has to wait (`attempts.py`).
 """
 
 from __future__ import annotations
@@ -13,24 +13,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
-from sqlalchemy import Connection, Engine, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from dispatcher import audit_trail
-from dispatcher.access import users
+from dispatcher.access import attempts, users
+from dispatcher.access.attempts import TooManyFailures
 from dispatcher.access.users import User, hashed
 from schemas import tables
 
 IDLE = timedelta(hours=12)
-_SPAN = timedelta(minutes=15)
-_WRONG_FOR_A_NAME = 10
-_WRONG_FROM_AN_ADDRESS = 30
 _MINUTE = func.date_trunc("minute", func.now())
 
-_session, _link, _failure = tables.page_session, tables.sign_in_link, tables.sign_in_failure
-
-
-class TooManyFailures(Exception):
-    """So many passwords were wrong of late that none is looked at for some minutes."""
+_session, _link = tables.page_session, tables.sign_in_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,30 +83,20 @@ def knows_password(engine: Engine, user: User, password: str, address: str | Non
 
 
 def _proven(engine: Engine, name: str, password: str, address: str | None) -> User | None:
-    with engine.begin() as connection:
-        _require_patience(connection, name, address)
+    tried = attempts.note(engine, name, address)
+    with engine.connect() as connection:
         user = users.find(connection, name)
         known = users.password_hash(connection, user.id) if user is not None else None
-    right = _verify(known or _nobody(), password[:1000])  # the same work, whether there is such a user or not
-    if user is not None and known is not None and right and user.disabled_at is None:
-        return user
-    with engine.begin() as connection:
-        connection.execute(insert(_failure).values(name_sha256=_name_hash(name), address=address))
-        connection.execute(delete(_failure).where(_failure.c.at < func.now() - _SPAN))
-    return None
-
-
-def _require_patience(connection: Connection, name: str, address: str | None) -> None:
-    of_name = func.count(case((_failure.c.name_sha256 == _name_hash(name), 1)))
-    of_address = func.count(case((_failure.c.address == address, 1)))
-    late = select(of_name, of_address).where(_failure.c.at > func.now() - _SPAN)
-    for_name, from_address = connection.execute(late).one()
-    if for_name >= _WRONG_FOR_A_NAME or from_address >= _WRONG_FROM_AN_ADDRESS:
-        raise TooManyFailures
-
-
-def _name_hash(name: str) -> str:
-    return hashlib.sha256(" ".join(name.split()).casefold().encode(errors="replace")).hexdigest()
+    try:
+        with attempts.turn():
+            right = _verify(known or _nobody(), password[:1000])  # the same work, whether there is such a user or not
+    except TooManyFailures:  # it was not looked at
+        attempts.take_back(engine, tried)
+        raise
+    if user is None or known is None or not right or user.disabled_at is not None:
+        return None
+    attempts.take_back(engine, tried)
+    return user
 
 
 def _begin(connection: Connection, user: User, how: str) -> str:
@@ -128,17 +112,18 @@ def _begin(connection: Connection, user: User, how: str) -> str:
 def session(connection: Connection, token: str) -> Session | None:
     """The session of a cookie; None when it is over, or its user was shut out. It is noted as seen, once a minute."""
     number = hashed(token)
-    chosen = select(_session.c.user_id, (_session.c.seen_at < _MINUTE).label("unseen")).where(
-        _session.c.token_sha256 == number, _session.c.ended_at.is_(None), _session.c.seen_at > func.now() - IDLE
+    user = tables.page_user
+    chosen = select((_session.c.seen_at < _MINUTE).label("unseen"), *users.COLUMNS).join_from(
+        _session, user, user.c.id == _session.c.user_id
     )
-    row = connection.execute(chosen).first()
-    user = users.get(connection, row.user_id) if row else None
-    if row is None or user is None or user.disabled_at is not None:
+    good = (_session.c.ended_at.is_(None), _session.c.seen_at > func.now() - IDLE, user.c.disabled_at.is_(None))
+    row = connection.execute(chosen.where(_session.c.token_sha256 == number, *good)).first()
+    if row is None:
         return None
     if row.unseen:
         connection.execute(update(_session).where(_session.c.token_sha256 == number).values(seen_at=func.now()))
         connection.commit()
-    return Session(user, number, csrf_of(token))
+    return Session(users.as_user(row), number, csrf_of(token))
 
 
 def csrf_of(token: str) -> str:

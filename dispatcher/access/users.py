@@ -58,19 +58,19 @@ def create(engine: Engine, name: str, role: Role) -> User:
     row = {"name": name, "role": str(role), "created_by": str(audit_trail.current())}
     try:
         with engine.begin() as connection:
-            made = connection.execute(insert(_user).values(row).returning(*_COLUMNS)).one()
+            made = connection.execute(insert(_user).values(row).returning(*COLUMNS)).one()
             audit_trail.record(connection, "user.create", detail={"user": name, "role": str(role)})
     except IntegrityError:
         raise UsageError(
             worded("There is a user {name!r} already.", name=name),
             hint=translated("`dispatcher user list` shows them."),
         ) from None
-    return _as_user(made)
+    return as_user(made)
 
 
 def listing(connection: Connection) -> list[User]:
     """All users, by name."""
-    return [_as_user(row) for row in connection.execute(select(*_COLUMNS).order_by(func.lower(_user.c.name)))]
+    return [as_user(row) for row in connection.execute(select(*COLUMNS).order_by(func.lower(_user.c.name)))]
 
 
 def named(connection: Connection, name: str) -> User:
@@ -90,8 +90,8 @@ def named(connection: Connection, name: str) -> User:
 def find(connection: Connection, name: str) -> User | None:
     """The user of this name, in any case; None when there is none."""
     wanted = func.lower(" ".join(storable(name).split()))
-    row = connection.execute(select(*_COLUMNS).where(func.lower(_user.c.name) == wanted)).first()
-    return _as_user(row) if row else None
+    row = connection.execute(select(*COLUMNS).where(func.lower(_user.c.name) == wanted)).first()
+    return as_user(row) if row else None
 
 
 def change_role(engine: Engine, name: str, role: Role) -> User:
@@ -223,8 +223,8 @@ def password_hash(connection: Connection, user_id: int) -> str | None:
 
 def get(connection: Connection, user_id: int) -> User | None:
     """The user of this number."""
-    row = connection.execute(select(*_COLUMNS).where(_user.c.id == user_id)).first()
-    return _as_user(row) if row else None
+    row = connection.execute(select(*COLUMNS).where(_user.c.id == user_id)).first()
+    return as_user(row) if row else None
 
 
 def hashed(token: str) -> str:
@@ -232,13 +232,15 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-_COLUMNS = (
+COLUMNS = (
     *(_user.c[name] for name in ("id", "name", "role", "created_at", "created_by", "disabled_at")),
     _user.c.password_hash.is_not(None).label("has_password"),
 )
+"""What `as_user` reads."""
 
 
-def _as_user(row: Any) -> User:
+def as_user(row: Any) -> User:
+    """The user of a row."""
     return User(
         id=row.id,
         name=row.name,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from dispatcher import audit_trail
+from dispatcher.campaigns import preparations
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
@@ -51,12 +52,15 @@ def require_another(connection: Connection, settings: Settings, campaign_id: int
 
 
 def prepared_by(connection: Connection, campaign_id: int) -> set[str]:
-    """Who made a campaign, and who changed its text."""
-    campaign, entry = tables.campaign, tables.audit_entry
+    """Who made a campaign, who changed its text, and who had a hand in its preparation on the page."""
+    campaign, entry, request = tables.campaign, tables.audit_entry, tables.campaign_request
     maker = connection.execute(select(campaign.c.created_by).where(campaign.c.id == campaign_id)).scalar()
     changed: Any = entry.c.detail["fields"].contains(["template"])
-    changes = select(entry.c.actor_kind, entry.c.actor).where(
-        entry.c.campaign_id == campaign_id, entry.c.action == "campaign.change", changed
+    of_text = (entry.c.campaign_id == campaign_id) & (entry.c.action == "campaign.change") & changed
+    keys = select(request.c.idempotency_key).where(
+        request.c.reserved_id == campaign_id, request.c.campaign_id == campaign_id
     )
-    found = {f"{row.actor_kind} {row.actor}" for row in connection.execute(changes)}
-    return found | ({maker} if maker else set())
+    prepared = [number for key in connection.execute(keys).scalars() if (number := preparations.number_of(key))]
+    hands = of_text if not prepared else of_text | entry.c.detail["preparation"].astext.in_(prepared)
+    found = connection.execute(select(entry.c.actor_kind, entry.c.actor).where(hands))
+    return {f"{row.actor_kind} {row.actor}" for row in found} | ({maker} if maker else set())

@@ -30,12 +30,17 @@ def lists(connection: Connection, campaign_id: int) -> list[ListOfCampaign]:
     return [ListOfCampaign(*each) for each in connection.execute(chosen.order_by(row.c.list_no).limit(_SHOWN))]
 
 
-def kept_list(connection: Connection, campaign_id: int) -> Upload | None:
-    """The list of a campaign that has one, as long as it is kept."""
+def kept_lists(connection: Connection, campaign_id: int) -> dict[int, Upload]:
+    """The lists of a campaign by their number, as long as all of them are kept; none when one is not."""
     row = tables.campaign_list
-    found = connection.execute(select(row.c.upload_id).where(row.c.campaign_id == campaign_id).limit(2)).scalars().all()
-    upload = store.get(connection, found[0]) if len(found) == 1 and found[0] is not None else None
-    return upload if upload is not None and upload.there else None
+    chosen = select(row.c.list_no, row.c.upload_id).where(row.c.campaign_id == campaign_id).order_by(row.c.list_no)
+    found: dict[int, Upload] = {}
+    for list_no, upload_id in connection.execute(chosen).all():
+        upload = store.get(connection, upload_id) if upload_id is not None else None
+        if upload is None or not upload.there:
+            return {}
+        found[list_no] = upload
+    return found
 
 
 def retries(connection: Connection, campaign_id: int) -> list[int]:

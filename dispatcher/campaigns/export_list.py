@@ -40,7 +40,7 @@ def stage(
     Raises:
         UsageError: a list is not kept any longer, or it is not known which messages came of which list.
     """
-    starts = _starts(connection, campaign_id)
+    starts = starts_of(connection, campaign_id)
     kept = [list_record.read(connection, campaign_id, list_no) for list_no in sorted(starts)]
     found = headings([name for each in kept for name in _own(each.columns)], set(taken))
     columns: list[sql.Composable] = [sql.SQL("_list_no int"), sql.SQL("_line bigint")]
@@ -72,7 +72,7 @@ def beside_messages(connection: Connection, campaign_id: int, columns: list[str]
 def _beside(
     connection: Connection, campaign_id: int, columns: list[str], messages: sql.SQL, shown: sql.SQL
 ) -> sql.Composed:
-    starts = sorted(_starts(connection, campaign_id).items(), reverse=True)
+    starts = sorted(starts_of(connection, campaign_id).items(), reverse=True)
     which = sql.SQL(" ").join(
         sql.SQL("WHEN m.seq >= {} THEN {}").format(sql.Literal(first), sql.Literal(list_no))
         for list_no, first in starts
@@ -106,7 +106,7 @@ def _own(columns: list[str]) -> list[str]:
     return [columns[at] for at in list_record.original(columns)]
 
 
-def _starts(connection: Connection, campaign_id: int) -> dict[int, int]:
+def starts_of(connection: Connection, campaign_id: int) -> dict[int, int]:
     """The first `seq` of each list: an appended list comes behind all that were there."""
     campaign, entry = tables.campaign, tables.audit_entry
     messages = connection.execute(select(campaign.c.messages).where(campaign.c.id == campaign_id)).scalar_one()

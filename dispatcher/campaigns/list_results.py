@@ -1,13 +1,14 @@
 """A list as it came, with what became of each row behind it: for whoever works on in the spreadsheet that it was.
 
-It can be made as long as the list is kept, of a campaign with one list. Rows that no reader could split are not in it:
-they are in the file of invalid rows.
+It can be made as long as all lists of the campaign are kept; those of several stand one under the other, each cell
+under its heading. Rows that no reader could split are not in it: they are in the file of invalid rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, CursorResult, Engine, column, select, table
 
 from dispatcher.campaigns import details, list_record
 from dispatcher.campaigns.export_file import target
+from dispatcher.campaigns.export_list import starts_of
 from dispatcher.config import Settings
 from dispatcher.db.transactions import pin_ordered_lookups, take_time
 from dispatcher.domain import reasons
@@ -31,6 +33,7 @@ from dispatcher.ingest import Reading, Source
 from dispatcher.ingest.blocks import column as named
 from dispatcher.ingest.blocks import written
 from dispatcher.uploads import reading
+from dispatcher.uploads.store import Upload
 from schemas import tables
 
 _AT_ONCE = 5_000
@@ -40,38 +43,54 @@ _VIEW = table("message_status", *map(column, ("campaign_id", "seq", *_RESULT)))
 
 
 def write(engine: Engine, settings: Settings, campaign_id: int, kind: str, path: Path) -> int:
-    """Write the list with its results as csv or xlsx. Returns how many rows.
+    """Write the lists with their results as csv or xlsx. Returns how many rows.
 
     Raises:
-        UsageError: the list is not kept any longer, or the campaign has several.
+        UsageError: a list is not kept any longer, or it is not known which list a message came of.
     """
     rows = 0
-    with _open(engine, settings, campaign_id) as source, engine.connect() as connection:
+    with engine.connect() as connection:
         take_time(connection)
         pin_ordered_lookups(connection)
-        places = list_record.original(list(source.table.columns))
-        headings = [source.table.columns[at] for at in places]
-        wanted = range(len(source.table.columns))
-        with (
-            closing(_Became(connection, campaign_id)) as became,
-            target(path, force=True) as stream,
-            _FORMS[kind](stream, settings.csv_divider) as form,
-        ):
+        lists = _lists(connection, campaign_id)
+        headings = list(dict.fromkeys(name for each in lists for name in each.headings))
+        with target(path, force=True) as stream, _FORMS[kind](stream, settings.csv_divider) as form:
             form.add([*headings, *_headings()])
-            for block in source.table.blocks(wanted, _AT_ONCE, set(wanted), needed=()):
-                for row in block.frame.select("line", *(named(at) for at in places)).iter_rows():
-                    form.add([*("" if cell is None else cell for cell in row[1:]), *became.of(row[0])])
-                    rows += 1
+            for each in lists:
+                with (
+                    closing(_Became(connection, campaign_id, each)) as became,
+                    _open(engine, settings, each) as source,
+                ):
+                    for line, cells in _rows(source, headings):
+                        form.add([*cells, *became.of(line)])
+                        rows += 1
     return rows
 
 
-def row_at(engine: Engine, settings: Settings, campaign_id: int, line: int) -> list[tuple[str, str]]:
-    """The row of a list at a line, as pairs of heading and cell; empty when there is none. The list is read up to it.
+def _rows(source: Source, headings: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Each row of a list with its line, its cells under `headings`."""
+    columns, wanted = source.table.columns, range(len(source.table.columns))
+    places = list_record.original(list(columns))
+    under = [headings.index(columns[at]) for at in places]
+    for block in source.table.blocks(wanted, _AT_ONCE, set(wanted), needed=()):
+        for line, *found in block.frame.select("line", *(named(at) for at in places)).iter_rows():
+            cells = [""] * len(headings)
+            for at, cell in zip(under, found, strict=True):
+                cells[at] = "" if cell is None else cell
+            yield line, cells
+
+
+def row_at(engine: Engine, settings: Settings, campaign_id: int, line: int, seq: int = 1) -> list[tuple[str, str]]:
+    """The row of the list of a message at a line, as pairs of heading and cell; empty when there is none.
+
+    The list is read up to it.
 
     Raises:
-        UsageError: the list is not kept any longer, or the campaign has several.
+        UsageError: a list is not kept any longer, or it is not known which list a message came of.
     """
-    with _open(engine, settings, campaign_id) as source:
+    with engine.connect() as connection:
+        its = [each for each in _lists(connection, campaign_id) if each.first_seq <= seq][-1]
+    with _open(engine, settings, its) as source:
         columns = source.table.columns
         wanted = range(len(columns))
         for block in source.table.blocks(wanted, _AT_ONCE, set(wanted), needed=()):
@@ -84,19 +103,41 @@ def row_at(engine: Engine, settings: Settings, campaign_id: int, line: int) -> l
     return []
 
 
-def _open(engine: Engine, settings: Settings, campaign_id: int) -> Source:
-    with engine.connect() as connection:
-        upload = details.kept_list(connection, campaign_id)
-        if upload is None:
-            raise UsageError(
-                translated("The list of this campaign is not kept any longer, or it has several."),
-                hint=translated("Download the results without its columns."),
-            )
-        options = list_record.read(connection, campaign_id, 1).options
-    asked = {name: options.get(name) for name in ("to_column", "sheet", "header_row")}
-    visible_only = bool(options.get("visible_only"))
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A list that is kept, how it was read, and the `seq` of its messages; `last_seq` None = the last list."""
+
+    list_no: int
+    upload: Upload
+    options: dict[str, Any]
+    headings: list[str]
+    first_seq: int
+    last_seq: int | None
+
+
+def _lists(connection: Connection, campaign_id: int) -> list[_List]:
+    kept = details.kept_lists(connection, campaign_id)
+    if not kept:
+        raise UsageError(
+            translated("A list of this campaign is not kept any longer."),
+            hint=translated("Download the results without its columns."),
+        )
+    starts = starts_of(connection, campaign_id)
+    found = []
+    for list_no, upload in kept.items():
+        known = list_record.read(connection, campaign_id, list_no)
+        own = [known.columns[at] for at in list_record.original(known.columns)]
+        after = starts.get(list_no + 1)
+        last = after - 1 if after is not None else None
+        found.append(_List(list_no, upload, known.options, own, starts[list_no], last))
+    return found
+
+
+def _open(engine: Engine, settings: Settings, its: _List) -> Source:
+    asked = {name: its.options.get(name) for name in ("to_column", "sheet", "header_row")}
+    visible_only = bool(its.options.get("visible_only"))
     how = Reading(**asked, visible_only=visible_only, unpacked_max=settings.unpacked_max)
-    return reading.open_list(engine, upload, spool(settings.home), how)
+    return reading.open_list(engine, its.upload, spool(settings.home), how)
 
 
 def _headings() -> list[str]:
@@ -112,18 +153,20 @@ def _headings() -> list[str]:
 class _Became:
     """What became of the lines of a list, asked for in ascending order: two streams that are read side by side."""
 
-    def __init__(self, connection: Connection, campaign_id: int) -> None:
+    def __init__(self, connection: Connection, campaign_id: int, its: _List) -> None:
         message, row = tables.message, tables.invalid_row
         both = (_VIEW.c.campaign_id == message.c.campaign_id) & (_VIEW.c.seq == message.c.seq)
         results = (
             select(message.c.line, *(_VIEW.c[name] for name in _RESULT))
             .join_from(message, _VIEW, both)
-            .where(message.c.campaign_id == campaign_id)
+            .where(message.c.campaign_id == campaign_id, message.c.seq >= its.first_seq)
             .order_by(message.c.seq)
         )
+        if its.last_seq is not None:
+            results = results.where(message.c.seq <= its.last_seq)
         invalid = (
             select(row.c.line, row.c.reason, row.c.facts)
-            .where(row.c.campaign_id == campaign_id, row.c.list_no == 1)
+            .where(row.c.campaign_id == campaign_id, row.c.list_no == its.list_no)
             .order_by(row.c.line)
         )
         self._results = _Stream(connection.execute(results.execution_options(yield_per=_AT_ONCE)))

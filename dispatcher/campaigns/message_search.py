@@ -1,7 +1,8 @@
 """Finds messages of a campaign by status, code, number or own id: any page, of any campaign, at about the same cost.
 
-Status and code are looked up in the counters of chunks first, a number in the index of numbers. Own ids have no index:
-they are searched in slices, for a bounded time; the answer says how far the search came.
+Status and code are looked up in the counters of chunks first, a number or an own id in the filters of the index
+`message_numbers`. Vacuum makes those: where it has not been yet, an own id is searched in slices, for a bounded time;
+the answer says how far the search came.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, column, select, table
+from sqlalchemy import Connection, Row, column, func, select, table
+from sqlalchemy.exc import OperationalError
 
 from dispatcher.campaigns.messages import COLUMNS
+from dispatcher.db.errors import sqlstate
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import pin_ordered_lookups
 from schemas import tables
@@ -26,8 +29,9 @@ _OF_CODES = {
     MessageStatus.REJECTED: (_LOWEST, -1),
 }
 _SLICE = 100_000
+_CANCELLED = "57014"
 _SECONDS = 2.0
-"""How long a search by own id goes on."""
+"""How long a search by own id goes on, in the index and in slices each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +98,37 @@ def _by_counters(connection: Connection, campaign_id: int, wanted: Search, after
 
 
 def _by_number(connection: Connection, campaign_id: int, wanted: Search, after: int, limit: int) -> Found:
-    # The filters of the numbers are a bitmap's, which the plans of this transaction otherwise do without.
-    connection.exec_driver_sql("SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on")
+    _use_filters(connection)
     where = {"campaign_id": campaign_id, "destino": wanted.number, "after": after, "limit": limit + 1}
     places = list(connection.execute(query("messages_to_number_in_campaign"), where).scalars())
-    rest = replace(wanted, number=None)
+    return _found(connection, campaign_id, places, replace(wanted, number=None), limit)
+
+
+def _use_filters(connection: Connection) -> None:
+    # The filters are a bitmap's, which the plans of this transaction otherwise do without.
+    connection.exec_driver_sql("SET LOCAL enable_bitmapscan = on; SET LOCAL enable_sort = on")
+
+
+def _found(connection: Connection, campaign_id: int, places: list[int], rest: Search, limit: int) -> Found:
     more = len(places) > limit
     return Found(_at(connection, campaign_id, places[:limit], rest), places[limit - 1] if more else None)
 
 
 def _by_own_id(connection: Connection, campaign_id: int, wanted: Search, after: int, limit: int) -> Found:
+    where = {"campaign_id": campaign_id, "external_id": wanted.external_id, "after": after, "limit": limit + 1}
+    try:
+        with connection.begin_nested():
+            _use_filters(connection)
+            connection.execute(select(func.set_config("statement_timeout", f"{int(_SECONDS * 1000) or 1}ms", True)))
+            places = list(connection.execute(query("messages_with_own_id_in_campaign"), where).scalars())
+    except OperationalError as error:
+        if sqlstate(error) != _CANCELLED:
+            raise
+        return _in_slices(connection, campaign_id, wanted, after, limit)
+    return _found(connection, campaign_id, places, replace(wanted, external_id=None), limit)
+
+
+def _in_slices(connection: Connection, campaign_id: int, wanted: Search, after: int, limit: int) -> Found:
     message, ends = tables.message, time.monotonic() + _SECONDS
     last = connection.execute(
         select(message.c.seq).where(message.c.campaign_id == campaign_id).order_by(message.c.seq.desc()).limit(1)

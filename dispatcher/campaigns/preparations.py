@@ -22,6 +22,7 @@ from dispatcher.uploads import store
 from schemas import tables
 
 _MOST_SHOWN = 50
+_KEY = "page "
 _preparation = tables.preparation
 
 
@@ -49,7 +50,13 @@ class Preparation:
     @property
     def key(self) -> str:
         """The idempotency_key of the campaign that comes of it."""
-        return f"page {self.id}"
+        return f"{_KEY}{self.id}"
+
+
+def number_of(key: str) -> str | None:
+    """The preparation whose campaign has this idempotency_key; None when it came another way."""
+    number = key.removeprefix(_KEY)
+    return number if key.startswith(_KEY) and len(number) == 32 and number.isalnum() else None
 
 
 class NoPreparation(UsageError):
@@ -81,6 +88,7 @@ def begin(connection: Connection, number: str, upload_id: str, inspection: dict[
     kept = new.on_conflict_do_update(index_elements=["id"], set_=anew, where=_preparation.c.request_key.is_(None))
     if connection.execute(kept.returning(_preparation.c.id)).first() is None:
         raise UsageError(translated("A campaign was made of this form already."))
+    audit_trail.record(connection, "preparation.list", detail={"preparation": number})
 
 
 def get(connection: Connection, number: str) -> Preparation:
@@ -159,14 +167,16 @@ def requested(connection: Connection, known: Preparation, version: int) -> None:
         _write(connection, known, version, {"request_key": known.key})
 
 
-def reopen(engine: Engine, number: str) -> None:
-    """No campaign came of it, since the list was refused: it can be changed again."""
+def reopen(engine: Engine, number: str, *, after: timedelta = timedelta()) -> bool:
+    """No campaign came of it: it can be changed again. False while its button was pressed less than that ago."""
+    pressed = _preparation.c.request_key.is_not(None) & (_preparation.c.changed_at > func.now() - after)
     with engine.begin() as connection:
-        connection.execute(
+        opened = connection.execute(
             update(_preparation)
-            .where(_preparation.c.id == number)
+            .where(_preparation.c.id == number, ~pressed)
             .values(request_key=None, version=_preparation.c.version + 1)
         )
+        return bool(opened.rowcount)
 
 
 def _write(connection: Connection, known: Preparation, version: int, values: dict[str, Any]) -> Preparation:
@@ -186,6 +196,7 @@ def _write(connection: Connection, known: Preparation, version: int, values: dic
     )
     row = connection.execute(fresh).first()
     if row is not None:
+        audit_trail.record(connection, "preparation.change", detail={"preparation": known.id, "fields": sorted(values)})
         return Preparation(**row._mapping)
     now = get(connection, known.id)
     if now.request_key is not None:

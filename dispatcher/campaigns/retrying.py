@@ -22,7 +22,7 @@ from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
-from dispatcher.i18n.words import worded
+from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import open_source
 from dispatcher.suppression.optouts import OPT_OUT_CODES
 from schemas import tables
@@ -88,18 +88,24 @@ def draft(
 def _check_codes(codes: Sequence[int]) -> None:
     for code in codes:
         if code in OPT_OUT_CODES:
-            raise UsageError(f"Code {code} means that the person does not want messages, so it is not retried.")
+            raise UsageError(
+                worded("Code {code} means that the person does not want messages, so it is not retried.", code=code)
+            )
         if code >= 0:
-            raise UsageError(f"Code {code} does not mean rejected, so there is nothing to retry.")
+            raise UsageError(worded("Code {code} does not mean rejected, so there is nothing to retry.", code=code))
         if code < _LOWEST_CODE:
             raise UsageError(
-                f"Code {code} is not one of the provider's.", hint="`dispatcher campaign show` lists the codes."
+                worded("Code {code} is not one of the provider's.", code=code),
+                hint=translated("`dispatcher campaign show` lists the codes."),
             )
 
 
 def _check_campaign(campaign: Any, account_id: int) -> None:
     if campaign.account_id != account_id:
-        raise UsageError(f"Campaign {campaign.id} belongs to another account.", hint="Use the key of that account.")
+        raise UsageError(
+            worded("Campaign {number} belongs to another account.", number=campaign.id),
+            hint=translated("Use the key of that account."),
+        )
 
 
 def _spec(first: Any) -> CampaignSpec:

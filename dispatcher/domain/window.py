@@ -103,10 +103,8 @@ def parse_moment(text: str, what: str = "start") -> datetime:
             return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=PROVIDER_ZONE).astimezone(UTC)
         if _ISO_WITH_OFFSET.fullmatch(text):
             return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(
-            worded("{what}: {text!r} is not a date that exists ({error}).", what=what, text=text, error=error)
-        ) from None
+    except (ValueError, OverflowError):
+        raise UsageError(worded("{what}: {text!r} is not a date that exists.", what=what, text=text)) from None
     raise UsageError(
         worded(
             "{what}: {text!r} is not in a known date format, and a guess could send at the wrong hour.",

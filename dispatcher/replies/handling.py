@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, literal, select, tuple_, u
 from dispatcher import audit_trail
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import worded
-from dispatcher.replies.listing import State, reply_state
+from dispatcher.replies.listing import State, in_state, reply_state
 from schemas.tables import reply
 
 
@@ -63,7 +63,7 @@ def listing(connection: Connection, limit: int, wanted: Wanted) -> Sequence[Hand
     if wanted.campaign_id is not None:
         chosen = chosen.where(reply.c.campaign_id == wanted.campaign_id)
     if wanted.state is not None:
-        chosen = chosen.where(reply_state == wanted.state)
+        chosen = chosen.where(in_state(wanted.state))
     if wanted.number is not None:
         chosen = chosen.where(reply.c.origen == wanted.number)
     if wanted.since is not None:

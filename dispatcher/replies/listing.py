@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Label, Row, Select, any_, case, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Label, Row, Select, any_, case, literal, select
 
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
@@ -19,6 +19,14 @@ reply_state: Label[str] = case(
     (tables.reply.c.done_at.is_not(None), "done"), (tables.reply.c.answered_at.is_not(None), "answered"), else_="new"
 ).label("state")
 """What was done about a reply."""
+
+
+def in_state(state: State) -> ColumnElement[bool]:
+    """The replies in a state; of new ones as the index `reply_new` has them."""
+    done, answered = tables.reply.c.done_at, tables.reply.c.answered_at
+    if state == "done":
+        return done.is_not(None)
+    return done.is_(None) & (answered.is_(None) if state == "new" else answered.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ def listing(
     if kind is not None:
         wanted = wanted.where(reply.kind == kind)
     if state is not None:
-        wanted = wanted.where(reply_state == state)
+        wanted = wanted.where(in_state(state))
     if campaign_id is not None:
         wanted = wanted.where(reply.campaign_id == campaign_id)
     if origen is not None:

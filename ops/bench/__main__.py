@@ -12,13 +12,13 @@ import click
 
 from dispatcher.errors import DispatcherError
 from ops.alone import alone
-from ops.bench import campaign, load, memory, per_message, report, settle, startup, submit, urgent, webhooks
+from ops.bench import campaign, load, memory, page, per_message, report, settle, startup, submit, urgent, webhooks
 from ops.bench.report import Target
 from ops.bench.stack import home
 
 T = TypeVar("T")
 Section = tuple[str, str, list[Target]]
-PARTS = ("startup", "load", "submit", "settle", "campaign", "webhooks", "memory", "urgent", "per-message")
+PARTS = ("startup", "load", "submit", "settle", "campaign", "webhooks", "memory", "page", "urgent", "per-message")
 
 
 def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -36,9 +36,18 @@ def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> li
 @click.option("--messages", default=500_000, show_default=True, help="Rows for load, submit and settle.")
 @click.option("--tasks", default=20_000, show_default=True, help="Messages for the one-task-a-message design.")
 @click.option("--beside", default=urgent.CAMPAIGN, show_default=True, help="Campaign beside the single messages.")
+@click.option("--in-database", default=10_000_000, show_default=True, help="Messages that the page looks at.")
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="These parts alone; may be given again.")
 @click.option("--markdown", is_flag=True, help="Print nothing but what docs/performance.md has under Figures.")
-def main(sizes: list[int], messages: int, tasks: int, beside: int, only: tuple[str, ...], markdown: bool) -> None:
+def main(
+    sizes: list[int],
+    messages: int,
+    tasks: int,
+    beside: int,
+    in_database: int,
+    only: tuple[str, ...],
+    markdown: bool,
+) -> None:
     """Measure and compare. Exit 0 when every target is met and every part ran, 1 otherwise.
 
     Each part starts its own Postgres, broker and simulated provider and removes them after; close what else would use
@@ -49,7 +58,7 @@ def main(sizes: list[int], messages: int, tasks: int, beside: int, only: tuple[s
     failed: list[str] = []
     try:
         with alone(home(), "A benchmark is running already.", "Wait for it to end: both would be wrong."):
-            for title, body, met in _sections(sizes, messages, tasks, beside, only or PARTS, failed):
+            for title, body, met in _sections(sizes, messages, tasks, beside, in_database, only or PARTS, failed):
                 sections.append(f"### {title}\n\n{body}")
                 targets += met
                 if not markdown:
@@ -76,7 +85,13 @@ def _machine() -> str:
 
 
 def _sections(
-    sizes: list[int], messages: int, tasks: int, beside: int, parts: tuple[str, ...], failed: list[str]
+    sizes: list[int],
+    messages: int,
+    tasks: int,
+    beside: int,
+    in_database: int,
+    parts: tuple[str, ...],
+    failed: list[str],
 ) -> Iterator[Section]:
     """Run the parts; one that fails leaves its name in `failed`, and the others go on."""
     campaigns: list[campaign.Outcome] = []
@@ -108,6 +123,8 @@ def _sections(
         yield "Webhooks", *report.webhooks_report(told)
     if "memory" in parts and (taken := run(f"`dispatcher up`, {largest:,}", partial(memory.measure, largest))):
         yield "Memory of `dispatcher up`", *report.memory_report(taken)
+    if "page" in parts and (shown := run(f"the page over {in_database:,}", partial(page.measure, in_database))):
+        yield "The page", *report.page_report(shown)
     if "urgent" in parts and (waits := run("single messages beside a campaign", partial(urgent.measure, beside))):
         yield "Single messages beside a campaign", *report.urgent_report(waits)
     if "per-message" in parts and (single := run(f"{tasks:,} tasks", partial(per_message.measure, tasks))):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ops.bench import campaign, load, memory, per_message, settle, startup, submit, urgent, webhooks
+from ops.bench import campaign, load, memory, page, per_message, settle, startup, submit, urgent, webhooks
 
 MEBIBYTE = 1 << 20
 MEMORY_LIMIT = 300
@@ -173,6 +173,23 @@ def webhooks_report(outcome: webhooks.Outcome) -> tuple[str, list[Target]]:
         return body, []
     name = f"1M with {webhooks.ENDPOINTS} endpoints told of results, times without"
     return body, [Target(name, outcome.ratio, TOLD_GROWTH, most=True)]
+
+
+def page_report(outcome: page.Outcome) -> tuple[str, list[Target]]:
+    """The page over a large database."""
+    rows = [[name, f"{median(took) * 1000:.0f}", f"{max(took) * 1000:.0f}"] for name, took in outcome.pages.items()]
+    body = table([f"{outcome.messages:,} messages in the database", "median, ms", "slowest, ms"], rows)
+    cores = ", ".join(
+        f"{kind} {n * 100:.1f} % of a core ({outcome.idle[kind] * 100:.1f} % idle)" for kind, n in outcome.live.items()
+    )
+    body += f"\n\n{page.LIVE} live pages, {outcome.looks} looks, {outcome.rows_read} rows of messages read: {cores}."
+    live = sum(outcome.live.values()) - sum(outcome.idle.values())
+    return body, [
+        Target("first page", outcome.seconds(page.FIRST) * 1000, 100, " ms", most=True),
+        Target("a page of messages, the slowest", outcome.seconds(*outcome.depths) * 1000, 150, " ms", most=True),
+        Target(f"{page.LIVE} live pages, of a core", live * 100, 5, " %", most=True),
+        Target(f"rows of messages that {page.LIVE} live pages read", outcome.rows_read, 0, most=True),
+    ]
 
 
 def urgent_report(outcome: urgent.Outcome) -> tuple[str, list[Target]]:

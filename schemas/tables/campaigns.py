@@ -110,8 +110,9 @@ message = Table(
     Index(
         "message_numbers",
         "destino",
+        "external_id",
         postgresql_using="brin",
-        postgresql_ops={"destino": "text_bloom_ops"},
+        postgresql_ops={"destino": "text_bloom_ops", "external_id": "text_bloom_ops"},
         postgresql_with={"pages_per_range": 64},
     ),
     postgresql_partition_by="RANGE (campaign_id)",

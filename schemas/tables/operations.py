@@ -32,6 +32,11 @@ audit_entry = Table(
     CheckConstraint("action ~ '^[a-z_]+[.][a-z_]+$'"),
     CheckConstraint("actor_kind IN ('user', 'key', 'system')"),
     Index("audit_of_campaign", "campaign_id", "id", postgresql_where=text("(campaign_id IS NOT NULL)")),
+    Index(
+        "audit_of_preparation",
+        text("(detail ->> 'preparation')"),
+        postgresql_where=text("(detail ->> 'preparation') IS NOT NULL"),
+    ),
 )
 """Who changed what, why and when: written in the transaction of the change."""
 

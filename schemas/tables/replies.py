@@ -62,6 +62,12 @@ reply = Table(
             "((kind = 'review') AND (done_at IS NULL) AND (answered_at IS NULL) AND (repeated_at IS NULL))"
         ),
     ),
+    Index(
+        "reply_new",
+        "received_at",
+        "id",
+        postgresql_where=text("((done_at IS NULL) AND (answered_at IS NULL) AND (repeated_at IS NULL))"),
+    ),
     Index("reply_to_match", "account_id", "origen", "received_at"),
 )
 """Every reply once. Without provider_id it came by PUSH and waits for the pulled reply that it is one with."""

@@ -11,17 +11,19 @@ from sqlalchemy import Connection
 
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import approval, details, lifecycle, pace, request_intake, waits
+from dispatcher.campaigns import approval, details, lifecycle, pace, preparations, request_intake, waits
 from dispatcher.campaigns.lifecycle import NoCampaign, Summary
 from dispatcher.campaigns.progress import progress
 from dispatcher.config import Settings
 from dispatcher.i18n.terms import state_word
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.maintenance import workers_seen
+from dispatcher.runtime import Runtime
 from dispatcher.suppression.optouts import OPT_OUT_CODES
 from dispatcher.web.page import campaign_words, charts, words
 from dispatcher.web.page.parts import OF_STATUS, of_summary
 from dispatcher.web.page.routing import RuntimeOf, Visitor, VisitorOf, needs, page_router
+from dispatcher.web.page.shared_looks import shared
 from dispatcher.web.page.show import go, is_fragment, moment, number, secure, show
 
 routes = page_router()
@@ -43,7 +45,7 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
         values = _live(connection, runtime.settings, shown, visitor)
         lists = details.lists(connection, campaign_id)
         retries = details.retries(connection, campaign_id)
-        list_kept = visitor.may("operator") and details.kept_list(connection, campaign_id) is not None
+        list_kept = visitor.may("operator") and bool(details.kept_lists(connection, campaign_id))
     return show(
         request,
         "campaign.html",
@@ -59,6 +61,12 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
 @routes.get("/campaigns/{campaign_id:int}/live", **needs(Role.VIEWER))
 def live(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_id: int) -> Response:
     """The part of it that changes by itself."""
+    if request.query_params.get("loading"):
+        return _look(request, runtime, visitor, campaign_id)
+    return shared(request, visitor, campaign_id, lambda: _look(request, runtime, visitor, campaign_id))
+
+
+def _look(request: Request, runtime: Runtime, visitor: Visitor, campaign_id: int) -> Response:
     with runtime.engine.connect() as connection:
         try:
             shown = lifecycle.show(connection, campaign_id)
@@ -129,7 +137,6 @@ def _loading(request: Request, connection: Connection, campaign_id: int) -> Resp
         raise NoCampaign(str(campaign_id))
     if waiting.error is not None and is_fragment(request):
         return Response(headers={**secure(request), "HX-Refresh": "true"})
-    made_here = waiting.idempotency_key.partition("page ")[2]
     template = "campaign_loading_live.html" if is_fragment(request) else "campaign_loading.html"
     return show(
         request,
@@ -138,7 +145,7 @@ def _loading(request: Request, connection: Connection, campaign_id: int) -> Resp
         number=campaign_id,
         error=waiting.error,
         since=waiting.created_at,
-        preparation=made_here if len(made_here) == 32 and made_here.isalnum() else None,
+        preparation=preparations.number_of(waiting.idempotency_key),
         again_in=_LOADING_AGAIN,
     )
 

@@ -19,6 +19,7 @@ from dispatcher.errors import UsageError
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.runtime import Runtime
+from dispatcher.web.page import reason_words
 from dispatcher.web.page.campaign import back, flying
 from dispatcher.web.page.forms import Form
 from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router
@@ -97,14 +98,7 @@ def ask_pause(request: Request, runtime: RuntimeOf, campaign_id: int) -> Respons
 @routes.post("/campaigns/{campaign_id:int}/pause", **needs(Role.OPERATOR))
 def pause(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormOf, campaign_id: int) -> Response:
     """Stop sending until it is resumed."""
-    why = _why(form, f"paused by {visitor.user.actor}")
-    return _do(
-        request,
-        runtime,
-        campaign_id,
-        "pause",
-        lambda: lifecycle.pause(runtime.engine, campaign_id, wait=_PATIENCE, reason=why),
-    )
+    return _stop(request, runtime, campaign_id, "pause", lifecycle.pause, _why(form, f"paused by {visitor.user.actor}"))
 
 
 @routes.get("/campaigns/{campaign_id:int}/resume", **needs(Role.SENDER))
@@ -114,7 +108,7 @@ def ask_resume(request: Request, runtime: RuntimeOf, campaign_id: int) -> Respon
     if it.state != "paused":
         return back(request, campaign_id, "meanwhile")
     n = it.counts.get("pending", 0)
-    paused = worded("It was paused: {why}.", why=(it.reason or "–").rstrip("."))
+    paused = worded("It was paused: {why}.", why=(reason_words.why(it.reason) or "–").rstrip("."))
     canary = translated(
         "If the canary or the reject rate paused it, the rest goes without a canary, and rejections are counted anew."
     )
@@ -164,13 +158,7 @@ def ask_cancel(request: Request, runtime: RuntimeOf, campaign_id: int) -> Respon
 def cancel(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormOf, campaign_id: int) -> Response:
     """Stop it for good."""
     why = _why(form, f"cancelled by {visitor.user.actor}")
-    return _do(
-        request,
-        runtime,
-        campaign_id,
-        "cancel",
-        lambda: lifecycle.cancel(runtime.engine, campaign_id, wait=_PATIENCE, reason=why),
-    )
+    return _stop(request, runtime, campaign_id, "cancel", lifecycle.cancel, why)
 
 
 @routes.get("/campaigns/{campaign_id:int}/retry", **needs(Role.SENDER))
@@ -220,6 +208,14 @@ def retry(request: Request, runtime: RuntimeOf, form: FormOf, campaign_id: int) 
 def _shown(runtime: Runtime, campaign_id: int) -> Summary:
     with runtime.engine.connect() as connection:
         return lifecycle.show(connection, campaign_id)
+
+
+def _stop(
+    request: Request, runtime: Runtime, campaign_id: int, name: str, move: Callable[..., Halted], why: str
+) -> Response:
+    return _do(
+        request, runtime, campaign_id, name, lambda: move(runtime.engine, campaign_id, wait=_PATIENCE, reason=why)
+    )
 
 
 def _do(

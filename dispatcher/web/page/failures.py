@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSignedIn):
         return _sign_in(request)
     if isinstance(error, StaleForm):
-        return show(request, "again.html", 409, kept=kept(request), action=request.url.path, why="session")
+        return _again(request, 409, "session")
     if isinstance(error, Forbidden):
         return _failed(request, 403, translated("Your role does not allow this."), _ask_for(error.role))
     if isinstance(error, ForeignForm):
@@ -81,10 +82,29 @@ def without_commands(hint: str | None) -> str:
     return hint if hint and "`" not in hint and "--" not in hint else ""
 
 
+def for_a_page(words: str) -> str:
+    """Sentences without those that name an option of a command."""
+    sentences = re.split(r"(?<=[.!?:]) +", words)
+    return " ".join(each for each in sentences if "`" not in each and "--" not in each)
+
+
 def kept(request: Request) -> list[tuple[str, str]]:
     """The fields that were typed, for a form that brings them back."""
     form: Form | None = request.state.form
     return [(name, value) for name, value in (form.fields if form else []) if name not in _OURS]
+
+
+def lost_file(request: Request) -> str:
+    """The name of the file that came with the form, and must be chosen again."""
+    form: Form | None = request.state.form
+    if form is None:
+        return ""
+    return form.file.name if form.file is not None and form.file.size else form.lost_file
+
+
+def _again(request: Request, status: int, why: str) -> Response:
+    typed = {"kept": kept(request), "lost_file": lost_file(request)}
+    return show(request, "again.html", status, action=request.url.path, why=why, **typed)
 
 
 def not_found(request: Request) -> Response:
@@ -107,9 +127,8 @@ def _sign_in(request: Request) -> Response:
             return Response(status_code=204, headers=secure(request))
         return Response(headers={**secure(request), "HX-Redirect": f"{prefix(request)}/sign-in"})
     if request.method == "POST":
-        return show(
-            request, "sign_in.html", 401, kept=kept(request), next=request.url.path, again=True, error="", name=""
-        )
+        typed = {"kept": kept(request), "lost_file": lost_file(request)}
+        return show(request, "sign_in.html", 401, next=request.url.path, again=True, error="", name="", **typed)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return go(request, "/sign-in", next=here if here != "/" else None)
 
@@ -121,7 +140,7 @@ def _database(request: Request, error: Exception) -> Response:
         return Response(status_code=503, headers=secure(request))
     retry = {"Retry-After": str(_RETRY_SECONDS)}
     if request.method == "POST":
-        shown = show(request, "again.html", 503, kept=kept(request), action=request.url.path, why="database")
+        shown = _again(request, 503, "database")
     else:
         shown = show(request, "away.html", 503, seconds=_RETRY_SECONDS)
     shown.headers.update(retry)
@@ -131,7 +150,7 @@ def _database(request: Request, error: Exception) -> Response:
 def _http(request: Request, error: HTTPException) -> Response:
     words = {
         408: translated("The form took too long to arrive."),
-        413: translated("The file is too large."),
+        413: translated("That is too large."),
     }.get(error.status_code, translated("The form could not be read."))
     return _failed(request, error.status_code, words, translated("Go back, and try again."))
 

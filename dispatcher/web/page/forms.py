@@ -14,13 +14,14 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.exceptions import HTTPException
 
-from dispatcher.web.incoming import read_body
+from dispatcher.web.incoming import announced, read_body
 from dispatcher.web.pieces import pieces
 
 MAX_FORM = 1 << 20
 """Bytes of a form without a file."""
 _MOST_FIELDS = 500
-_MOST_OF_A_FIELD = 64 << 10
+_MOST_OF_A_FIELD = 512 << 10
+"""Bytes of a field of a form with a file, such as a list that is pasted."""
 
 
 @dataclass(slots=True)
@@ -38,6 +39,8 @@ class Form:
 
     fields: list[tuple[str, str]] = field(default_factory=list)
     file: SentFile | None = None
+    lost_file: str = ""
+    """The name of a file that came with it and was not read: it must be chosen again."""
 
     def text(self, name: str) -> str:
         """The first value of a field, without blanks around it; empty when there is none."""
@@ -98,6 +101,19 @@ async def read_with_file(request: Request, folder: Path, limit: int) -> Form:
     return await _multipart(request, options[b"boundary"], folder, limit)
 
 
+async def read_typed(request: Request) -> Form:
+    """What was typed into a form with a file, of somebody whose file is not taken; nothing when that is long."""
+    if not 0 < announced(request) <= MAX_FORM:
+        return Form()
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    reader = _Reader(None, 0)
+    try:
+        MultipartParser(options[b"boundary"], reader.callbacks()).write(await read_body(request, MAX_FORM))
+    except FormParserError:
+        raise HTTPException(400, "The form cannot be read.") from None
+    return reader.form
+
+
 async def _multipart(request: Request, boundary: bytes, folder: Path, limit: int) -> Form:
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and (len(stated) > 18 or int(stated) > limit + MAX_FORM):
@@ -125,13 +141,14 @@ async def _multipart(request: Request, boundary: bytes, folder: Path, limit: int
 class _Reader:
     """Takes the parts of a form as the parser finds them."""
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path | None, limit: int) -> None:
         self.form = Form()
         self.open = True  # until the last boundary came
         self._folder, self._limit = folder, limit
         self._header_name, self._header_value = b"", b""
         self._headers: dict[bytes, bytes] = {}
         self._name, self._value, self._in_file = "", bytearray(), False
+        self._typed = 0
 
     def callbacks(self) -> Any:
         return {f"on_{name}": getattr(self, name) for name in _EVENTS}
@@ -155,13 +172,17 @@ class _Reader:
         _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         self._name = options.get(b"name", b"").decode("utf-8", "replace")
         self._in_file = b"filename" in options and self.form.file is None
-        if self._in_file:
+        if self._in_file and self._folder is None:
+            self.form.lost_file = options[b"filename"].decode("utf-8", "replace")[:255]
+        elif self._in_file and self._folder is not None:
             name = options[b"filename"].decode("utf-8", "replace").replace("\\", "/").rpartition("/")[2]
             self._folder.mkdir(parents=True, exist_ok=True)
             content = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115  # the request closes it
             self.form.file = SentFile(name[:255], content)
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file and self._folder is None:
+            return
         if self._in_file and self.form.file is not None:
             self.form.file.size += end - start
             if self.form.file.size > self._limit:
@@ -169,7 +190,8 @@ class _Reader:
             self.form.file.content.write(data[start:end])
             return
         self._value += data[start:end]
-        if len(self._value) > _MOST_OF_A_FIELD:
+        self._typed += end - start
+        if len(self._value) > _MOST_OF_A_FIELD or self._typed > MAX_FORM:
             raise HTTPException(413, "The form is too long.")
 
     def part_end(self) -> None:

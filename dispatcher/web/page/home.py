@@ -19,6 +19,7 @@ from dispatcher.maintenance import workers_seen
 from dispatcher.web.page import words
 from dispatcher.web.page.parts import of_summary
 from dispatcher.web.page.routing import RuntimeOf, VisitorOf, needs, page_router
+from dispatcher.web.page.shared_looks import shared
 from dispatcher.web.page.show import number, show
 
 routes = page_router()
@@ -52,11 +53,15 @@ def home(request: Request, runtime: RuntimeOf, visitor: VisitorOf) -> Response:
 
 
 @routes.get("/live", **needs(Role.VIEWER))
-def live(request: Request, runtime: RuntimeOf) -> Response:
+def live(request: Request, runtime: RuntimeOf, visitor: VisitorOf) -> Response:
     """The part of the home page that changes by itself."""
-    with runtime.engine.connect() as connection:
-        shown = _live(connection, runtime.settings)
-    return show(request, "home_live.html", **shown)
+
+    def look() -> Response:
+        with runtime.engine.connect() as connection:
+            shown = _live(connection, runtime.settings)
+        return show(request, "home_live.html", **shown)
+
+    return shared(request, visitor, "home", look)
 
 
 def _live(connection: Connection, settings: Settings) -> dict[str, object]:

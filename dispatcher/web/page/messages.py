@@ -88,12 +88,12 @@ def message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int, ro
         if life is None:
             raise NoCampaign(str(seq))
         came = details.row_of(connection, campaign_id, seq)
-        kept = details.kept_list(connection, campaign_id) is not None
+        kept = bool(details.kept_lists(connection, campaign_id))
     cells: list[tuple[str, str]] = []
     if kept and row and came is not None:
         from dispatcher.campaigns import list_results  # polars comes with it
 
-        cells = list_results.row_at(runtime.engine, runtime.settings, campaign_id, came.line)
+        cells = list_results.row_at(runtime.engine, runtime.settings, campaign_id, came.line, seq)
     return show(
         request,
         "message.html",

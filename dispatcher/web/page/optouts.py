@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from fastapi import Request
 from fastapi.responses import Response
 
-from dispatcher import audit_trail
 from dispatcher.access.roles import Role
-from dispatcher.db.transactions import take_time
 from dispatcher.errors import UsageError
-from dispatcher.home import spool
 from dispatcher.i18n.words import translated
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import do_not_send, optouts
 from dispatcher.suppression.do_not_send import Undeliverable
 from dispatcher.suppression.optouts import OptOut
+from dispatcher.web.page import optout_files
 from dispatcher.web.page.failures import without_commands
-from dispatcher.web.page.forms import Form
-from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router
+from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
 from dispatcher.web.page.show import show
-
-if TYPE_CHECKING:
-    from dispatcher.suppression.optout_import import Imported  # polars comes with it
 
 routes = page_router()
 
@@ -42,36 +35,14 @@ def listing(
 
 
 @routes.post("/optouts/file", **needs(Role.OPERATOR))
-def take_file(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormOf) -> Response:
-    """Opt out every number of a file: look first, then do it."""
-    if form.file is None or not form.file.size:
-        return _page(request, runtime, status=422, error=translated("Choose a file."))
+def take_file(request: Request, runtime: RuntimeOf, form: FormOf) -> Response:
+    """Opt out every number of a file; one that is only looked at is kept, so that it need not be chosen twice."""
     try:
-        done = _load(runtime, visitor.user.name, form, only_look=form.has("look"))
+        name, done, kept = optout_files.take(runtime, form)
     except UsageError as error:
         return _page(request, runtime, status=422, error=f"{error} {without_commands(error.hint)}".strip())
-    return show(request, "optouts_imported.html", done=done, looked=form.has("look"), name=form.file.name)
-
-
-def _load(runtime: Runtime, who: str, form: Form, *, only_look: bool) -> Imported:
-    # Polars comes with them, which starts threads when it is imported: no process may have it before it forks.
-    from dispatcher.ingest import Reading, open_source
-    from dispatcher.suppression import optout_import
-
-    assert form.file is not None
-    settings = runtime.settings
-    reason = form.text("reason")[:500] or f"by user {who}"
-    column, area = form.text("to_column")[:200] or None, form.text("area")[:10] or None
-    reading = Reading(to_column=column, unpacked_max=settings.unpacked_max)
-    source = open_source(form.file.content, name=form.file.name, spool=spool(settings.home), reading=reading)
-    with runtime.engine.connect() as connection, connection.begin() as transaction:
-        take_time(connection)
-        done = optout_import.load(connection, source, settings.country, reason, column, area)
-        if only_look:
-            transaction.rollback()
-        else:
-            audit_trail.record(connection, "optout.import", reason=reason, detail={"added": done.added})
-    return done
+    typed = {each: form.text(each) for each in optout_files.FIELDS}
+    return show(request, "optouts_imported.html", done=done, looked=form.has("look"), name=name, kept=kept, typed=typed)
 
 
 def _page(

@@ -7,6 +7,7 @@ from importlib.resources import files
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from dispatcher.i18n.words import speaking
 from dispatcher.web.page import (
@@ -28,6 +29,7 @@ from dispatcher.web.page import (
 )
 from dispatcher.web.page.prepare import check, columns, message, summary, upload, when
 from dispatcher.web.page.routing import language
+from dispatcher.web.page.show import go
 
 ROUTERS: tuple[APIRouter, ...] = (
     sign_in.routes,
@@ -78,15 +80,27 @@ def install(app: FastAPI) -> None:
     _show_what_is_not_there(app)
 
 
+def _page_above(path: str) -> str:
+    """The page that a form is on, by the address that it is sent to."""
+    while path := path.rpartition("/")[0]:
+        asked = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+        if any(route.matches(asked)[0] is Match.FULL for routes in ROUTERS for route in routes.routes):
+            return path
+    return "/"
+
+
 def _show_what_is_not_there(app: FastAPI) -> None:
-    """A browser that asks for an address of no route sees a page; services get their problem as before."""
+    """A browser at an address of no route, or of a form, sees a page; services get their problem as before."""
     as_problem = app.exception_handlers[HTTPException]
 
     async def handler(request: Request, error: Exception) -> Response:
-        wants_a_page = "text/html" in request.headers.get("accept", "")
-        if wants_a_page and getattr(error, "status_code", 0) == 404 and not request.url.path.startswith("/api/"):
+        wants_a_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+        status = getattr(error, "status_code", 0)
+        if wants_a_page and status in (404, 405):
             request.state.visitor = request.state.form = None
             with speaking(language(request)):
+                if status == 405 and request.method == "GET":  # such as after another language was chosen there
+                    return go(request, _page_above(request.url.path))
                 return failures.not_found(request)
         answer: Response = await as_problem(request, error)  # type: ignore[misc]
         return answer

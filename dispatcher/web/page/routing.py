@@ -23,6 +23,7 @@ from dispatcher import audit_trail
 from dispatcher.access import sign_in
 from dispatcher.access.roles import Role
 from dispatcher.access.users import User
+from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.home import spool
 from dispatcher.i18n.words import LANGUAGES, Language, speaking
 from dispatcher.replies import push
@@ -118,8 +119,14 @@ async def _call(role: Role | None, handle: _Handler, request: Request) -> Respon
         _require_own_origin(request)
         # What was typed is read first, so that it comes back when the database is away; a file later.
         request.state.form = await forms.read(request)
-    visitor = await run_in_threadpool(_visitor, request)
+    try:
+        visitor = await run_in_threadpool(_visitor, request)
+    except DRIVER_ERRORS:
+        await _keep_what_was_typed(request)
+        raise
     request.state.visitor = visitor
+    if visitor is None and role is not None:
+        await _keep_what_was_typed(request)
     if forms.has_file(request) and role is not None and visitor is not None and visitor.user.role.includes(role):
         # From who may send one alone: nobody else fills the disk.
         settings = runtime_of(request).settings
@@ -129,10 +136,19 @@ async def _call(role: Role | None, handle: _Handler, request: Request) -> Respon
             raise NotSignedIn
         if not visitor.user.role.includes(role):
             raise Forbidden(role)
-        if request.method == "POST" and not hmac.compare_digest(request.state.form.text("csrf"), visitor.csrf):
+        if request.method == "POST" and not _same(request.state.form.text("csrf"), visitor.csrf):
             raise StaleForm
     with _acting(visitor):
         return await handle(request)
+
+
+async def _keep_what_was_typed(request: Request) -> None:
+    if forms.has_file(request):
+        request.state.form = await forms.read_typed(request)
+
+
+def _same(given: str, wanted: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), wanted.encode())
 
 
 def _acting(visitor: Visitor | None) -> Any:

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dispatcher.domain.display import shown
+from dispatcher.domain.veil import veiled
 from dispatcher.domain.window import provider_local
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import counted, current, worded
@@ -45,9 +46,24 @@ def show(request: Request, name: str, status: int = 200, /, **values: Any) -> HT
         "path": request.url.path,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "simulated": _is_simulated(request),
+        "outside": _as_is if sees_numbers(request) else _without_numbers,
     }
     text = _environment().get_template(name).render(**{**shared, **values})
     return HTMLResponse(text, status, secure(request))
+
+
+def sees_numbers(request: Request) -> bool:
+    """Whether who looks may see the numbers of people."""
+    visitor = request.state.visitor
+    return visitor is not None and visitor.may("operator")
+
+
+def _as_is(words: str | None) -> str:
+    return words or ""
+
+
+def _without_numbers(words: str | None) -> str:
+    return veiled(words or "")
 
 
 def secure(request: Request) -> dict[str, str]:
@@ -110,7 +126,11 @@ def _environment() -> Environment:
         "status_word": terms.status,
         "state_word": terms.state_word,
     }
+    from dispatcher.web.page import reason_words  # it writes numbers as this file does
+
     made.filters |= {
+        "who": reason_words.who,
+        "why": reason_words.why,
         "number": number,
         "share": share,
         "moment": moment,

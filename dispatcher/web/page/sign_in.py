@@ -6,6 +6,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access import sign_in, users
+from dispatcher.access.attempts import TooManyFailures
 from dispatcher.access.roles import Role
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import LANGUAGES, translated
@@ -35,17 +36,23 @@ def ask(request: Request, visitor: VisitorOf, next: str = "") -> Response:
     """The form to sign in with."""
     if visitor is not None:
         return go_back(request, next)
-    return show(request, "sign_in.html", kept=[], next=next, again=False, error="", name="")
+    return show(request, "sign_in.html", kept=[], lost_file="", next=next, again=False, error="", name="")
 
 
 @routes.post("/sign-in", **needs(None))
 def sign_in_by_password(request: Request, runtime: RuntimeOf, form: FormOf) -> Response:
     """Let in who knows the password; a form that was interrupted comes back, to be sent."""
     kept = [(name.removeprefix("kept_"), value) for name, value in form.fields if name.startswith("kept_")]
-    shown = {"kept": kept, "next": form.text("next"), "again": form.has("again"), "name": form.text("name")}
+    shown = {
+        "kept": kept,
+        "lost_file": "",
+        "next": form.text("next"),
+        "again": form.has("again"),
+        "name": form.text("name"),
+    }
     try:
         token = sign_in.by_password(runtime.engine, form.text("name"), form.raw("password"), address(request))
-    except sign_in.TooManyFailures:
+    except TooManyFailures:
         wait = translated("Too many wrong passwords. Try again in a quarter of an hour, or ask for a link.")
         return show(request, "sign_in.html", 429, error=wait, **shown)
     if token is None:
@@ -59,7 +66,14 @@ def _once_more(request: Request, form: Form, kept: list[tuple[str, str]], token:
     """The interrupted form with what was typed, for the session that has just begun."""
     csrf = sign_in.csrf_of(token)
     fields = [*kept, ("csrf", csrf)]
-    return show(request, "again.html", kept=fields, action=inside(form.text("next")).partition("?")[0], why="session")
+    return show(
+        request,
+        "again.html",
+        kept=fields,
+        lost_file="",
+        action=inside(form.text("next")).partition("?")[0],
+        why="session",
+    )
 
 
 @routes.get("/sign-in/{token}", **needs(None))
@@ -104,7 +118,7 @@ def change_password(request: Request, runtime: RuntimeOf, visitor: VisitorOf, fo
     if user.has_password:
         try:
             known = sign_in.knows_password(runtime.engine, user, form.raw("password"), address(request))
-        except sign_in.TooManyFailures:
+        except TooManyFailures:
             known = False
         if not known:
             return _me(request, 422, error=translated("The password is wrong."))

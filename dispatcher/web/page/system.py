@@ -18,7 +18,7 @@ from dispatcher.campaigns import usage
 from dispatcher.config import Settings
 from dispatcher.domain.formulas import harmless_in_csv
 from dispatcher.domain.window import provider_local
-from dispatcher.i18n.words import translated
+from dispatcher.i18n.words import Language, current, translated
 from dispatcher.maintenance import doctor, queues
 from dispatcher.maintenance.side_by_side import Check
 from dispatcher.web.page.routing import RuntimeOf, needs, page_router
@@ -55,7 +55,7 @@ def system(request: Request, runtime: RuntimeOf) -> Response:
 @routes.get("/system/checks", **needs(Role.VIEWER))
 def checks(request: Request, runtime: RuntimeOf) -> Response:
     """What the doctor says, which takes some seconds: a part of the page, or a page of its own without JavaScript."""
-    found = _examined(request.app.state, runtime.settings)
+    found = _examined(request.app.state, runtime.settings, current())
     name = "system_checks.html" if request.headers.get("hx-request") == "true" else "system_checks_page.html"
     return show(request, name, checks=found)
 
@@ -87,9 +87,20 @@ _EXAMINED_FOR = 15.0
 _one_at_a_time = threading.Lock()
 
 
-def _examined(state: State, settings: Settings) -> list[Check]:
-    with _one_at_a_time:
-        known: tuple[float, list[Check]] | None = getattr(state, "examined", None)
-        if known is None or time.monotonic() - known[0] > _EXAMINED_FOR:
-            known = state.examined = (time.monotonic(), doctor.examine(settings))
-        return known[1]
+_PATIENCE = 2.0
+"""Seconds that a page waits for the examination of another one: it must not keep the threads of all pages."""
+
+
+def _examined(state: State, settings: Settings, language: Language) -> list[Check]:
+    """What the doctor said last, in this language; empty when somebody else is still waiting for the first answer."""
+    if not hasattr(state, "examined"):
+        state.examined = {}
+    known: dict[Language, tuple[float, list[Check]]] = state.examined
+    if not _one_at_a_time.acquire(timeout=_PATIENCE):
+        return known[language][1] if language in known else []
+    try:
+        if language not in known or time.monotonic() - known[language][0] > _EXAMINED_FOR:
+            known[language] = (time.monotonic(), doctor.examine(settings))
+        return known[language][1]
+    finally:
+        _one_at_a_time.release()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access import keys, users
 from dispatcher.access.roles import Role
 from dispatcher.access.scopes import MEANINGS, Scope
+from dispatcher.domain.window import parse_moment
 from dispatcher.errors import UsageError
 from dispatcher.runtime import Runtime
 from dispatcher.web.page import words
@@ -85,10 +89,13 @@ def create_key(request: Request, runtime: RuntimeOf, form: FormOf) -> Response:
     """Make a key; it is shown this once."""
     scopes = [Scope(each) for each in form.all("scope") if each in set(Scope)]
     networks = form.text("networks").replace(",", " ").split()
+    typed = {"name": form.text("name"), "networks": form.text("networks"), "expires": form.text("expires")[:10]}
     try:
-        _, sent = keys.create(runtime.engine, form.text("name"), scopes, networks=networks)
+        expires_at = parse_moment(f"{typed['expires']} 23:59:59", "expires") if typed["expires"] else None
+        _, sent = keys.create(runtime.engine, typed["name"], scopes, networks=networks, expires_at=expires_at)
     except UsageError as error:
-        return _keys(request, runtime, 422, error=f"{error} {without_commands(error.hint)}".strip())
+        words = f"{error} {without_commands(error.hint)}".strip()
+        return _keys(request, runtime, 422, error=words, typed={**typed, "scopes": form.all("scope")})
     return _keys(request, runtime, made=sent)
 
 
@@ -99,8 +106,14 @@ def revoke_key(request: Request, runtime: RuntimeOf, key_id: str) -> Response:
     return go(request, "/keys")
 
 
-def _keys(request: Request, runtime: Runtime, status: int = 200, *, error: str = "", made: str = "") -> Response:
+_NOTHING_TYPED = {"name": "", "networks": "", "expires": "", "scopes": []}
+
+
+def _keys(
+    request: Request, runtime: Runtime, status: int = 200, *, error: str = "", made: str = "", typed: Any = None
+) -> Response:
     with runtime.engine.connect() as connection:
         found = keys.listing(connection)
     scopes = [(str(scope), meaning) for scope, meaning in MEANINGS.items()]
-    return show(request, "keys.html", status, keys=found, scopes=scopes, error=error, made=made)
+    shown = {"typed": typed or _NOTHING_TYPED, "now": datetime.now(UTC)}
+    return show(request, "keys.html", status, keys=found, scopes=scopes, error=error, made=made, **shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dispatcher.access.roles import Role
 from dispatcher.campaigns.waits import Wait
 from dispatcher.i18n.words import translated, worded
-from dispatcher.web.page import show
+from dispatcher.web.page import reason_words, show
 
 _ROLES = {
     Role.VIEWER: "viewer: sees counts",
@@ -34,7 +34,7 @@ def waiting(wait: Wait | None) -> str:
         "window": worded("Outside the hours of sending: it goes on at {at}.", at=at),
         "rate": translated("The rate lets the next ones go in a moment."),
     }[wait.why]
-    return f"{said} ({wait.words})" if wait.words else said
+    return f"{said} ({reason_words.why(wait.words)})" if wait.words else said
 
 
 _LEFT_OUT = {"optout": "on the opt-out list", "undeliverable": "on the do-not-send list"}

@@ -276,9 +276,10 @@ CREATE TABLE message (
         CASE WHEN result_code IS NULL THEN processed_at IS NULL ELSE processed_at IS NOT NULL AND suppressed IS NULL
         AND (result_code BETWEEN -12 AND 1 OR result_code IN (-14, -99)) END)
 ) PARTITION BY RANGE (campaign_id);
--- Finds a number by a bloom filter for each 64 pages, which vacuum makes: loading and settling write no entry a row. A
--- sealed range has a true index besides.
-CREATE INDEX message_numbers ON message USING brin (destino text_bloom_ops) WITH (pages_per_range = 64);
+-- Finds a number or an own id by a bloom filter for each 64 pages, which vacuum makes: loading and settling write no entry a
+-- row. A sealed range has a true index of the numbers besides.
+CREATE INDEX message_numbers ON message USING brin (destino text_bloom_ops, external_id text_bloom_ops)
+    WITH (pages_per_range = 64);
 
 -- The partitions of `message`, as the catalog has them: each holds the campaigns from the first one up to the end, which
 -- it does not hold itself. Sealed = written without free space, since nothing of it changes any more.
@@ -459,6 +460,7 @@ CREATE TABLE audit_entry (
     detail jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX audit_of_campaign ON audit_entry (campaign_id, id) WHERE campaign_id IS NOT NULL;
+CREATE INDEX audit_of_preparation ON audit_entry ((detail ->> 'preparation')) WHERE detail ->> 'preparation' IS NOT NULL;
 
 -- Who may call the API, and what for.
 CREATE TABLE api_key (
@@ -656,6 +658,8 @@ CREATE INDEX reply_by_number ON reply (origen, received_at);
 CREATE INDEX reply_by_time ON reply (received_at, id);
 CREATE INDEX reply_to_review ON reply (received_at)
     WHERE kind = 'review' AND done_at IS NULL AND answered_at IS NULL AND repeated_at IS NULL;
+CREATE INDEX reply_new ON reply (received_at, id)
+    WHERE done_at IS NULL AND answered_at IS NULL AND repeated_at IS NULL;
 CREATE INDEX reply_to_match ON reply (account_id, origen, received_at);
 CREATE INDEX reply_provisional ON reply (account_id, received_at) WHERE provider_id IS NULL AND repeated_at IS NULL;
 CREATE INDEX reply_of_campaign ON reply (campaign_id, seq) WHERE campaign_id IS NOT NULL;

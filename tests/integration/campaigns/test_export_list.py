@@ -105,3 +105,27 @@ def test_headings_are_told_apart() -> None:
     assert len(set(found.values())) == len(found) == 5
     assert found["seq"] == "seq (2)"
     assert all(0 < len(name.encode()) <= 63 for name in found.values())
+
+
+def test_several_lists_stand_under_each_other_each_cell_under_its_heading(core: CoreHarness, tmp_path: Path) -> None:
+    assert core.account
+    (tmp_path / "list.csv").write_text("telefono;nombre;zona\n1144445555;Ana;Norte\n12;Corto;Sur\n1144446666;Eva;Sur\n")
+    campaign = load(core, tmp_path / "list.csv", template="Hola {nombre}")
+    (tmp_path / "more.csv").write_text("nombre;celular;edad\nBea;1144447777;30\nLeo;1;40\n")
+    load(core, tmp_path / "more.csv", append_to=campaign, template="Hola {nombre}")
+    path = tmp_path / "back.csv"
+    assert list_results.write(core.engine, core.settings, campaign, "csv", path) == 5
+    head, *told = csv.reader(io.StringIO(path.read_text("utf-8-sig")), delimiter=";")
+    assert head[:5] == ["telefono", "nombre", "zona", "celular", "edad"]
+    assert [row[:6] for row in told] == [
+        ["1144445555", "Ana", "Norte", "", "", "waiting to be sent"],
+        ["12", "Corto", "Sur", "", "", "invalid row"],
+        ["1144446666", "Eva", "Sur", "", "", "waiting to be sent"],
+        ["", "Bea", "", "1144447777", "30", "waiting to be sent"],
+        ["", "Leo", "", "1", "40", "invalid row"],
+    ]
+    assert ("edad", "30") in list_results.row_at(core.engine, core.settings, campaign, 2, seq=3)
+    assert ("zona", "Norte") in list_results.row_at(core.engine, core.settings, campaign, 2, seq=1)
+    core.do("UPDATE campaign_list SET upload_id = NULL WHERE list_no = 2")
+    with pytest.raises(UsageError, match="not kept any longer"):
+        list_results.write(core.engine, core.settings, campaign, "csv", path)

@@ -145,7 +145,7 @@ def test_settling_stays_hot(core: CoreHarness) -> None:
         "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
         "WHERE i.indrelid = 'message'::regclass"
     )
-    assert {row.attname for row in indexed} == {"campaign_id", "seq", "destino"}
+    assert {row.attname for row in indexed} == {"campaign_id", "seq", "destino", "external_id"}
     campaign = core.load(200)
     size = core.one("SELECT pg_relation_size('message')")
     for _ in range(20):

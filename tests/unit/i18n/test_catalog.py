@@ -24,8 +24,9 @@ from dispatcher.ingest import encodings, files, filters, header, numbers, remark
 from dispatcher.ingest.workbook import package, sheet, table
 from dispatcher.provider.codes import CODES, MEANING
 from dispatcher.web import json_body
-from dispatcher.web.page import words
+from dispatcher.web.page import reason_words, words
 from dispatcher.web.page.prepare import steps
+from dispatcher.webhooks import event_types
 from schemas import payload
 from schemas.states import CampaignState, MessageStatus
 
@@ -97,8 +98,9 @@ def sentences() -> set[str]:
     found |= {form for forms in schedule.AGO.values() for form in forms}
     found |= {*of_templates(), *words._ROLES.values(), *words._LEFT_OUT.values(), *words._REASONS.values()}
     found |= {*steps.STEPS.values(), *scopes.MEANINGS.values()}
+    found |= {words for event, words in event_types.MEANINGS.items() if event is not event_types.EventType.PING}
     found |= {*help_terms.TERMS, *help_terms.TERMS.values()}
-    found |= {*terms.SINGLE_STATES.values()}
+    found |= {*terms.SINGLE_STATES.values(), *reason_words._CANARY.values()}
     found |= {*package._NOT_XLSX.values(), *terms.RESULT_CODES.values(), *terms.STATUSES.values()}
     found |= {table._NOT_UNPACKED, table._NO_SPREADSHEET, *whys(), json_body._TOO_DEEP}
     return found | {*terms.CAMPAIGN_STATES.values(), numbers.Recipients().elsewhere, appending.ELSEWHERE}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from dispatcher import audit_trail
 from dispatcher.access.roles import Role
 from dispatcher.campaigns import list_checks, preparations
 from dispatcher.campaigns.list_checks import Check
@@ -17,11 +17,11 @@ from dispatcher.campaigns.preparations import ChangedMeanwhile, Preparation
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated
 from dispatcher.runtime import Runtime
-from dispatcher.web.page import words
+from dispatcher.web.page import downloads, words
 from dispatcher.web.page.prepare import steps
 from dispatcher.web.page.prepare.steps import PreparationId
 from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
-from dispatcher.web.page.show import secure, show
+from dispatcher.web.page.show import show
 from schemas.payload import CampaignSpec
 
 routes = page_router()
@@ -70,11 +70,15 @@ def go_on(request: Request, runtime: RuntimeOf, form: FormOf, number: Preparatio
 def invalid(request: Request, runtime: RuntimeOf, number: PreparationId) -> Response:
     """Every invalid row as a CSV that can be mended and loaded again."""
     it = steps.known(runtime, number)
-    with tempfile.TemporaryDirectory(prefix="dispatcher-invalid-") as folder:
-        path = list_checks.write_invalid(runtime.engine, runtime.settings, spec_of(it), it.upload_id, Path(folder))
-        content = path.read_bytes()
-    headers = {**secure(request), "Content-Disposition": 'attachment; filename="filas-invalidas.csv"'}
-    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+
+    def write(path: Path) -> None:
+        made = list_checks.write_invalid(runtime.engine, runtime.settings, spec_of(it), it.upload_id, path.parent)
+        made.replace(path)
+
+    content = downloads.make(runtime, "csv", write)
+    with runtime.engine.begin() as connection:
+        audit_trail.record(connection, "upload.download", detail={"upload_id": it.upload_id, "invalid": True})
+    return downloads.hand_over(request, "filas-invalidas.csv", content)
 
 
 def checked(request: Request, runtime: Runtime, it: Preparation) -> tuple[Preparation, Check]:

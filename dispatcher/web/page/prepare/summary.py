@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from babel.dates import format_datetime
@@ -16,7 +16,7 @@ from dispatcher.campaigns.plan import Plan, plan
 from dispatcher.campaigns.preparations import ChangedMeanwhile, Preparation
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
-from dispatcher.i18n.words import counted, current, worded
+from dispatcher.i18n.words import counted, current, translated, worded
 from dispatcher.runtime import Runtime
 from dispatcher.web.page.prepare import steps
 from dispatcher.web.page.prepare.check import checked, sending, spec_of
@@ -26,6 +26,9 @@ from dispatcher.web.page.routing import FormOf, RuntimeOf, Visitor, VisitorOf, n
 from dispatcher.web.page.show import go, number
 
 routes = page_router()
+
+_HANDING_IN = timedelta(seconds=30)
+"""How long the button may take, at most, to hand the campaign in."""
 
 
 @routes.get("/prepare/{preparation}/summary", **needs(Role.OPERATOR))
@@ -58,7 +61,8 @@ def create(
         if it.request_key is not None:  # the second of two clicks
             return steps.to_step(request, "made", it)
         return _page(request, runtime, visitor, it, 422, error=str(error))
-    _hand_in(request, runtime, it, draft=draft)
+    if (other := _hand_in(request, runtime, it, draft=draft)) is not None:
+        return steps.step(request, "refused", it, 409, why=other)
     return steps.to_step(request, "made", it)
 
 
@@ -69,9 +73,11 @@ def made(request: Request, runtime: RuntimeOf, preparation: PreparationId) -> Re
     if it.request_key is None:
         return steps.to_step(request, "summary", it)
     outcome = request_intake.outcome(runtime.engine, it.key)
-    if outcome is None:  # the listener died between the two steps: the button may be pressed again
-        preparations.reopen(runtime.engine, it.id)
-        return steps.to_step(request, "summary", it)
+    if outcome is None:
+        # The other one of two clicks still hands it in; or the listener died meanwhile, and it may be pressed again.
+        if preparations.reopen(runtime.engine, it.id, after=_HANDING_IN):
+            return steps.to_step(request, "summary", it)
+        return steps.step(request, "waiting", it)
     if outcome.state in ("refused", "failed"):
         preparations.reopen(runtime.engine, it.id)
         it = steps.known(runtime, preparation)
@@ -84,12 +90,16 @@ def may_release(runtime: Runtime, visitor: Visitor) -> bool:
     return visitor.may("sender") and runtime.settings.approval == "one"
 
 
-def _hand_in(request: Request, runtime: Runtime, it: Preparation, *, draft: bool) -> None:
+def _hand_in(request: Request, runtime: Runtime, it: Preparation, *, draft: bool) -> str | None:
+    """Hand it in; returns why not, when a campaign was made of it as it was before."""
     spec = {name: value for name, value in it.spec.items() if name != "draft"}
     repeats = {} if spec.get("again") else {"refuse_repeats": True}
     payload = {**spec, **repeats, "draft": draft, "upload_id": it.upload_id, "idempotency_key": it.key}
-    request_intake.receive(runtime.engine, runtime.settings, payload, load=False)
+    outcome = request_intake.receive(runtime.engine, runtime.settings, payload, load=False)
+    if outcome.state == "other_payload":
+        return translated("A campaign was made of this form already.")
     request.app.state.hints.load_request(it.key)
+    return None
 
 
 def _page(

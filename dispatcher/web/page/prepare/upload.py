@@ -22,7 +22,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.uploads import inspection, store
 from dispatcher.uploads.inspection import Inspection
 from dispatcher.uploads.store import MEDIA_TYPES
-from dispatcher.web.page.failures import without_commands
+from dispatcher.web.page.failures import for_a_page, without_commands
 from dispatcher.web.page.forms import Form, SentFile
 from dispatcher.web.page.prepare.steps import PreparationId, known, to_step
 from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
@@ -131,4 +131,5 @@ def _note(connection: Connection, upload_id: str, size: int) -> None:
 
 def as_kept(looked: Inspection, name: str, size: int) -> dict[str, Any]:
     """What a preparation keeps of a list: what was understood, its name and bytes."""
-    return {**asdict(looked), "name": name, "bytes": size}
+    remarks = [said for remark in looked.remarks if (said := for_a_page(remark))]
+    return {**asdict(looked), "remarks": remarks, "name": name, "bytes": size}

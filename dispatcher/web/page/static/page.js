@@ -69,12 +69,22 @@
         if (!bar || !window.XMLHttpRequest || event.defaultPrevented) return;
         event.preventDefault();
         bar.hidden = false;
+        form.querySelectorAll("[data-kept], [data-broken]").forEach(function (words) { words.hidden = true; });
+        // What was chosen and typed stays on the page; the token of a new session comes with the answer.
+        function keep(words, answer) {
+          bar.hidden = true; form.removeAttribute("data-sent");
+          words.hidden = false;
+          var fresh = new DOMParser().parseFromString(answer, "text/html").querySelector("input[name=csrf]");
+          if (fresh) form.elements.csrf.value = fresh.value;
+        }
         var request = new XMLHttpRequest();
         request.upload.addEventListener("progress", function (sent) {
           if (sent.lengthComputable) { bar.max = sent.total; bar.value = sent.loaded; }
         });
         request.addEventListener("load", function () {
           if (request.responseURL && request.status < 400) { location.assign(request.responseURL); return; }
+          var kept = form.querySelector('[data-kept="' + request.status + '"]');
+          if (kept) { keep(kept, request.responseText); return; }
           document.open(); document.write(request.responseText); document.close();
         });
         request.addEventListener("error", function () {

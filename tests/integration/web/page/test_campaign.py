@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import Connection
 
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
 from dispatcher.accounts import binding
 from dispatcher.campaigns import lifecycle, request_intake, request_loading
 from dispatcher.runtime import Runtime
+from dispatcher.web.page import shared_looks
 from dispatcher.web.page.campaign import again_in
 from ops.simulator.process import SimulatorProcess
 from tests.integration.stepper import Stepper
@@ -218,7 +220,8 @@ def test_a_list_that_was_refused_says_why_and_leads_back(stepper: Stepper, pages
     assert "data-live" not in answer.text
 
 
-def test_the_server_chooses_when_to_look_again(stepper: Stepper, pages: Pages) -> None:
+def test_the_server_chooses_when_to_look_again(stepper: Stepper, pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_looks, "_SECONDS", 0)
     campaign = stepper.load(1)
     shown, now = stepper.show(campaign), datetime.now(UTC)
     ages = [again_in(shown, now + timedelta(minutes=minutes)) for minutes in (0, 5, 60)]
@@ -259,3 +262,28 @@ def test_many_live_pages_at_once_are_served(stepper: Stepper, pages: Pages) -> N
     for thread in threads:
         thread.join()
     assert seen == [200] * 5
+
+
+def test_a_look_serves_those_who_would_see_the_same_and_nobody_else(
+    stepper: Stepper, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = stepper.load(2)
+    looks: list[int] = []
+    show = lifecycle.show
+
+    def counted(connection: Connection, campaign_id: int) -> lifecycle.Summary:
+        looks.append(campaign_id)
+        return show(connection, campaign_id)
+
+    monkeypatch.setattr(lifecycle, "show", counted)
+    monkeypatch.setattr(shared_looks, "_SECONDS", 60)
+    people = [pages.as_(Role.OPERATOR, name) for name in ("Ana", "Bea", "Eva")]
+    first, *others = [each.get(f"/campaigns/{campaign}/live").text for each in people]
+    assert others == [first, first]
+    assert looks == [campaign]
+    assert "/messages?" not in pages.as_(Role.VIEWER).get(f"/campaigns/{campaign}/live").text
+    assert "Pausar" in pages.as_(Role.OPERATOR, "Leo", language="es").get(f"/campaigns/{campaign}/live").text
+    assert len(looks) == 3
+    monkeypatch.setattr(shared_looks, "_SECONDS", 0)
+    people[0].get(f"/campaigns/{campaign}/live")
+    assert len(looks) == 4

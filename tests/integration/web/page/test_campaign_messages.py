@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 
 import openpyxl
 import pytest
+from sqlalchemy import text
 
 from dispatcher.access.roles import Role
 from dispatcher.campaigns import loading, message_search
 from dispatcher.campaigns.message_search import Search
+from dispatcher.db.statements import query
 from dispatcher.ingest import open_source
 from dispatcher.runtime import Runtime
 from dispatcher.web.page import messages
@@ -19,6 +21,7 @@ from ops.simulator.process import SimulatorProcess
 from schemas.payload import CampaignSpec
 from schemas.states import MessageStatus
 from tests.integration.core_harness import FIXED, CoreHarness
+from tests.integration.people.test_history import steps
 from tests.integration.stepper import Stepper
 from tests.integration.web.page.signed_in import Browser, Pages, links_of, serving_pages, text_of
 
@@ -128,10 +131,35 @@ def test_an_own_id_is_found_and_a_long_search_says_how_far_it_came(
     assert seqs(browser, f"/campaigns/{campaign}/messages?own=n35") == [36]
     monkeypatch.setattr(message_search, "_SLICE", 10)
     monkeypatch.setattr(message_search, "_SECONDS", 0.000001)
+    monkeypatch.setattr(message_search, "query", lambda name: text("SELECT seq FROM message, pg_sleep(1)"))
     with core.engine.connect() as connection:
         found = message_search.search(connection, campaign, Search(external_id="n35"), 0, 5)
     assert (found.rows, found.next) == ([], found.searched_to)
     assert seqs(browser, f"/campaigns/{campaign}/messages?own=n35") == [36]
+
+
+def test_an_own_id_is_found_by_the_index_among_many(core: CoreHarness) -> None:
+    campaign = varied(core)
+    with core.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO message (campaign_id, seq, chunk_no, line, external_id, destino, texto) SELECT :c, n, 1, n, "
+                "'id ' || n, (1100000000 + n)::text, repeat('x', 100) FROM generate_series(1000, 100000) n"
+            ),
+            {"c": campaign},
+        )
+        connection.execute(text("SELECT brin_summarize_new_values('message_numbers')"))
+    with core.engine.begin() as connection:
+        connection.execute(text("ANALYZE message"))
+        message_search._use_filters(connection)
+        wanted = {"campaign_id": campaign, "external_id": "id 77777", "after": 0, "limit": 10}
+        plan = connection.execute(
+            text(f"EXPLAIN (ANALYZE, FORMAT JSON) {query('messages_with_own_id_in_campaign').text}"), wanted
+        ).scalar_one()
+        found = message_search.search(connection, campaign, Search(external_id="id 77777"), 0, 10)
+    (scan,) = [step for step in steps(plan[0]["Plan"]) if step["Node Type"] == "Bitmap Heap Scan"]
+    assert scan["Rows Removed by Index Recheck"] < 10_000
+    assert ([row.seq for row in found.rows], found.searched_to) == ([77777], None)
 
 
 def test_a_message_shows_its_whole_life(core: CoreHarness, pages: Pages) -> None:

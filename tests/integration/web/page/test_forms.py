@@ -34,7 +34,7 @@ def runtime(make_runtime: Callable[..., Runtime]) -> Runtime:
         (b"", 400),
         (b"no form at all", 400),
         (part("file", b"celular\n1144445555\n", '; filename="a.csv"'), 400),  # without its end
-        (part("x", b"y" * 100_000) + b"--b--\r\n", 413),
+        (part("x", b"y" * 600_000) + b"--b--\r\n", 413),
         (b"".join(part(f"f{n}", b"x") for n in range(600)) + b"--b--\r\n", 400),
         (part("file", b"x" * 20_000, '; filename="a.csv"') + b"--b--\r\n", 413),
         (part("file", b"celular\n1\n", '; filename="../../etc/passwd"') + b"--b--\r\n", 409),  # without our token

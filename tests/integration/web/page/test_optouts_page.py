@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from dispatcher.access.roles import Role
 from dispatcher.runtime import Runtime
@@ -77,3 +78,23 @@ def test_a_month_that_cannot_be_is_this_one(runtime: Runtime, month: str) -> Non
         answer = visitor.session.get(f"{visitor.base}/system/usage.csv", params={"month": month}, timeout=10)
         assert answer.status_code == 200
         assert answer.headers["Content-Disposition"].startswith('attachment; filename="uso-2')
+
+
+def test_a_file_that_was_checked_is_added_without_choosing_it_again(runtime: Runtime) -> None:
+    content = "celular\n1144445555\n1144446666\nnada\n"
+    with visiting(runtime, Role.OPERATOR) as visitor:
+        form = visitor.get("/optouts")
+        looked = visitor.submit(
+            form, "/optouts/file", press="look", files={"file": ("bajas.csv", content)}, reason="carta"
+        )
+        assert "Add 2 numbers" in looked.text
+        added = visitor.submit(looked, "/optouts/file")
+        assert "bajas.csv" in added.text
+        assert "Add 2 numbers" not in added.text
+        page = visitor.get("/optouts")
+        assert len(page.tree.xpath("//tbody/tr")) == 2
+        assert "carta" in page.text
+        assert visitor.submit(looked, "/optouts/file").status == 422  # it is not kept any longer
+        assert visitor.post("/optouts/file", {"csrf": "", "kept": "up_x"}).status == 409
+    with runtime.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM upload WHERE expires_at > now()")).scalar() == 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import openpyxl
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import lifecycle, preparations
+from dispatcher.campaigns import lifecycle, preparations, request_intake
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import optouts
 from schemas import tables
@@ -307,3 +308,77 @@ def test_a_viewer_prepares_nothing(runtime: Runtime) -> None:
         for each in (path, path.replace("columns", "check"), "/campaigns/new", "/campaigns/sample.csv"):
             assert viewer.get(each).status == 403
         assert "lista.csv" not in viewer.get("/").text
+
+
+def test_whoever_had_a_hand_in_it_does_not_release_it_under_two_approvals(make_runtime: Callable[..., Runtime]) -> None:
+    runtime = make_runtime(approval="two")
+    with visiting(runtime, Role.SENDER) as ana:
+        bea, eva = (signed_in(runtime, ana.base, Role.SENDER, name=name) for name in ("Bea", "Eva"))
+        summary = to_summary(ana)
+        bea.submit(bea.get(summary.path), "/create")  # Ana's list and text, Bea's click
+        assert the_campaign(runtime).created_by == "user Bea"
+        own = ana.get("/campaigns/1")
+        assert "You prepared it: somebody else must release it." in own.text
+        assert ana.post("/campaigns/1/send", {"csrf": own.tree.xpath("//input[@name='csrf']/@value")[0]}).status == 422
+        assert the_campaign(runtime).state == "draft"
+        assert "Released." in eva.submit(eva.get("/campaigns/1/send"), "/send").text
+
+
+def test_a_look_at_the_steps_is_no_hand_in_it(make_runtime: Callable[..., Runtime]) -> None:
+    runtime = make_runtime(approval="two")
+    with visiting(runtime, Role.SENDER) as ana:
+        bea = signed_in(runtime, ana.base, Role.SENDER, name="Bea")
+        summary = to_summary(ana)
+        bea.submit(bea.get(summary.path.replace("summary", "when")), "/when")
+        ana.submit(ana.get(summary.path), "/create")
+        assert "Released." in bea.submit(bea.get("/campaigns/1/send"), "/send").text
+
+
+def test_the_second_click_waits_while_the_first_one_hands_it_in(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = request_intake.receive
+    seen: list[Seen] = []
+    with visiting(runtime, Role.SENDER) as visitor:
+        summary = to_summary(visitor)
+
+        def slow(*given: Any, **more: Any) -> request_intake.Outcome:
+            seen.append(visitor.submit(summary, "/create"))
+            return receive(*given, **more)
+
+        monkeypatch.setattr(request_intake, "receive", slow)
+        other = Visitor(visitor.base)
+        other.session.cookies = visitor.session.cookies
+        assert other.submit(summary, "/create").path == "/campaigns/1"
+        assert "It is being handed in." in seen[0].text
+        assert visitor.get(seen[0].path).path == "/campaigns/1"
+
+
+def test_a_listener_that_died_before_it_handed_it_in_leaves_the_button(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with visiting(runtime, Role.SENDER) as visitor:
+        summary = to_summary(visitor)
+        with monkeypatch.context() as dying:
+            dying.setattr(request_intake, "receive", lambda *given, **more: 1 / 0)
+            assert visitor.submit(summary, "/create").status == 500
+        made = summary.path.replace("summary", "made")
+        assert visitor.get(made).path == made
+        with runtime.engine.begin() as connection:
+            connection.execute(update(tables.preparation).values(changed_at=text("now() - interval '31 seconds'")))
+        again = visitor.get(made)
+        assert again.path == summary.path
+        assert visitor.submit(again, "/create").path == "/campaigns/1"
+
+
+def test_a_campaign_of_it_as_it_was_before_is_not_taken_for_a_new_one(runtime: Runtime) -> None:
+    with visiting(runtime, Role.SENDER) as visitor:
+        summary = to_summary(visitor)
+        visitor.submit(summary, "/create")
+        preparations.reopen(runtime.engine, summary.path.split("/")[2])
+        changed = visitor.submit(visitor.get(summary.path.replace("summary", "message")), "/message", template="Otro")
+        when = visitor.submit(changed, "/check", again="1")
+        told = visitor.submit(visitor.submit(when, "/when"), "/create")
+        assert told.status == 409
+        assert "A campaign was made of this form already." in told.text
+    assert campaigns(runtime) == 1
