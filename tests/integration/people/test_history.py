@@ -64,7 +64,7 @@ def test_an_indexed_list_is_not_read_whole_for_one_number(make_runtime: Callable
         "(1100000000 + n)::text, repeat('x', 100) FROM generate_series(1000, 100000) n",
         c=campaign,
     )
-    stepper.sql("SELECT brin_summarize_new_values('message_1_destino_idx')")
+    stepper.sql("SELECT brin_summarize_new_values('message_1_destino_external_id_idx')")
     with runtime.engine.connect() as connection:
         connection.exec_driver_sql("ANALYZE message")
         found = history.find(connection, "1100077777", 10)
