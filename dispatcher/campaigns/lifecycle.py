@@ -15,6 +15,7 @@ from dispatcher import audit_trail
 from dispatcher.campaigns import approval
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
+from dispatcher.domain.days_off import DaysOff
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
 from dispatcher.webhooks import campaign_events
@@ -43,6 +44,7 @@ class Summary:
     test: bool
     start_at: datetime | None  # None = at once
     expires_at: datetime | None
+    not_on: list[str]  # days on which nothing of it goes
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
@@ -172,6 +174,7 @@ def _summary(connection: Connection, campaign: Any) -> Summary:
         test=campaign.test,
         start_at=campaign.start_at,
         expires_at=campaign.expires_at,
+        not_on=DaysOff(frozenset(campaign.not_on)).listed(),
         created_at=campaign.created_at,
         started_at=campaign.started_at,
         completed_at=campaign.completed_at,
