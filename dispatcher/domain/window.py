@@ -20,6 +20,9 @@ PROVIDER_ZONE = timezone(timedelta(hours=-3))
 _HORIZON = 3_660
 """Days that are searched for open time: more than the most days off together with closed weekdays can take."""
 
+_LONGEST = timedelta(days=60)
+"""Open time without a break is told in pieces of this length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -111,7 +114,7 @@ class Window:
         begun: tuple[datetime, datetime] | None = None
         for n in range(_HORIZON):
             for opens, closes in self._of_day(day + timedelta(days=n)):
-                if begun is not None and begun[1] == opens:
+                if begun is not None and begun[1] == opens and opens - begun[0] < _LONGEST:
                     begun = (begun[0], closes)
                     continue
                 if begun is not None and begun[1] > moment:
