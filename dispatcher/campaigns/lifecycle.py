@@ -148,6 +148,7 @@ def loading(campaign_id: int, created_at: datetime) -> Summary:
     zero: dict[str, Any] = dict.fromkeys(("messages", "invalid", "held", "in_flight", "doubts"), 0)
     empty: dict[str, Any] = {name: {} for name in ("counts", "result_codes", "left_out", "tags")}
     more: dict[str, Any] = {"priority": "normal", "test": False, "created_by": None, "retry_of": None, "name": ""}
+    more["not_on"] = []
     return Summary(campaign_id=campaign_id, state="loading", created_at=created_at, **none, **zero, **empty, **more)
 
 

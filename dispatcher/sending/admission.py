@@ -107,11 +107,21 @@ def decide(conditions: Conditions) -> Admit | Defer:
     return Admit(earliest, latest, closed, trial, now + step if trial else None)
 
 
-def span(settings: Settings, now: datetime, clock: ProviderClock) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Today:
     """What the statements for claimable chunks ask for: the provider's clock, the names of its day, when that began."""
+
+    earliest: datetime
+    latest: datetime
+    closed: list[str]
+    began: datetime  # by the database's clock
+
+
+def today(settings: Settings, now: datetime, clock: ProviderClock) -> Today:
+    """The provider's day at the moment `now` of the database's clock."""
     earliest, latest = clock.bounds(now)
     closed = settings.sending_window.names_of_days(earliest, latest)
-    return {"earliest": earliest, "latest": latest, "closed": closed, "day_began": now - since_midnight(earliest)}
+    return Today(earliest, latest, closed, now - since_midnight(earliest))
 
 
 def wheel(turn: int) -> list[str]:

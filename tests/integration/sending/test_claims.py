@@ -7,13 +7,11 @@ from threading import Thread
 
 import pytest
 
-from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.campaigns import lifecycle
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
 from dispatcher.maintenance import tick as maintenance_tick
-from dispatcher.sending import admission
 from dispatcher.sending import claims as claims_module
 from dispatcher.sending import pump as sending_pump
 from dispatcher.sending.claims import Claim, Defer, NothingToSend
@@ -113,7 +111,7 @@ def test_while_its_rate_waits_a_campaign_starts_no_pump_and_grows_no_older(make_
     claims_module.finish_accepted(core.engine, core.claim())
     assert maintenance_tick.tick(core.runtime).submits == 0
     now = datetime.now(UTC)
-    clock = {"account_id": core.account.id, **admission.span(core.settings, now, ProviderClock(0, 0, now))}
+    clock = {"account_id": core.account.id, "closed": [], "day_began": now, "earliest": now, "latest": now}
     with core.engine.connect() as connection:
         assert connection.execute(query("claimable_since"), clock).first() is None
     core.do("UPDATE campaign SET rate_free_at = clock_timestamp() - interval '1 second'")

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.accounts.send_guard import Held, send_guard
 from dispatcher.campaigns import changing, lifecycle, progress, retrying, waits
 from dispatcher.db.statements import query
@@ -37,8 +38,10 @@ def why(found: object) -> str:
 
 
 def span(core: CoreHarness) -> dict[str, object]:
-    clock = admission.ProviderClock(0, 0, datetime.now(UTC))
-    return {"account_id": core.account.id, **admission.span(core.settings, datetime.now(UTC), clock)}
+    now = datetime.now(UTC)
+    day = admission.today(core.settings, now, ProviderClock(0, 0, now))
+    clock = {"earliest": day.earliest, "latest": day.latest}
+    return {"account_id": core.account.id, "closed": day.closed, "day_began": day.began, **clock}
 
 
 def test_on_a_day_off_nothing_of_the_campaign_is_claimed_and_others_go(core: CoreHarness) -> None:
