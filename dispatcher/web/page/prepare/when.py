@@ -103,7 +103,7 @@ def _changes(typed: dict[str, Any]) -> dict[str, Any]:
         "start": f"{typed['date']} {typed['time']}:00" if at else None,
         "expires": f"{typed['expires_date']} {typed['expires_time']}:00" if typed["expires_date"] else None,
         "priority": typed["priority"] if typed["priority"] in ("high", "normal", "low") else "normal",
-        "not_on": days_off([HOLIDAYS] * typed["holidays"] + [typed["days"]]).listed() or None,
+        "not_on": days_off([HOLIDAYS] * typed["holidays"] + [typed["days"]]).listed(),
         "test": True if typed["test"] else None,
         **numbers,
     }
