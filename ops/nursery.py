@@ -33,6 +33,7 @@ _MODULES = (
     "celery.concurrency.solo",
     "celery.concurrency.thread",
     "flower.command",
+    "holidays.countries.argentina",
     "workers.app",
     "workers.tasks",
     "dispatcher.cli.system",

@@ -115,9 +115,12 @@ GROUPS: dict[str, dict[str, Told]] = {
     "When messages may go out": {
         "window": Told(
             "Hours in which a POST may begin, by the provider's clock (-03). `00:00-24:00` means always; a window may "
-            "pass midnight."
+            "pass midnight. Or by weekday, within 08:00-22:00: `mon-fri 09:00-20:00, sat 10:00-13:00` (or `lun-vie`); "
+            "days that are not named are closed."
         ),
-        "window_guard": Told("Seconds before closing in which no POST begins. Must be shorter than the window."),
+        "window_guard": Told(
+            "Seconds before closing in which no POST begins. Must be shorter than the window on every day."
+        ),
         "approval": Told(
             "How many people it takes to send a campaign: `one` or `two`. With `two`, every list becomes a draft "
             "first, and nobody releases a draft that they made or whose text they changed; nothing is appended to a "

@@ -15,6 +15,10 @@ TagName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=
 TagValue = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
+NotOn = Annotated[tuple[Annotated[str, StringConstraints(max_length=20)], ...], Field(max_length=400)]
+"""Days on which nothing is sent: `2026-12-24`, or `holidays` for the national holidays of Argentina."""
+
+
 class CampaignSpec(BaseModel):
     """What a campaign says and when, without its recipients. Dates are text: `dispatcher.domain.window` reads them.
 
@@ -23,6 +27,7 @@ class CampaignSpec(BaseModel):
     `append_to` is an open campaign that the list is added to, with the campaign's template. `again` says that a list
     may repeat another campaign, `refuse_repeats` that it must not.
     `keep_days` is how many days after its end its rows are kept, where that is shorter than DISPATCHER_RETENTION.
+    `not_on` are days on which nothing of it goes: `2026-12-24`, and `holidays` for the national ones of Argentina.
     `html` is the content behind the link that the template has a mark for (guide, HTML): the same for all recipients.
     """
 
@@ -37,6 +42,7 @@ class CampaignSpec(BaseModel):
     id_column: Column | None = None
     start: Moment | None = None
     expires: Moment | None = None
+    not_on: NotOn = ()
     priority: Literal["high", "normal", "low"] = "normal"
     rate: Rate | None = None
     on_doubt: Literal["resend", "hold"] = "resend"

@@ -30,10 +30,11 @@ WHERE a.id = :account_id;
 -- campaign's last line waits until the others have ended, so that its result says something about them. :only claims
 -- that chunk or none.
 WITH chosen AS (
-    SELECT c.id, c.prefix, c.test, c.expires_at, c.html, c.canary_chunks, c.started_at IS NULL AS begins
+    SELECT c.id, c.prefix, c.test, c.expires_at, c.not_on, c.html, c.canary_chunks, c.started_at IS NULL AS begins
     FROM campaign c
     WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
       AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+      AND NOT c.not_on && CAST(:closed AS text[])
       AND rate_allows(c.rate_free_at, c.rate)
       AND ((SELECT CAST(:only AS bigint)) IS NULL OR c.id = (SELECT campaign_id FROM chunk WHERE id = CAST(:only AS bigint)))
       AND (SELECT NOT k.goes_last OR NOT EXISTS (SELECT 1 FROM chunk o WHERE o.campaign_id = k.campaign_id
@@ -62,7 +63,7 @@ WITH chosen AS (
            rate_free_at = clock_timestamp() + interval '1 minute' * ((SELECT unsettled FROM claimed)::float / rate)
     WHERE id = (SELECT id FROM chosen) AND EXISTS (SELECT 1 FROM claimed)
 )
-SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.html, c.begins FROM claimed k, chosen c;
+SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.not_on, c.html, c.begins FROM claimed k, chosen c;
 
 -- name: due_exists
 -- Whether any campaign that may run has a chunk that may be claimed, whatever its start. ORDER BY keeps the planner to
@@ -844,6 +845,7 @@ RETURNING c.id;
 -- What may change before the first chunk is claimed; a claim in progress holds the row.
 UPDATE campaign SET name = coalesce(:name, name), priority = coalesce(:priority, priority),
        tags = coalesce(CAST(:tags AS jsonb), tags),
+       not_on = coalesce(CAST(:not_on AS text[]), not_on),
        rate = CASE WHEN :sets_rate THEN CAST(:rate AS int) ELSE rate END,
        start_at = CASE WHEN :sets_start THEN CAST(:start_at AS timestamptz) ELSE start_at END,
        expires_at = CASE WHEN :sets_expires THEN CAST(:expires_at AS timestamptz) ELSE expires_at END
@@ -860,9 +862,10 @@ WHERE m.campaign_id = :campaign_id AND m.seq BETWEEN :first_seq AND :last_seq AN
 ORDER BY m.seq LIMIT :limit;
 
 -- name: startable
--- Whether a campaign whose start has come, and whose rate does not wait, has something due.
+-- Whether a campaign whose start has come, which sends on this day, and whose rate does not wait, has something due.
 SELECT 1 FROM campaign c WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
-  AND (c.start_at IS NULL OR c.start_at <= :earliest) AND rate_allows(c.rate_free_at, c.rate)
+  AND (c.start_at IS NULL OR c.start_at <= :earliest) AND NOT c.not_on && CAST(:closed AS text[])
+  AND rate_allows(c.rate_free_at, c.rate)
   AND (SELECT true FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
          AND k.root_no <= coalesce(c.canary_chunks, 2147483647) ORDER BY k.root_no LIMIT 1)
 LIMIT 1;
@@ -872,6 +875,7 @@ LIMIT 1;
 -- have nothing now. A start is told by the provider's clock. A split or an operator's word may make a chunk due.
 SELECT greatest(
            min(greatest(coalesce(c.opened_at, c.created_at), c.rate_free_at,
+                        CASE WHEN c.not_on <> '{}' THEN CAST(:day_began AS timestamptz) END,
                         clock_timestamp() - (CAST(:earliest AS timestamptz) - c.start_at))),
            (SELECT greatest(max(posted_at), max(settled_at) FILTER (WHERE state = 'split'))
             FROM chunk WHERE account_id = :account_id),
@@ -881,6 +885,7 @@ SELECT greatest(
 FROM campaign c
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+  AND NOT c.not_on && CAST(:closed AS text[])
   AND rate_allows(c.rate_free_at, c.rate)
   AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
               AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))
@@ -1113,6 +1118,7 @@ FROM campaign c CROSS JOIN LATERAL (
 ) k
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+  AND NOT c.not_on && CAST(:closed AS text[])
   AND rate_allows(c.rate_free_at, c.rate)
 ORDER BY k.refusals, k.open > 1, array_position(CAST(:wheel AS text[]), c.priority), c.turn, c.id
 LIMIT 1 FOR NO KEY UPDATE OF c;
@@ -1744,10 +1750,12 @@ SELECT state, count(*)::int AS n FROM campaign WHERE state IN ('scheduled', 'run
 -- name: metrics_claimable
 -- For each priority, since when something could have been claimed as far as the campaigns decide that.
 SELECT c.priority, min(greatest(coalesce(c.opened_at, c.created_at), c.rate_free_at,
+                       CASE WHEN c.not_on <> '{}' THEN CAST(:day_began AS timestamptz) END,
                        clock_timestamp() - (CAST(:earliest AS timestamptz) - c.start_at))) AS since
 FROM campaign c
 WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
   AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
+  AND NOT c.not_on && CAST(:closed AS text[])
   AND rate_allows(c.rate_free_at, c.rate)
   AND EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND k.state = 'due'
               AND (c.canary_chunks IS NULL OR k.root_no <= c.canary_chunks))

@@ -14,6 +14,7 @@ from dispatcher import audit_trail, config, runtime
 from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefused, translate
+from dispatcher.domain import days_off
 from dispatcher.errors import DispatcherError
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.maintenance import host_clock
@@ -121,6 +122,7 @@ def _ready(**_: Any) -> None:
     try:
         settings = config.settings()
         make_lists_folder_if_possible(settings.home)
+        days_off.read_ahead()
         _await_database(settings)
         # A worker whose clock is far ahead takes no hint at all, so no tick of its own would say so.
         host_clock.compare_now(settings)

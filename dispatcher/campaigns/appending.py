@@ -146,7 +146,7 @@ def _like_the_first_list(connection: Connection, spec: CampaignSpec, campaign: A
     first = list_record.read(connection, campaign.id, 1)
     kept = {} if first is None else {name: first.options.get(name) for name in list_record.READING}
     asked = {name: getattr(spec, name) or kept.get(name) or getattr(spec, name) for name in list_record.READING}
-    of_campaign = {"template": campaign.template, "html": campaign.html, "test": campaign.test, "rate": campaign.rate}
+    of_campaign = {name: getattr(campaign, name) for name in ("template", "html", "test", "rate", "not_on")}
     return spec.model_copy(update={**asked, **of_campaign})
 
 

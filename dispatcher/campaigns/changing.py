@@ -10,6 +10,7 @@ from sqlalchemy import Engine, func, select
 from dispatcher import audit_trail
 from dispatcher.campaigns import lifecycle
 from dispatcher.campaigns.lifecycle import WrongState
+from dispatcher.campaigns.schedule import days_off
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.domain.window import parse_moment
@@ -19,7 +20,7 @@ CHANGEABLE = ("draft", "scheduled", "paused")
 
 
 def change(engine: Engine, settings: Settings, campaign_id: int, changes: dict[str, Any]) -> None:
-    """Change what `changes` names: name, start, expires (None: none), rate, priority, tags, a draft's template.
+    """Change what `changes` names: name, start, expires (None: none), not_on, rate, priority, tags, a draft's template.
 
     Raises:
         WrongState: it has begun, or is over; it is no draft, and the template should change.
@@ -38,6 +39,7 @@ def change(engine: Engine, settings: Settings, campaign_id: int, changes: dict[s
         "start_at": moments["start"],
         "sets_expires": "expires" in changes,
         "expires_at": moments["expires"],
+        "not_on": days_off(changes["not_on"] or ()).listed() if "not_on" in changes else None,
     }
     with engine.begin() as connection:
         shown = lifecycle.show(connection, campaign_id)

@@ -110,8 +110,10 @@ def run(
         found = _repeats(settings, open_database, checked, recipients)
     remarks += map(str, found)
     sending, posts = checked.totals.sending, plan.chunks(0).height
-    would = estimate.estimate(settings, schedule.begins(now), sending=sending, posts=posts, rate=spec.rate)
-    remarks += schedule.late_start(now)
+    would = estimate.estimate(
+        settings, schedule.begins(now), sending=sending, posts=posts, rate=spec.rate, days_off=schedule.days_off
+    )
+    remarks += schedule.late_start(now) + schedule.within(settings.sending_window, now)
     info = account_info.fetch_for_campaign(settings, required=False)
     remarks += estimate.shortfalls(info, sending=sending, ends=would.ends)
     if schedule.expires_at and would.ends > schedule.expires_at:

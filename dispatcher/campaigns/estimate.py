@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 
 from dispatcher.accounts.account_info import AccountInfo
 from dispatcher.config import Settings
+from dispatcher.domain.days_off import DaysOff
 from dispatcher.domain.window import provider_local
 from dispatcher.i18n.words import worded
 
 _SECONDS_PER_POST = 1.0
 """Assumed duration of a bulk POST when no rate limit sets the pace."""
+_NONE = DaysOff()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,16 @@ class Estimate:
     basis: str
 
 
-def estimate(settings: Settings, start: datetime, *, sending: int, posts: int, rate: int | None = None) -> Estimate:
-    """When `sending` messages in `posts` bulk POSTs would go out, given both rates and the window."""
+def estimate(
+    settings: Settings,
+    start: datetime,
+    *,
+    sending: int,
+    posts: int,
+    rate: int | None = None,
+    days_off: DaysOff = _NONE,
+) -> Estimate:
+    """When `sending` messages in `posts` bulk POSTs would go out, given both rates, the window and the days off."""
     if rate and not (settings.rate and settings.rate < rate):
         needed, basis = timedelta(minutes=sending / rate), f"at {rate:,} messages a minute"
     elif settings.rate:
@@ -42,7 +52,9 @@ def estimate(settings: Settings, start: datetime, *, sending: int, posts: int, r
             n=settings.concurrency,
             window=settings.window,
         )
-    window = settings.sending_window
+    if days_off:
+        basis = worded("{basis}, not on {days}", basis=basis, days=days_off)
+    window = settings.sending_window.without(days_off)
     return Estimate(window.next_opening(start), window.finish(start, needed), basis)
 
 

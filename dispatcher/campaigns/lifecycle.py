@@ -15,6 +15,7 @@ from dispatcher import audit_trail
 from dispatcher.campaigns import approval
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
+from dispatcher.domain.days_off import DaysOff
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
 from dispatcher.webhooks import campaign_events
@@ -43,6 +44,7 @@ class Summary:
     test: bool
     start_at: datetime | None  # None = at once
     expires_at: datetime | None
+    not_on: list[str]  # days on which nothing of it goes
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
@@ -146,6 +148,7 @@ def loading(campaign_id: int, created_at: datetime) -> Summary:
     zero: dict[str, Any] = dict.fromkeys(("messages", "invalid", "held", "in_flight", "doubts"), 0)
     empty: dict[str, Any] = {name: {} for name in ("counts", "result_codes", "left_out", "tags")}
     more: dict[str, Any] = {"priority": "normal", "test": False, "created_by": None, "retry_of": None, "name": ""}
+    more["not_on"] = []
     return Summary(campaign_id=campaign_id, state="loading", created_at=created_at, **none, **zero, **empty, **more)
 
 
@@ -172,6 +175,7 @@ def _summary(connection: Connection, campaign: Any) -> Summary:
         test=campaign.test,
         start_at=campaign.start_at,
         expires_at=campaign.expires_at,
+        not_on=DaysOff(frozenset(campaign.not_on)).listed(),
         created_at=campaign.created_at,
         started_at=campaign.started_at,
         completed_at=campaign.completed_at,

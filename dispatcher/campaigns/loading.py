@@ -15,7 +15,7 @@ from dispatcher.campaigns import approval, chunk_plan, estimate, filling, list_r
 from dispatcher.campaigns.chunk_plan import ChunkPlan
 from dispatcher.campaigns.filling import Loaded
 from dispatcher.campaigns.repeats import RepeatFound
-from dispatcher.campaigns.schedule import Schedule
+from dispatcher.campaigns.schedule import Schedule, days_off
 from dispatcher.config import Settings
 from dispatcher.db import ranges
 from dispatcher.db.transactions import take_time
@@ -96,6 +96,7 @@ def load(
     account = binding.bind(connection, settings)
     now: datetime = connection.execute(select(func.now())).scalar_one()
     schedule = Schedule.of(spec, now)
+    late = schedule.late_start(now) + schedule.within(settings.sending_window, now)
     recipients = Recipients()
     left_out = Lists.read(connection, settings.home).reasons
     batches = _with_first_checked(ingest(source, options_of(spec, settings), left_out, recipients=recipients))
@@ -112,7 +113,7 @@ def load(
         upload_id = keep_list(connection, settings, source)
     list_record.keep(connection, campaign_id, 1, source, spec, fingerprint.text(), upload_id)
     check_account(loaded, settings, spec, info, schedule.begins(now), plan.chunks(account.id).height)
-    loaded.warnings += schedule.late_start(now) + [str(each) for each in loaded.repeats]
+    loaded.warnings += late + [str(each) for each in loaded.repeats]
     _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id, draft=spec.draft)
     detail = {"messages": loaded.messages, "invalid": loaded.invalid, "draft": spec.draft}
     audit_trail.record(connection, "campaign.create", campaign_id, detail=detail)
@@ -174,6 +175,7 @@ def _insert_campaign(
         max_reject_rate=reject_watch.reject_limit(spec),
         start_at=schedule.start_at,
         expires_at=schedule.expires_at,
+        not_on=schedule.days_off.listed(),
         html=spec.html,
         keep_days=spec.keep_days,
         created_by=str(audit_trail.current()),
@@ -190,7 +192,8 @@ def check_account(
 ) -> None:
     """Warn of what the account lacks for this campaign, or refuse the campaign."""
     sending = 0 if spec.test else loaded.sending
-    ends = estimate.estimate(settings, start, sending=sending, posts=posts, rate=spec.rate).ends
+    off = days_off(spec.not_on)
+    ends = estimate.estimate(settings, start, sending=sending, posts=posts, rate=spec.rate, days_off=off).ends
     loaded.warnings = estimate.shortfalls(info, sending=sending, ends=ends)
     if loaded.warnings and spec.require_balance:
         raise UsageError(

@@ -34,8 +34,10 @@ def plan(settings: Settings, spec: CampaignSpec, report: dict[str, Any], now: da
     sending = int(report["messages"]) - int(report["suppressed"])
     size = settings.effective_chunk_size()
     posts = -(-sending // size)
-    would = estimate(settings, schedule.begins(now), sending=sending, posts=posts, rate=spec.rate)
-    warnings = schedule.late_start(now)
+    would = estimate(
+        settings, schedule.begins(now), sending=sending, posts=posts, rate=spec.rate, days_off=schedule.days_off
+    )
+    warnings = schedule.late_start(now) + schedule.within(settings.sending_window, now)
     if not spec.test:
         warnings += shortfalls(AccountInfo(saldo=report["balance"]), sending=sending, ends=would.ends)
     if schedule.expires_at and would.ends > schedule.expires_at:

@@ -129,7 +129,7 @@ def change(connection: Connection, known: Preparation, version: int, changes: di
 
 _NOT_CHECKED = (
     *("name", "canary", "max_reject_rate", "priority", "tags", "on_doubt", "again"),
-    *("start", "expires", "rate", "test"),
+    *("start", "expires", "rate", "test", "not_on"),
 )
 """Fields that change nothing about who gets which text: the check still holds."""
 

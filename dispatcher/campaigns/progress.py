@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from dispatcher.campaigns.estimate import estimate
 from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.config import Settings
+from dispatcher.domain.days_off import DaysOff
 from schemas import tables
 from schemas.states import MessageStatus
 
@@ -47,8 +48,9 @@ def _ends(settings: Settings, shown: Summary, waiting: int, rate: float) -> date
     """Before anything was sent, the same estimate as a dry run's."""
     if shown.state not in _OPEN or not waiting:
         return None
+    off = DaysOff(frozenset(shown.not_on))
     begins = max(shown.start_at or shown.created_at, datetime.now(UTC))
     if not rate:
         posts = -(-waiting // settings.chunk_size)
-        return estimate(settings, begins, sending=waiting, posts=posts, rate=shown.rate).ends
-    return settings.sending_window.finish(begins, timedelta(minutes=waiting / rate))
+        return estimate(settings, begins, sending=waiting, posts=posts, rate=shown.rate, days_off=off).ends
+    return settings.sending_window.without(off).finish(begins, timedelta(minutes=waiting / rate))

@@ -117,6 +117,7 @@ def _spec(first: Any) -> CampaignSpec:
         id_column=_ID,
         priority=first.priority,
         rate=first.rate,
+        not_on=first.not_on,
         on_doubt=first.on_doubt,
         test=first.test,
         max_reject_rate=first.max_reject_rate,

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, func, select
 
 from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.config import Settings
+from dispatcher.domain.days_off import DaysOff
 from schemas import tables
 
-Why = Literal["draft", "paused", "blocked", "start", "window", "results", "rate"]
+Why = Literal["draft", "paused", "blocked", "start", "window", "day", "results", "rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,14 @@ def wait(settings: Settings, shown: Summary, now: datetime | None = None) -> Wai
     waiting = shown.counts.get("pending", 0)
     if not waiting:
         return Wait("results") if shown.state == "running" else None
+    account = settings.sending_window
+    window = account.without(DaysOff(frozenset(shown.not_on)))
     if shown.start_at is not None and shown.start_at > now:
-        return Wait("start", until=settings.sending_window.next_opening(shown.start_at))
-    opening = settings.sending_window.next_opening(now)
-    return Wait("window", until=opening) if opening > now else None
+        return Wait("start", until=window.next_opening(shown.start_at))
+    opening = window.next_opening(now)
+    if opening <= now:
+        return None
+    return Wait("window" if account.next_opening(now) > now else "day", until=opening)
 
 
 def wait_now(connection: Connection, settings: Settings, shown: Summary) -> Wait | None:

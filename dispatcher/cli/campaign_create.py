@@ -15,6 +15,7 @@ from dispatcher.campaigns import appending, invalid_file, loading
 from dispatcher.campaigns import dry_run as dry_run_module
 from dispatcher.campaigns.filling import Loaded, NothingToSend
 from dispatcher.campaigns.repeats import RepeatFound
+from dispatcher.campaigns.schedule import days_off
 from dispatcher.cli import ops_loader, start_words
 from dispatcher.cli.arguments import read_html
 from dispatcher.cli.campaign_confirm import confirmed, somebody_is_there
@@ -64,6 +65,12 @@ from schemas.payload import CampaignSpec
     help="Days after its end that its rows are kept, where that is less than DISPATCHER_RETENTION.",
 )
 @click.option("--expires", help="Messages not sent by then expire. Same format as --start.")
+@click.option(
+    "--not-on",
+    multiple=True,
+    metavar="DAYS",
+    help="Days on which nothing of it goes: holidays (national, Argentina), or 2026-12-24,2026-12-31. Repeatable.",
+)
 @click.option("--priority", type=click.Choice(["high", "normal", "low"]), default="normal", show_default=True)
 @click.option("--rate", type=click.IntRange(1, 1_000_000), help="Send at most so many messages a minute.")
 @click.option(
@@ -134,6 +141,7 @@ def create(
     if not fields["template"]:
         del fields["template"]
     fields |= {name: start_words.understood(output, fields[name], name) for name in ("start", "expires")}
+    fields["not_on"] = days_off(fields["not_on"]).listed()
     try:
         spec = CampaignSpec(**fields, html=read_html(html_file))
     except ValidationError as error:

@@ -47,7 +47,8 @@ def say_summary(output: Output, found: Summary) -> None:
     window = worded(" until {ends}", ends=when(found.expires_at)) if found.expires_at else ""
     rate = worded("; at most {rate:,} a minute", rate=found.rate) if found.rate else ""
     said = worded("From {begins}{window}; priority {priority}", begins=begins, window=window, priority=found.priority)
-    output.say(f"{said}{rate}.")
+    off = worded("; not on {days}", days=", ".join(found.not_on)) if found.not_on else ""
+    output.say(f"{said}{rate}{off}.")
     messages = counted(found.messages, "{n:,} message", "{n:,} messages")
     invalid = counted(found.invalid, "{n:,} invalid row", "{n:,} invalid rows")
     output.say(

@@ -54,6 +54,12 @@ def only_up(settings: Settings) -> AbstractContextManager[None]:
     return lock
 
 
+def move_database(settings: Settings, url: str) -> dict[str, int]:
+    """Move the embedded database to a server; the rows of each table."""
+    moved: dict[str, int] = import_module("ops.moving").move(settings, url)
+    return moved
+
+
 def supervise(settings: Settings, say: Any) -> int:
     """Run the workers, beat, Flower and the listeners in the foreground until SIGTERM or Ctrl-C. Returns the code."""
     code: int = import_module("ops.supervisor").run(settings, say)

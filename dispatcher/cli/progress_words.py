@@ -126,6 +126,7 @@ def why(seen: Seen) -> list[str]:
         "results": translated("All is handed in; results are awaited."),
         "start": worded("It begins on {at}.", at=at),
         "window": worded("Outside the hours of sending: it goes on at {at}.", at=at),
+        "day": worded("It sends nothing on this day: it goes on at {at}.", at=at),
         "rate": translated("The rate lets the next ones go in a moment."),
     }[wait.why]
     return [said, *([wait.words] if wait.words else [])]

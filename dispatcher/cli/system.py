@@ -64,6 +64,29 @@ def restored(output: Output) -> None:
         output.say(f"Decide: dispatcher campaign resolve {campaign_id} --all --as sent|unsent")
 
 
+@db.command()
+@click.argument("url")
+@command
+def move(output: Output, url: str) -> None:
+    """Move the embedded database to the empty one at URL, and stop sending from the embedded one.
+
+    Stop `dispatcher up` first. All of it is copied in one snapshot and counted on both sides. Leave the password out of
+    URL where others see this machine's processes: PGPASSWORD is not read, but ~/.pgpass is.
+
+    \b
+    dispatcher db move postgresql://dispatcher@db.example.com/dispatcher
+    """
+    moved = ops_loader.move_database(config.load(), url)
+    rows = sum(moved.values())
+    output.answer({"tables": moved, "rows": rows})
+    output.say(f"Moved {len(moved)} tables with {rows:,} rows; each has as many on both sides.")
+    output.say(
+        "Nothing is sent from the embedded database any more. Now set, with the password in the URL or in a file:"
+    )
+    output.say("DISPATCHER_DATABASE_URL=postgresql://… (or DISPATCHER_DATABASE_URL_FILE)")
+    output.say("Keep DISPATCHER_HOME: its keys and marks belong to the installation. Then: dispatcher doctor")
+
+
 @click.command()
 @command
 def doctor(output: Output) -> None:

@@ -38,10 +38,15 @@ def due(runtime: Runtime) -> str:
         row = connection.execute(query("read_conditions"), {"account_id": account.id}).one()
         # An old measurement will do: without any worker there is no new one.
         clock = provider_clock.of_row(row) or ProviderClock(0, 0, row.db_now)
-        earliest, latest = clock.bounds(row.db_now)
-        open_since = connection.execute(
-            query("claimable_since"), {"account_id": account.id, "earliest": earliest, "latest": latest}
-        ).scalar()
+        today = admission.today(runtime.settings, row.db_now, clock)
+        now = {
+            "account_id": account.id,
+            "earliest": today.earliest,
+            "latest": today.latest,
+            "closed": today.closed,
+            "day_began": today.began,
+        }
+        open_since = connection.execute(query("claimable_since"), now).scalar()
     if open_since is None:
         return found
     known = admission.of_row(row, clock, runtime.settings)

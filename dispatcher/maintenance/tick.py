@@ -203,8 +203,10 @@ def _fill(runtime: Runtime, hints: Hints, account_id: int) -> None:
         if due and not good_clock:
             hints.submits = 1  # a pump measures the clock itself: the next tick would be a second later
         elif clock is not None and due and (most := _pumps(runtime, row, clock)):
-            earliest, _ = clock.bounds(row.db_now)
-            startable = connection.execute(query("startable"), {"account_id": account_id, "earliest": earliest}).first()
+            earliest, latest = clock.bounds(row.db_now)
+            closed = runtime.settings.sending_window.names_of_days(earliest, latest)
+            now = {"account_id": account_id, "earliest": earliest, "closed": closed}
+            startable = connection.execute(query("startable"), now).first()
             hints.submits = most if startable else 0
     pause_over = row.clock_ask_at is None or row.clock_ask_at <= row.db_now
     # After a step of the clock the pause means nothing; the task itself then sees whether another one is asking.

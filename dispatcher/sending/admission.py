@@ -8,7 +8,7 @@ from dispatcher.accounts.blocking import DOUBTS_FOR_TRIAL
 from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.config import Settings
 from dispatcher.domain.backoff import backoff
-from dispatcher.domain.window import Window
+from dispatcher.domain.window import Window, since_midnight
 
 PRIORITIES = ("high", "normal", "low")
 # Weights 6:3:1, spread so that no class waits longer than it must.
@@ -54,10 +54,14 @@ def of_row(row: Any, clock: ProviderClock, settings: Settings) -> Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """A chunk may be claimed; `trial` means that it is the only one of this backoff step."""
+    """A chunk may be claimed; `trial` means that it is the only one of this backoff step.
+
+    `closed` are the names of the days that the POST may fall on: campaigns that name one among their days off wait.
+    """
 
     earliest: datetime
     latest: datetime
+    closed: list[str]
     trial: bool
     retry_at: datetime | None
 
@@ -99,7 +103,25 @@ def decide(conditions: Conditions) -> Admit | Defer:
         return Defer("a trial is under way")
     least = 5.0 if conditions.blocked else 0.0
     step = timedelta(seconds=max(least, backoff(conditions.failures - 1)))
-    return Admit(earliest, latest, trial, now + step if trial else None)
+    closed = conditions.window.names_of_days(earliest, latest)
+    return Admit(earliest, latest, closed, trial, now + step if trial else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What the statements for claimable chunks ask for: the provider's clock, the names of its day, when that began."""
+
+    earliest: datetime
+    latest: datetime
+    closed: list[str]
+    began: datetime  # by the database's clock
+
+
+def today(settings: Settings, now: datetime, clock: ProviderClock) -> Today:
+    """The provider's day at the moment `now` of the database's clock."""
+    earliest, latest = clock.bounds(now)
+    closed = settings.sending_window.names_of_days(earliest, latest)
+    return Today(earliest, latest, closed, now - since_midnight(earliest))
 
 
 def wheel(turn: int) -> list[str]:
@@ -122,6 +144,7 @@ def waits_ended(known: Conditions) -> list[datetime]:
     """When each reason to wait ended (database's clock): the backoff, the rate limit, the closed window."""
     ended = [moment for moment in (known.retry_at, known.rate_free_at) if moment]
     earliest, _ = known.clock.bounds(known.db_now)
-    if not known.window.always:
-        ended.append(known.db_now - (earliest - known.window.opening_before(earliest)))
+    opened = None if known.window.always else known.window.opened_at(earliest)
+    if opened is not None:
+        ended.append(known.db_now - (earliest - opened))
     return ended

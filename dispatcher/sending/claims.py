@@ -13,6 +13,7 @@ from dispatcher.db import statements
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import single_statement
 from dispatcher.domain import idinterno
+from dispatcher.domain.days_off import DaysOff
 from dispatcher.errors import ProviderError, SendRefusedByGuard
 from dispatcher.provider.codes import strip_number
 from dispatcher.provider.deadline import now as boot_clock
@@ -46,6 +47,7 @@ class Claim:
     trial: bool
     latest: datetime  # the provider's clock at the claim, upper bound
     expires_at: datetime | None
+    days_off: DaysOff
     claimed_at: float  # boot clock, read before the claim began
     lease_ends: float
     poll_gap_cap_ms: int  # see Settings
@@ -112,6 +114,7 @@ def _claim(
         trial=admit.trial,
         latest=admit.latest,
         expires_at=chunk.expires_at,
+        days_off=DaysOff(frozenset(chunk.not_on)),
         claimed_at=claimed_at,
         lease_ends=claimed_at + lease,
         poll_gap_cap_ms=settings.poll_gap_cap_ms,
@@ -124,6 +127,7 @@ def _take_chunk(connection: Connection, account: Any, admit: admission.Admit, le
         "account_id": account.id,
         "earliest": admit.earliest,
         "latest": admit.latest,
+        "closed": admit.closed,
         "wheel": admission.wheel(account.turn),
     }
     only = None

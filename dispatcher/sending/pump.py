@@ -111,7 +111,7 @@ def _submit(runtime: Runtime, claim: Claim) -> None:
     """POST a claimed chunk, once, outside any transaction."""
     timeout = runtime.settings.provider_timeout
     held = Held(claim.latest, claim.claimed_at, claim.lease_ends, claim.expires_at)
-    guard = send_guard(runtime.settings.sending_window, held, timeout)
+    guard = send_guard(runtime.settings.sending_window.without(claim.days_off), held, timeout)
     try:
         finish = _post(runtime, claim, guard, timeout)
     except ProviderError as error:

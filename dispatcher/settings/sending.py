@@ -31,8 +31,8 @@ class Sending(BaseModel):
     @classmethod
     def _leaves_some_window(cls, value: int, info: ValidationInfo) -> int:
         window = Window.parse(info.data.get("window", "00:00-24:00"))
-        if not window.always and value >= (window.closes - window.opens) * 60:
-            raise ValueError("is as long as DISPATCHER_WINDOW itself, so nothing could ever be sent")
+        if not window.always and value >= window.shortest * 60:
+            raise ValueError("is as long as DISPATCHER_WINDOW itself, or a day of it, so nothing could ever be sent")
         return value
 
     @cached_property

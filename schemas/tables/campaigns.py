@@ -40,6 +40,8 @@ campaign = Table(
     Column("rate_free_at", Moment),  # when its rate lets the next chunk go
     Column("start_at", Moment),  # FECHADESDE, by the provider's clock; null = at once
     Column("expires_at", Moment),
+    # days on which nothing of it goes, as 2026-12-24, and `holidays`: those of Argentina
+    Column("not_on", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("rows", Integer, nullable=False, server_default=text("0")),
     Column("messages", Integer, nullable=False, server_default=text("0")),
     Column("invalid", Integer, nullable=False, server_default=text("0")),  # rows that were no message

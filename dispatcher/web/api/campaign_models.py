@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from schemas.payload import MAX_INLINE_RECIPIENTS, CampaignSpec, Moment, Rate, TagName, TagValue, Text
+from schemas.payload import MAX_INLINE_RECIPIENTS, CampaignSpec, Moment, NotOn, Rate, TagName, TagValue, Text
 from schemas.states import CampaignState
 
 Tags = Annotated[dict[TagName, TagValue], Field(max_length=20)]
@@ -72,6 +72,8 @@ class Campaign(BaseModel):
     test: bool
     start_at: datetime | None
     expires_at: datetime | None
+    not_on: list[str]
+    """Days on which nothing of it goes: `2026-12-24`; `holidays`: the national ones of Argentina."""
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
@@ -104,6 +106,8 @@ class CampaignChange(BaseModel):
     """Null: at once."""
     expires: Moment | None = None
     """Null: never."""
+    not_on: NotOn | None = None
+    """Null or empty: it sends on every day."""
     priority: Literal["high", "normal", "low"] | None = None
     rate: Rate | None = None
     """Messages a minute at most; null: as the account may."""

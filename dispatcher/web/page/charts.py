@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
+from dispatcher.domain.opening_hours import MINUTES_A_DAY, Hours
+
 _RECT = Markup('<rect class="{}" x="{:.3f}" y="{:.2f}" width="{:.3f}" height="{:.2f}">{}</rect>')
 _TITLE = Markup("<title>{}</title>")
 _TEXT = Markup('<text x="{:.2f}" y="{}" text-anchor="middle">{}</text>')
@@ -54,10 +56,10 @@ def line(series: Sequence[tuple[str, Sequence[int]]], label: str) -> Markup:
     return _svg("chart", 300, 80, label, drawn, stretched=True)
 
 
-def hours(opens: int, closes: int, marks: Iterable[tuple[str, float, float]], label: str) -> Markup:
-    """A day's line: the window, in minutes of the day, and what happens in it as (class, from hour, to hour)."""
+def hours(window: Hours | None, marks: Iterable[tuple[str, float, float]], label: str) -> Markup:
+    """A day's line: when it is open, and what happens in it as (class, from hour, to hour)."""
     drawn = [_RECT.format("night", 0, 6, 240, 8, _EMPTY)]
-    for begin, end in _within_a_day(opens, closes):
+    for begin, end in _within_a_day(window):
         drawn.append(_RECT.format("window", begin / 6, 6, (end - begin) / 6, 8, _EMPTY))
     for kind, since, until in marks:
         drawn.append(_RECT.format(kind, since * 10, 3, max((until - since) * 10, 1.5), 14, _EMPTY))
@@ -69,6 +71,9 @@ def _svg(kind: str, width: int, height: int, label: str, drawn: list[Markup], *,
     return _SVG.format(kind, width, height, _STRETCHED if stretched else _EMPTY, label, Markup("").join(drawn))
 
 
-def _within_a_day(opens: int, closes: int) -> list[tuple[int, int]]:
-    day = 24 * 60
+def _within_a_day(window: Hours | None) -> list[tuple[int, int]]:
+    if window is None:
+        return []
+    day = MINUTES_A_DAY
+    opens, closes = window.opens, window.closes
     return [(opens, closes)] if closes <= day else [(opens, day), (0, closes - day)]

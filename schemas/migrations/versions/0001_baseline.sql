@@ -174,6 +174,7 @@ CREATE TABLE campaign (
     rate_free_at timestamptz,           -- when its rate lets the next chunk go
     start_at timestamptz,               -- FECHADESDE, by the provider's clock; null = at once
     expires_at timestamptz,
+    not_on text[] NOT NULL DEFAULT '{}',  -- days on which nothing of it goes, as 2026-12-24, and holidays: those of Argentina
     rows int NOT NULL DEFAULT 0,
     messages int NOT NULL DEFAULT 0,
     invalid int NOT NULL DEFAULT 0,      -- rows that were no message

@@ -68,6 +68,7 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ("campaign", "show"): [(("99",), "no campaign 99"), (("99999999999999999999",), "99999999999999999999")],
     ("campaign", "watch"): [(("99",), "no campaign 99"), (("1", "--timeout", "x"), "--timeout")],
     ("completion",): [((), "bash|zsh|fish"), (("csh",), "csh")],
+    ("db", "move"): [(("x",), "not a database"), (("postgresql://h/d", "y"), "unexpected")],
     ("db", "restored"): [(("x",), "unexpected")],
     ("db", "upgrade"): [(("x",), "unexpected")],
     ("demo",): [(("--messages", "0"), "--messages"), (("--messages", "x"), "--messages")],

@@ -196,3 +196,21 @@ def test_a_invalid_file_that_cannot_be_written_does_not_hide_the_campaign(
     made = answer(run("campaign", "create", good, *TEMPLATE, "--json"))
     assert core.one("SELECT count(*) FROM campaign") == 1
     assert (made["messages"], made["invalid"], made["invalid_file"]) == (2, 1, None)
+
+
+def test_days_off_are_kept_and_said(run: Run, good: str) -> None:
+    days = ("--not-on", "holidays", "--not-on", "2027-12-24,2027-12-31")
+    created = answer(run("campaign", "create", good, *TEMPLATE, *days, "--start", "2027-12-24 09:00:00", "--json"))
+    assert "Nothing may go at its start, 2027-12-24 09:00 (-03): it begins on 2027-12-26 00:00." in created["warnings"]
+    shown = run("campaign", "show", str(created["campaign_id"]))
+    assert "not on holidays, 2027-12-24, 2027-12-31." in " ".join(shown.stdout.split())
+    refused = run("campaign", "create", good, *TEMPLATE, "--not-on", "christmas")
+    assert refused.exit_code == 2
+    assert "neither holidays nor a day" in refused.stderr
+
+
+def test_a_dry_run_knows_the_days_off(run: Run, good: str) -> None:
+    days = ("--not-on", "holidays", "--not-on", "2027-12-24", "--start", "2027-12-24 09:00:00", "--dry-run")
+    would = answer(run("campaign", "create", good, *TEMPLATE, *days, "--json"))
+    assert would["begins"] == "2027-12-26T03:00:00+00:00"
+    assert would["basis"].endswith(", not on holidays, 2027-12-24")

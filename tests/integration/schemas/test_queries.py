@@ -223,7 +223,13 @@ def run(core: CoreHarness, statement: str, **parameters: Any) -> list[dict[str, 
     """The nodes of a plan with what each did: the statement is carried out, and taken back."""
     with core.engine.connect() as connection:
         now = connection.execute(text("SELECT now()")).scalar_one()
-        parameters |= {"account_id": core.account.id, "earliest": now, "latest": now}
+        parameters |= {
+            "account_id": core.account.id,
+            "earliest": now,
+            "latest": now,
+            "closed": ["2026-12-25"],
+            "day_began": now,
+        }
         answer = connection.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"), parameters).scalar_one()
         return nodes((answer if isinstance(answer, list) else json.loads(answer))[0]["Plan"])
 

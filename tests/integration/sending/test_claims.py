@@ -110,7 +110,8 @@ def test_while_its_rate_waits_a_campaign_starts_no_pump_and_grows_no_older(make_
     core.load(200, rate=60)
     claims_module.finish_accepted(core.engine, core.claim())
     assert maintenance_tick.tick(core.runtime).submits == 0
-    clock = {"earliest": datetime.now(UTC), "latest": datetime.now(UTC), "account_id": core.account.id}
+    now = datetime.now(UTC)
+    clock = {"account_id": core.account.id, "closed": [], "day_began": now, "earliest": now, "latest": now}
     with core.engine.connect() as connection:
         assert connection.execute(query("claimable_since"), clock).first() is None
     core.do("UPDATE campaign SET rate_free_at = clock_timestamp() - interval '1 second'")

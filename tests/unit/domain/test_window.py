@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatcher.domain.opening_hours import Hours
 from dispatcher.domain.window import PROVIDER_ZONE, Window, fecha_digits, parse_moment, provider_local
 from dispatcher.errors import UsageError
 
@@ -105,7 +106,7 @@ def test_a_window_of_another_form_is_refused(text: str) -> None:
 
 
 WINDOWS = st.tuples(st.integers(0, 1439), st.integers(1, 1440), st.integers(0, 59)).map(
-    lambda t: Window(t[0], t[0] + t[1], t[2])
+    lambda t: Window((Hours(t[0], t[0] + t[1]),) * 7, t[2])
 )
 MOMENTS = st.integers(0, 3 * 86_400).map(lambda s: datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=s))
 
@@ -122,7 +123,7 @@ def test_the_next_opening_is_the_first_allowed_moment(window: Window, moment: da
 @given(WINDOWS, MOMENTS, st.integers(0, 5 * 86_400))
 @settings(deadline=None)
 def test_the_end_of_a_job_counts_open_time_only(window: Window, moment: datetime, seconds: int) -> None:
-    room = timedelta(minutes=window.closes - window.opens) - timedelta(seconds=window.guard)
+    room = timedelta(minutes=window.shortest) - timedelta(seconds=window.guard)
     seconds = min(seconds, int(room.total_seconds() * 50))
     ends = window.finish(moment, timedelta(seconds=seconds))
     assert ends >= moment + timedelta(seconds=seconds)

@@ -33,7 +33,9 @@ FREE = Conditions(
 
 def test_a_free_account_goes_with_the_bounds_of_the_providers_clock() -> None:
     decision = decide(FREE)
-    assert decision == Admit(NOON - 0.2 * SECOND, NOON + 0.9 * SECOND, trial=False, retry_at=None)
+    assert decision == Admit(
+        NOON - 0.2 * SECOND, NOON + 0.9 * SECOND, closed=["2026-03-10"], trial=False, retry_at=None
+    )
 
 
 def test_all_slots_taken_waits_for_one_to_end() -> None:

@@ -21,7 +21,7 @@ from dispatcher.runtime import Runtime
 from dispatcher.web.page.prepare import steps
 from dispatcher.web.page.prepare.check import checked, sending, spec_of
 from dispatcher.web.page.prepare.steps import PreparationId
-from dispatcher.web.page.prepare.when import marks
+from dispatcher.web.page.prepare.when import hours_of, marks
 from dispatcher.web.page.routing import FormOf, RuntimeOf, Visitor, VisitorOf, needs, page_router
 from dispatcher.web.page.show import go, number
 
@@ -117,8 +117,7 @@ def _page(
         return steps.step(
             request, "summary", it, 422, plan=None, **{"error": str(error), **_words(check, None, it), **more}
         )
-    window = runtime.settings.sending_window
-    line = {"opens": window.opens, "closes": window.closes, "marks": marks(would)}
+    line = {"hours": hours_of(runtime.settings, spec, would), "marks": marks(would)}
     shown = {"plan": would, "line": line, "may_send": may_release(runtime, visitor), **_words(check, would, it)}
     return steps.step(request, "summary", it, status, window=runtime.settings.window, **{**shown, **more})
 

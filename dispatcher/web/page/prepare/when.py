@@ -11,6 +11,10 @@ from fastapi.responses import Response
 from dispatcher.access.roles import Role
 from dispatcher.campaigns.plan import Plan, plan
 from dispatcher.campaigns.preparations import ChangedMeanwhile, Preparation
+from dispatcher.campaigns.schedule import days_off
+from dispatcher.config import Settings
+from dispatcher.domain.days_off import HOLIDAYS
+from dispatcher.domain.opening_hours import Hours
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated
@@ -21,13 +25,15 @@ from dispatcher.web.page.prepare import steps
 from dispatcher.web.page.prepare.check import checked, spec_of
 from dispatcher.web.page.prepare.steps import PreparationId
 from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
+from schemas.payload import CampaignSpec
 
 routes = page_router()
 
+_LONGEST_DAYS = 2_000
 _MOST = {"rate": 1_000_000, "canary": 100_000}
 _EMPTY = {
-    **dict.fromkeys(("date", "time", "expires_date", "expires_time", "rate", "canary"), ""),
-    **{"when": "now", "priority": "normal", "test": False},
+    **dict.fromkeys(("date", "time", "expires_date", "expires_time", "rate", "canary", "days"), ""),
+    **{"when": "now", "priority": "normal", "test": False, "holidays": False},
 }
 
 
@@ -62,8 +68,10 @@ def save_when(request: Request, runtime: RuntimeOf, form: FormOf, number: Prepar
 
 
 def _typed(form: Form) -> dict[str, Any]:
-    texts = {name: form.text(name)[:20] for name in _EMPTY if name != "test"}
-    return {**texts, "test": form.has("test")}
+    ticks = ("test", "holidays")
+    texts = {name: form.text(name)[:20] for name in _EMPTY if name not in ticks}
+    ticked = {name: form.has(name) for name in ticks}
+    return {**texts, **ticked, "days": form.text("days")[:_LONGEST_DAYS]}
 
 
 def _typed_before(it: Preparation) -> dict[str, Any]:
@@ -74,7 +82,9 @@ def _typed_before(it: Preparation) -> dict[str, Any]:
     if "expires" in spec:
         found |= {"expires_date": spec["expires"][:10], "expires_time": spec["expires"][11:16]}
     found |= {name: str(spec[name]) for name in ("rate", "canary", "priority") if name in spec}
-    return {**found, "test": bool(spec.get("test"))}
+    off = spec.get("not_on", ())
+    days = ", ".join(day for day in off if day != HOLIDAYS)
+    return {**found, "test": bool(spec.get("test")), "holidays": HOLIDAYS in off, "days": days}
 
 
 def _changes(typed: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +103,7 @@ def _changes(typed: dict[str, Any]) -> dict[str, Any]:
         "start": f"{typed['date']} {typed['time']}:00" if at else None,
         "expires": f"{typed['expires_date']} {typed['expires_time']}:00" if typed["expires_date"] else None,
         "priority": typed["priority"] if typed["priority"] in ("high", "normal", "low") else "normal",
+        "not_on": days_off([HOLIDAYS] * typed["holidays"] + [typed["days"]]).listed(),
         "test": True if typed["test"] else None,
         **numbers,
     }
@@ -126,9 +137,14 @@ def _page(
     except UsageError:
         would = None
     shown = {"typed": typed, "plan": would, "today": provider_local(datetime.now().astimezone()).date()}
-    window = runtime.settings.sending_window
-    line = {"opens": window.opens, "closes": window.closes, "marks": marks(would) if would else []}
+    line = {"hours": hours_of(runtime.settings, spec, would), "marks": marks(would) if would else []}
     return steps.step(request, "when", it, status, window=runtime.settings.window, line=line, **{**shown, **more})
+
+
+def hours_of(settings: Settings, spec: CampaignSpec, would: Plan | None) -> Hours | None:
+    """The hours of sending on the first day of the run; of today when there is none."""
+    window = settings.sending_window.without(days_off(spec.not_on))
+    return window.hours_on(provider_local(would.begins if would else datetime.now().astimezone()).date())
 
 
 def marks(would: Plan) -> list[tuple[str, float, float]]:

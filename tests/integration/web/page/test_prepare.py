@@ -382,3 +382,14 @@ def test_a_campaign_of_it_as_it_was_before_is_not_taken_for_a_new_one(runtime: R
         assert told.status == 409
         assert "A campaign was made of this form already." in told.text
     assert campaigns(runtime) == 1
+def test_days_off_are_ticked_typed_and_kept(runtime: Runtime) -> None:
+    with visiting(runtime, Role.SENDER) as visitor:
+        wrong = to_summary(visitor, when="at", date="2027-03-24", time="09:00", holidays="1", days="24/12/2026")
+        assert wrong.status == 422
+        assert "neither holidays nor a day" in wrong.text
+        typed = {"when": "at", "date": "2027-03-24", "time": "09:00", "holidays": "1", "days": "2027-03-25,2027-03-26"}
+        seen = to_summary(visitor, **typed)
+        # The 24th is a holiday, the 25th and 26th are its own.
+        assert "27 March" in seen.text
+        visitor.submit(seen, "/create")
+    assert the_campaign(runtime).not_on == ["holidays", "2027-03-25", "2027-03-26"]
