@@ -382,6 +382,8 @@ def test_a_campaign_of_it_as_it_was_before_is_not_taken_for_a_new_one(runtime: R
         assert told.status == 409
         assert "A campaign was made of this form already." in told.text
     assert campaigns(runtime) == 1
+
+
 def test_days_off_are_ticked_typed_and_kept(runtime: Runtime) -> None:
     with visiting(runtime, Role.SENDER) as visitor:
         wrong = to_summary(visitor, when="at", date="2027-03-24", time="09:00", holidays="1", days="24/12/2026")
