@@ -19,7 +19,22 @@ Kind = Literal["text", "json"]
 OURS = ("dispatcher", "workers", "ops")
 """The roots of our own loggers."""
 _SUBJECT = re.compile(r"[a-z][a-z_]*(?: [a-z_]+=\d+)*|[a-z_]+=\d+(?: [a-z_]+=\d+)*")
-_NUMBERS = ("campaign", "chunk", "attempt", "account", "lines", "messages", "n", "status", "child", "seq")
+_NUMBERS = (
+    "campaign",
+    "chunk",
+    "attempt",
+    "account",
+    "lines",
+    "messages",
+    "n",
+    "status",
+    "child",
+    "seq",
+    "ok",
+    "simulated",
+    "rejected",
+    "other",
+)
 
 
 def formatter(kind: Kind, plain: str) -> logging.Formatter:

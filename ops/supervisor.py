@@ -69,8 +69,8 @@ class Child:
 
 
 def celery(*arguments: str) -> list[str]:
-    """A Celery command for our app, with this interpreter."""
-    return [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments]
+    """A Celery command for our app, with this interpreter, and without its banner."""
+    return [sys.executable, "-m", "celery", "-q", "-A", "workers.app:app", *arguments]
 
 
 def worker(settings: Settings, queue: str) -> list[str]:
