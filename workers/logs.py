@@ -40,6 +40,7 @@ def set_up(loglevel: int | str | None = None, **_: Any) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(config.settings().log, "%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=loglevel or logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)
     # Celery's own default is WARNING, and what happened to a campaign is INFO.
     for name in OURS:
         logging.getLogger(name).setLevel(min(logging.INFO, logging.root.level))
