@@ -306,8 +306,9 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     if settings.push_port:
         secret = "/…" if settings.push_secret else ""
         say(f"Replies are taken at http://{settings.push_host}:{settings.push_port}/push/smsmasivos{secret}")
-    if settings.web_port and settings.log == "text":  # the link lets in whoever reads it: it is for a terminal
-        _say_page(settings, say)
+    if settings.web_port:
+        if settings.log == "text":  # the link lets in whoever reads it: it is for a terminal
+            _say_page(settings, say)
         say(f"The API is at http://{settings.web_host}:{settings.web_port}/api/v1, its documentation at /api/v1/docs")
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")
