@@ -8,13 +8,33 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from dispatcher.domain.display import shown
 
 Kind = Literal["text", "json"]
-_NUMBERS = ("campaign", "chunk", "attempt", "account", "lines", "messages", "n", "status", "child", "seq")
+OURS = ("dispatcher", "workers", "ops")
+"""The roots of our own loggers."""
+_SUBJECT = re.compile(r"[a-z][a-z_]*(?: [a-z_]+=\d+)*|[a-z_]+=\d+(?: [a-z_]+=\d+)*")
+_NUMBERS = (
+    "campaign",
+    "chunk",
+    "attempt",
+    "account",
+    "lines",
+    "messages",
+    "n",
+    "status",
+    "child",
+    "seq",
+    "ok",
+    "simulated",
+    "rejected",
+    "other",
+)
 
 
 def formatter(kind: Kind, plain: str) -> logging.Formatter:
@@ -52,7 +72,7 @@ class JsonLine(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "process": record.process,
-            **fields(record.getMessage()),
+            **_said(record),
         }
         if number := str(getattr(record, "request", "")).removeprefix(" request="):
             line["request"] = number
@@ -63,25 +83,50 @@ class JsonLine(logging.Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
-def fields(message: str) -> dict[str, Any]:
+def _said(record: logging.LogRecord) -> dict[str, Any]:
+    if record.name.split(".")[0] in OURS and isinstance(record.msg, str) and isinstance(record.args, tuple | None):
+        return fields(record.msg, record.args or ())
+    return {"message": record.getMessage()}
+
+
+def fields(template: str, values: Sequence[object] = ()) -> dict[str, Any]:
     """The event of a line and its fields; a line of another form is its `message`.
 
-    A value goes on until the next word with an equals sign.
+    Which fields there are is read from the template of a record: a value, such as the provider's words, can neither add
+    one nor replace one.
     """
-    event, _, rest = message.partition(" ")
-    found: dict[str, Any] = {}
-    name = None
-    for word in rest.split(" "):
-        key, equals, value = word.partition("=")
-        if equals and key.isidentifier() and key.islower():
+    left, event, name, found = list(values), "", "", dict[str, str]()
+    for word in template.split(" "):
+        key, equals, form = word.partition("=")
+        if not (equals and key.isidentifier() and key.islower()):
+            key, form = "", word
+        mine, left = left[: form.count("%")], left[form.count("%") :]
+        try:
+            value = form % tuple(mine) if mine else form
+        except (TypeError, ValueError):
+            return _message(template, values)
+        if key:
             name, found[key] = key, value
-        elif name is None:
-            return {"message": message}
+        elif name and not mine:
+            found[name] += f" {value}"
+        elif _SUBJECT.fullmatch(value):  # an event, a label such as `campaign=4 chunk=17`, or both
+            for part in value.split():
+                key, equals, number = part.partition("=")
+                if equals:
+                    found[key] = number
+                elif event:
+                    return _message(template, values)
+                else:
+                    event = part
         else:
-            found[name] += f" {word}"
-    if not event.isidentifier() or not found:
-        return {"message": message}
+            return _message(template, values)
+    if not event or left:
+        return _message(template, values)
     numbers = {key: int(found[key]) for key in _NUMBERS if found.get(key, "").isdecimal()}
     # What a line says of itself must not pass for what we say of it.
     clash = {"time", "level", "logger", "process", "event"} & found.keys()
     return {"event": event, **{f"{key}_" if key in clash else key: value for key, value in (found | numbers).items()}}
+
+
+def _message(template: str, values: Sequence[object]) -> dict[str, Any]:
+    return {"message": template % tuple(values) if values else template}

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -176,6 +177,8 @@ def _leave_behind(parent: int, mask: set[int | signal.Signals]) -> None:
 def _run(module: str, arguments: Sequence[str]) -> int:
     """The exit code that Python would end with."""
     sys.argv[1:] = arguments
+    # It was imported on purpose, for all children at once.
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy|<frozen runpy>")
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:

@@ -69,8 +69,8 @@ class Child:
 
 
 def celery(*arguments: str) -> list[str]:
-    """A Celery command for our app, with this interpreter."""
-    return [sys.executable, "-m", "celery", "-A", "workers.app:app", *arguments]
+    """A Celery command for our app, with this interpreter, and without its banner."""
+    return [sys.executable, "-m", "celery", "-q", "-A", "workers.app:app", *arguments]
 
 
 def worker(settings: Settings, queue: str) -> list[str]:
@@ -307,7 +307,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
         secret = "/…" if settings.push_secret else ""
         say(f"Replies are taken at http://{settings.push_host}:{settings.push_port}/push/smsmasivos{secret}")
     if settings.web_port:
-        _say_page(settings, say)
+        if settings.log == "text":  # the link lets in whoever reads it: it is for a terminal
+            _say_page(settings, say)
         say(f"The API is at http://{settings.web_host}:{settings.web_port}/api/v1, its documentation at /api/v1/docs")
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")

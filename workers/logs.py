@@ -7,7 +7,7 @@ from celery.signals import setup_logging
 from celery.worker.consumer import consumer
 
 from dispatcher import config
-from dispatcher.logs import formatter
+from dispatcher.logs import OURS, formatter
 
 _QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
 # At DEBUG they write whole URLs, which hold the key, and whole messages, which hold numbers and texts.
@@ -40,8 +40,12 @@ def set_up(loglevel: int | str | None = None, **_: Any) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(config.settings().log, "%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=loglevel or logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)
+    # Celery's own default is WARNING, and what happened to a campaign is INFO.
+    for name in OURS:
+        logging.getLogger(name).setLevel(min(logging.INFO, logging.root.level))
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _NEVER_DEBUG:
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.root.level))
     logging.getLogger(consumer.__name__).addFilter(_WithoutBodies())

@@ -88,6 +88,7 @@ def test_queues_and_task_names_are_those_that_others_hold_on_to(over_redis: dict
         "create_campaign": "control",
         "load_request": "control",
         "check_list": "control",
+        "keep": "control",
         "submit": "submit",
         "send_message": "urgent",
         "deliver": "webhooks",

@@ -53,12 +53,13 @@ def test_our_lines_are_fields() -> None:
         "why": "the window is closed",
     }
     assert fields("odd level=HIGH x=y=z") == {"event": "odd", "level_": "HIGH", "x": "y=z"}
-    for other in ("no table wide=enough", "", "Connected to redis://x", "plain"):
+    assert fields("plain") == {"event": "plain"}
+    for other in ("no table wide=enough", "", "Connected to redis://x"):
         assert fields(other) == {"message": other}
 
 
 def test_a_record_is_one_object_on_one_line() -> None:
-    log = logging.getLogger("test_logs")
+    log = logging.getLogger("dispatcher.test_logs")
     stream = written(log)
     log.handlers[0].setFormatter(JsonLine())
     try:
@@ -67,7 +68,30 @@ def test_a_record_is_one_object_on_one_line() -> None:
         log.exception("failed file=%s", FORGED)
     (line,) = stream.getvalue().splitlines()
     read = json.loads(line)
-    assert (read["level"], read["logger"], read["event"], read["file"]) == ("ERROR", "test_logs", "failed", FORGED)
+    assert (read["level"], read["logger"], read["event"], read["file"]) == (
+        "ERROR",
+        "dispatcher.test_logs",
+        "failed",
+        FORGED,
+    )
     assert "ValueError" in read["traceback"]
     assert line.isascii()
     assert "\x1b" not in line
+
+
+def test_a_value_cannot_add_or_replace_a_field() -> None:
+    forged = "no campaign=9 chunk=8"
+    assert fields("post_failed %s why=%s", ("campaign=4 chunk=2 attempt=1", forged)) == {
+        "event": "post_failed",
+        "campaign": 4,
+        "chunk": 2,
+        "attempt": 1,
+        "why": forged,
+    }
+    assert fields("%s%s by=%s:%s", ("campaign_pause", " campaign=4", "user", "ana id=3")) == {
+        "event": "campaign_pause",
+        "campaign": 4,
+        "by": "user:ana id=3",
+    }
+    assert fields("moved by=%+.0fs", (-3.2,)) == {"event": "moved", "by": "-3s"}
+    assert fields("%s", ("a sentence campaign=9",)) == {"message": "a sentence campaign=9"}
