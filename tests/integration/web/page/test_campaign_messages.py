@@ -148,7 +148,7 @@ def test_an_own_id_is_found_by_the_index_among_many(core: CoreHarness) -> None:
             ),
             {"c": campaign},
         )
-        connection.execute(text("SELECT brin_summarize_new_values('message_numbers')"))
+        connection.execute(text("SELECT brin_summarize_new_values('message_1_destino_external_id_idx')"))
     with core.engine.begin() as connection:
         connection.execute(text("ANALYZE message"))
         message_search._use_filters(connection)
