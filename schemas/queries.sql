@@ -1635,13 +1635,19 @@ SELECT w.public_id, w.disabled_why, w.failing_since, clock_timestamp() AS now,
 FROM webhook w WHERE w.state <> 'deleted' AND w.listens_until IS NULL ORDER BY w.id;
 
 -- name: results_by_day
--- The results of what an account handed in since a day of Argentina, by day and code, from the chunks' counters.
-SELECT (k.posted_at AT TIME ZONE INTERVAL '-3 hours')::date AS day, r.code::int AS code, sum(r.n)::int AS n
-FROM chunk k
-JOIN chunk_result r ON r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no
-WHERE k.account_id = :account_id AND k.resulted > 0
-  AND k.posted_at >= (CAST(:first_day AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
-GROUP BY day, r.code;
+-- The results of what an account handed in since a day of Argentina, by day and code, from the chunks' counters and from
+-- the sums of campaigns whose rows have gone.
+SELECT day, code::int AS code, sum(n)::int AS n FROM (
+    SELECT (k.posted_at AT TIME ZONE INTERVAL '-3 hours')::date AS day, r.code, sum(r.n) AS n
+    FROM chunk k
+    JOIN chunk_result r ON r.campaign_id = k.campaign_id AND r.chunk_no = k.chunk_no
+    WHERE k.account_id = :account_id AND k.resulted > 0
+      AND k.posted_at >= (CAST(:first_day AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
+    GROUP BY 1, r.code
+    UNION ALL
+    SELECT day, code, resulted FROM campaign_sum
+    WHERE account_id = :account_id AND code IS NOT NULL AND day >= CAST(:first_day AS timestamp)::date
+) d GROUP BY day, code;
 
 -- name: campaign_pace
 -- What a campaign handed in, and what of it has results, in at most :steps equal steps of whole minutes: from the times
@@ -1704,7 +1710,8 @@ SELECT seq FROM message WHERE external_id = :external_id AND campaign_id = :camp
 ORDER BY seq LIMIT :limit;
 
 -- name: usage_by_campaign
--- The messages of a month by campaign, from the chunks' counters; a chunk counts in the month of its last POST.
+-- The messages of a month by campaign, from the chunks' counters and from the sums of campaigns whose rows have gone; a
+-- chunk counts in the month of its last POST.
 SELECT k.campaign_id, c.name, c.created_by, sum(k.handed_in)::bigint AS handed_in,
        coalesce(sum(k.accepted), 0)::bigint AS accepted, coalesce(sum(k.rejected), 0)::bigint AS rejected
 FROM (
@@ -1717,6 +1724,11 @@ FROM (
     WHERE k.account_id = :account_id AND k.state IN ('accepted', 'settled')
       AND k.posted_at >= (CAST(:first_day AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
       AND k.posted_at < (CAST(:end AS timestamp) AT TIME ZONE INTERVAL '-3 hours')
+    UNION ALL
+    SELECT campaign_id, CASE WHEN state IN ('accepted', 'settled') THEN messages - suppressed ELSE 0 END,
+           CASE WHEN code >= 0 THEN resulted ELSE 0 END, CASE WHEN code < 0 THEN resulted ELSE 0 END
+    FROM campaign_sum
+    WHERE account_id = :account_id AND day >= CAST(:first_day AS timestamp)::date AND day < CAST(:end AS timestamp)::date
 ) k
 JOIN campaign c ON c.id = k.campaign_id
 GROUP BY k.campaign_id, c.name, c.created_by

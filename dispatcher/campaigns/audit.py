@@ -44,12 +44,13 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
     """Check the sums of one campaign; complaints say which do not hold.
 
     Raises:
-        UsageError: there is no such campaign.
+        UsageError: there is no such campaign, or its rows were dropped after their time.
     """
     # All counts must be of the same moment.
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     take_time(connection)
     shown = lifecycle.show(connection, campaign_id)
+    lifecycle.require_rows(connection, campaign_id)
     message, attempt, chunk, entry = tables.message, tables.attempt, tables.chunk, tables.audit_entry
     invalid_rows = _count(connection, tables.invalid_row.c.campaign_id == campaign_id)
     actions = _count(connection, and_(entry.c.campaign_id == campaign_id, entry.c.action.in_(DECISIONS)))

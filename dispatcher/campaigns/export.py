@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from psycopg import sql
 from sqlalchemy import Connection, Engine
 
+from dispatcher.campaigns import lifecycle
 from dispatcher.campaigns.audit import Audit
 from dispatcher.campaigns.export_file import target
 from dispatcher.config import Settings
@@ -141,10 +142,11 @@ def write_results(
     With the settings as `with_list`, each row has the columns of its list beside it.
 
     Raises:
-        UsageError: the list is not kept any longer.
+        UsageError: the list, or what became of it, is not kept any longer.
     """
 
     def prepare(connection: Connection) -> _Query:
+        lifecycle.require_rows(connection, campaign_id)
         if with_list is None:
             return _rows(sql.Identifier("message_status"), COLUMNS, campaign_id, "seq", kind=kind, only=only)
         from dispatcher.campaigns import export_list  # polars comes with it

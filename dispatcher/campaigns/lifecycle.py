@@ -16,6 +16,7 @@ from dispatcher.campaigns import approval
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.domain.days_off import DaysOff
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
 from dispatcher.webhooks import campaign_events
@@ -48,6 +49,7 @@ class Summary:
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    dropped_at: datetime | None  # when its rows went, as DISPATCHER_RETENTION says; the sums stay
     in_flight: int
     doubts: int
     created_by: str | None
@@ -107,6 +109,33 @@ def show(connection: Connection, campaign_id: int) -> Summary:
     return replace(found, other_words={each.words: each.n for each in said})
 
 
+class RowsDropped(UsageError):
+    """The rows of a campaign have gone after the time that they are kept; its sums are there."""
+
+
+def require_rows(connection: Connection, campaign_id: int) -> None:
+    """Check that the messages of a campaign are still kept.
+
+    Raises:
+        RowsDropped: they are not.
+    """
+    campaign = tables.campaign.c
+    dropped = connection.execute(select(campaign.dropped_at).where(campaign.id == campaign_id)).scalar()
+    if dropped is not None:
+        raise RowsDropped(
+            worded(
+                "The messages of campaign {campaign_id} were dropped on {day}: they are kept for a time.",
+                campaign_id=campaign_id,
+                day=f"{provider_local(dropped):%Y-%m-%d}",
+            ),
+            hint=worded(
+                "Its counts stay: `dispatcher campaign show {campaign_id}`. DISPATCHER_RETENTION says for how long rows "
+                "are kept.",
+                campaign_id=campaign_id,
+            ),
+        )
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Which campaigns to list; `before` is the number of the last one that is known."""
@@ -143,7 +172,7 @@ def listing(connection: Connection, limit: int = 50, wanted: Wanted = _ANY) -> l
 def loading(campaign_id: int, created_at: datetime) -> Summary:
     """A campaign that is still being loaded, under the number that was reserved for it."""
     none: dict[str, Any] = dict.fromkeys(
-        ("blocked", "reason", "rate", "start_at", "expires_at", "started_at", "completed_at")
+        ("blocked", "reason", "rate", "start_at", "expires_at", "started_at", "completed_at", "dropped_at")
     )
     zero: dict[str, Any] = dict.fromkeys(("messages", "invalid", "held", "in_flight", "doubts"), 0)
     empty: dict[str, Any] = {name: {} for name in ("counts", "result_codes", "left_out", "tags")}
@@ -179,6 +208,7 @@ def _summary(connection: Connection, campaign: Any) -> Summary:
         created_at=campaign.created_at,
         started_at=campaign.started_at,
         completed_at=campaign.completed_at,
+        dropped_at=campaign.dropped_at,
         in_flight=chunks_in.get("sending", 0),
         doubts=chunks_in.get("in_doubt", 0),
         created_by=campaign.created_by,

@@ -59,6 +59,7 @@ def draft(
     with tempfile.TemporaryFile(prefix="dispatcher-retry-") as rows, engine.begin() as connection:
         take_time(connection)
         lifecycle.show(connection, campaign_id)
+        lifecycle.require_rows(connection, campaign_id)
         account = binding.bind(connection, settings)
         # One retry of a campaign at a time: the second one sees what the first one took.
         connection.execute(query("lock_append"), {"campaign_id": campaign_id})

@@ -77,6 +77,8 @@ class Campaign(BaseModel):
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    dropped_at: datetime | None
+    """When its messages went, after the time that rows are kept; its counts stay."""
     in_flight: int
     doubts: int
     created_by: str | None

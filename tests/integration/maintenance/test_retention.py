@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from dispatcher.campaigns import loading
+from dispatcher.campaigns import audit, export, lifecycle, list_results, loading, usage
 from dispatcher.db import ranges
+from dispatcher.db.statements import query
+from dispatcher.domain.window import provider_local
 from dispatcher.ingest import from_recipients
 from dispatcher.maintenance import retention
 from dispatcher.provider.replies import Reply
@@ -63,9 +66,39 @@ def test_an_old_campaign_goes_and_its_sums_stay(stepper: Stepper) -> None:
     assert (gone.campaigns, gone.messages) == (1, 12) == (foretold.campaigns, foretold.messages)
     assert left(stepper, campaign) == {}
     after = stepper.show(campaign)
-    assert after == aged
+    assert after.dropped_at is not None
+    assert replace(after, dropped_at=None) == aged
     assert (after.counts, after.result_codes, after.invalid) == (before.counts, {0: 12}, 1)
     assert run(stepper).campaigns == 0
+
+
+def test_what_is_asked_of_a_dropped_campaign_says_so_and_the_month_still_adds_up(
+    stepper: Stepper, tmp_path: Path
+) -> None:
+    campaign = load(stepper, keep_days=7)
+    stepper.finish(campaign)
+    age(stepper, 8)
+    engine, first = stepper.runtime.engine, provider_local(datetime.now(UTC) - timedelta(days=8)).date()
+    with engine.connect() as connection:
+        month = usage.by_campaign(connection, stepper.account.id, first.replace(day=1))
+        days = {"account_id": stepper.account.id, "first_day": first}
+        before = connection.execute(query("results_by_day"), days).all()
+    assert month[0].handed_in == 12
+    assert [tuple(row)[1:] for row in before] == [(0, 12)]
+    assert run(stepper).campaigns == 1
+    with engine.connect() as connection:
+        assert usage.by_campaign(connection, stepper.account.id, first.replace(day=1)) == month
+        assert connection.execute(query("results_by_day"), days).all() == before
+    with (
+        engine.connect() as connection,
+        pytest.raises(lifecycle.RowsDropped, match=f"campaign {campaign} were dropped"),
+    ):
+        audit.audit(connection, campaign)
+    with pytest.raises(lifecycle.RowsDropped):
+        export.write_results(engine, campaign, "csv", tmp_path / "r.csv")
+    with pytest.raises(lifecycle.RowsDropped):
+        list_results.write(engine, stepper.runtime.settings, campaign, "csv", tmp_path / "l.csv")
+    assert not (tmp_path / "r.csv").exists()
 
 
 def test_what_is_younger_or_open_or_held_stays(stepper: Stepper) -> None:
