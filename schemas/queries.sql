@@ -877,8 +877,11 @@ SELECT greatest(
            min(greatest(coalesce(c.opened_at, c.created_at), c.rate_free_at,
                         CASE WHEN c.not_on <> '{}' THEN CAST(:day_began AS timestamptz) END,
                         clock_timestamp() - (CAST(:earliest AS timestamptz) - c.start_at))),
-           (SELECT greatest(max(posted_at), max(settled_at) FILTER (WHERE state = 'split'))
-            FROM chunk WHERE account_id = :account_id),
+           -- Each from an index of its own: the account's history is not read.
+           (SELECT max(posted_at) FROM chunk WHERE account_id = :account_id
+            AND state IN ('sending', 'accepted', 'in_doubt', 'held')),
+           (SELECT max(posted_at) FROM chunk WHERE account_id = :account_id AND resulted > 0),
+           (SELECT max(settled_at) FROM chunk WHERE account_id = :account_id AND state = 'split'),
            (SELECT at FROM audit_entry
             WHERE action IN ('campaign.resolve', 'campaign.retry', 'database.restored', 'account.rekey',
                              'account.unblock') ORDER BY id DESC LIMIT 1)) AS since
@@ -1049,7 +1052,8 @@ RETURNING id;
 WITH refused AS (
     SELECT m.campaign_id, m.seq, m.chunk_no, m.generation, t.fecha, t.code, coalesce(t.text, '') AS text
     FROM settle_line t JOIN message m ON m.campaign_id = t.campaign_id AND m.seq = t.seq AND m.generation = t.generation
-    WHERE m.result_code IS NULL AND m.suppressed IS NULL AND m.generation < 15
+    -- In a CASE as in settle_lines, or all messages might be read to find a few.
+    WHERE CASE WHEN m.result_code IS NULL AND m.suppressed IS NULL AND m.generation < 15 THEN true ELSE false END
 ), parent AS (
     SELECT k.*, g.n, g.last_seq AS traced,
            (SELECT max(chunk_no) FROM chunk WHERE campaign_id = k.campaign_id)
@@ -1848,10 +1852,10 @@ WHERE NOT r.sealed AND r.end_campaign <= s.last_value
   AND NOT EXISTS (SELECT 1 FROM campaign c WHERE c.id >= r.first_campaign AND c.id < r.end_campaign
                   AND (c.state NOT IN ('completed', 'cancelled')
                        OR coalesce(c.completed_at, c.opened_at, c.created_at)
-                          > clock_timestamp() - make_interval(days => :quiet_days)))
+                          > now() - make_interval(days => :quiet_days)))
   AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id >= r.first_campaign AND k.campaign_id < r.end_campaign
                   AND (k.state IN ('due', 'sending', 'accepted', 'in_doubt', 'held')
-                       OR k.settled_at > clock_timestamp() - make_interval(days => :quiet_days)))
+                       OR k.settled_at > now() - make_interval(days => :quiet_days)))
   AND NOT EXISTS (SELECT 1 FROM campaign_request q WHERE q.state = 'received'
                   AND q.reserved_id >= r.first_campaign AND q.reserved_id < r.end_campaign)
 ORDER BY r.first_campaign LIMIT 1;
@@ -1864,17 +1868,18 @@ SELECT d.id, d.by_range FROM (
            NOT EXISTS (SELECT 1 FROM message_range r JOIN campaign o ON o.id >= r.first_campaign AND o.id < r.end_campaign
                        WHERE c.id >= r.first_campaign AND c.id < r.end_campaign AND o.dropped_at IS NULL
                          AND (o.state NOT IN ('completed', 'cancelled') OR coalesce(o.completed_at, o.opened_at, o.created_at)
-                              > clock_timestamp() - make_interval(days => :days) + interval '7 days'))
+                              > now() - make_interval(days => :days) + interval '7 days'))
            AND EXISTS (SELECT 1 FROM message_range r, campaign_id_seq s
                        WHERE c.id >= r.first_campaign AND c.id < r.end_campaign AND r.end_campaign <= s.last_value) AS by_range
     FROM campaign c
     WHERE c.dropped_at IS NULL AND c.state IN ('completed', 'cancelled')
-      AND c.created_at < clock_timestamp() - make_interval(days => least(c.keep_days, :days))
+      AND c.created_at < now() - interval '7 days'  -- the least that is kept, for the index
+      AND c.created_at < now() - make_interval(days => least(c.keep_days, :days))
       AND coalesce(c.completed_at, c.opened_at, c.created_at)
-          < clock_timestamp() - make_interval(days => least(c.keep_days, :days))
+          < now() - make_interval(days => least(c.keep_days, :days))
       AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = c.id AND (
               k.state IN ('due', 'sending', 'accepted', 'in_doubt', 'held')
-              OR greatest(k.posted_at, k.settled_at) > clock_timestamp() - make_interval(days => least(c.keep_days, :days))))
+              OR greatest(k.posted_at, k.settled_at) > now() - make_interval(days => least(c.keep_days, :days))))
     ORDER BY c.created_at, c.id LIMIT :limit
 ) d;
 
@@ -1907,48 +1912,48 @@ ORDER BY r.first_campaign;
 -- name: left_messages
 -- Campaigns that were dropped weeks ago and whose range is still there for others' sake.
 SELECT c.id FROM message_range r JOIN campaign c ON c.id >= r.first_campaign AND c.id < r.end_campaign
-WHERE c.dropped_at < clock_timestamp() - interval '14 days'
+WHERE c.dropped_at < now() - interval '14 days'
   AND EXISTS (SELECT 1 FROM message m WHERE m.campaign_id = c.id)
 ORDER BY c.id LIMIT 50;
 
 -- name: old_rows
 -- How many replies, single messages and requests are older than they are kept.
-SELECT (SELECT count(*)::int FROM reply WHERE received_at < clock_timestamp() - make_interval(days => :days)
+SELECT (SELECT count(*)::int FROM reply WHERE received_at < now() - make_interval(days => :days)
         AND (kind <> 'review' OR done_at IS NOT NULL OR answered_at IS NOT NULL OR repeated_at IS NOT NULL)) AS replies,
-       (SELECT count(*)::int FROM single_message WHERE created_at < clock_timestamp() - make_interval(days => :days)
+       (SELECT count(*)::int FROM single_message WHERE created_at < now() - make_interval(days => :days)
         AND state <> 'sending') AS single_messages,
-       (SELECT count(*)::int FROM campaign_request WHERE created_at < clock_timestamp() - make_interval(days => :days)
+       (SELECT count(*)::int FROM campaign_request WHERE created_at < now() - make_interval(days => :days)
         AND state IN ('refused', 'failed')) AS requests;
 
 -- name: drop_replies
 -- One round of replies that are older than they are kept, but for those that nobody has reviewed.
 DELETE FROM reply WHERE id IN (
-    SELECT id FROM reply WHERE received_at < clock_timestamp() - make_interval(days => :days)
+    SELECT id FROM reply WHERE received_at < now() - make_interval(days => :days)
       AND (kind <> 'review' OR done_at IS NOT NULL OR answered_at IS NOT NULL OR repeated_at IS NOT NULL)
     ORDER BY received_at, id LIMIT :limit);
 
 -- name: note_dropped_replies
 -- A pull of the whole inbox brings replies again that were dropped: those from before are not taken as new ones.
-UPDATE account SET replies_kept_from = greatest(replies_kept_from, clock_timestamp() - make_interval(days => :days))
-WHERE replies_kept_from IS NULL OR replies_kept_from < clock_timestamp() - make_interval(days => :days) - interval '1 day';
+UPDATE account SET replies_kept_from = greatest(replies_kept_from, now() - make_interval(days => :days))
+WHERE replies_kept_from IS NULL OR replies_kept_from < now() - make_interval(days => :days) - interval '1 day';
 
 -- name: drop_singles
 -- One round of single messages that are older than they are kept. They are in the order of time, so the first one that is
 -- younger ends it.
 DELETE FROM single_message WHERE id IN (
     SELECT o.id FROM (SELECT id, created_at, state FROM single_message ORDER BY id LIMIT :limit) o
-    WHERE o.created_at < clock_timestamp() - make_interval(days => :days) AND o.state <> 'sending');
+    WHERE o.created_at < now() - make_interval(days => :days) AND o.state <> 'sending');
 
 -- name: drop_requests
 -- One round of requests that made no campaign; those that made one go with it.
 DELETE FROM campaign_request WHERE idempotency_key IN (
     SELECT idempotency_key FROM campaign_request
-    WHERE created_at < clock_timestamp() - make_interval(days => :days) AND state IN ('refused', 'failed')
+    WHERE created_at < now() - make_interval(days => :days) AND state IN ('refused', 'failed')
     ORDER BY created_at LIMIT :limit);
 
 -- name: drop_unused_uploads
 -- What is known of lists that were dropped long ago and that nothing refers to.
-DELETE FROM upload u WHERE u.dropped_at < clock_timestamp() - make_interval(days => :days)
+DELETE FROM upload u WHERE u.dropped_at < now() - make_interval(days => :days)
   AND NOT EXISTS (SELECT 1 FROM campaign c WHERE c.upload_id = u.id)
   AND NOT EXISTS (SELECT 1 FROM campaign_list l WHERE l.upload_id = u.id)
   AND NOT EXISTS (SELECT 1 FROM campaign_request q WHERE q.upload_id = u.id);

@@ -129,8 +129,8 @@ def require_rows(connection: Connection, campaign_id: int) -> None:
                 day=f"{provider_local(dropped):%Y-%m-%d}",
             ),
             hint=worded(
-                "Its counts stay: `dispatcher campaign show {campaign_id}`. DISPATCHER_RETENTION says for how long rows "
-                "are kept.",
+                "Its counts stay: `dispatcher campaign show {campaign_id}`. DISPATCHER_RETENTION says for how long "
+                "rows are kept.",
                 campaign_id=campaign_id,
             ),
         )

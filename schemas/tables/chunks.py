@@ -88,6 +88,7 @@ chunk = Table(
     ),
     Index("chunk_later_results", "account_id", "posted_at", postgresql_where=text("(resulted > 0)")),
     Index("chunk_to_claim", "campaign_id", "root_no", "chunk_no", postgresql_where=text("(state = 'due')")),
+    Index("chunk_split", "account_id", "settled_at", postgresql_where=text("(state = 'split')")),
     Index("chunk_with_results", "campaign_id", "posted_at", postgresql_where=text("(resulted > 0)")),
     Index(
         "chunk_with_unknown",

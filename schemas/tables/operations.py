@@ -31,6 +31,14 @@ audit_entry = Table(
     Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
     CheckConstraint("action ~ '^[a-z_]+[.][a-z_]+$'"),
     CheckConstraint("actor_kind IN ('user', 'key', 'system')"),
+    Index(
+        "audit_of_released",
+        "id",
+        postgresql_where=text(
+            "(action IN ('campaign.resolve', 'campaign.retry', 'database.restored', 'account.rekey', "
+            "'account.unblock'))"
+        ),
+    ),
     Index("audit_of_campaign", "campaign_id", "id", postgresql_where=text("(campaign_id IS NOT NULL)")),
     Index(
         "audit_of_preparation",

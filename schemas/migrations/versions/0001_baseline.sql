@@ -254,6 +254,7 @@ CREATE INDEX chunk_awaiting_results ON chunk (account_id, posted_at)
 CREATE INDEX chunk_later_results ON chunk (account_id, posted_at) WHERE resulted > 0;
 CREATE INDEX chunk_with_unknown ON chunk (account_id, settled_at) WHERE state = 'settled' AND resulted + suppressed < messages;
 CREATE INDEX chunk_in_progress ON chunk (campaign_id, root_no) WHERE state IN ('sending', 'accepted', 'in_doubt', 'held');
+CREATE INDEX chunk_split ON chunk (account_id, settled_at) WHERE state = 'split';
 -- The chunks posted last, whose rejected messages are counted.
 CREATE INDEX chunk_with_results ON chunk (campaign_id, posted_at) WHERE resulted > 0;
 
@@ -460,6 +461,9 @@ CREATE TABLE audit_entry (
     reason text,
     detail jsonb NOT NULL DEFAULT '{}'
 );
+-- What made chunks due that were not: see claimable_since.
+CREATE INDEX audit_of_released ON audit_entry (id)
+    WHERE action IN ('campaign.resolve', 'campaign.retry', 'database.restored', 'account.rekey', 'account.unblock');
 CREATE INDEX audit_of_campaign ON audit_entry (campaign_id, id) WHERE campaign_id IS NOT NULL;
 CREATE INDEX audit_of_preparation ON audit_entry ((detail ->> 'preparation')) WHERE detail ->> 'preparation' IS NOT NULL;
 
