@@ -24,7 +24,7 @@ def upgrade() -> None:
 '''
 
 ADD_COLUMN = 'op.add_column("campaign", sa.Column("note", sa.Text))'
-ADD_INDEX = 'create_index("message_of_chunk", "message", ["campaign_id", "chunk_no"])'
+ADD_INDEX = 'create_index("chunk_by_state", "chunk", ["campaign_id", "state"])'
 DROP_COLUMN = 'op.drop_column("campaign", "note")'
 
 

@@ -128,7 +128,7 @@ def test_a_disk_that_is_full_during_copy_is_told_as_503_and_loads_when_there_is_
     with psycopg.connect(database_url, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(small_disk.path))))
         try:
-            admin.execute("ALTER TABLE message SET TABLESPACE small")
+            admin.execute("ALTER TABLE message_1 SET TABLESPACE small")
             small_disk.fill()
             for _ in range(5):  # more often than a payload may end its worker
                 assert_to_come_back(caller.create())
@@ -139,7 +139,7 @@ def test_a_disk_that_is_full_during_copy_is_told_as_503_and_loads_when_there_is_
             assert core.statuses(answer.json()["campaign_id"]) == {"pending": 2}
         finally:
             small_disk.empty()
-            admin.execute("ALTER TABLE message SET TABLESPACE pg_default")
+            admin.execute("ALTER TABLE message_1 SET TABLESPACE pg_default")
             admin.execute("DROP TABLESPACE small")
 
 

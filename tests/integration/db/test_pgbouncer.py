@@ -178,4 +178,4 @@ def test_the_schema_is_upgraded_through_it(
     assert migrations.upgrade(core.engine) == (base, last)
     assert time.monotonic() - began < 30
     assert core.load(10)
-    assert core.one("SELECT count(*) FROM pg_indexes WHERE indexname = 'message_of_chunk'") == 1
+    assert core.one("SELECT count(*) FROM pg_indexes WHERE indexname = 'chunk_by_state'") == 1
