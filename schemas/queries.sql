@@ -1805,12 +1805,13 @@ WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running', 'paused
 
 -- name: erase_messages
 -- The messages to a number that are final lose number, text, id and the provider's words; their codes stay, and so do all
--- sums. Found by the bloom filters of message_numbers. Answers what was erased.
+-- sums. So do those whose chunks have gone after their time, and that wait for their range. Answers what was erased.
 UPDATE message m SET destino = '', texto = '(erased)', external_id = NULL,
        result_text = CASE WHEN m.result_text IS NOT NULL THEN '(erased)' END
-FROM chunk k
-WHERE m.destino = :destino AND k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no
-  AND (m.result_code IS NOT NULL OR m.suppressed IS NOT NULL OR k.state IN ('settled', 'cancelled', 'expired'))
+WHERE m.destino = :destino
+  AND NOT EXISTS (SELECT 1 FROM chunk k WHERE k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no
+                  AND k.state NOT IN ('settled', 'cancelled', 'expired')
+                  AND m.result_code IS NULL AND m.suppressed IS NULL)
 RETURNING m.campaign_id, m.seq;
 
 -- name: open_messages_to
@@ -1840,6 +1841,10 @@ WHERE m.destino = :destino AND l.upload_id IS NOT NULL;
 -- name: make_ranges_ahead
 -- Ranges of messages for the campaigns to come. Answers how many were made.
 SELECT make_message_ranges(s.last_value, :ahead) FROM campaign_id_seq s;
+
+-- name: has_range
+-- Whether there is a range for a campaign.
+SELECT EXISTS (SELECT 1 FROM message_range WHERE first_campaign <= :campaign_id AND :campaign_id < end_campaign);
 
 -- name: ranges_ahead
 -- Ranges that no campaign has reached.
@@ -1959,7 +1964,7 @@ DELETE FROM upload u WHERE u.dropped_at < now() - make_interval(days => :days)
   AND NOT EXISTS (SELECT 1 FROM campaign_request q WHERE q.upload_id = u.id);
 
 -- name: sent_lately
--- Whether anything was posted in the last five minutes, or may be claimed now.
+-- Whether anything was posted in the last five minutes.
 SELECT EXISTS (SELECT 1 FROM account a WHERE (
     SELECT max(posted_at) FROM chunk WHERE account_id = a.id AND state IN ('sending', 'accepted', 'in_doubt', 'held')
   ) > clock_timestamp() - interval '5 minutes' OR (

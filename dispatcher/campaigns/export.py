@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from psycopg import sql
 from sqlalchemy import Connection, Engine
 
-from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns import kept_rows
 from dispatcher.campaigns.audit import Audit
 from dispatcher.campaigns.export_file import target
 from dispatcher.config import Settings
@@ -146,7 +146,7 @@ def write_results(
     """
 
     def prepare(connection: Connection) -> _Query:
-        lifecycle.require_rows(connection, campaign_id)
+        kept_rows.require(connection, campaign_id)
         if with_list is None:
             return _rows(sql.Identifier("message_status"), COLUMNS, campaign_id, "seq", kind=kind, only=only)
         from dispatcher.campaigns import export_list  # polars comes with it

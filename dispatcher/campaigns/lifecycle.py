@@ -16,7 +16,6 @@ from dispatcher.campaigns import approval
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.domain.days_off import DaysOff
-from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
 from dispatcher.webhooks import campaign_events
@@ -107,33 +106,6 @@ def show(connection: Connection, campaign_id: int) -> Summary:
         return found
     said = connection.execute(query("other_words"), {"campaign_id": campaign_id, "limit": _WORDS_SHOWN}).all()
     return replace(found, other_words={each.words: each.n for each in said})
-
-
-class RowsDropped(UsageError):
-    """The rows of a campaign have gone after the time that they are kept; its sums are there."""
-
-
-def require_rows(connection: Connection, campaign_id: int) -> None:
-    """Check that the messages of a campaign are still kept.
-
-    Raises:
-        RowsDropped: they are not.
-    """
-    campaign = tables.campaign.c
-    dropped = connection.execute(select(campaign.dropped_at).where(campaign.id == campaign_id)).scalar()
-    if dropped is not None:
-        raise RowsDropped(
-            worded(
-                "The messages of campaign {campaign_id} were dropped on {day}: they are kept for a time.",
-                campaign_id=campaign_id,
-                day=f"{provider_local(dropped):%Y-%m-%d}",
-            ),
-            hint=worded(
-                "Its counts stay: `dispatcher campaign show {campaign_id}`. DISPATCHER_RETENTION says for how long "
-                "rows are kept.",
-                campaign_id=campaign_id,
-            ),
-        )
 
 
 @dataclass(frozen=True)

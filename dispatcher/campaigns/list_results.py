@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 from sqlalchemy import Connection, CursorResult, Engine, column, select, table
 
-from dispatcher.campaigns import details, lifecycle, list_record
+from dispatcher.campaigns import details, kept_rows, list_record
 from dispatcher.campaigns.export_file import target
 from dispatcher.campaigns.export_list import starts_of
 from dispatcher.config import Settings
@@ -51,7 +51,7 @@ def write(engine: Engine, settings: Settings, campaign_id: int, kind: str, path:
     rows = 0
     with engine.connect() as connection:
         take_time(connection)
-        lifecycle.require_rows(connection, campaign_id)
+        kept_rows.require(connection, campaign_id)
         pin_ordered_lookups(connection)
         lists = _lists(connection, campaign_id)
         headings = list(dict.fromkeys(name for each in lists for name in each.headings))

@@ -22,9 +22,15 @@ _WAIT_MS = 500
 
 
 def require(connection: Connection, campaign_id: int) -> None:
-    """Make the range of a campaign, if the tick has not: a campaign never waits for another process."""
-    if connection.execute(select(func.make_message_ranges(campaign_id, 0))).scalar_one():
-        log.info("range_made by=loader campaign=%s", campaign_id)
+    """Make the range of a campaign, if the tick has not: a campaign never waits for another process.
+
+    In a transaction of its own: nobody else who needs a range waits until this campaign is loaded.
+    """
+    if connection.execute(query("has_range"), {"campaign_id": campaign_id}).scalar_one():
+        return
+    with connection.engine.begin() as own:
+        own.execute(select(func.make_message_ranges(campaign_id, AHEAD)))
+    log.info("range_made by=loader campaign=%s", campaign_id)
 
 
 def make_ahead(engine: Engine) -> int:

@@ -22,7 +22,10 @@ class EventLog:
     waiting: dict[int, str] = field(default_factory=dict)  # why each account waits
 
     def changes(self, connection: Connection) -> None:
-        """Log what was done since the last look: created, paused, resumed …; who did it, and never the words for it."""
+        """Log what was done since the last look: created, paused, resumed …; who did it, and never the words for it.
+
+        An entry that is committed behind a later one may be missed: the audit trail has all of them.
+        """
         entry = tables.audit_entry.c
         if self.last_entry is None:
             self.last_entry = connection.execute(select(func.coalesce(func.max(entry.id), 0))).scalar_one()

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from dispatcher.accounts import blocking, provider_clock
 from dispatcher.config import Settings
 from dispatcher.db import statements
+from dispatcher.db.certain import log_at_commit
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import single_statement
 from dispatcher.domain import idinterno
@@ -91,7 +92,7 @@ def _claim(
     if chunk is None:
         return Defer("nothing is due")
     if chunk.begins:
-        log.info("started campaign=%s", chunk.campaign_id)
+        log_at_commit(connection, log, "started campaign=%s", chunk.campaign_id)
         campaign_events.moved(connection, EventType.CAMPAIGN_STARTED, [chunk.campaign_id])
     content = _begin_attempt(connection, settings, account, admit, chunk)
     _record_suppressions(connection, chunk, content)

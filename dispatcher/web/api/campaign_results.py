@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from dispatcher import audit_trail
 from dispatcher.access.scopes import Scope
-from dispatcher.campaigns import audit, invalid_rows, lifecycle, messages, operator_actions
+from dispatcher.campaigns import audit, invalid_rows, kept_rows, lifecycle, messages, operator_actions
 from dispatcher.campaigns.messages import Filters
 from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.paths import CampaignId
@@ -56,7 +56,7 @@ def _with_streams(arguments: dict[str, Any]) -> dict[str, Any]:
     operation_id="list_messages",
     summary="The messages of a campaign with their results",
     response_model=Page[Message],
-    **_with_streams(needs(Scope.RESULTS_READ, "not_found", "bad_cursor")),
+    **_with_streams(needs(Scope.RESULTS_READ, "not_found", "bad_cursor", "refused")),
 )
 def list_messages(
     campaign_id: CampaignId,
@@ -81,6 +81,7 @@ def list_messages(
     )
     with runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
+        kept_rows.require(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
         parts = messages.stream(runtime.engine, campaign_id, filters, kind)
@@ -116,7 +117,7 @@ class InvalidRow(BaseModel):
     operation_id="list_invalid_rows",
     summary="The rows that became no message, and why",
     response_model=Page[InvalidRow],
-    **_with_streams(needs(Scope.RESULTS_READ, "not_found", "bad_cursor")),
+    **_with_streams(needs(Scope.RESULTS_READ, "not_found", "bad_cursor", "refused")),
 )
 def list_invalid_rows(campaign_id: CampaignId, request: Request, runtime: RuntimeOf, page: PageWanted) -> Any:
     """Invalid rows with line, reason and detail, of the list and of those appended; or all of them in one stream.
@@ -125,6 +126,7 @@ def list_invalid_rows(campaign_id: CampaignId, request: Request, runtime: Runtim
     """
     with runtime.engine.connect() as connection:
         lifecycle.show(connection, campaign_id)
+        kept_rows.require(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
         return StreamingResponse(invalid_rows.stream(runtime.engine, campaign_id, kind), media_type=_MEDIA_TYPES[kind])
@@ -192,7 +194,7 @@ class Audit(BaseModel):
     "/campaigns/{campaign_id}/audit",
     operation_id="audit_campaign",
     summary="Count the messages and compare with the counters",
-    **needs(Scope.CAMPAIGNS_READ, "not_found"),
+    **needs(Scope.CAMPAIGNS_READ, "not_found", "refused"),
 )
 def audit_campaign(campaign_id: CampaignId, runtime: RuntimeOf) -> Audit:
     """Rows = messages + invalid rows, messages = the sum of their statuses; `complaints` says what does not hold."""

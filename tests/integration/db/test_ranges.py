@@ -66,6 +66,16 @@ def test_a_campaign_whose_range_nobody_made_makes_it(stepper: Stepper) -> None:
     assert stepper.finish(campaign).counts == {"ok": 3}
 
 
+def test_whoever_needs_a_range_does_not_wait_for_a_load_that_made_one(stepper: Stepper) -> None:
+    stepper.sql("SELECT setval('campaign_id_seq', 5000)")
+    with stepper.runtime.engine.begin() as first:
+        ranges.require(first, 5001)
+        with stepper.runtime.engine.begin() as second:
+            second.exec_driver_sql("SET LOCAL lock_timeout = '1s'")
+            ranges.require(second, 5_000_000)
+        assert first.exec_driver_sql("SELECT count(*) FROM message_range WHERE end_campaign > 5000000").scalar_one()
+
+
 def test_a_range_is_like_the_table(stepper: Stepper, database_url: str) -> None:
     ranges.make_ahead(stepper.runtime.engine)
     with psycopg.connect(database_url) as connection:

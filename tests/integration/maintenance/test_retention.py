@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dispatcher.campaigns import audit, export, lifecycle, list_results, loading, usage
+from dispatcher.campaigns import audit, export, kept_rows, list_results, loading, usage
 from dispatcher.db import ranges
 from dispatcher.db.statements import query
 from dispatcher.domain.window import provider_local
 from dispatcher.ingest import from_recipients
 from dispatcher.maintenance import retention
+from dispatcher.people import erasing
 from dispatcher.provider.replies import Reply
 from dispatcher.replies.store import ReplyStore
 from dispatcher.runtime import Runtime
@@ -91,12 +92,12 @@ def test_what_is_asked_of_a_dropped_campaign_says_so_and_the_month_still_adds_up
         assert connection.execute(query("results_by_day"), days).all() == before
     with (
         engine.connect() as connection,
-        pytest.raises(lifecycle.RowsDropped, match=f"campaign {campaign} were dropped"),
+        pytest.raises(kept_rows.RowsDropped, match=f"campaign {campaign} were dropped"),
     ):
         audit.audit(connection, campaign)
-    with pytest.raises(lifecycle.RowsDropped):
+    with pytest.raises(kept_rows.RowsDropped):
         export.write_results(engine, campaign, "csv", tmp_path / "r.csv")
-    with pytest.raises(lifecycle.RowsDropped):
+    with pytest.raises(kept_rows.RowsDropped):
         list_results.write(engine, stepper.runtime.settings, campaign, "csv", tmp_path / "l.csv")
     assert not (tmp_path / "r.csv").exists()
 
@@ -126,13 +127,19 @@ def test_a_campaign_may_have_a_shorter_time(stepper: Stepper) -> None:
     assert left(stepper, other)["message"] == 12
 
 
-def test_a_range_goes_as_a_whole_once_all_of_it_is_old(stepper: Stepper) -> None:
+def one_due_and_one_soon(stepper: Stepper) -> tuple[int, int]:
+    """Two campaigns of a full range, which are over since 95 and 85 of 90 days."""
     first, second = load(stepper), load(stepper)
     stepper.finish(first)
     stepper.finish(second)
     fill_range(stepper)
     age(stepper, 95, first)
     age(stepper, 85, second)
+    return first, second
+
+
+def test_a_range_goes_as_a_whole_once_all_of_it_is_old(stepper: Stepper) -> None:
+    first, second = one_due_and_one_soon(stepper)
     gone = run(stepper)
     assert (gone.campaigns, gone.ranges) == (1, [])
     assert left(stepper, first) == {"message": 12}, "they wait for their range, which is due within the week"
@@ -144,17 +151,21 @@ def test_a_range_goes_as_a_whole_once_all_of_it_is_old(stepper: Stepper) -> None
 
 
 def test_rows_that_waited_in_vain_for_their_range_go_alone(stepper: Stepper) -> None:
-    first, second = load(stepper), load(stepper)
-    stepper.finish(first)
-    stepper.finish(second)
-    fill_range(stepper)
-    age(stepper, 95, first)
-    age(stepper, 85, second)
+    first, second = one_due_and_one_soon(stepper)
     run(stepper)
     stepper.sql("UPDATE campaign SET dropped_at = now() - interval '15 days' WHERE id = :c", c=first)
     run(stepper)
     assert left(stepper, first) == {}
     assert left(stepper, second)["message"] == 12
+
+
+def test_rows_that_wait_for_their_range_are_erased_with_their_person(stepper: Stepper) -> None:
+    first, _ = one_due_and_one_soon(stepper)
+    run(stepper)
+    found = erasing.erase(stepper.runtime.engine, stepper.runtime.settings, "1144440003", "asked")
+    assert found.messages == 2
+    assert stepper.sql("SELECT count(*) FROM message WHERE destino = '1144440003'") == [(0,)]
+    assert left(stepper, first) == {"message": 12}
 
 
 def test_never_keeps_all(make_runtime: Callable[..., Runtime]) -> None:
@@ -212,7 +223,7 @@ def test_replies_go_and_a_pull_does_not_bring_them_back(stepper: Stepper) -> Non
         origen="1144440001",
         texto="BAJA",
         fecha=datetime(2020, 1, 2, 10),
-        idinterno=None,  # type: ignore[call-arg]
+        idinterno=None,
     )
     review = replace(reply, id=8, texto="no quiero recibir mas")
     assert len(store.pulled([reply, review], "pull")) == 2
