@@ -38,7 +38,14 @@ def due(runtime: Runtime) -> str:
         row = connection.execute(query("read_conditions"), {"account_id": account.id}).one()
         # An old measurement will do: without any worker there is no new one.
         clock = provider_clock.of_row(row) or ProviderClock(0, 0, row.db_now)
-        now = admission.today(runtime.settings, row.db_now, clock).asked(account.id)
+        today = admission.today(runtime.settings, row.db_now, clock)
+        now = {
+            "account_id": account.id,
+            "earliest": today.earliest,
+            "latest": today.latest,
+            "closed": today.closed,
+            "day_began": today.began,
+        }
         open_since = connection.execute(query("claimable_since"), now).scalar()
     if open_since is None:
         return found

@@ -160,7 +160,14 @@ def _claimable(connection: Connection, runtime: Runtime, account: Bound, row: An
     known = admission.of_row(row, clock, runtime.settings)
     ages = dict.fromkeys(PRIORITIES, 0.0)
     if not known.blocked and not isinstance(admission.decide(known), Defer):
-        span = admission.today(runtime.settings, row.db_now, clock).asked(account.id)
+        today = admission.today(runtime.settings, row.db_now, clock)
+        span = {
+            "account_id": account.id,
+            "earliest": today.earliest,
+            "latest": today.latest,
+            "closed": today.closed,
+            "day_began": today.began,
+        }
         ended = admission.waits_ended(known)
         last = connection.execute(query("metrics_last_claim"), {"account_id": account.id}).scalar()
         for found in connection.execute(query("metrics_claimable"), span):

@@ -116,16 +116,6 @@ class Today:
     closed: list[str]
     began: datetime  # by the database's clock
 
-    def asked(self, account_id: int) -> dict[str, Any]:
-        """The parameters of those statements."""
-        return {
-            "account_id": account_id,
-            "earliest": self.earliest,
-            "latest": self.latest,
-            "closed": self.closed,
-            "day_began": self.began,
-        }
-
 
 def today(settings: Settings, now: datetime, clock: ProviderClock) -> Today:
     """The provider's day at the moment `now` of the database's clock."""
