@@ -75,7 +75,7 @@ def startup_report(outcome: startup.Outcome) -> tuple[str, list[Target]]:
 def load_report(outcome: load.Outcome) -> tuple[str, list[Target]]:
     """Loading next to COPY."""
     body = side_by_side("load of a CSV", outcome.messages, outcome.loaded, outcome.raw, "raw COPY of the same rows")
-    return body, [Target("load, of raw COPY", outcome.raw / outcome.loaded, 0.5)]
+    return body, [Target("load, of raw COPY", outcome.raw / outcome.loaded, 0.6)]
 
 
 def submit_report(outcome: submit.Outcome) -> tuple[str, list[Target]]:
