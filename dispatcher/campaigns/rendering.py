@@ -27,8 +27,8 @@ _ROWS = (tables.chunk, tables.message, tables.invalid_row, tables.left_out)
 def render_anew(connection: Connection, engine: Engine, settings: Settings, campaign_id: int, template: str) -> Loaded:
     """Give a draft another template, in the caller's transaction; nothing of a draft has been sent.
 
-    Rows that the old template made invalid may become messages, and the other way round. Both suppression lists are
-    read anew.
+    Rows that the old template made invalid may become messages, and the other way round. The suppression lists
+    are read anew.
 
     Raises:
         WrongState: it is no draft.
@@ -48,7 +48,9 @@ def render_anew(connection: Connection, engine: Engine, settings: Settings, camp
     spec = _spec(connection, draft, record.options, template)
     html_calls.check(spec, settings)
     with _list(connection, engine, settings, record, spec) as source:
-        batches = ingest(source, loading.options_of(spec, settings), Lists.read(connection, settings.home).reasons)
+        batches = ingest(
+            source, loading.options_of(spec, settings), Lists.read(connection, settings.home, spec.intent).reasons
+        )
         for table in _ROWS:
             connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
         loaded = Loaded(campaign_id=campaign_id)
@@ -76,7 +78,14 @@ def _spec(connection: Connection, draft: Any, options: dict[str, Any], template:
         canary = connection.execute(select(func.sum(chunk.c.messages)).where(inside)).scalar()
     given = {name: value for name, value in options.items() if value is not None}
     return CampaignSpec(
-        **given, template=template, html=draft.html, test=draft.test, rate=draft.rate, canary=canary, draft=True
+        **given,
+        template=template,
+        html=draft.html,
+        intent=draft.intent,
+        test=draft.test,
+        rate=draft.rate,
+        canary=canary,
+        draft=True,
     )
 
 

@@ -13,6 +13,7 @@ from dispatcher.campaigns.lifecycle import Summary, Wanted
 from dispatcher.campaigns.progress import progress
 from dispatcher.config import Settings
 from dispatcher.maintenance import workers_seen
+from dispatcher.suppression import no_llame
 from dispatcher.web.api.campaign_models import EXAMPLE, Campaign, CampaignAnswer, CampaignChange, CampaignCreate
 from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.paths import AMoment, CampaignId
@@ -70,16 +71,20 @@ def create_campaign(
     if outcome.state == "received":
         response.status_code = 202
         request.app.state.hints.load_request(str(key).strip())
+        with runtime.engine.connect() as connection:
+            warnings = no_llame.warnings(connection, body.intent)
         return CampaignAnswer(
             campaign_id=outcome.campaign_id,
             state=CampaignState.LOADING,
             messages=None,
             invalid=None,
             draft=body.draft,
+            warnings=warnings,
         )
     assert outcome.campaign_id is not None
     with runtime.engine.connect() as connection:
         shown = lifecycle.show(connection, outcome.campaign_id)
+        warnings = no_llame.warnings(connection, shown.intent)
     request.app.state.hints.tick()
     return CampaignAnswer(
         campaign_id=shown.campaign_id,
@@ -87,6 +92,7 @@ def create_campaign(
         messages=shown.messages,
         invalid=shown.invalid,
         draft=shown.state == "draft",
+        warnings=warnings,
     )
 
 
@@ -153,13 +159,15 @@ def _reserved(connection: Connection, campaign_id: int, none: lifecycle.NoCampai
         raise none
     if waiting.error is not None:
         raise Problem("not_found", why=f"The list was refused, so there is no campaign: {waiting.error}")
-    return lifecycle.loading(campaign_id, waiting.created_at)
+    return lifecycle.loading(campaign_id, waiting.created_at, waiting.intent)
 
 
 def _full(connection: Connection, settings: Settings, shown: Summary, unseen: str | None) -> Campaign:
     coming = progress(connection, settings, shown)
     over = shown.state in _OVER
     warnings = [words for words in (shown.blocked, None if over else unseen) if words]
+    if not over:
+        warnings += no_llame.warnings(connection, shown.intent)
     return Campaign(
         **vars(shown),
         progress=coming.share,
