@@ -114,7 +114,8 @@ def load(
         upload_id = keep_list(connection, settings, source)
     list_record.keep(connection, campaign_id, 1, source, spec, fingerprint.text(), upload_id)
     check_account(loaded, settings, spec, info, schedule.begins(now), plan.chunks(account.id).height)
-    loaded.warnings += no_llame.warnings(connection, spec.intent) + late + [str(each) for each in loaded.repeats]
+    registry = no_llame.warnings(connection, spec.intent)
+    loaded.warnings += registry + late + [str(each) for each in loaded.repeats]
     _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id, draft=spec.draft)
     detail = {"messages": loaded.messages, "invalid": loaded.invalid, "draft": spec.draft}
     audit_trail.record(connection, "campaign.create", campaign_id, detail=detail)
@@ -122,6 +123,8 @@ def load(
     if upload_id is not None:
         store.keep(connection, settings, upload_id)
     loaded.reading = [*source.remarks, *loaded.said()]
+    if registry:
+        log.warning("no_llame_registry_old campaign=%s why=%s", campaign_id, " ".join(registry))
     log.info("loaded campaign=%s messages=%s invalid=%s", campaign_id, loaded.messages, loaded.invalid)
     return loaded
 

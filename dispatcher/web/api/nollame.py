@@ -92,7 +92,7 @@ async def import_nollame(
     to_column: Annotated[str | None, Query(max_length=200, description="The number's column.")] = None,
     force: Annotated[bool, Query(description="Also with less than half of the numbers of the one before.")] = False,
 ) -> Any:
-    """The body is the whole official file, which replaces the registry in one step: one number a line, CSV, a workbook."""
+    """The body is the whole official file, of any kind that a list may have: it replaces the registry in one step."""
     settings = runtime.settings
     async with spooled(request, spool(settings.home), settings.upload_max, _KINDS) as body:
         load = partial(_load, runtime, body, taken, to_column, force)

@@ -42,6 +42,7 @@ NAMES = [
     "results",
     "replies",
     "webhooks",
+    "nollame",
 ]
 SILENT = "did not answer within 3 s"
 OF_DATABASE = {
@@ -55,6 +56,7 @@ OF_DATABASE = {
     "results",
     "replies",
     "webhooks",
+    "nollame",
 }
 OF_BROKER = {"broker", "worker"}
 OF_PROVIDER = {"provider", "key", "clock"}
