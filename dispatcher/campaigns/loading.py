@@ -99,10 +99,10 @@ def load(
     schedule = Schedule.of(spec, now)
     late = schedule.late_start(now) + schedule.within(settings.sending_window, now)
     recipients = Recipients()
-    left_out = Lists.read(connection, settings.home, spec.intent).reasons
-    batches = _with_first_checked(ingest(source, options_of(spec, settings), left_out, recipients=recipients))
+    lists = Lists.read(connection, settings.home, spec.intent)
+    batches = _with_first_checked(ingest(source, options_of(spec, settings), lists.reasons, recipients=recipients))
     # After everything that can refuse the list early: a campaign number, once drawn, is not used again.
-    campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule, number)
+    campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule, lists.registry, number)
     ranges.require(connection, campaign_id)
     loaded = Loaded(campaign_id=campaign_id)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
@@ -165,6 +165,7 @@ def _insert_campaign(
     spec: CampaignSpec,
     source_name: str,
     schedule: Schedule,
+    registry: str | None,
     number: int | None,
 ) -> int:
     new = insert(tables.campaign).values(
@@ -176,6 +177,7 @@ def _insert_campaign(
         rate=spec.rate,
         on_doubt=spec.on_doubt,
         intent=spec.intent,
+        registry=registry,
         test=spec.test,
         max_reject_rate=reject_watch.reject_limit(spec),
         start_at=schedule.start_at,

@@ -48,9 +48,8 @@ def render_anew(connection: Connection, engine: Engine, settings: Settings, camp
     spec = _spec(connection, draft, record.options, template)
     html_calls.check(spec, settings)
     with _list(connection, engine, settings, record, spec) as source:
-        batches = ingest(
-            source, loading.options_of(spec, settings), Lists.read(connection, settings.home, spec.intent).reasons
-        )
+        left_out = Lists.read(connection, settings.home, spec.intent)
+        batches = ingest(source, loading.options_of(spec, settings), left_out.reasons)
         for table in _ROWS:
             connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
         loaded = Loaded(campaign_id=campaign_id)
@@ -59,6 +58,7 @@ def render_anew(connection: Connection, engine: Engine, settings: Settings, camp
         fingerprint = filling.fill(connection, loaded, draft.account_id, plan, source.name, batches)
     counted = update(campaign).where(campaign.c.id == campaign_id)
     counted = counted.values(rows=loaded.rows, messages=loaded.messages, invalid=loaded.invalid, template=template)
+    counted = counted.values(registry=left_out.registry)
     connection.execute(counted.values(canary_chunks=(plan.canary_chunks or None) if spec.canary else None))
     lists = tables.campaign_list
     said = update(lists).where(lists.c.campaign_id == campaign_id, lists.c.list_no == 1)

@@ -29,6 +29,7 @@ class Lists:
 
     opted_out: BitMap64 = field(default_factory=BitMap64)
     no_llame: BitMap64 = field(default_factory=BitMap64)  # for marketing
+    registry: str | None = None  # its version
     undeliverable: BitMap64 = field(default_factory=BitMap64)
     erased: frozenset[str] = frozenset()  # hashes of persons who had opted out and were erased
     key: bytes | None = None  # that those were made with
@@ -37,9 +38,10 @@ class Lists:
     def read(cls, connection: Connection, home: Path, intent: str) -> Lists:
         """Read those that hold for the intent, in the caller's transaction; `home` has the key of the hashes."""
         key = erased.key_at_hand(connection, home)
+        registry = _no_llame(connection) if intent == MARKETING else (BitMap64(), None)
         return cls(
             _numbers(connection, select(tables.optout.c.destino)),
-            _no_llame(connection) if intent == MARKETING else BitMap64(),
+            *registry,
             _numbers(connection, do_not_send.numbers()),
             erased.hashes(connection) if key is not None else frozenset(),
             key,
@@ -73,10 +75,11 @@ def _among(numbers: BitMap64) -> pl.Expr:
     return pl.col("key").is_in(pl.Series(list(numbers), dtype=pl.Int64).implode())
 
 
-def _no_llame(connection: Connection) -> BitMap64:
-    """The registry, from its bitmap: to read five million rows would take seconds."""
-    kept = connection.execute(select(tables.no_llame_registry.c.bitmap)).scalar()
-    return BitMap64.deserialize(kept) if kept is not None else BitMap64()
+def _no_llame(connection: Connection) -> tuple[BitMap64, str | None]:
+    """The registry, from its bitmap, and its version: to read five million rows would take seconds."""
+    registry = tables.no_llame_registry
+    row = connection.execute(select(registry.c.bitmap, registry.c.version)).first()
+    return (BitMap64.deserialize(row.bitmap), row.version) if row else (BitMap64(), None)
 
 
 def _numbers(connection: Connection, destinos: Select[str]) -> BitMap64:

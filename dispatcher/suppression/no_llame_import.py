@@ -6,6 +6,7 @@ from month to month: who looks meanwhile sees the one or the other whole, and no
 
 from __future__ import annotations
 
+import secrets
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,6 +112,7 @@ def replace(
     values = {
         "numbers": len(numbers),
         "bitmap": numbers.serialize(),
+        "version": secrets.token_hex(8),
         "taken_at": taken_at or func.now(),
         "imported_at": func.now(),
         "imported_by": str(audit_trail.current()),

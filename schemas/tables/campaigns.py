@@ -34,6 +34,7 @@ campaign = Table(
     Column("priority", Text, nullable=False, server_default=text("'normal'")),
     Column("on_doubt", Text, nullable=False, server_default=text("'resend'")),
     Column("intent", Text, nullable=False, server_default=text("'service'")),  # marketing honours no_llame
+    Column("registry", Text),  # the no_llame_registry that its numbers were looked up in; null = there was none
     Column("test", Boolean, nullable=False, server_default=text("false")),
     Column("canary_chunks", Integer),  # only these roots may be claimed until the canary has passed
     Column("max_reject_rate", REAL),

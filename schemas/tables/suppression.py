@@ -62,6 +62,7 @@ no_llame_registry = Table(
     Column("only_one", Boolean, primary_key=True, server_default=text("true")),
     Column("numbers", Integer, nullable=False),
     Column("bitmap", LargeBinary, nullable=False),  # the same numbers: roaring, portable form, 64 bits
+    Column("version", Text, nullable=False),  # drawn at each import
     Column("taken_at", Moment, nullable=False),  # when the file was taken from the registry
     Column("imported_at", Moment, nullable=False, server_default=text("now()")),
     Column("imported_by", Text, nullable=False),

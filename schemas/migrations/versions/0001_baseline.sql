@@ -168,6 +168,7 @@ CREATE TABLE campaign (
     priority text NOT NULL DEFAULT 'normal' CHECK (priority IN ('high', 'normal', 'low')),
     on_doubt text NOT NULL DEFAULT 'resend' CHECK (on_doubt IN ('resend', 'hold')),
     intent text NOT NULL DEFAULT 'service' CHECK (intent IN ('service', 'marketing')),  -- marketing honours no_llame
+    registry text,                      -- the no_llame_registry that its numbers were looked up in; null = there was none
     test boolean NOT NULL DEFAULT false,
     canary_chunks int CHECK (canary_chunks > 0),    -- only these roots may be claimed until the canary has passed
     max_reject_rate real CHECK (max_reject_rate BETWEEN 0 AND 1),
@@ -729,6 +730,7 @@ CREATE TABLE no_llame_registry (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
     numbers int NOT NULL CHECK (numbers > 0),
     bitmap bytea NOT NULL,              -- roaring, portable form, 64 bits
+    version text NOT NULL,              -- drawn at each import
     taken_at timestamptz NOT NULL,      -- when the file was taken from the registry
     imported_at timestamptz NOT NULL DEFAULT now(),
     imported_by text NOT NULL,

@@ -75,6 +75,18 @@ def test_a_number_registered_after_the_load_is_not_posted_for_marketing_but_for_
     core.check_sums(service)
 
 
+def test_the_registry_that_a_campaign_was_loaded_by_is_not_asked_again(core: CoreHarness) -> None:
+    """It would answer the same; a number that is in no import shows that nobody asks."""
+    register(core, CARO)
+    campaign = core.load(15, intent="marketing")
+    core.do("INSERT INTO no_llame VALUES (:n)", n=ANA)
+    assert core.claim().lines == 9
+    core.do("DELETE FROM no_llame WHERE destino = :n", n=ANA)
+    register(core, CARO, "1120000012")
+    assert core.claim().lines == 4
+    assert left_out(core, campaign) == {"no_llame_at_load": 1, "no_llame_at_claim": 1}
+
+
 def test_a_chunk_whose_numbers_were_all_registered_is_not_posted(core: CoreHarness) -> None:
     campaign = core.load(2, intent="marketing")
     register(core, ANA, BETO)
