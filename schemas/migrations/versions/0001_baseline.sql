@@ -202,6 +202,7 @@ CREATE INDEX campaign_retry ON campaign (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX campaign_of_upload ON campaign (upload_id) WHERE upload_id IS NOT NULL;
 CREATE INDEX campaign_to_drop ON campaign (created_at, id)
     WHERE dropped_at IS NULL AND state IN ('completed', 'cancelled');
+CREATE INDEX campaign_by_state ON campaign (state, id);
 CREATE INDEX campaign_unfinished ON campaign (account_id) WHERE state IN ('scheduled', 'running', 'paused');
 
 CREATE TABLE chunk (
