@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from fastapi import Query, Request, Response
 from sqlalchemy import Connection
@@ -123,9 +124,9 @@ def list_campaigns(
     )
     with runtime.engine.connect() as connection:
         rows = lifecycle.listing(connection, page.limit + 1, wanted)
-        unseen = workers_seen.complaint(connection)
+        known = _Known.read(connection)
         shown = page.page(
-            rows, lambda row: (row.campaign_id,), lambda row: _full(connection, runtime.settings, row, unseen)
+            rows, lambda row: (row.campaign_id,), lambda row: _full(connection, runtime.settings, row, known)
         )
     return Page[Campaign](**shown)
 
@@ -149,7 +150,7 @@ def _shown(campaign_id: int, response: Response, runtime: RuntimeOf) -> Campaign
         except lifecycle.NoCampaign as none:
             found = _reserved(connection, campaign_id, none)
             response.headers["Retry-After"] = "1"
-        return _full(connection, runtime.settings, found, workers_seen.complaint(connection))
+        return _full(connection, runtime.settings, found, _Known.read(connection))
 
 
 def _reserved(connection: Connection, campaign_id: int, none: lifecycle.NoCampaign) -> Summary:
@@ -162,12 +163,24 @@ def _reserved(connection: Connection, campaign_id: int, none: lifecycle.NoCampai
     return lifecycle.loading(campaign_id, waiting.created_at, waiting.intent)
 
 
-def _full(connection: Connection, settings: Settings, shown: Summary, unseen: str | None) -> Campaign:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What may be wrong for every campaign: no worker is seen; for marketing, the registry is old or not there."""
+
+    unseen: str | None
+    registry: list[str]
+
+    @classmethod
+    def read(cls, connection: Connection) -> Self:
+        return cls(workers_seen.complaint(connection), no_llame.warnings(connection, no_llame.MARKETING))
+
+
+def _full(connection: Connection, settings: Settings, shown: Summary, known: _Known) -> Campaign:
     coming = progress(connection, settings, shown)
     over = shown.state in _OVER
-    warnings = [words for words in (shown.blocked, None if over else unseen) if words]
-    if not over:
-        warnings += no_llame.warnings(connection, shown.intent)
+    warnings = [words for words in (shown.blocked, None if over else known.unseen) if words]
+    if shown.intent == no_llame.MARKETING and not over:
+        warnings += known.registry
     return Campaign(
         **vars(shown),
         progress=coming.share,
