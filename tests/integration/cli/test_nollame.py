@@ -75,6 +75,8 @@ def test_marketing_warns_of_the_registry_and_counts_whom_it_leaves_out(
     assert shown["intent"] == "marketing"
     for warnings in (looked["remarks"], made["warnings"], shown["warnings"]):
         assert (said in " ".join(warnings), "nollame import" in " ".join(warnings)) == (True, bool(said)), warnings
+    released = run("campaign", "send", str(made["campaign_id"]))
+    assert ("dispatcher nollame import" in released.stderr) is bool(said)
     readable = run("campaign", "show", str(made["campaign_id"]))
     assert "; marketing." in readable.stdout
     assert ("dispatcher nollame import" in readable.stderr) is bool(said)
