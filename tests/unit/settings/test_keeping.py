@@ -2,7 +2,7 @@
 
 import pytest
 
-from dispatcher.settings.keeping import days_of
+from dispatcher.settings.keeping import MOST_DAYS, days_of
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,13 @@ def test_a_span_is_read(span: str, days: int | None) -> None:
 def test_what_is_no_span_or_too_short_is_refused(span: str) -> None:
     with pytest.raises(ValueError, match=r"is no span of time|7 days or more"):
         days_of(span)
+
+
+@pytest.mark.parametrize("span", ["9999 years", "99999 d", "101 years"])
+def test_more_than_the_calendar_of_the_database_holds_is_refused(span: str) -> None:
+    with pytest.raises(ValueError, match="never"):
+        days_of(span)
+
+
+def test_a_hundred_years_is_a_span() -> None:
+    assert days_of("100 years") == MOST_DAYS
