@@ -10,7 +10,9 @@ import hmac
 import logging
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -34,19 +36,30 @@ def key_file(home: Path) -> Path:
 
 
 def key(home: Path, *, make: bool = False) -> bytes | None:
-    """The key; drawn when it is to be made and is not there yet, readable by its owner alone."""
+    """The key; drawn when it is to be made and is not there yet, readable by its owner alone. None: it is not whole."""
     path = key_file(home)
     if make and not path.exists():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-                stream.write(secrets.token_bytes(_KEY_BYTES))
-        except FileExistsError:  # another process drew it at the same time
-            pass
+        _draw(path)
     try:
-        return path.read_bytes()
+        secret = path.read_bytes()
     except OSError:
         return None
+    return secret if len(secret) >= _KEY_BYTES else None
+
+
+def _draw(path: Path) -> None:
+    """Write a new key whole or not at all, and never over another one."""
+    descriptor, drawn = tempfile.mkstemp(dir=path.parent)  # 0600
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(secrets.token_bytes(_KEY_BYTES))
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError):  # another process drew it at the same time
+            os.link(drawn, path)
+    finally:
+        os.unlink(drawn)
 
 
 def hashed(number: str, secret: bytes) -> str:

@@ -332,3 +332,17 @@ def test_a_list_that_is_being_loaded_is_not_taken_away(stepper: Stepper) -> None
         erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
     request_loading.load_request(runtime.engine, runtime.settings, "k")
     assert erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").lists == 1
+
+
+@pytest.mark.parametrize("cut", [b"", b"x" * 31])
+def test_a_key_that_was_cut_off_is_no_key(stepper: Stepper, cut: bytes) -> None:
+    runtime = stepper.runtime
+    key = erased.key_file(runtime.settings.home)
+    key.parent.mkdir(parents=True, exist_ok=True)
+    key.write_bytes(cut)
+    with runtime.engine.begin() as connection:
+        optouts.add(connection, NUMBER, source="reply", reason="BAJA")
+    with pytest.raises(erased.WrongErasureKey):
+        erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    with runtime.engine.connect() as connection:
+        assert connection.execute(select(tables.erased_optout)).first() is None  # a hash that anybody could make
