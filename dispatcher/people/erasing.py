@@ -35,6 +35,8 @@ _FOLDERS = ("invalid", "spool")
 _NOT_DIGIT = re.compile(r"[^0-9]+")
 _BLOCK_ROWS = 20_000
 _LOOK_BYTES = 1 << 20
+_LOOKED_AT = 10
+"""Erasures that one tick looks at, drawn anew each time: some wait for months, and others must not wait for them."""
 
 
 @dataclass(slots=True)
@@ -69,16 +71,11 @@ def erase(engine: Engine, settings: Settings, number: str, reason: str) -> Erase
     lists = _lists_with(engine, settings, number)
     erasure = tables.erasure
     with engine.begin() as connection:
-        _require_none_loading(connection, lists)
-        was_out = optouts.find(connection, number) is not None or erased.is_erased(connection, settings.home, number)
-        if was_out:
-            erased.remember(connection, settings.home, number)
-        new = insert(erasure).values(
-            destino=number, reason=reason, asked_by=str(audit_trail.current()), opted_out=was_out
-        )
-        erasure_id: int = connection.execute(new.returning(erasure.c.id)).scalar_one()
-        if bool(connection.execute(query("open_messages_to"), {"destino": number}).scalar()):
-            optouts.add(connection, number, source="operator", reason="erasure")
+        _require_none_loading(connection, lists, number)
+        waits = select(erasure.c.id).where(erasure.c.destino == number, erasure.c.done_at.is_(None))
+        erasure_id = connection.execute(waits.order_by(erasure.c.id).limit(1).with_for_update()).scalar()
+        if erasure_id is None:
+            erasure_id = _begin(connection, settings, number, reason)
         for upload_id in lists:
             store.expire(connection, upload_id)
         audit_trail.record(connection, "person.erase", reason=reason)
@@ -88,6 +85,24 @@ def erase(engine: Engine, settings: Settings, number: str, reason: str) -> Erase
     return found
 
 
+def _begin(connection: Connection, settings: Settings, number: str, reason: str) -> int:
+    """Record the erasure, and see to it that nothing more is sent to the person; its number."""
+    erasure = tables.erasure
+    was_out = optouts.find(connection, number) is not None or erased.is_erased(connection, settings.home, number)
+    if was_out:
+        erased.remember(connection, settings.home, number)
+    new = insert(erasure).values(destino=number, reason=reason, asked_by=str(audit_trail.current()), opted_out=was_out)
+    erasure_id: int = connection.execute(new.returning(erasure.c.id)).scalar_one()
+    if _is_open(connection, number):
+        optouts.add(connection, number, source="operator", reason="erasure")
+    return erasure_id
+
+
+def _is_open(connection: Connection, number: str) -> bool:
+    """Whether something about the person is still to come."""
+    return bool(connection.execute(query("open_messages_to"), {"destino": number}).scalar())
+
+
 def go_on(engine: Engine) -> None:
     """Finish erasures whose last message has ended; the tick calls it."""
     erasure = tables.erasure
@@ -95,8 +110,8 @@ def go_on(engine: Engine) -> None:
     with engine.connect() as connection:
         ended = [
             row.id
-            for row in connection.execute(open_ones.order_by(erasure.c.id).limit(10)).all()
-            if not connection.execute(query("open_messages_to"), {"destino": row.destino}).scalar()
+            for row in connection.execute(open_ones.order_by(func.random()).limit(_LOOKED_AT)).all()
+            if not _is_open(connection, row.destino)
         ]
     for erasure_id in ended:
         _erase(engine, erasure_id)
@@ -114,7 +129,7 @@ def _erase(engine: Engine, erasure_id: int) -> Erased:
         said_so = not row.opted_out and _said_baja(connection, row.destino)
         _messages(connection, row.destino, found)
         _texts(connection, row.destino, found)
-        found.open = bool(connection.execute(query("open_messages_to"), {"destino": row.destino}).scalar())
+        found.open = _is_open(connection, row.destino)
         if not found.open:
             _lists_of_numbers(connection, row.destino, found, keep_optout=said_so)
             ended = update(erasure).where(erasure.c.id == erasure_id)
@@ -123,10 +138,11 @@ def _erase(engine: Engine, erasure_id: int) -> Erased:
     return found
 
 
-def _require_none_loading(connection: Connection, lists: list[int]) -> None:
+def _require_none_loading(connection: Connection, lists: list[int], number: str) -> None:
     request = tables.campaign_request
-    loading = select(request.c.upload_id).where(request.c.state == "received", request.c.upload_id.in_(lists))
-    if lists and connection.execute(loading).first() is not None:
+    holds = request.c.upload_id.in_(lists) | _written(request.c.payload, "|".join(_forms(number)))
+    loading = select(request.c.upload_id).where(request.c.state == "received", holds)
+    if connection.execute(loading).first() is not None:
         raise UsageError(
             translated("A list that holds the number is being loaded just now."),
             hint=translated("Try again in a minute."),

@@ -346,3 +346,47 @@ def test_a_key_that_was_cut_off_is_no_key(stepper: Stepper, cut: bytes) -> None:
         erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
     with runtime.engine.connect() as connection:
         assert connection.execute(select(tables.erased_optout)).first() is None  # a hash that anybody could make
+
+
+def test_asked_twice_it_does_not_take_its_own_entry_for_a_baja(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    campaign_id = load(stepper, WRITTEN)
+    stepper.submit()
+    for _ in range(2):
+        assert erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").open
+    stepper.finish(campaign_id)
+    tick.tick(runtime)
+    assert [each for each in traces(stepper, NUMBER) if not each.startswith("upload_part")] == []
+    with runtime.engine.connect() as connection:
+        assert connection.execute(select(tables.erased_optout)).first() is None
+
+
+def test_many_erasures_that_wait_for_months_hold_up_none(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    waiting = [f"11444477{n}" for n in range(10, 22)]
+    load(stepper, *waiting, start="2099-01-01 09:00:00")
+    campaign_id = load(stepper, WRITTEN)
+    stepper.submit()
+    for number in (*waiting, NUMBER):
+        assert erasing.erase(runtime.engine, runtime.settings, number, "asked").open
+    stepper.finish(campaign_id)
+    for _ in range(60):  # ten of thirteen are looked at each time
+        tick.tick(runtime)
+        if (NUMBER,) not in stepper.sql("SELECT destino FROM erasure"):
+            break
+    else:
+        pytest.fail("it is never looked at")
+
+
+def test_recipients_that_wait_to_be_loaded_are_not_taken_away(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    rows = [{"telefono": WRITTEN, "nombre": "x"}, {"telefono": "1144440000", "nombre": "y"}]
+    payload = {"idempotency_key": "k", "recipients": rows, "template": "Hola {nombre}"}
+    request_intake.receive(runtime.engine, runtime.settings, payload, load=False)
+    with pytest.raises(UsageError, match="being loaded"):
+        erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    request_loading.load_request(runtime.engine, runtime.settings, "k")
+    erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
+    stepper.finish(stepper.sql("SELECT max(id) FROM campaign")[0][0])
+    tick.tick(runtime)
+    assert [each for each in traces(stepper, NUMBER, "4444-7777") if not each.startswith("upload_part")] == []
