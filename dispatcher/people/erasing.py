@@ -99,7 +99,9 @@ def _begin(connection: Connection, settings: Settings, number: str, reason: str)
 
 
 def _is_open(connection: Connection, number: str) -> bool:
-    """Whether something about the person is still to come."""
+    """Whether something about the person is still to come, or may be in a list that is being loaded."""
+    if not erased.none_loads(connection):
+        return True
     return bool(connection.execute(query("open_messages_to"), {"destino": number}).scalar())
 
 
@@ -127,9 +129,12 @@ def _erase(engine: Engine, erasure_id: int) -> Erased:
             return found
         # Whoever says BAJA while the erasure waits was not kept as a hash: the entry stays, as it would for anybody.
         said_so = not row.opted_out and _said_baja(connection, row.destino)
+        # Before the rest: a load that ends meanwhile is looked at the next time.
+        found.open = _is_open(connection, row.destino)
+        for upload_id in _campaign_lists(connection, row.destino):  # of a campaign that was being loaded, too
+            store.expire(connection, upload_id)
         _messages(connection, row.destino, found)
         _texts(connection, row.destino, found)
-        found.open = _is_open(connection, row.destino)
         if not found.open:
             _lists_of_numbers(connection, row.destino, found, keep_optout=said_so)
             ended = update(erasure).where(erasure.c.id == erasure_id)
@@ -216,8 +221,12 @@ def _lists_with(engine: Engine, settings: Settings, number: str) -> list[int]:
     upload = tables.upload
     with engine.connect() as connection:
         kept = list(connection.execute(select(upload.c.id).where(upload.c.dropped_at.is_(None))).scalars())
-        known = set(connection.execute(query("campaigns_of_number"), {"destino": number}).scalars())
+        known = _campaign_lists(connection, number)
     return [each for each in kept if each in known or _holds(engine, settings, each, _forms(number))]
+
+
+def _campaign_lists(connection: Connection, number: str) -> set[int]:
+    return set(connection.execute(query("campaigns_of_number"), {"destino": number}).scalars())
 
 
 def _holds(engine: Engine, settings: Settings, upload_id: int, forms: list[str]) -> bool:

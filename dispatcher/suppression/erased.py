@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from dispatcher.errors import UsageError
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _KEY_BYTES = 32
 _MARK = "erasure.key"
 """Hashed like a number, which it is not, so that a key can be told to be the right one."""
+_LOADS = 7111
 _erased = tables.erased_optout
 
 
@@ -123,3 +124,14 @@ def is_erased(connection: Connection, home: Path, number: str) -> bool:
     return (
         connection.execute(select(_erased.c.hmac).where(_erased.c.hmac == hashed(number, secret))).first() is not None
     )
+
+
+def hold_up(connection: Connection) -> None:
+    """Say that this transaction may write messages to whoever is in its list: erasures wait for its end, it for none."""
+    connection.execute(select(func.pg_advisory_xact_lock_shared(_LOADS)))
+
+
+def none_loads(connection: Connection) -> bool:
+    """Whether no transaction has messages that nobody else sees yet. Let go at once, so that no load waits."""
+    taken = func.pg_try_advisory_lock(_LOADS)
+    return bool(connection.execute(select(case((taken, func.pg_advisory_unlock(_LOADS)), else_=False))).scalar())

@@ -36,7 +36,11 @@ class Lists:
 
     @classmethod
     def read(cls, connection: Connection, home: Path, intent: str) -> Lists:
-        """Read those that hold for the intent, in the caller's transaction; `home` has the key of the hashes."""
+        """Read those that hold for the intent, in the caller's transaction; `home` has the key of the hashes.
+
+        Erasures wait until that transaction has ended: its messages are seen by nobody before.
+        """
+        erased.hold_up(connection)
         key = erased.key_at_hand(connection, home)
         registry = _no_llame(connection) if intent == MARKETING else (BitMap64(), None)
         return cls(

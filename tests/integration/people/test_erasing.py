@@ -390,3 +390,24 @@ def test_recipients_that_wait_to_be_loaded_are_not_taken_away(stepper: Stepper) 
     stepper.finish(stepper.sql("SELECT max(id) FROM campaign")[0][0])
     tick.tick(runtime)
     assert [each for each in traces(stepper, NUMBER, "4444-7777") if not each.startswith("upload_part")] == []
+
+
+def test_an_erasure_waits_for_a_list_that_is_half_loaded(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    with runtime.engine.begin() as connection:
+        optouts.add(connection, "1144440000", source="reply", reason="BAJA")
+    with runtime.engine.begin() as connection:
+        rows = [{"telefono": number, "nombre": "x"} for number in (WRITTEN, "1144440001")]
+        spec = CampaignSpec(template="Hola {nombre}")
+        loaded = loading.load(connection, runtime.settings, spec, from_recipients(rows))
+        assert loaded.campaign_id is not None
+        # Nobody else sees the message yet, and the one to whom it is does not get it.
+        assert erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").open
+        tick.tick(runtime)
+    stepper.finish(loaded.campaign_id)
+    with runtime.engine.connect() as connection:
+        assert lifecycle.show(connection, loaded.campaign_id).left_out == {"optout_at_claim": 1}
+    tick.tick(runtime)
+    assert [each for each in traces(stepper, NUMBER, "4444-7777") if not each.startswith("upload_part")] == []
+    assert stepper.sql("SELECT count(*) FROM upload WHERE expires_at > now()") == [(0,)]  # its list goes as well
+    assert stepper.sql("SELECT count(*) FROM optout WHERE destino <> '1144440000'") == [(0,)]
