@@ -1824,12 +1824,15 @@ WHERE m.destino = :destino
 RETURNING m.campaign_id, m.seq;
 
 -- name: open_messages_to
--- Whether a message to a number is still to be sent, on its way, in doubt or held.
+-- Whether a message to a number is still to be sent, on its way, in doubt or held; or whether a PUSH of it waits for its
+-- pulled reply, which would come as a new one.
 SELECT EXISTS (
     SELECT 1 FROM message m JOIN chunk k ON k.campaign_id = m.campaign_id AND k.chunk_no = m.chunk_no
     WHERE m.destino = :destino AND m.result_code IS NULL AND m.suppressed IS NULL
       AND k.state NOT IN ('settled', 'cancelled', 'expired')
-) OR EXISTS (SELECT 1 FROM single_message WHERE destino = :destino AND state = 'sending');
+) OR EXISTS (SELECT 1 FROM single_message WHERE destino = :destino AND state = 'sending')
+  OR EXISTS (SELECT 1 FROM reply WHERE origen = :destino AND provider_id IS NULL AND repeated_at IS NULL
+             AND received_at > now() - interval '1 day');
 
 -- name: erase_result_lines
 -- Every line that the provider gave for messages which were erased.

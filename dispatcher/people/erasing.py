@@ -10,6 +10,7 @@ import logging
 import re
 import zipfile
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ _FOLDERS = ("invalid", "spool")
 _NOT_DIGIT = re.compile(r"[^0-9]+")
 _BLOCK_ROWS = 20_000
 _LOOK_BYTES = 1 << 20
+_PULLED_WITHIN = timedelta(days=1)
+"""A PUSH that no pulled reply has met for so long, as in `open_messages_to`, is not met any more."""
 _LOOKED_AT = 10
 """Erasures that one tick looks at, drawn anew each time: some wait for months, and others must not wait for them."""
 
@@ -167,7 +170,8 @@ def _messages(connection: Connection, number: str, found: Erased) -> None:
 def _texts(connection: Connection, number: str, found: Erased) -> None:
     """Everything else that can hold the number or what the person wrote."""
     reply, forms = tables.reply, "|".join(_forms(number))
-    wrote = update(reply).where(reply.c.origen == number)
+    met = reply.c.provider_id.is_not(None) | reply.c.repeated_at.is_not(None)
+    wrote = update(reply).where(reply.c.origen == number, met | (reply.c.received_at <= func.now() - _PULLED_WITHIN))
     found.replies = connection.execute(wrote.values(origen="", texto=_ERASED, plain=_ERASED)).rowcount
     found.invalid_rows = connection.execute(query("erase_invalid_rows"), {"forms": forms}).rowcount
     check, preparation, event = tables.list_check, tables.preparation, tables.webhook_event

@@ -127,7 +127,7 @@ def is_erased(connection: Connection, home: Path, number: str) -> bool:
 
 
 def hold_up(connection: Connection) -> None:
-    """Say that this transaction may write messages to whoever is in its list: erasures wait for its end, it for none."""
+    """Say that this transaction may write messages to anybody: erasures wait for its end, and it for none."""
     connection.execute(select(func.pg_advisory_xact_lock_shared(_LOADS)))
 
 

@@ -23,10 +23,13 @@ from dispatcher.campaigns import (
     request_loading,
     retrying,
 )
+from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients
 from dispatcher.maintenance import tick
 from dispatcher.people import erasing, history
+from dispatcher.provider.replies import Reply
+from dispatcher.replies.store import ReplyStore
 from dispatcher.single_messages import send
 from dispatcher.suppression import do_not_send, erased, optouts
 from dispatcher.suppression.lists import OPTED_OUT
@@ -85,6 +88,7 @@ def everywhere(stepper: Stepper) -> int:
                 kind="optout",
                 source="push",
                 pushed_at=datetime.now(UTC),
+                provider_id=1,
             )
         )
         optouts.add(connection, NUMBER, source="reply", reason=SECRET)
@@ -307,6 +311,7 @@ def test_a_baja_while_an_erasure_waits_is_kept(stepper: Stepper) -> None:
                 kind="optout",
                 source="push",
                 pushed_at=datetime.now(UTC),
+                provider_id=1,
             )
         )
     stepper.finish(campaign_id)
@@ -411,3 +416,27 @@ def test_an_erasure_waits_for_a_list_that_is_half_loaded(stepper: Stepper) -> No
     assert [each for each in traces(stepper, NUMBER, "4444-7777") if not each.startswith("upload_part")] == []
     assert stepper.sql("SELECT count(*) FROM upload WHERE expires_at > now()") == [(0,)]  # its list goes as well
     assert stepper.sql("SELECT count(*) FROM optout WHERE destino <> '1144440000'") == [(0,)]
+
+
+@pytest.mark.parametrize("texto", ["BAJA", "gracias"])
+def test_a_push_whose_reply_is_pulled_after_the_erasure_brings_nothing_back(stepper: Stepper, texto: str) -> None:
+    runtime = stepper.runtime
+    load(stepper, "1144440000")
+    replies = ReplyStore(runtime, stepper.account.id)
+    replies.pushed(WRITTEN, texto, None)
+    assert erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").open
+    pulled_at = datetime.now(PROVIDER_ZONE).replace(tzinfo=None, microsecond=0)
+    replies.pulled([Reply(id=7, fecha=pulled_at, origen=NUMBER, texto=texto, idinterno="")], "pull")
+    tick.tick(runtime)
+    assert traces(stepper, NUMBER) == []
+    assert bool(stepper.sql("SELECT 1 FROM erased_optout")) == (texto == "BAJA")
+
+
+def test_an_erasure_waits_a_day_for_the_reply_of_a_push(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    load(stepper, "1144440000")
+    ReplyStore(runtime, stepper.account.id).pushed(WRITTEN, "gracias", None)
+    assert erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").open
+    stepper.sql("UPDATE reply SET received_at = received_at - interval '25 hours'")
+    tick.tick(runtime)
+    assert traces(stepper, NUMBER) == []
