@@ -97,7 +97,7 @@ def _begin(connection: Connection, settings: Settings, number: str, reason: str)
     new = insert(erasure).values(destino=number, reason=reason, asked_by=str(audit_trail.current()), opted_out=was_out)
     erasure_id: int = connection.execute(new.returning(erasure.c.id)).scalar_one()
     if _is_open(connection, number):
-        optouts.add(connection, number, source="operator", reason="erasure")
+        optouts.add(connection, number, source="operator", reason=optouts.ERASURE)
     return erasure_id
 
 
@@ -131,7 +131,7 @@ def _erase(engine: Engine, erasure_id: int) -> Erased:
         if row.destino is None:  # another tick was quicker
             return found
         # Whoever says BAJA while the erasure waits was not kept as a hash: the entry stays, as it would for anybody.
-        said_so = not row.opted_out and _said_baja(connection, row.destino)
+        said_so = not row.opted_out and _said_meanwhile(connection, row.destino)
         # Before the rest: a load that ends meanwhile is looked at the next time.
         found.open = _is_open(connection, row.destino)
         for upload_id in _campaign_lists(connection, row.destino):  # of a campaign that was being loaded, too
@@ -190,17 +190,17 @@ def _written(column: Any, forms: str) -> ColumnElement[bool]:
     return func.coalesce(digits.regexp_match(forms), False)
 
 
-def _said_baja(connection: Connection, number: str) -> bool:
-    reply = tables.reply
-    said = select(reply.c.id).where(reply.c.origen == number, reply.c.kind == "optout").limit(1)
-    return connection.execute(said).first() is not None
+def _said_meanwhile(connection: Connection, number: str) -> bool:
+    """Whether the person was opted out by whomever since the erasure made its own entry."""
+    kept = optouts.find(connection, number)
+    return kept is not None and (kept.source, kept.reason) != ("operator", optouts.ERASURE)
 
 
 def _lists_of_numbers(connection: Connection, number: str, found: Erased, *, keep_optout: bool) -> None:
     """The opt-out and do-not-send lists, when nothing needs them any more."""
     out = tables.optout
     if keep_optout:
-        connection.execute(update(out).where(out.c.destino == number).values(source="reply", reason=None))
+        connection.execute(update(out).where(out.c.destino == number).values(reason=None))
     else:
         found.optouts = connection.execute(delete(out).where(out.c.destino == number)).rowcount
     for table in (tables.optout_event, tables.undeliverable):

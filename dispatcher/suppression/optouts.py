@@ -26,6 +26,8 @@ from schemas import tables
 
 Source = Literal["reply", "result", "import", "operator"]
 
+ERASURE = "erasure"
+"""The reason of the entry that an erasure makes until nothing of the person is on its way any more."""
 OPT_OUT_CODES = frozenset({-3, -14})
 
 
@@ -98,7 +100,13 @@ def adding(evidence: SelectBase) -> Select[*tuple[Any, ...]]:
         # Ascending, so that two transactions cannot wait for each other.
         .order_by(given.c.destino, given.c.at)
     )
-    new = insert(tables.optout).from_select(fields, wanted).on_conflict_do_nothing(index_elements=["destino"])
+    out, new = tables.optout.c, insert(tables.optout).from_select(fields, wanted)
+    # The entry that an erasure made for as long as it waits says nothing of the person: a true one takes its place.
+    new = new.on_conflict_do_update(
+        index_elements=["destino"],
+        set_={field: new.excluded[field] for field in fields[1:]},
+        where=(out.source == "operator") & (out.reason == ERASURE) & new.excluded.reason.is_distinct_from(ERASURE),
+    )
     added = new.returning(*(tables.optout.c[field] for field in fields)).cte("added")
     entries = select(added.c.destino, literal("add"), added.c.source, added.c.reason)
     recorded = insert(event).from_select(["destino", "action", "source", "reason"], entries).cte("recorded")

@@ -314,6 +314,7 @@ def test_a_baja_while_an_erasure_waits_is_kept(stepper: Stepper) -> None:
                 provider_id=1,
             )
         )
+        optouts.add(connection, NUMBER, source="reply", reason="BAJA")
     stepper.finish(campaign_id)
     tick.tick(runtime)
     with runtime.engine.connect() as connection:
@@ -440,3 +441,17 @@ def test_an_erasure_waits_a_day_for_the_reply_of_a_push(stepper: Stepper) -> Non
     stepper.sql("UPDATE reply SET received_at = received_at - interval '25 hours'")
     tick.tick(runtime)
     assert traces(stepper, NUMBER) == []
+
+
+def test_an_opt_out_by_an_operator_while_an_erasure_waits_is_kept(stepper: Stepper) -> None:
+    runtime = stepper.runtime
+    campaign_id = load(stepper, WRITTEN)
+    stepper.submit()
+    assert erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked").open
+    with runtime.engine.begin() as connection:
+        assert optouts.add(connection, NUMBER, source="operator", reason="letter") is not None
+    stepper.finish(campaign_id)
+    tick.tick(runtime)
+    with runtime.engine.connect() as connection:
+        assert optouts.find(connection, NUMBER) is not None
+        assert connection.execute(select(tables.erasure.c.done_at)).scalar_one() is not None
