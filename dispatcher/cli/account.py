@@ -8,6 +8,7 @@ from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.runtime import Runtime
 
 
@@ -31,7 +32,10 @@ def look(output: Output) -> None:
     output.table(
         "Account",
         ["", "", ""],
-        [[name, what, "not in this plan" if value is None else value] for name, what, value in figures_shown],
+        [
+            [name, translated(what), translated("not in this plan") if value is None else value]
+            for name, what, value in figures_shown
+        ],
     )
 
 
@@ -51,7 +55,13 @@ def rekey(output: Output) -> None:
     with session() as runtime, runtime.engine.begin() as connection:
         old, new = binding.rekey(connection, runtime.settings)
     output.answer({"provider_url": runtime.settings.provider_url, "before": old, "after": new})
-    output.say(f"{runtime.settings.provider_url} is bound to the key with fingerprint {new}.")
+    output.say(
+        worded(
+            "{provider_url} is bound to the key with fingerprint {new}.",
+            provider_url=runtime.settings.provider_url,
+            new=new,
+        )
+    )
 
 
 @account.command()

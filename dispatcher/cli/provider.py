@@ -10,6 +10,7 @@ from dispatcher import config
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider.frames import parse_slice
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
@@ -41,7 +42,9 @@ def status(output: Output, idinterno: str | None, fecha: str | None) -> None:
         runtime.close()
     output.answer({"pending": not results, "results": results})
     output.table(
-        f"Results (first {_SHOWN} of {len(results):,})" if len(results) > _SHOWN else "Results",
+        worded("Results (the first {shown:,} of {n:,})", shown=_SHOWN, n=len(results))
+        if len(results) > _SHOWN
+        else "Results",
         ["idinterno", "fecha", "code", "text"],
         [[r["idinterno"], r["fecha"], r["code"], r["text"]] for r in results[:_SHOWN]],
         right=("code",),
