@@ -15,12 +15,10 @@ from jinja2 import Environment
 from jinja2.ext import extract_from_ast
 
 import dispatcher
-from dispatcher import errors
 from dispatcher.access import scopes
 from dispatcher.campaigns import appending, doubt_words, look, reason_words, schedule
 from dispatcher.cli import campaign_list, campaign_views, help_terms
 from dispatcher.domain import reasons
-from dispatcher.errors import DispatcherError
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import translated
 from dispatcher.ingest import encodings, files, filters, header, numbers, remarks
@@ -118,10 +116,19 @@ def headings_of_tables() -> Iterator[str]:
                     yield from (each for each in found if isinstance(each, str) and each)
 
 
-def every_error(kind: type[DispatcherError] = DispatcherError) -> Iterator[type[DispatcherError]]:
-    yield kind
-    for each in kind.__subclasses__():
-        yield from every_error(each)
+def default_messages() -> set[str]:
+    """What an error says that was given no words: the first paragraph of its class's docstring."""
+    bases: dict[str, set[str]] = {}
+    said: dict[str, str] = {}
+    for path in [*ROOT.rglob("*.py"), *OPS.rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                bases[node.name] = {each.id for each in node.bases if isinstance(each, ast.Name)}
+                said[node.name] = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
+    ours = {"DispatcherError"}
+    while more := {name for name, of in bases.items() if of & ours} - ours:
+        ours |= more
+    return {said[name] for name in ours if said[name]}
 
 
 def sentences() -> set[str]:
@@ -130,7 +137,7 @@ def sentences() -> set[str]:
         *headings_of_tables(),
         *said_in_a_terminal(),
         *doubt_words._REASONS.values(),
-        *map(errors._default_message, every_error()),
+        *default_messages(),
         *campaign_list._HEADINGS,
         *campaign_views.LEFT_OUT.values(),
         *look.WHY.values(),
