@@ -5,6 +5,7 @@ import click
 from dispatcher import audit_trail, config
 from dispatcher.accounts import account_info, binding, blocking
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.errors import UsageError
@@ -39,7 +40,7 @@ def look(output: Output) -> None:
     )
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=WholeGroup, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else there.")
 @click.pass_context
 def account(context: click.Context, as_json: bool) -> None:

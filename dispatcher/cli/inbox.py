@@ -8,6 +8,7 @@ import click
 from dispatcher.accounts import binding
 from dispatcher.campaigns import export
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.send import say_sent, single
 from dispatcher.cli.sessions import session
@@ -24,7 +25,7 @@ from dispatcher.suppression import optouts
 from dispatcher.transports import Formato, Transport
 
 
-@click.group(name="inbox")
+@click.group(cls=WholeGroup, name="inbox")
 def inbox_group() -> None:
     """Fetch replies, list them, export them, answer them, say what is done."""
 

@@ -9,6 +9,7 @@ import click
 from dispatcher.access import keys
 from dispatcher.access.scopes import MEANINGS, Scope
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import parse_moment, provider_local
@@ -17,7 +18,7 @@ from dispatcher.i18n.words import worded
 _SCOPES = "\n".join(f"{scope}: {meaning}" for scope, meaning in MEANINGS.items())
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def key() -> None:
     """Keys of the HTTP API: create, list, revoke."""
 

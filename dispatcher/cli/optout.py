@@ -5,6 +5,7 @@ import click
 from dispatcher import config
 from dispatcher.audit_trail import os_user
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.db.transactions import take_time
@@ -19,7 +20,7 @@ from dispatcher.suppression import do_not_send, optout_import, optouts
 _LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 1_000_000))
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def optout() -> None:
     """The opt-out list: no campaign and no single message goes to a number on it."""
 
@@ -163,7 +164,7 @@ def list_(output: Output, limit: int) -> None:
     output.say(said if total else translated("Nobody has opted out."))
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def undeliverable() -> None:
     """Numbers that the provider says cannot receive (-1 fixed line, -2 many failures); they expire after 90 days."""
 

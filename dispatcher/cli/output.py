@@ -61,6 +61,12 @@ class Output:
         """A line for people that is not the answer."""
         _print_line(self.notes, Text(shown(writable(translated(text)))))
 
+    def asks(self, question: str) -> bool:
+        """Whether a person at the terminal says yes; everything else is no."""
+        self.note(question)
+        typed = click.prompt(translated("[y/N]"), default="", show_default=False, err=True)
+        return typed.strip().casefold() in _YES
+
     def table(self, title: str, columns: list[str], rows: list[list[Any]], right: tuple[str, ...] = ()) -> None:
         """A table, unless there is nothing in it; title and headings in the reader's language, where it has them.
 
@@ -99,6 +105,7 @@ class Output:
         sys.exit(code)
 
 
+_YES = {"y", "yes", "s", "si", "sí"}
 _ENOUGH = 24
 """Columns that a cell of running text needs in a table."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
@@ -16,7 +17,7 @@ from dispatcher.people import erasing, history
 from dispatcher.suppression import optouts
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def person() -> None:
     """Show everything that is known about one number, or erase it."""
 

@@ -8,6 +8,7 @@ import click
 
 from dispatcher import config
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import worded
@@ -18,7 +19,7 @@ from dispatcher.runtime import Runtime
 _SHOWN = 50
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def provider() -> None:
     """Ask the provider directly; nothing is stored or marked as read."""
 

@@ -10,6 +10,7 @@ from dispatcher.campaigns import operator_actions
 from dispatcher.cli import ops_loader
 from dispatcher.cli.command import command
 from dispatcher.cli.halted import in_flight
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import require_database, session
 from dispatcher.db import migrations
@@ -20,7 +21,7 @@ from dispatcher.i18n.words import translated as translated_word
 from dispatcher.runtime import Runtime
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def db() -> None:
     """The database's schema."""
 

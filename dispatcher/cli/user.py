@@ -8,6 +8,7 @@ from dispatcher.access import users
 from dispatcher.access.roles import MEANINGS, Role
 from dispatcher.access.users import User
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
@@ -17,7 +18,7 @@ _ROLES = "\n".join(f"{role}: {meaning}" for role, meaning in MEANINGS.items())
 _ROLE = click.Choice([str(role) for role in Role])
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def user() -> None:
     """Users of the page: create, let in by a link, change, shut out."""
 

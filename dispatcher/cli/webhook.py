@@ -4,6 +4,7 @@ import click
 
 from dispatcher.cli import webhook_deliveries
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.cli.webhook_output import EVENTS, event_types, listed_events, shown, webhook_json
@@ -32,7 +33,7 @@ Examples:
 """
 
 
-@click.group(epilog=_EXAMPLES)
+@click.group(cls=WholeGroup, epilog=_EXAMPLES)
 def webhook() -> None:
     """Webhooks: which other services are told of events, what they got, and once more."""
 

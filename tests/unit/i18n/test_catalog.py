@@ -34,7 +34,7 @@ from schemas.states import CampaignState, MessageStatus
 ROOT = Path(dispatcher.__file__).parent
 OPS = ROOT.parent / "ops"
 ERRORS = {"UsageError", "DispatcherError", "ListRefused", "BrokerUnavailable", "AnswerError"}
-COMMAND = r"`?(dispatcher .*|DISPATCHER_DATABASE_URL=.*)`?\.?|--fecha \d+|campaign\.\w+"
+COMMAND = r"`dispatcher [^`]*`\.?|dispatcher .*|DISPATCHER_DATABASE_URL=.*|--fecha \d+|campaign\.\w+"
 NOT_FOR_PEOPLE = {"sockets.py", "guarded_connection.py", "deadline.py"}
 
 
@@ -92,7 +92,7 @@ def strings(value: ast.expr) -> Iterator[str]:
         yield from () if re.fullmatch(COMMAND, value.value) else (value.value,)
 
 
-SPEAK = {"say", "note", "fail", "Defer", "WrongState", "_Move"}
+SPEAK = {"say", "note", "fail", "Defer", "WrongState", "_Move", "__init__"}
 
 
 def said_in_a_terminal() -> Iterator[str]:
