@@ -1259,17 +1259,17 @@ WHERE state = 'sending' AND lease_until < clock_timestamp()
 RETURNING id;
 
 -- name: campaign_counters
--- A campaign's progress from its chunks' counters: rows with a state count chunks, rows with a code count results. One
--- statement, so that both are of the same moment.
-SELECT state, NULL::int AS code, count(*) AS chunks, sum(messages) AS messages, sum(resulted) AS resulted,
+-- The progress of campaigns from their chunks' counters: rows with a state count chunks, rows with a code count results.
+-- One statement, so that both are of the same moment.
+SELECT campaign_id, state, NULL::int AS code, count(*) AS chunks, sum(messages) AS messages, sum(resulted) AS resulted,
        sum(suppressed) AS suppressed
-FROM chunk WHERE campaign_id = :campaign_id GROUP BY state
+FROM chunk WHERE campaign_id = ANY(:campaign_ids) GROUP BY campaign_id, state
 UNION ALL
-SELECT NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = :campaign_id GROUP BY code
+SELECT campaign_id, NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = ANY(:campaign_ids) GROUP BY campaign_id, code
 UNION ALL
 -- What has gone after its time.
-SELECT state, code, sum(chunks), sum(messages), sum(resulted), sum(suppressed)
-FROM campaign_sum WHERE campaign_id = :campaign_id GROUP BY state, code
+SELECT campaign_id, state, code, sum(chunks), sum(messages), sum(resulted), sum(suppressed)
+FROM campaign_sum WHERE campaign_id = ANY(:campaign_ids) GROUP BY campaign_id, state, code
 ORDER BY code DESC;
 
 -- name: other_words

@@ -1,10 +1,23 @@
 """Figures as tables in Markdown, each beside its target."""
 
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ops.bench import campaign, load, memory, page, per_message, settle, startup, submit, urgent, webhooks
+from ops.bench import (
+    campaign,
+    history,
+    load,
+    memory,
+    page,
+    per_message,
+    plain,
+    settle,
+    startup,
+    submit,
+    urgent,
+    webhooks,
+)
+from ops.bench.target import Target, side_by_side, table
 
 MEBIBYTE = 1 << 20
 MEMORY_LIMIT = 300
@@ -13,50 +26,8 @@ TOLD_GROWTH = 1.1
 TIMES_PER_MESSAGE = 100
 HELP_TIMES_PYTHON = 7
 REST_LIMIT, PEAK_LIMIT = 500, 900
-
-
-@dataclass(frozen=True)
-class Target:
-    """A figure, and what it must be: at least `limit`, or at most when `most`."""
-
-    name: str
-    value: float
-    limit: float
-    unit: str = ""
-    most: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether the figure is good enough."""
-        return self.value <= self.limit if self.most else self.value >= self.limit
-
-    def row(self) -> list[str]:
-        """The cells of a table."""
-        bound = "<=" if self.most else ">="
-        return [
-            self.name,
-            f"{self.value:,.{3 if self.value < 10 else 1}f}{self.unit}",
-            f"{bound} {self.limit:,.10g}{self.unit}",
-            "met" if self.met else "MISSED",
-        ]
-
-
-def table(headings: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def side_by_side(name: str, messages: int, ours: float, raw: float, against: str) -> str:
-    """One measurement next to its limit."""
-    return table(
-        ["", "seconds", "messages/s"],
-        [
-            [name, f"{ours:.2f}", f"{messages / ours:,.0f}"],
-            [against, f"{raw:.2f}", f"{messages / raw:,.0f}"],
-            ["ratio", f"{raw / ours:.2f}", ""],
-        ],
-    )
+HISTORY_GROWTH = 1.2
+SEALED_BYTES = 200
 
 
 def startup_report(outcome: startup.Outcome) -> tuple[str, list[Target]]:
@@ -235,6 +206,48 @@ def per_message_report(outcome: per_message.Outcome, campaigns: list[campaign.Ou
     times = largest.messages / largest.usage.seconds / rate
     name = f"{largest.messages:,} end to end, times the per-message design"
     return body, [Target(name, times, TIMES_PER_MESSAGE)]
+
+
+def plain_report(outcomes: list[plain.Outcome], campaigns: list[campaign.Outcome]) -> tuple[str, list[Target]]:
+    """The plain script beside our campaigns of the same sizes. It has no target: it does not do what we do."""
+    ours = {outcome.messages: outcome.usage for outcome in campaigns}
+    rows = [
+        [
+            f"{outcome.messages:,}",
+            f"{outcome.usage.seconds:.2f}",
+            f"{outcome.usage.cpu_total:.1f}",
+            *(
+                [f"{beside.seconds:.2f}", f"{beside.cpu_total:.1f}"]
+                if (beside := ours.get(outcome.messages))
+                else ["", ""]
+            ),
+        ]
+        for outcome in outcomes
+    ]
+    return table(["messages", "plain script, s", "its CPU s", "ours, s", "our CPU s"], rows), []
+
+
+def history_report(outcome: history.Outcome) -> tuple[str, list[Target]]:
+    """What is done all day, in an empty database and over a history."""
+    size = outcome.size
+    rows = [
+        [name, f"{took * 1000:.1f}", f"{outcome.full[name] * 1000:.1f}", f"{outcome.full[name] / took:.2f}"]
+        for name, took in outcome.empty.items()
+    ]
+    body = table(["the fastest of its rounds", "empty, ms", "with the history, ms", "times"], rows)
+    what = f"{size.messages:,} messages in {size.campaigns:,} campaigns and {outcome.ranges} sealed ranges"
+    more = f"{size.units:,} of them in chunks of one, {size.optouts:,} opt-outs, {size.replies:,} replies"
+    one = f"Everything about one person, {outcome.to_person} messages among it: {outcome.person * 1000:.0f} ms"
+    sealed = f"a sealed message takes {outcome.sealed:.0f} bytes, indexes included"
+    body = f"{what}, {more}; made in {outcome.made:.0f} s.\n\n{body}\n\n{one}; {sealed}."
+    return body, [
+        *(
+            Target(f"{name}, times empty", outcome.full[name] / took, HISTORY_GROWTH, most=True)
+            for name, took in outcome.empty.items()
+        ),
+        Target("one person, of all history", outcome.person * 1000, 100, " ms", most=True),
+        Target("bytes of a sealed message", outcome.sealed, SEALED_BYTES, most=True),
+    ]
 
 
 def targets_report(targets: list[Target]) -> str:

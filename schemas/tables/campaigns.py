@@ -79,6 +79,7 @@ campaign = Table(
         "id",
         postgresql_where=text("(dropped_at IS NULL AND state IN ('completed', 'cancelled'))"),
     ),
+    Index("campaign_by_state", "state", "id"),
     Index("campaign_unfinished", "account_id", postgresql_where=text("(state IN ('scheduled', 'running', 'paused'))")),
     postgresql_with={"fillfactor": 50},
 )

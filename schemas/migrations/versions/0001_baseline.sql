@@ -200,6 +200,7 @@ CREATE INDEX campaign_retry ON campaign (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX campaign_of_upload ON campaign (upload_id) WHERE upload_id IS NOT NULL;
 CREATE INDEX campaign_to_drop ON campaign (created_at, id)
     WHERE dropped_at IS NULL AND state IN ('completed', 'cancelled');
+CREATE INDEX campaign_by_state ON campaign (state, id);
 CREATE INDEX campaign_unfinished ON campaign (account_id) WHERE state IN ('scheduled', 'running', 'paused');
 
 CREATE TABLE chunk (
@@ -263,9 +264,9 @@ CREATE TABLE message (
     seq int NOT NULL CHECK (seq > 0),
     chunk_no int NOT NULL,
     line bigint NOT NULL,
+    processed_at timestamptz,           -- before what is shorter: eight bytes a row less than after it
     generation smallint NOT NULL DEFAULT 0 CHECK (generation BETWEEN 0 AND 15),
     result_code smallint,
-    processed_at timestamptz,
     destino text NOT NULL,
     texto text NOT NULL CHECK (length(texto) BETWEEN 1 AND 160),
     external_id text,
@@ -336,8 +337,9 @@ $$;
 CREATE FUNCTION seal_message_range(name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %I SET (fillfactor = 100)', name);
+    EXECUTE format('ALTER INDEX %I SET (fillfactor = 100)', name || '_pkey');
     EXECUTE format('CLUSTER %I USING %I', name, name || '_pkey');
-    EXECUTE format('CREATE INDEX %I ON %I (destino)', name || '_destino', name);
+    EXECUTE format('CREATE INDEX %I ON %I (destino) WITH (fillfactor = 100)', name || '_destino', name);
     EXECUTE format('ANALYZE %I', name);
 END
 $$;
