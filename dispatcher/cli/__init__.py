@@ -109,7 +109,7 @@ def cli() -> None:
     """Send SMS campaigns through SMS Masivos: never lost, never twice, never outside the window.
 
     \b
-    dispatcher demo                try it; nothing reaches a phone
+    dispatcher demo                try it; no phone gets it
     dispatcher doctor              check a set-up
     dispatcher up                  run everything
     dispatcher campaign create     hand in a campaign
