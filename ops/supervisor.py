@@ -25,7 +25,7 @@ from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.i18n.words import worded
 from dispatcher.runtime import Runtime
-from ops import nursery
+from ops import free_ports, nursery
 from ops.revival import Revival
 
 KILL_EXTRA = 45.0
@@ -296,7 +296,12 @@ def _shared_memory(settings: Settings) -> Start:
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> int:
-    """Supervise until SIGTERM or Ctrl-C."""
+    """Supervise until SIGTERM or Ctrl-C.
+
+    Raises:
+        DispatcherError: another program has one of its ports.
+    """
+    free_ports.require(settings)
     start = _shared_memory(settings) if sys.platform == "linux" else spawn
     grace = settings.provider_timeout + KILL_EXTRA
     supervisor = Supervisor(children(settings), environment(settings), grace, say, start, Revival(settings, say))

@@ -43,7 +43,7 @@ class Proxy:
         with closing(HTTPSConnection("127.0.0.1", self.port, context=self.trust, timeout=30)) as connection:
             connection.request(method, path, body, {name: value for name, value in sent.items() if value})
             answer = connection.getresponse()
-            return Answer(answer.status, answer.headers, answer.text.decode())
+            return Answer(answer.status, answer.headers, answer.read().decode())
 
 
 @pytest.fixture
