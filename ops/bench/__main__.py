@@ -26,6 +26,7 @@ from ops.bench import (
     submit,
     urgent,
     webhooks,
+    year,
 )
 from ops.bench.stack import home
 from ops.bench.target import Target
@@ -45,8 +46,8 @@ ALWAYS = (
     "urgent",
     "per-message",
 )
-PARTS = (*ALWAYS, "history")
-"""The history takes long and much of a disk: it is measured when it is asked for."""
+PARTS = (*ALWAYS, "history", "year")
+"""History and year take long and much of a disk: they are measured when they are asked for."""
 
 
 def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -163,6 +164,8 @@ def _sections(
         yield "The page", *report.page_report(shown)
     if "history" in parts and (kept := run(f"a history of {in_history:,}", partial(history.measure, in_history))):
         yield "Over a history", *report.history_report(kept)
+    if "year" in parts and (passed := run("a year and a half", year.measure)):
+        yield "A year and a half of sending", *report.year_report(passed)
     if "urgent" in parts and (waits := run("single messages beside a campaign", partial(urgent.measure, beside))):
         yield "Single messages beside a campaign", *report.urgent_report(waits)
     if "per-message" in parts and (single := run(f"{tasks:,} tasks", partial(per_message.measure, tasks))):

@@ -30,25 +30,39 @@ def fill(running: Stack, size: Size) -> None:
     execute = running.observer.execute
     each = size.messages // size.campaigns
     unit_campaigns = size.units // each
-    known = {"account": running.scalar("SELECT id FROM account"), "each": each}
     done = 0
     for week in range(WEEKS):
         wanted = size.campaigns * (week + 1) // WEEKS - done
-        first = running.scalar("SELECT max(id) + 1 FROM campaign")
-        here = {**known, "first": first, "last": first + wanted - 1, "weeks": WEEKS - week}
-        here["step"] = 1 if done < unit_campaigns else 1000
-        # Made as of today, so that a range is as wide as a week; then it is moved back to its week.
-        execute(_CAMPAIGNS, here)
-        execute("SELECT make_message_ranges(%(last)s, 2)", here)
-        for statement in (_CHUNKS, _MESSAGES, _COUNTS, _BACK):
-            execute(statement, here)
+        write_week(running, wanted, each, weeks_ago=WEEKS - week, step=1 if done < unit_campaigns else 1000)
         done += wanted
-    execute("SELECT setval(pg_get_serial_sequence('campaign', 'id'), (SELECT max(id) FROM campaign))")
     execute(_OPTOUTS, {"n": size.optouts})
-    execute(_REPLIES, {**known, "n": size.replies})
+    execute(_REPLIES, {"account": running.scalar("SELECT id FROM account"), "n": size.replies})
     execute("VACUUM ANALYZE")
     while ranges.seal_one(running.runtime.engine):
         pass
+
+
+def begin(running: Stack) -> None:
+    """What a new installation has after its first days: a list of campaigns that fills its page, and some opt-outs."""
+    write_week(running, 50, 20, weeks_ago=1)
+    running.observer.execute(_OPTOUTS, {"n": 1000})
+    # The provider knows nothing of these campaigns, so how it reads fecha could not be found out by them.
+    running.observer.execute("UPDATE account SET reading = 'since', reading_found_at = now()")
+
+
+def write_week(running: Stack, campaigns: int, each: int, *, weeks_ago: int, step: int = 1000) -> None:
+    """Campaigns of a week that is long over, of `each` messages in chunks of `step`, with all their results."""
+    execute = running.observer.execute
+    first = running.scalar("SELECT max(id) + 1 FROM campaign")
+    account = running.scalar("SELECT id FROM account")
+    week = {"account": account, "each": each, "first": first, "last": first + campaigns - 1}
+    week |= {"weeks": weeks_ago, "step": step}
+    # Made as of today, so that a range is as wide as a week; then they are moved back to theirs.
+    execute(_CAMPAIGNS, week)
+    execute("SELECT make_message_ranges(%(last)s, 2)", week)
+    for statement in (_CHUNKS, _MESSAGES, _COUNTS, _BACK):
+        execute(statement, week)
+    execute("SELECT setval('campaign_id_seq', %(last)s)", week)
 
 
 _CAMPAIGNS = """
@@ -91,6 +105,7 @@ FROM (SELECT now() - make_interval(weeks => %(weeks)s) AS at) AS t WHERE id BETW
 _OPTOUTS = """
 INSERT INTO optout (destino, source, since)
 SELECT '11' || 30000000 + n, 'import', now() - make_interval(secs => n) FROM generate_series(1, %(n)s) AS n
+ON CONFLICT DO NOTHING
 """
 _REPLIES = """
 INSERT INTO reply (account_id, provider_id, origen, texto, plain, received_at, source, kind)
