@@ -38,7 +38,7 @@ def test_an_endpoint_that_fails_is_alarmed_on_after_an_hour(desk: Desk, there: R
     desk.deliver()
     webhooks(desk.core.engine)
     desk.core.do("UPDATE webhook SET failing_since = failing_since - interval '2 hours'")
-    with pytest.raises(DispatcherError, match=f"{webhook.webhook_id} has failed for 2 hours"):
+    with pytest.raises(DispatcherError, match=f"{webhook.webhook_id} has failed for 2 h"):
         webhooks(desk.core.engine)
 
 
