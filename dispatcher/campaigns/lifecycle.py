@@ -42,6 +42,7 @@ class Summary:
     result_codes: dict[int, int]
     left_out: dict[str, int]  # suppressed messages by reason
     priority: str
+    intent: str
     rate: int | None  # messages a minute at most
     test: bool
     start_at: datetime | None  # None = at once
@@ -143,7 +144,7 @@ def listing(connection: Connection, limit: int = 50, wanted: Wanted = _ANY) -> l
     return _summaries(connection, rows)
 
 
-def loading(campaign_id: int, created_at: datetime) -> Summary:
+def loading(campaign_id: int, created_at: datetime, intent: str) -> Summary:
     """A campaign that is still being loaded, under the number that was reserved for it."""
     none: dict[str, Any] = dict.fromkeys(
         ("blocked", "reason", "rate", "start_at", "expires_at", "started_at", "completed_at", "dropped_at")
@@ -151,7 +152,7 @@ def loading(campaign_id: int, created_at: datetime) -> Summary:
     zero: dict[str, Any] = dict.fromkeys(("messages", "invalid", "held", "in_flight", "doubts"), 0)
     empty: dict[str, Any] = {name: {} for name in ("counts", "result_codes", "left_out", "tags")}
     more: dict[str, Any] = {"priority": "normal", "test": False, "created_by": None, "retry_of": None, "name": ""}
-    more["not_on"] = []
+    more |= {"not_on": [], "intent": intent}
     return Summary(campaign_id=campaign_id, state="loading", created_at=created_at, **none, **zero, **empty, **more)
 
 
@@ -185,6 +186,7 @@ def _summary(campaign: Any, counters: list[Any], left_out: dict[str, int]) -> Su
         result_codes=result_codes,
         left_out=left_out,
         priority=campaign.priority,
+        intent=campaign.intent,
         rate=campaign.rate,
         test=campaign.test,
         start_at=campaign.start_at,

@@ -21,6 +21,7 @@ from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.i18n.terms import state_word, status
 from dispatcher.i18n.words import counted, worded
+from dispatcher.suppression import no_llame
 
 _WAIT = click.option(
     "--wait",
@@ -66,6 +67,10 @@ def send(output: Output, campaign_id: int) -> None:
     """
     with session() as runtime:
         _say_halted(output, lifecycle.send(runtime.engine, runtime.settings, campaign_id))
+        with runtime.engine.connect() as connection:
+            warnings = no_llame.warnings(connection, lifecycle.show(connection, campaign_id).intent)
+    for warning in warnings:
+        output.note(warning)
     ops_loader.hint()
 
 

@@ -15,7 +15,7 @@ from dispatcher.home import spool
 from dispatcher.i18n.terms import source_word
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.ingest import Reading, open_source
-from dispatcher.suppression import do_not_send, optout_import, optouts
+from dispatcher.suppression import do_not_send, no_llame, number_files, optout_import, optouts
 
 _LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 1_000_000))
 
@@ -69,11 +69,13 @@ def check(output: Output, number: str) -> None:
     with session() as runtime, runtime.engine.connect() as connection:
         national = optouts.national(number, runtime.settings.country)
         out, listed = optouts.find(connection, national), do_not_send.find(connection, national)
+        registered = no_llame.holds(connection, national)
     output.answer(
         {
             "number": national,
             "optouts": [out.as_json()] if out else [],
             "undeliverable": [listed.as_json()] if listed else [],
+            "no_llame": registered,
         }
     )
     if out:
@@ -95,7 +97,11 @@ def check(output: Output, number: str) -> None:
             )
         )
     if not (out or listed):
-        output.say(worded("{national} gets messages.", national=national))
+        output.say(
+            worded("{national} gets messages, but no marketing (No Llame registry).", national=national)
+            if registered
+            else worded("{national} gets messages.", national=national)
+        )
 
 
 @optout.command(name="import")
@@ -105,7 +111,7 @@ def check(output: Output, number: str) -> None:
 @click.option("--area", help="The area code that local numbers belong to: with 11, '15 4444-5555' is 1144445555.")
 @command
 def import_(output: Output, file: str, reason: str | None, to_column: str | None, area: str | None) -> None:
-    """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; the No Llame file; - reads stdin).
+    """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; - reads stdin).
 
     Every column that holds numbers counts, and every number of a cell.
     """
@@ -125,10 +131,10 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
             "known": done.known,
             "invalid": done.invalid,
             "invalid_rows": done.invalid_rows,
-            "remarks": [remark.sentence for remark in optout_import.remarks(source)],
+            "remarks": [remark.sentence for remark in number_files.remarks(source)],
         }
     )
-    for remark in optout_import.remarks(source):
+    for remark in number_files.remarks(source):
         output.note(remark.sentence)
     output.say(
         worded(

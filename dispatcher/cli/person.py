@@ -40,6 +40,8 @@ def show(output: Output, number: str, limit: int) -> None:
                 source=source_word(found.optout.source),
             )
         )
+    if found.no_llame:
+        output.say(worded("{number} is in the No Llame registry: it gets no marketing.", number=found.number))
     if found.undeliverable:
         output.say(
             worded(
@@ -68,7 +70,7 @@ def show(output: Output, number: str, limit: int) -> None:
         ["at", "action", "source", "reason"],
         [[_local(o.at), optout_word(o.action), source_word(o.source), o.reason] for o in found.optouts],
     )
-    if not (found.messages or found.replies or found.optouts or found.undeliverable):
+    if not (found.messages or found.replies or found.optouts or found.undeliverable or found.no_llame):
         output.say(worded("Nothing is known about {number}.", number=found.number))
 
 

@@ -38,7 +38,11 @@ def waiting(wait: Wait | None) -> str:
     return f"{said} ({reason_words.why(wait.words)})" if wait.words else said
 
 
-_LEFT_OUT = {"optout": "on the opt-out list", "undeliverable": "on the do-not-send list"}
+_LEFT_OUT = {
+    "optout": "on the opt-out list",
+    "no_llame": "in the No Llame registry",
+    "undeliverable": "on the do-not-send list",
+}
 
 _REASONS = {
     "erased": "erased person",
