@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dispatcher.errors import UsageError
-from dispatcher.i18n.words import LANGUAGES, Language, of_locale
+from dispatcher.i18n.words import LANGUAGES, Language, of_locale, translated, worded
 from dispatcher.settings import broker_tls, names
 from dispatcher.settings.connections import Connections
 from dispatcher.settings.credentials import Credentials
@@ -83,11 +83,19 @@ class _SecretFiles(PydanticBaseSettingsSource):
             secret = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"{name} points to {path}, which cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}",
+                worded(
+                    "{name} points to {path}, which cannot be read: {error}",
+                    name=name,
+                    path=path,
+                    error=getattr(error, "strerror", None) or translated("it is no text"),
+                ),
                 hint="Give the path of a readable file, or unset it.",
             ) from None
         if not secret:
-            raise UsageError(f"{name} points to {path}, which is empty.", hint="Write the secret there, or unset it.")
+            raise UsageError(
+                worded("{name} points to {path}, which is empty.", name=name, path=path),
+                hint="Write the secret there, or unset it.",
+            )
         return secret, field_name, False
 
     def __call__(self) -> dict[str, Any]:

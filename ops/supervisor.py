@@ -23,8 +23,9 @@ from dispatcher.access import users
 from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
+from dispatcher.i18n.words import worded
 from dispatcher.runtime import Runtime
-from ops import nursery
+from ops import free_ports, nursery
 from ops.revival import Revival
 
 KILL_EXTRA = 45.0
@@ -267,10 +268,15 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def _say_page(settings: Settings, say: Callable[[str], None]) -> None:
     try:
-        say(f"The page: {sign_in_link(settings)}")
+        say(worded("The page: {link}", link=sign_in_link(settings)))
         say("That link lets you in once, for 10 minutes; `dispatcher user link` makes another.")
     except DRIVER_ERRORS as error:  # a standby, or a server that went away just now: what sends starts nevertheless
-        say(f"No link to the page could be made ({type(error).__name__}): `dispatcher user link` makes one.")
+        say(
+            worded(
+                "No link to the page could be made ({why}): `dispatcher user link` makes one.",
+                why=type(error).__name__,
+            )
+        )
 
 
 def sign_in_link(settings: Settings) -> str:
@@ -290,7 +296,12 @@ def _shared_memory(settings: Settings) -> Start:
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> int:
-    """Supervise until SIGTERM or Ctrl-C."""
+    """Supervise until SIGTERM or Ctrl-C.
+
+    Raises:
+        DispatcherError: another program has one of its ports.
+    """
+    free_ports.require(settings)
     start = _shared_memory(settings) if sys.platform == "linux" else spawn
     grace = settings.provider_timeout + KILL_EXTRA
     supervisor = Supervisor(children(settings), environment(settings), grace, say, start, Revival(settings, say))
@@ -298,18 +309,39 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.stop)
-    say("Database: " + (f"embedded in {settings.home}" if settings.database_url is None else "configured"))
+    embedded = settings.database_url is None
+    say(worded("Database: embedded in {home}", home=settings.home) if embedded else "Database: configured")
     if settings.flower_port:
         user, _, _ = flower_auth(settings).partition(":")
         where = "DISPATCHER_FLOWER_AUTH" if settings.flower_auth else settings.home / "run" / "flower.auth"
-        say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {where})")
+        say(
+            worded(
+                "Flower: http://127.0.0.1:{flower_port} (user {user}, password in {where})",
+                flower_port=settings.flower_port,
+                user=user,
+                where=where,
+            )
+        )
     if settings.push_port:
         secret = "/…" if settings.push_secret else ""
-        say(f"Replies are taken at http://{settings.push_host}:{settings.push_port}/push/smsmasivos{secret}")
+        say(
+            worded(
+                "Replies are taken at http://{push_host}:{push_port}/push/smsmasivos{secret}",
+                push_host=settings.push_host,
+                push_port=settings.push_port,
+                secret=secret,
+            )
+        )
     if settings.web_port:
         if settings.log == "text":  # the link lets in whoever reads it: it is for a terminal
             _say_page(settings, say)
-        say(f"The API is at http://{settings.web_host}:{settings.web_port}/api/v1, its documentation at /api/v1/docs")
+        say(
+            worded(
+                "The API is at http://{web_host}:{web_port}/api/v1, its documentation at /api/v1/docs",
+                web_host=settings.web_host,
+                web_port=settings.web_port,
+            )
+        )
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")
     if settings.apikey is None:

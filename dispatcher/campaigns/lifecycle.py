@@ -18,6 +18,7 @@ from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.domain.days_off import DaysOff
 from dispatcher.errors import UsageError
+from dispatcher.i18n.terms import state_word
 from dispatcher.i18n.words import translated, worded
 from dispatcher.webhooks import campaign_events
 from dispatcher.webhooks.event_types import EventType
@@ -222,7 +223,12 @@ class WrongState(UsageError):
     def __init__(self, campaign_id: int, state: str, wanted: str, allowed: tuple[str, ...]) -> None:
         """Take its state, what it cannot become, and the states that would allow it."""
         super().__init__(
-            f"Campaign {campaign_id} is {state}, so it cannot {wanted}.",
+            worded(
+                "Campaign {number} is {state}, so it cannot {wanted}.",
+                number=campaign_id,
+                state=state_word(state),
+                wanted=translated(wanted),
+            ),
             hint="`dispatcher campaign show` shows its state and why.",
         )
         self.state, self.allowed = state, allowed
@@ -285,7 +291,7 @@ class _Move:
 _PAUSE = _Move(
     "pause_campaign",
     "campaign.pause",
-    "become paused",
+    "be paused",
     ("scheduled", "running"),
     ("paused",),
     EventType.CAMPAIGN_PAUSED,
@@ -293,7 +299,7 @@ _PAUSE = _Move(
 _RESUME = _Move(
     "resume_campaign",
     "campaign.resume",
-    "become running",
+    "be resumed",
     ("paused",),
     ("running", "scheduled"),
     EventType.CAMPAIGN_RESUMED,
@@ -302,7 +308,7 @@ _SEND = _Move("send_campaign", "campaign.send", "be released", ("draft",), ("sch
 _CANCEL = _Move(
     "cancel_campaign",
     "campaign.cancel",
-    "become cancelled",
+    "be cancelled",
     ("draft", "scheduled", "running", "paused"),
     ("cancelled",),
     EventType.CAMPAIGN_CANCELLED,

@@ -8,6 +8,7 @@ import click
 
 from dispatcher.campaigns import export, lifecycle
 from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns.reason_words import why
 from dispatcher.cli import start_words
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
@@ -48,7 +49,7 @@ def say_summary(output: Output, found: Summary) -> None:
     if found.blocked:
         output.say(worded("The account is BLOCKED: {why}", why=found.blocked))
     if found.reason:
-        output.say(worded("Reason: {reason}", reason=found.reason))
+        output.say(worded("Reason: {reason}", reason=why(found.reason)))
     begins = when(found.start_at or found.created_at)
     window = worded(" until {ends}", ends=when(found.expires_at)) if found.expires_at else ""
     rate = worded("; at most {rate:,} a minute", rate=found.rate) if found.rate else ""
@@ -72,7 +73,7 @@ def say_summary(output: Output, found: Summary) -> None:
     output.table(
         "Code -99, in the provider's words",
         ["messages", "words"],
-        [[f"{n:,}", words] for words, n in found.other_words.items()],
+        [[count(n), words] for words, n in found.other_words.items()],
         right=("messages",),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dispatcher.campaigns import lifecycle, waits
+from dispatcher.campaigns import lifecycle, reason_words, waits
 from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.campaigns.progress import Progress, progress
 from dispatcher.campaigns.waits import Wait
@@ -129,7 +129,7 @@ def why(seen: Seen) -> list[str]:
         "day": worded("It sends nothing on this day: it goes on at {at}.", at=at),
         "rate": translated("The rate lets the next ones go in a moment."),
     }[wait.why]
-    return [said, *([wait.words] if wait.words else [])]
+    return [said, *([reason_words.why(wait.words)] if wait.words else [])]
 
 
 def short(moment: datetime) -> str:

@@ -18,6 +18,7 @@ from dispatcher.campaigns import details, export, lifecycle
 from dispatcher.campaigns.details import ListOfCampaign
 from dispatcher.campaigns.export import Only
 from dispatcher.campaigns.lifecycle import NoCampaign, Summary
+from dispatcher.i18n.words import worded
 
 _PIECE = 1 << 20
 
@@ -61,7 +62,7 @@ def gather(engine: Engine, campaign_id: int, folder: Path, *, seq: int | None = 
     path = folder / "data.jsonl"
     messages = export.write_results(engine, campaign_id, "jsonl", path, only=Only(seq=seq), force=True)
     if seq is not None and not messages:
-        raise NoCampaign(f"Campaign {campaign_id} has no message {seq}.")
+        raise NoCampaign(worded("Campaign {campaign_id} has no message {seq}.", campaign_id=campaign_id, seq=seq))
     return Facts(
         campaign=shown,
         lists=lists,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import approval, details, lifecycle, pace, preparations, request_intake, waits
+from dispatcher.campaigns import action_words, approval, details, lifecycle, pace, preparations, request_intake, waits
 from dispatcher.campaigns.lifecycle import NoCampaign, Summary
 from dispatcher.campaigns.progress import progress
 from dispatcher.config import Settings
@@ -21,7 +21,7 @@ from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import no_llame
 from dispatcher.suppression.optouts import OPT_OUT_CODES
-from dispatcher.web.page import campaign_words, charts, words
+from dispatcher.web.page import charts, words
 from dispatcher.web.page.parts import OF_STATUS, of_summary
 from dispatcher.web.page.routing import RuntimeOf, Visitor, VisitorOf, needs, page_router
 from dispatcher.web.page.shared_looks import shared
@@ -54,7 +54,7 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
         lists=lists,
         retries=retries,
         list_kept=list_kept,
-        priority=campaign_words.priority(shown.priority),
+        priority=action_words.priority(shown.priority),
         done=_done(request.query_params.get("done", ""), shown),
     )
 
@@ -93,7 +93,7 @@ def _live(connection: Connection, settings: Settings, shown: Summary, visitor: V
         "said": worded("{done} of {all} final", done=number(shown.final), all=number(shown.messages)),
         "chart": _chart(connection, shown),
         "events": audit_trail.last_of_campaign(connection, shown.campaign_id, _EVENTS),
-        "action_word": campaign_words.action,
+        "action_word": action_words.action,
         "left_out_word": words.left_out,
         "unseen": unseen,
         "warnings": [] if shown.state in _OVER else no_llame.warnings(connection, shown.intent),

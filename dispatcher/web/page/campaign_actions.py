@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import approval, lifecycle, messages
+from dispatcher.campaigns import approval, lifecycle, messages, reason_words
 from dispatcher.campaigns.approval import OwnWork
 from dispatcher.campaigns.lifecycle import Halted, Summary, WrongState
 from dispatcher.campaigns.messages import Filters
@@ -19,7 +19,6 @@ from dispatcher.errors import UsageError
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.runtime import Runtime
-from dispatcher.web.page import reason_words
 from dispatcher.web.page.campaign import back, flying
 from dispatcher.web.page.forms import Form
 from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router

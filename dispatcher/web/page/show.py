@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dispatcher.campaigns import reason_words
 from dispatcher.domain.display import shown
 from dispatcher.domain.veil import veiled
 from dispatcher.domain.window import provider_local
@@ -126,8 +127,6 @@ def _environment() -> Environment:
         "status_word": terms.status,
         "state_word": terms.state_word,
     }
-    from dispatcher.web.page import reason_words  # it writes numbers as this file does
-
     made.filters |= {
         "who": reason_words.who,
         "why": reason_words.why,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dispatcher.access.roles import Role
+from dispatcher.campaigns import reason_words
 from dispatcher.campaigns.waits import Wait
 from dispatcher.i18n.words import translated, worded
-from dispatcher.web.page import reason_words, show
+from dispatcher.web.page import show
 
 _ROLES = {
     Role.VIEWER: "viewer: sees counts",

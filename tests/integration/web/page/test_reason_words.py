@@ -8,9 +8,9 @@ import pytest
 
 from dispatcher.access.roles import Role
 from dispatcher.campaigns import lifecycle, reject_watch
+from dispatcher.campaigns.reason_words import who, why
 from dispatcher.i18n.words import speaking
 from dispatcher.runtime import Runtime
-from dispatcher.web.page.reason_words import who, why
 from tests.integration.stepper import Stepper
 from tests.integration.web.page.visiting import visiting
 
