@@ -1,5 +1,6 @@
 """The Celery app, `workers.app:app`. Each setting that differs from Celery's default guards against a known trap."""
 
+import gc
 import logging
 import os
 import signal
@@ -130,6 +131,8 @@ def _ready(**_: Any) -> None:
         host_clock.compare_now(settings)
     except DispatcherError as error:
         sys.exit(f"{error} {error.hint or ''}".strip())
+    # What is here now is never collected, nor copied for that into the processes of a pool.
+    gc.freeze()
 
 
 def _await_database(settings: config.Settings) -> None:
