@@ -13,7 +13,7 @@ from celery.signals import beat_init, worker_init, worker_process_init
 from kombu.entity import Queue
 from sqlalchemy import Engine
 
-from dispatcher import audit_trail, config, runtime
+from dispatcher import audit_trail, config, error_reports, runtime
 from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefused, translate
@@ -124,6 +124,7 @@ def _ready(**_: Any) -> None:
     audit_trail.belong_to(_WORKER)
     try:
         settings = config.settings()
+        error_reports.require(settings)
         make_lists_folder_if_possible(settings.home)
         days_off.read_ahead()
         _await_database(settings)
