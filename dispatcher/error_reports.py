@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from dispatcher import logs, tracebacks
 from dispatcher.config import Settings
@@ -42,14 +43,10 @@ def require(settings: Settings) -> None:
             "DISPATCHER_SENTRY_DSN is set, and the package sentry-sdk is not installed.",
             hint="pip install 'sms-dispatcher[sentry]', or unset it.",
         )
-    from sentry_sdk.utils import BadDsn, Dsn
-
-    try:
-        Dsn(settings.sentry_dsn.get_secret_value())
-    except (BadDsn, ValueError):
-        raise UsageError(
-            "DISPATCHER_SENTRY_DSN is no DSN.", hint="Copy it from Sentry: https://KEY@HOST/PROJECT."
-        ) from None
+    # Looked at without the package: the doctor gives a check three seconds.
+    parts = urlsplit(settings.sentry_dsn.get_secret_value())
+    if parts.scheme not in ("http", "https") or not (parts.username and parts.hostname and parts.path.strip("/")):
+        raise UsageError("DISPATCHER_SENTRY_DSN is no DSN.", hint="Copy it from Sentry: https://KEY@HOST/PROJECT.")
 
 
 def start(settings: Settings) -> bool:
