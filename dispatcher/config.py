@@ -64,6 +64,12 @@ def language() -> Language:
     return next((each for each in LANGUAGES if each == asked), None) or of_locale()
 
 
+def wants_reports() -> bool:
+    """Whether errors should be reported to Sentry, without reading the settings."""
+    names_ = ("SENTRY_DSN", PREFIX + "SENTRY_DSN", PREFIX + "SENTRY_DSN_FILE")
+    return any(os.environ.get(name) for name in names_) or any(_dotenv().get(name) for name in names_[1:])
+
+
 def _dotenv() -> dict[str, str | None]:
     path = dotenv_path()
     return dict(dotenv_values(path)) if path else {}

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from dispatcher import config
+from dispatcher import config, error_reports
 from dispatcher.access import users
 from dispatcher.config import Settings
 from dispatcher.db.errors import DRIVER_ERRORS
@@ -302,6 +302,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
         DispatcherError: another program has one of its ports.
     """
     free_ports.require(settings)
+    error_reports.require(settings)
     start = _shared_memory(settings) if sys.platform == "linux" else spawn
     grace = settings.provider_timeout + KILL_EXTRA
     supervisor = Supervisor(children(settings), environment(settings), grace, say, start, Revival(settings, say))

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from dispatcher import home
+from dispatcher import error_reports, home
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
 from dispatcher.db import migrations
@@ -68,6 +68,7 @@ def examine(settings: Settings) -> list[Check]:
 
 def _settings(settings: Settings) -> str:
     settings.require_credential()
+    error_reports.require(settings)
     plain = translated("; WARNING: plain HTTP, the key travels unencrypted") if settings.plain_http else ""
     what = translated("key") if settings.apikey else translated("no API key (no campaigns), usuario and clave")
     return worded(

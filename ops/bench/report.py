@@ -260,6 +260,7 @@ def history_report(outcome: history.Outcome) -> tuple[str, list[Target]]:
             for name, took in outcome.new.items()
         ),
         Target("one person, of all history", outcome.person * 1000, 100, " ms", most=True),
+        Target("a scrape of /metrics, over the history", outcome.full["`/metrics`"] * 1000, 50, " ms", most=True),
         Target("bytes of a sealed message", outcome.sealed, SEALED_BYTES, most=True),
     ]
 
