@@ -12,13 +12,29 @@ import click
 
 from dispatcher.errors import DispatcherError
 from ops.alone import alone
-from ops.bench import campaign, load, memory, page, per_message, report, settle, startup, submit, urgent, webhooks
+from ops.bench import (
+    campaign,
+    load,
+    memory,
+    page,
+    per_message,
+    report,
+    settle,
+    startup,
+    stream,
+    submit,
+    urgent,
+    webhooks,
+)
 from ops.bench.report import Target
 from ops.bench.stack import home
 
 T = TypeVar("T")
 Section = tuple[str, str, list[Target]]
-PARTS = ("startup", "load", "submit", "settle", "campaign", "webhooks", "memory", "page", "urgent", "per-message")
+PARTS = (
+    *("startup", "load", "submit", "settle", "campaign", "webhooks", "memory", "page", "stream", "urgent"),
+    "per-message",
+)
 
 
 def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -125,6 +141,8 @@ def _sections(
         yield "Memory of `dispatcher up`", *report.memory_report(taken)
     if "page" in parts and (shown := run(f"the page over {in_database:,}", partial(page.measure, in_database))):
         yield "The page", *report.page_report(shown)
+    if "stream" in parts and (taken_out := run(f"streams of {largest:,}", partial(stream.measure, largest))):
+        yield "Results as a stream", *report.stream_report(taken_out)
     if "urgent" in parts and (waits := run("single messages beside a campaign", partial(urgent.measure, beside))):
         yield "Single messages beside a campaign", *report.urgent_report(waits)
     if "per-message" in parts and (single := run(f"{tasks:,} tasks", partial(per_message.measure, tasks))):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ops.bench import campaign, load, memory, page, per_message, settle, startup, submit, urgent, webhooks
+from ops.bench import campaign, load, memory, page, per_message, settle, startup, stream, submit, urgent, webhooks
 
 MEBIBYTE = 1 << 20
 MEMORY_LIMIT = 300
@@ -189,6 +189,25 @@ def page_report(outcome: page.Outcome) -> tuple[str, list[Target]]:
         Target("a page of messages, the slowest", outcome.seconds(*outcome.depths) * 1000, 150, " ms", most=True),
         Target(f"{page.LIVE} live pages, of a core", live * 100, 5, " %", most=True),
         Target(f"rows of messages that {page.LIVE} live pages read", outcome.rows_read, 0, most=True),
+    ]
+
+
+def stream_report(outcome: stream.Outcome) -> tuple[str, list[Target]]:
+    """Results over the API."""
+    rows = []
+    for kind, taken in outcome.streams.items():
+        cpu = [median(each.cpu[part] for each in taken) * 1e6 / outcome.messages for part in ("postgres", "web")]
+        size, first = taken[0].size / MEBIBYTE, max(each.first for each in taken) * 1000
+        rows.append(
+            [kind, f"{outcome.rate(kind):,.0f}", f"{size:.0f}", f"{first:.0f}", *(f"{each:.2f}" for each in cpu)]
+        )
+    headings = ["rows/s", "MiB", "first byte, ms", "CPU s of a million: Postgres", "listener"]
+    body = table([f"the results of {outcome.messages:,}, median of {stream.ROUNDS}", *headings], rows)
+    body += f"\n\nAt its peak the listener took {outcome.growth / MEBIBYTE:.1f} MiB more than before."
+    return body, [
+        *(Target(f"{kind}, rows/s", outcome.rate(kind), 200_000) for kind in outcome.streams),
+        Target("first byte of a stream", outcome.first * 1000, 200, " ms", most=True),
+        Target("what streams add to the memory of the listener", outcome.growth / MEBIBYTE, 40, " MiB", most=True),
     ]
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from dispatcher import audit_trail
@@ -16,6 +15,7 @@ from dispatcher.campaigns.messages import Filters
 from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.paths import CampaignId
 from dispatcher.web.api.routing import RuntimeOf, api_router, needs
+from dispatcher.web.pieces import streamed
 from schemas.states import MessageStatus
 
 routes = api_router("Results")
@@ -84,8 +84,7 @@ def list_messages(
         kept_rows.require(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
-        parts = messages.stream(runtime.engine, campaign_id, filters, kind)
-        return StreamingResponse(parts, media_type=_MEDIA_TYPES[kind])
+        return streamed(messages.stream(runtime.engine, campaign_id, filters, kind), _MEDIA_TYPES[kind])
     after = page.after(int)
     with runtime.engine.connect() as connection:
         rows = messages.page(connection, campaign_id, filters, after[0] if after else 0, page.limit + 1)
@@ -129,7 +128,7 @@ def list_invalid_rows(campaign_id: CampaignId, request: Request, runtime: Runtim
         kept_rows.require(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
-        return StreamingResponse(invalid_rows.stream(runtime.engine, campaign_id, kind), media_type=_MEDIA_TYPES[kind])
+        return streamed(invalid_rows.stream(runtime.engine, campaign_id, kind), _MEDIA_TYPES[kind])
     after = page.after(int, int) or (0, 0)
     with runtime.engine.connect() as connection:
         rows = invalid_rows.page(connection, campaign_id, after, page.limit + 1)
