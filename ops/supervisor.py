@@ -19,13 +19,11 @@ from pathlib import Path
 from typing import Protocol
 
 from dispatcher import config
-from dispatcher.access import users
 from dispatcher.config import Settings
-from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
-from dispatcher.runtime import Runtime
 from ops import nursery
 from ops.revival import Revival
+from ops.welcome import Welcome
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
@@ -167,6 +165,7 @@ class Supervisor:
         log: Callable[[str], None],
         start: Start = spawn,
         revival: Revival | None = None,
+        welcome: Welcome | None = None,
     ) -> None:
         """Take the children; nothing is started. `revival` looks after the servers that they need."""
         self.children = wanted
@@ -175,6 +174,7 @@ class Supervisor:
         self._grace = grace
         self._log = log
         self._revival = revival
+        self._welcome = welcome
         self._stopping = threading.Event()
 
     def stop(self, *_: object) -> None:
@@ -189,6 +189,8 @@ class Supervisor:
                     self._revival.look()
                 for child in self.children:
                     self._look_after(child)
+                if self._welcome:
+                    self._welcome.look()
                 self._stopping.wait(0.2)
         finally:
             clean = self._stop_all()
@@ -265,23 +267,6 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _say_page(settings: Settings, say: Callable[[str], None]) -> None:
-    try:
-        say(f"The page: {sign_in_link(settings)}")
-        say("That link lets you in once, for 10 minutes; `dispatcher user link` makes another.")
-    except DRIVER_ERRORS as error:  # a standby, or a server that went away just now: what sends starts nevertheless
-        say(f"No link to the page could be made ({type(error).__name__}): `dispatcher user link` makes one.")
-
-
-def sign_in_link(settings: Settings) -> str:
-    """Where the page lets an admin in, once and for some minutes."""
-    runtime = Runtime(settings)
-    try:
-        return users.link_of(settings, users.make_link(runtime.engine, users.first_admin(runtime.engine)))
-    finally:
-        runtime.close()
-
-
 def _shared_memory(settings: Settings) -> Start:
     """Import here what the children need, under the settings that they will find."""
     config.settings.cache_clear()
@@ -293,7 +278,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     """Supervise until SIGTERM or Ctrl-C."""
     start = _shared_memory(settings) if sys.platform == "linux" else spawn
     grace = settings.provider_timeout + KILL_EXTRA
-    supervisor = Supervisor(children(settings), environment(settings), grace, say, start, Revival(settings, say))
+    revival, welcome = Revival(settings, say), Welcome(settings, say)
+    supervisor = Supervisor(children(settings), environment(settings), grace, say, start, revival, welcome)
     keep_to_ourselves()
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -307,8 +293,6 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
         secret = "/…" if settings.push_secret else ""
         say(f"Replies are taken at http://{settings.push_host}:{settings.push_port}/push/smsmasivos{secret}")
     if settings.web_port:
-        if settings.log == "text":  # the link lets in whoever reads it: it is for a terminal
-            _say_page(settings, say)
         say(f"The API is at http://{settings.web_host}:{settings.web_port}/api/v1, its documentation at /api/v1/docs")
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")

@@ -119,7 +119,7 @@ def _page(
         )
     line = {"hours": hours_of(runtime.settings, spec, would), "marks": marks(would)}
     shown = {"plan": would, "line": line, "may_send": may_release(runtime, visitor), **_words(check, would, it)}
-    return steps.step(request, "summary", it, status, window=runtime.settings.window, **{**shown, **more})
+    return steps.step(request, "summary", it, status, **{**shown, **more})
 
 
 def _words(check: Check, would: Plan | None, it: Preparation) -> dict[str, Any]:
