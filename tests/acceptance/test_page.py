@@ -96,7 +96,7 @@ def running(folder: Path) -> Iterator[Tried]:
 def answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/healthz", timeout=2).ok
-    except requests.ConnectionError:
+    except requests.RequestException:  # the machine may be busy
         return False
 
 

@@ -12,6 +12,7 @@ from dispatcher import audit_trail
 from dispatcher.access.scopes import Scope
 from dispatcher.campaigns import audit, invalid_rows, kept_rows, lifecycle, messages, operator_actions
 from dispatcher.campaigns.messages import Filters
+from dispatcher.web.api.accepted import quality
 from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.paths import CampaignId
 from dispatcher.web.api.routing import RuntimeOf, api_router, needs
@@ -22,6 +23,7 @@ routes = api_router("Results")
 
 _NDJSON, _CSV = "application/x-ndjson", "text/csv"
 _MEDIA_TYPES = {"ndjson": _NDJSON, "csv": f"{_CSV}; charset=utf-8"}
+_FORMS: dict[str, Literal["json", "ndjson", "csv"]] = {"application/json": "json", _NDJSON: "ndjson", _CSV: "csv"}
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A page; or all of it, streamed, for Accept: application/x-ndjson or text/csv.",
@@ -92,10 +94,14 @@ def list_messages(
 
 
 def _accepted(request: Request) -> Literal["ndjson", "csv"] | None:
-    said = request.headers.get("accept", "").lower()
-    if _NDJSON in said:
-        return "ndjson"
-    return "csv" if _CSV in said else None
+    """What Accept likes best of the three forms; pages of JSON when it does not care."""
+    best, weight = None, 0.0
+    for part in request.headers.get("accept", "")[:500].lower().split(","):
+        kind, _, rest = part.partition(";")
+        found = _FORMS.get(kind.strip())
+        if found is not None and (liked := quality(rest)) > weight:
+            best, weight = found, liked
+    return None if best == "json" else best
 
 
 class InvalidRow(BaseModel):

@@ -80,6 +80,8 @@ def responses(problems: Sequence[str], idempotency: str) -> dict[int | str, dict
         codes += ["idempotency_key_invalid", "idempotency_key_reused"]
     if idempotency in ("required", "own"):
         codes.append("idempotency_key_missing")
+    if "unsupported_media_type" in codes:
+        codes.append("compressed")
     found: dict[int | str, dict[str, Any]] = {}
     for code in dict.fromkeys(codes):
         kind = KINDS[code]

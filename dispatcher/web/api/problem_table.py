@@ -156,6 +156,13 @@ KINDS: dict[str, Kind] = {
         "El tipo del cuerpo no se acepta aquí",
         "Envíelo como {kinds} e indíquelo en Content-Type.",
     ),
+    "compressed": _K(
+        415,
+        "The body is compressed",
+        "Send it as it is, without Content-Encoding.",
+        "El cuerpo está comprimido",
+        "Envíelo tal cual, sin Content-Encoding.",
+    ),
     "invalid_fields": _K(
         422,
         "Some fields cannot be used as they are",

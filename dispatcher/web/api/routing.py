@@ -80,11 +80,14 @@ class ApiRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             began = time.monotonic()
             key = await run_in_threadpool(authenticate, request, rule["scope"])
+            if request.method != "GET" and request.headers.get("content-encoding", "identity").lower() != "identity":
+                raise Problem("compressed", headers={"Accept-Encoding": "identity"})
             request.state.caller = key
             # A sentence of the list's reader is worded where it is raised: there the language must be known.
             with audit_trail.acting_as(key.actor), speaking(language(request)):
                 parameters.require_known(request, known)
                 answer = await _call(self, rule, handle, request)
+            answer.headers.setdefault("Cache-Control", "no-store")  # numbers and texts are for the caller alone
             took = (time.monotonic() - began) * 1000
             log.info("call operation=%s key=%s status=%s ms=%.0f", self.operation_id, key.id, answer.status_code, took)
             return answer

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -80,3 +83,46 @@ def test_a_cursor_belongs_to_its_list_and_its_filters(api: Api) -> None:
     ):
         end = "&" if "?" in other else "?"
         check_problem(api.get(f"{other}{end}cursor={cursor}"), "bad_cursor")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("application/x-ndjson;q=0, application/json", "application/json"),
+        ("application/json, text/csv;q=0.1", "application/json"),
+        ("text/csv;q=0.9, application/x-ndjson; q=0.8", "text/csv; charset=utf-8"),
+        ("*/*", "application/json"),
+        ("TEXT/CSV;header=present", "text/csv; charset=utf-8"),
+        ("application/x-ndjson;q=x", "application/x-ndjson"),
+    ],
+)
+def test_messages_come_in_the_form_that_is_liked_best(api: Api, said: str, kind: str) -> None:
+    answer = api.get(f"/campaigns/{created(api, 'k1')}/messages", headers={"Accept": said})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_compressed_body_is_named_as_such(api: Api) -> None:
+    for path, kind in (("/campaigns", "application/json"), ("/uploads", "text/csv"), ("/optouts/imports", "text/csv")):
+        headers = {"Content-Type": kind, "Content-Encoding": "gzip", "Idempotency-Key": "k"}
+        answer = api.call("POST", path, data=gzip.compress(b"{}"), headers=headers)
+        check_problem(answer, "compressed")
+        assert answer.headers["Accept-Encoding"] == "identity"
+
+
+def test_whoever_sends_the_same_while_the_first_still_runs_learns_where_it_will_be(api: Api) -> None:
+    body = {"template": "Hola {nombre}", "recipients": [{"telefono": "1144445555", "nombre": "Ana"}] * 2_000}
+    key = str(api.session.headers["Authorization"]).removeprefix("Bearer ")
+
+    def send(_: int) -> str:
+        answer = Api(api.base, key).post("/campaigns", body, once="race")
+        while answer.status_code == 202:
+            assert answer.headers["Location"].startswith("/api/v1/campaigns")
+            time.sleep(float(answer.headers.get("Retry-After", "1")) / 10)
+            answer = Api(api.base, key).post("/campaigns", body, once="race")
+        assert answer.status_code == 201
+        return answer.headers["Location"]
+
+    with ThreadPoolExecutor(10) as pool:
+        assert len(set(pool.map(send, range(10)))) == 1
+    assert len(api.get("/campaigns").json()["data"]) == 1
