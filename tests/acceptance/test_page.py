@@ -278,7 +278,6 @@ FILLED: dict[str, tuple[str, str, dict[str, str]]] = {
     "a number that is none": ("/people", "form[action='/people']", {"number": "12"}),
     "a person": ("/people", "form[action='/people']", {"number": "11 4999-0001"}),
     "a person who opted out": ("", "form[action^='/people/']", {"reason": "phoned"}),
-    "messages to a number": ("/campaigns/1/messages", "main form", {"number": "12"}),
     "an opt-out import": ("/optouts", "form[action='/optouts/file']", {"file": "telefono\n1144446666\n12\n"}),
     "an opt-out import without numbers": ("/optouts", "form[action='/optouts/file']", {"file": "x\n"}),
     "a new key": ("/keys", "form[action='/keys']", {"name": "crm"}),
