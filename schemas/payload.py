@@ -28,6 +28,7 @@ class CampaignSpec(BaseModel):
     may repeat another campaign, `refuse_repeats` that it must not.
     `keep_days` is how many days after its end its rows are kept, where that is shorter than DISPATCHER_RETENTION.
     `not_on` are days on which nothing of it goes: `2026-12-24`, and `holidays` for the national ones of Argentina.
+    `intent`: `marketing` leaves out the numbers of the No Llame registry; `service` is about a contract that there is.
     `html` is the content behind the link that the template has a mark for (guide, HTML): the same for all recipients.
     """
 
@@ -46,6 +47,7 @@ class CampaignSpec(BaseModel):
     priority: Literal["high", "normal", "low"] = "normal"
     rate: Rate | None = None
     on_doubt: Literal["resend", "hold"] = "resend"
+    intent: Literal["service", "marketing"] = "service"
     strict_text: bool = False
     literal: bool = False
     keep_words: bool = False

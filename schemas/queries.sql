@@ -30,7 +30,7 @@ WHERE a.id = :account_id;
 -- campaign's last line waits until the others have ended, so that its result says something about them. :only claims
 -- that chunk or none.
 WITH chosen AS (
-    SELECT c.id, c.prefix, c.test, c.expires_at, c.not_on, c.html, c.canary_chunks, c.started_at IS NULL AS begins
+    SELECT c.id, c.prefix, c.intent, c.registry, c.test, c.expires_at, c.not_on, c.html, c.canary_chunks, c.started_at IS NULL AS begins
     FROM campaign c
     WHERE c.account_id = :account_id AND c.state IN ('scheduled', 'running')
       AND (c.start_at IS NULL OR c.start_at <= :earliest) AND (c.expires_at IS NULL OR c.expires_at > :latest)
@@ -63,7 +63,9 @@ WITH chosen AS (
            rate_free_at = clock_timestamp() + interval '1 minute' * ((SELECT unsettled FROM claimed)::float / rate)
     WHERE id = (SELECT id FROM chosen) AND EXISTS (SELECT 1 FROM claimed)
 )
-SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.not_on, c.html, c.begins FROM claimed k, chosen c;
+SELECT k.*, c.id AS campaign_id, c.prefix, c.test, c.expires_at, c.not_on, c.html, c.begins,
+       c.intent = 'marketing' AND c.registry IS DISTINCT FROM (SELECT version FROM no_llame_registry) AS asks_registry
+FROM claimed k, chosen c;
 
 -- name: due_exists
 -- Whether any campaign that may run has a chunk that may be claimed, whatever its start. ORDER BY keeps the planner to
@@ -78,7 +80,8 @@ SELECT 1 FROM campaign c WHERE c.account_id = :account_id AND c.state IN ('sched
 -- trial, nothing more before :retry_at), but neither for a chunk with nothing left to send.
 -- Each list is asked by its primary key, so no line can come twice, and not at all while it is empty: two outer joins
 -- would cost a quarter of the claim's time even then. The scalar look-ups, unlike EXISTS, are never turned into a hash of
--- a whole list.
+-- a whole list. Marketing asks the No Llame registry too, by a statement of the same text
+-- and more, unless the registry is still the one that the campaign was loaded by.
 -- The idinterno is encode_idinterno's, with what all lines share computed once (:head, :checksum), the check character
 -- taken from bytes and the hex digits raised without a locale; the key's own order spares a sort: together half of this
 -- statement.
@@ -90,11 +93,13 @@ WITH content AS MATERIALIZED (
                FILTER (WHERE l.listed IS NULL) AS bloque,
            count(*) FILTER (WHERE l.listed IS NULL) AS lines,
            array_agg(l.seq) FILTER (WHERE l.listed = 1) AS opted_out,
+           array_agg(l.seq) FILTER (WHERE l.listed = 3) AS no_llame,  -- in begin_marketing_attempt alone
            array_agg(l.seq) FILTER (WHERE l.listed = 2) AS undeliverable
     FROM (
         SELECT m.generation, m.seq, m.destino, m.texto,
                CASE WHEN (SELECT EXISTS (SELECT 1 FROM optout))
                          AND (SELECT true FROM optout o WHERE o.destino = m.destino) THEN 1
+                    WHEN (SELECT true FROM no_llame r WHERE r.destino = m.destino) THEN 3  -- in begin_marketing_attempt alone
                     WHEN (SELECT EXISTS (SELECT 1 FROM undeliverable))
                          AND (SELECT true FROM undeliverable u
                               WHERE u.destino = m.destino AND u.expires_at > clock_timestamp()) THEN 2
@@ -132,6 +137,10 @@ WITH marked AS (
     ON CONFLICT (campaign_id, reason) DO UPDATE SET n = l.n + excluded.n
 )
 UPDATE chunk SET suppressed = suppressed + (SELECT count(*) FROM marked) WHERE id = :chunk_id;
+
+-- name: remove_no_llame
+-- Numbers that are in the registry no longer.
+DELETE FROM no_llame WHERE destino = ANY(CAST(:numbers AS text[]));
 
 -- name: settle_empty_claim
 -- A claimed chunk with nothing left to send ends here, in the claiming transaction, without a POST.
@@ -1259,17 +1268,17 @@ WHERE state = 'sending' AND lease_until < clock_timestamp()
 RETURNING id;
 
 -- name: campaign_counters
--- A campaign's progress from its chunks' counters: rows with a state count chunks, rows with a code count results. One
--- statement, so that both are of the same moment.
-SELECT state, NULL::int AS code, count(*) AS chunks, sum(messages) AS messages, sum(resulted) AS resulted,
+-- The progress of campaigns from their chunks' counters: rows with a state count chunks, rows with a code count results.
+-- One statement, so that both are of the same moment.
+SELECT campaign_id, state, NULL::int AS code, count(*) AS chunks, sum(messages) AS messages, sum(resulted) AS resulted,
        sum(suppressed) AS suppressed
-FROM chunk WHERE campaign_id = :campaign_id GROUP BY state
+FROM chunk WHERE campaign_id = ANY(:campaign_ids) GROUP BY campaign_id, state
 UNION ALL
-SELECT NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = :campaign_id GROUP BY code
+SELECT campaign_id, NULL, code, 0, 0, sum(n), 0 FROM chunk_result WHERE campaign_id = ANY(:campaign_ids) GROUP BY campaign_id, code
 UNION ALL
 -- What has gone after its time.
-SELECT state, code, sum(chunks), sum(messages), sum(resulted), sum(suppressed)
-FROM campaign_sum WHERE campaign_id = :campaign_id GROUP BY state, code
+SELECT campaign_id, state, code, sum(chunks), sum(messages), sum(resulted), sum(suppressed)
+FROM campaign_sum WHERE campaign_id = ANY(:campaign_ids) GROUP BY campaign_id, state, code
 ORDER BY code DESC;
 
 -- name: other_words

@@ -18,7 +18,8 @@ class SingleMessage(BaseModel):
 
     `idinterno`: 1 to 50 letters and digits; drawn when there is none. The same one again answers what became of it.
     `start`: FECHADESDE, `YYYY-MM-DD HH:MM:SS` at -03 or ISO 8601 with an offset. `retry_unknown`: when an earlier call
-    under this idinterno had an unknown outcome, call again, and let the provider's -4 vouch for the first.
+    under this idinterno had an unknown outcome, call again, and let the provider's -4 vouch for the first. `intent`:
+    `marketing` is refused for a number of the No Llame registry.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +28,7 @@ class SingleMessage(BaseModel):
     text: Annotated[str, StringConstraints(max_length=5_000)]
     idinterno: Annotated[str, AfterValidator(_idinterno)] | None = None
     start: Annotated[str, StringConstraints(max_length=64)] | None = None
+    intent: Literal["service", "marketing"] = "service"
     test: bool = False
     html: Annotated[str, StringConstraints(min_length=1, max_length=90_000, pattern=r"^[^\x00]+$")] | None = None
     transport: Literal["http", "soap", "smtp"] | None = None

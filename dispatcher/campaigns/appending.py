@@ -30,7 +30,9 @@ from dispatcher.i18n import terms
 from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Batch, Recipients, Source, ingest
 from dispatcher.sending import html_calls
+from dispatcher.suppression import no_llame
 from dispatcher.suppression.lists import Lists
+from dispatcher.suppression.no_llame import MARKETING
 from dispatcher.uploads import store
 from schemas import tables
 from schemas.payload import CampaignSpec
@@ -72,7 +74,7 @@ def append(
     loaded = Loaded(campaign_id=campaign_id, list_no=list_record.latest(connection, campaign_id) + 1)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, appends=True)
     stage(connection)
-    options, left_out = loading.options_of(spec, settings), Lists.read(connection, settings.home).reasons
+    options, left_out = loading.options_of(spec, settings), Lists.read(connection, settings.home, spec.intent).reasons
     with Copier(connection) as copier:
         for batch in ingest(source, options, left_out, recipients=recipients):
             filling.copy_batch(copier, loaded, plan, batch, into=_staged.name)
@@ -87,6 +89,7 @@ def append(
     list_record.keep(connection, campaign_id, loaded.list_no, source, spec, None, upload_id)
     now: datetime = connection.execute(select(func.now())).scalar_one()
     loading.check_account(loaded, settings, spec, info, now, plan.chunks(account.id).height)
+    loaded.warnings += no_llame.warnings(connection, spec.intent)
     loaded.reading = [*source.remarks, *loaded.said()]
     _join(connection, loaded, plan.chunks(account.id))
     detail = {"messages": loaded.messages, "invalid": loaded.invalid, "list_no": loaded.list_no}
@@ -122,6 +125,11 @@ def _campaign(connection: Connection, campaign_id: int, account_id: int, spec: C
         )
     if state not in ("scheduled", "running", "paused"):
         raise _closed(campaign_id, state)
+    if spec.intent == MARKETING != campaign.intent:
+        raise UsageError(
+            worded("Campaign {campaign_id} is of service, so no marketing joins it.", campaign_id=campaign_id),
+            hint=translated("Load the list as a campaign of its own."),
+        )
     if spec.template and spec.template != campaign.template:
         raise UsageError(
             worded("Campaign {campaign_id} has another template.", campaign_id=campaign_id),
@@ -146,7 +154,7 @@ def _like_the_first_list(connection: Connection, spec: CampaignSpec, campaign: A
     first = list_record.read(connection, campaign.id, 1)
     kept = {} if first is None else {name: first.options.get(name) for name in list_record.READING}
     asked = {name: getattr(spec, name) or kept.get(name) or getattr(spec, name) for name in list_record.READING}
-    of_campaign = {name: getattr(campaign, name) for name in ("template", "html", "test", "rate", "not_on")}
+    of_campaign = {name: getattr(campaign, name) for name in ("template", "html", "test", "rate", "not_on", "intent")}
     return spec.model_copy(update={**asked, **of_campaign})
 
 

@@ -26,6 +26,7 @@ from dispatcher.ingest import Batch, Recipients, Remark, Source, ingest
 from dispatcher.ingest.blocks import shown
 from dispatcher.ingest.validate import Checker
 from dispatcher.sending import html_calls
+from dispatcher.suppression import no_llame
 from dispatcher.suppression.lists import Lists
 from schemas import tables
 from schemas.payload import CampaignSpec
@@ -99,7 +100,7 @@ def run(
     html_calls.check(spec, settings)
     now = datetime.now(UTC)
     schedule = Schedule.of(spec, now)
-    lists, remarks, looked_up = _lists(settings, open_database)
+    lists, remarks, looked_up = _lists(settings, open_database, spec.intent)
     plan = ChunkPlan(1, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes)
     options = loading.options_of(spec, settings)
     batches = ingest(source, options, lists.reasons, look=True, recipients=recipients)
@@ -181,8 +182,8 @@ def _repeats(
         return repeats.find(connection, account.id, checked.fingerprint.text(), recipients)
 
 
-def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list[str], bool]:
-    """The opt-outs and the do-not-send list, remarks on them, and whether there is a database; none is created."""
+def _lists(settings: Settings, open_database: OpenDatabase, intent: str) -> tuple[Lists, list[str], bool]:
+    """The lists of who gets nothing, remarks on them, and whether there is a database; none is created."""
     if settings.database_url is None and not (settings.home / "postgres" / "PG_VERSION").exists():
         return Lists(), [translated("Opt-outs were not looked up: there is no database yet.")], False
     try:
@@ -197,7 +198,8 @@ def _lists(settings: Settings, open_database: OpenDatabase) -> tuple[Lists, list
                     ],
                     False,
                 )
-            return Lists.read(connection, settings.home), _account_remarks(connection, settings), True
+            remarks = _account_remarks(connection, settings) + no_llame.warnings(connection, intent)
+            return Lists.read(connection, settings.home, intent), remarks, True
     except DRIVER_ERRORS as error:
         return Lists(), [worded("Opt-outs were not looked up: {why}", why=translate(error))], False
     except DispatcherError as error:

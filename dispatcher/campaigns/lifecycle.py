@@ -4,7 +4,8 @@ Progress comes from counters; messages are never counted.
 """
 
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,7 @@ class Summary:
     result_codes: dict[int, int]
     left_out: dict[str, int]  # suppressed messages by reason
     priority: str
+    intent: str
     rate: int | None  # messages a minute at most
     test: bool
     start_at: datetime | None  # None = at once
@@ -101,7 +103,7 @@ def show(connection: Connection, campaign_id: int) -> Summary:
             worded("There is no campaign {number}.", number=campaign_id),
             hint=translated("`dispatcher campaign list` shows them."),
         )
-    found = _summary(connection, row)
+    (found,) = _summaries(connection, [row])
     if not found.result_codes.get(_NO_CODE):
         return found
     said = connection.execute(query("other_words"), {"campaign_id": campaign_id, "limit": _WORDS_SHOWN}).all()
@@ -138,10 +140,10 @@ def listing(connection: Connection, limit: int = 50, wanted: Wanted = _ANY) -> l
     if wanted.before is not None:
         chosen = chosen.where(campaign.c.id < wanted.before)
     rows = connection.execute(chosen.order_by(campaign.c.id.desc()).limit(limit)).all()
-    return [_summary(connection, row) for row in rows]
+    return _summaries(connection, rows)
 
 
-def loading(campaign_id: int, created_at: datetime) -> Summary:
+def loading(campaign_id: int, created_at: datetime, intent: str) -> Summary:
     """A campaign that is still being loaded, under the number that was reserved for it."""
     none: dict[str, Any] = dict.fromkeys(
         ("blocked", "reason", "rate", "start_at", "expires_at", "started_at", "completed_at", "dropped_at")
@@ -149,12 +151,23 @@ def loading(campaign_id: int, created_at: datetime) -> Summary:
     zero: dict[str, Any] = dict.fromkeys(("messages", "invalid", "held", "in_flight", "doubts"), 0)
     empty: dict[str, Any] = {name: {} for name in ("counts", "result_codes", "left_out", "tags")}
     more: dict[str, Any] = {"priority": "normal", "test": False, "created_by": None, "retry_of": None, "name": ""}
-    more["not_on"] = []
+    more |= {"not_on": [], "intent": intent}
     return Summary(campaign_id=campaign_id, state="loading", created_at=created_at, **none, **zero, **empty, **more)
 
 
-def _summary(connection: Connection, campaign: Any) -> Summary:
-    counters = connection.execute(query("campaign_counters"), {"campaign_id": campaign.id}).all()
+def _summaries(connection: Connection, campaigns: Sequence[Any]) -> list[Summary]:
+    """In two statements, however many there are."""
+    ids = [campaign.id for campaign in campaigns]
+    counters, left_out = defaultdict[int, list[Any]](list), defaultdict[int, dict[str, int]](dict)
+    for counter in connection.execute(query("campaign_counters"), {"campaign_ids": ids}):
+        counters[counter.campaign_id].append(counter)
+    reasons = select(tables.left_out).where(tables.left_out.c.campaign_id.in_(ids)).order_by(tables.left_out.c.reason)
+    for row in connection.execute(reasons):
+        left_out[row.campaign_id][row.reason] = row.n
+    return [_summary(campaign, counters[campaign.id], left_out[campaign.id]) for campaign in campaigns]
+
+
+def _summary(campaign: Any, counters: list[Any], left_out: dict[str, int]) -> Summary:
     by_state = [counter for counter in counters if counter.state is not None]
     result_codes = {int(c.code): int(c.resulted) for c in counters if c.code is not None and c.resulted}
     counts = _counts(by_state, result_codes)
@@ -170,8 +183,9 @@ def _summary(connection: Connection, campaign: Any) -> Summary:
         held=counts[MessageStatus.HELD],
         counts={str(status): n for status, n in counts.items() if n},
         result_codes=result_codes,
-        left_out=_left_out(connection, campaign.id),
+        left_out=left_out,
         priority=campaign.priority,
+        intent=campaign.intent,
         rate=campaign.rate,
         test=campaign.test,
         start_at=campaign.start_at,
@@ -200,12 +214,6 @@ def _counts(by_state: list[Any], result_codes: dict[int, int]) -> dict[MessageSt
         open_lines = int(chunks.messages) - int(chunks.resulted) - int(chunks.suppressed)
         counts[STATUS_OF_CHUNK_STATE[chunks.state]] += open_lines
     return counts
-
-
-def _left_out(connection: Connection, campaign_id: int) -> dict[str, int]:
-    left_out = tables.left_out
-    by_reason = select(left_out.c.reason, left_out.c.n).where(left_out.c.campaign_id == campaign_id)
-    return {row.reason: row.n for row in connection.execute(by_reason.order_by(left_out.c.reason))}
 
 
 class WrongState(UsageError):

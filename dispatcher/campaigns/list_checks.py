@@ -150,7 +150,7 @@ def write_invalid(engine: Engine, settings: Settings, spec: CampaignSpec, upload
     from dispatcher.suppression.lists import Lists
 
     with engine.connect() as connection:
-        lists = Lists.read(connection, settings.home)
+        lists = Lists.read(connection, settings.home, spec.intent)
     with _list(engine, settings, upload_id, spec) as source:
         batches = ingest(source, loading.options_of(spec, settings), lists.reasons)
         return invalid_file.write_checked(source, (batch.invalid_rows for batch in batches), folder)

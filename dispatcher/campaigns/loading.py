@@ -23,6 +23,7 @@ from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Batch, IngestOptions, Reading, Recipients, Source, ingest
 from dispatcher.sending import html_calls
+from dispatcher.suppression import no_llame
 from dispatcher.suppression.lists import Lists
 from dispatcher.uploads import store
 from dispatcher.webhooks import campaign_events
@@ -98,10 +99,10 @@ def load(
     schedule = Schedule.of(spec, now)
     late = schedule.late_start(now) + schedule.within(settings.sending_window, now)
     recipients = Recipients()
-    left_out = Lists.read(connection, settings.home).reasons
-    batches = _with_first_checked(ingest(source, options_of(spec, settings), left_out, recipients=recipients))
+    lists = Lists.read(connection, settings.home, spec.intent)
+    batches = _with_first_checked(ingest(source, options_of(spec, settings), lists.reasons, recipients=recipients))
     # After everything that can refuse the list early: a campaign number, once drawn, is not used again.
-    campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule, number)
+    campaign_id = _insert_campaign(connection, account.id, spec, source.name, schedule, lists.registry, number)
     ranges.require(connection, campaign_id)
     loaded = Loaded(campaign_id=campaign_id)
     plan = ChunkPlan(campaign_id, chunk_plan.chunk_size(spec, settings), settings.chunk_bytes, canary=spec.canary or 0)
@@ -113,7 +114,8 @@ def load(
         upload_id = keep_list(connection, settings, source)
     list_record.keep(connection, campaign_id, 1, source, spec, fingerprint.text(), upload_id)
     check_account(loaded, settings, spec, info, schedule.begins(now), plan.chunks(account.id).height)
-    loaded.warnings += late + [str(each) for each in loaded.repeats]
+    registry = no_llame.warnings(connection, spec.intent)
+    loaded.warnings += registry + late + [str(each) for each in loaded.repeats]
     _open(connection, loaded, plan.canary_chunks if spec.canary else None, upload_id, draft=spec.draft)
     detail = {"messages": loaded.messages, "invalid": loaded.invalid, "draft": spec.draft}
     audit_trail.record(connection, "campaign.create", campaign_id, detail=detail)
@@ -121,6 +123,8 @@ def load(
     if upload_id is not None:
         store.keep(connection, settings, upload_id)
     loaded.reading = [*source.remarks, *loaded.said()]
+    if registry:
+        log.warning("no_llame_registry_old campaign=%s why=%s", campaign_id, " ".join(registry))
     log.info("loaded campaign=%s messages=%s invalid=%s", campaign_id, loaded.messages, loaded.invalid)
     return loaded
 
@@ -161,6 +165,7 @@ def _insert_campaign(
     spec: CampaignSpec,
     source_name: str,
     schedule: Schedule,
+    registry: str | None,
     number: int | None,
 ) -> int:
     new = insert(tables.campaign).values(
@@ -171,6 +176,8 @@ def _insert_campaign(
         priority=spec.priority,
         rate=spec.rate,
         on_doubt=spec.on_doubt,
+        intent=spec.intent,
+        registry=registry,
         test=spec.test,
         max_reject_rate=reject_watch.reject_limit(spec),
         start_at=schedule.start_at,

@@ -27,8 +27,8 @@ _ROWS = (tables.chunk, tables.message, tables.invalid_row, tables.left_out)
 def render_anew(connection: Connection, engine: Engine, settings: Settings, campaign_id: int, template: str) -> Loaded:
     """Give a draft another template, in the caller's transaction; nothing of a draft has been sent.
 
-    Rows that the old template made invalid may become messages, and the other way round. Both suppression lists are
-    read anew.
+    Rows that the old template made invalid may become messages, and the other way round. The suppression lists
+    are read anew.
 
     Raises:
         WrongState: it is no draft.
@@ -48,7 +48,8 @@ def render_anew(connection: Connection, engine: Engine, settings: Settings, camp
     spec = _spec(connection, draft, record.options, template)
     html_calls.check(spec, settings)
     with _list(connection, engine, settings, record, spec) as source:
-        batches = ingest(source, loading.options_of(spec, settings), Lists.read(connection, settings.home).reasons)
+        left_out = Lists.read(connection, settings.home, spec.intent)
+        batches = ingest(source, loading.options_of(spec, settings), left_out.reasons)
         for table in _ROWS:
             connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
         loaded = Loaded(campaign_id=campaign_id)
@@ -57,6 +58,7 @@ def render_anew(connection: Connection, engine: Engine, settings: Settings, camp
         fingerprint = filling.fill(connection, loaded, draft.account_id, plan, source.name, batches)
     counted = update(campaign).where(campaign.c.id == campaign_id)
     counted = counted.values(rows=loaded.rows, messages=loaded.messages, invalid=loaded.invalid, template=template)
+    counted = counted.values(registry=left_out.registry)
     connection.execute(counted.values(canary_chunks=(plan.canary_chunks or None) if spec.canary else None))
     lists = tables.campaign_list
     said = update(lists).where(lists.c.campaign_id == campaign_id, lists.c.list_no == 1)
@@ -76,7 +78,14 @@ def _spec(connection: Connection, draft: Any, options: dict[str, Any], template:
         canary = connection.execute(select(func.sum(chunk.c.messages)).where(inside)).scalar()
     given = {name: value for name, value in options.items() if value is not None}
     return CampaignSpec(
-        **given, template=template, html=draft.html, test=draft.test, rate=draft.rate, canary=canary, draft=True
+        **given,
+        template=template,
+        html=draft.html,
+        intent=draft.intent,
+        test=draft.test,
+        rate=draft.rate,
+        canary=canary,
+        draft=True,
     )
 
 

@@ -175,10 +175,11 @@ def outcome(engine: Engine, key: str) -> Outcome | None:
 
 
 def reserved(connection: Connection, campaign_id: int) -> Row[*tuple[Any, ...]] | None:
-    """The request whose campaign will have this number, or would have had it: its key, state, error, created_at."""
+    """The request whose campaign will have this number, or would have had it: key, state, error, created_at, intent."""
     if abs(campaign_id) > _LARGEST_ID:  # Postgres refuses to compare an id with anything larger
         return None
-    chosen = select(_request.c.idempotency_key, _request.c.state, _request.c.error, _request.c.created_at)
+    intent = func.coalesce(_request.c.payload["intent"].astext, "service").label("intent")
+    chosen = select(_request.c.idempotency_key, _request.c.state, _request.c.error, _request.c.created_at, intent)
     return connection.execute(chosen.where(_request.c.reserved_id == campaign_id)).first()
 
 

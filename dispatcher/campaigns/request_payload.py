@@ -19,7 +19,7 @@ UNSTORABLE = (UsageError, ValueError, TypeError, RecursionError, OSError)
 
 _LATER = (
     *("html", "sheet", "header_row", "visible_only", "literal", "keep_words", "area", "first_number"),
-    *("append_to", "again", "refuse_repeats", "draft", "tags", "rate"),
+    *("append_to", "again", "refuse_repeats", "draft", "tags", "rate", "intent"),
 )
 """Fields that the first version did not have."""
 

@@ -1,7 +1,7 @@
 """Retry: the rejected messages of a campaign become a new draft, linked to it, which somebody looks at and releases.
 
 A message is in one such draft at most, unless that was cancelled, so that nobody is sent to twice by a second call. The
-texts go in as they were, or are made anew from the list; both suppression lists are read anew.
+texts go in as they were, or are made anew from the list; the suppression lists are read anew.
 """
 
 from __future__ import annotations
@@ -120,6 +120,7 @@ def _spec(first: Any) -> CampaignSpec:
         rate=first.rate,
         not_on=first.not_on,
         on_doubt=first.on_doubt,
+        intent=first.intent,
         test=first.test,
         max_reject_rate=first.max_reject_rate,
         keep_days=first.keep_days,

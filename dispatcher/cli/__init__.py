@@ -41,6 +41,10 @@ COMMANDS = {
         "dispatcher.cli.inbox:inbox_group", "Fetch replies, list them, export them, answer them, say what is done."
     ),
     "key": Lazy("dispatcher.cli.key:key", "Keys of the HTTP API: create, list, revoke."),
+    "nollame": Lazy(
+        "dispatcher.cli.nollame:nollame",
+        "The No Llame registry (Ley 26.951): no marketing goes to a number on it.",
+    ),
     "optout": Lazy(
         "dispatcher.cli.optout:optout",
         "The opt-out list: no campaign and no single message goes to a number on it.",

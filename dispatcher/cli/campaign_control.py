@@ -16,6 +16,7 @@ from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
+from dispatcher.suppression import no_llame
 
 _WAIT = click.option(
     "--wait",
@@ -58,6 +59,10 @@ def send(output: Output, campaign_id: int) -> None:
     """
     with session() as runtime:
         _say_halted(output, lifecycle.send(runtime.engine, runtime.settings, campaign_id))
+        with runtime.engine.connect() as connection:
+            warnings = no_llame.warnings(connection, lifecycle.show(connection, campaign_id).intent)
+    for warning in warnings:
+        output.note(warning)
     ops_loader.hint()
 
 

@@ -80,6 +80,14 @@ from schemas.payload import CampaignSpec
     show_default=True,
     help="If an answer was lost and the provider has no trace of a line: send it again, or hold it.",
 )
+@click.option(
+    "--intent",
+    type=click.Choice(["service", "marketing"]),
+    default="service",
+    show_default=True,
+    help="marketing leaves out the numbers of the No Llame registry (`dispatcher nollame`); service is about what the"
+    " person has with you.",
+)
 @click.option("--strict-text", is_flag=True, help="Leave out texts with accents and the like instead of adapting them.")
 @click.option("--keep-words", is_flag=True, help="Send NULL, nan, N/A and the like. Default: they are empty fields.")
 @click.option(

@@ -17,6 +17,8 @@ from dispatcher.errors import UsageError
 from dispatcher.i18n.terms import meaning, state_word, status
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.maintenance import workers_seen
+from dispatcher.suppression import no_llame
+from dispatcher.suppression.no_llame import MARKETING
 from schemas.states import MessageStatus
 
 
@@ -28,11 +30,15 @@ def show(output: Output, campaign_id: int) -> None:
     with session() as runtime, runtime.engine.connect() as connection:
         found = lifecycle.show(connection, campaign_id)
         unseen = workers_seen.complaint(connection)
-    output.answer({**found.as_json(), "workers_seen": unseen is None})
-    say_summary(output, found)
+        warnings = no_llame.warnings(connection, found.intent)
     over = found.state in ("completed", "cancelled") and not found.in_flight
+    warnings = [] if over else warnings
+    output.answer({**found.as_json(), "warnings": warnings, "workers_seen": unseen is None})
+    say_summary(output, found)
     if unseen and not over:
         output.note(unseen)
+    for warning in warnings:
+        output.note(warning)
 
 
 def say_summary(output: Output, found: Summary) -> None:
@@ -48,7 +54,8 @@ def say_summary(output: Output, found: Summary) -> None:
     rate = worded("; at most {rate:,} a minute", rate=found.rate) if found.rate else ""
     said = worded("From {begins}{window}; priority {priority}", begins=begins, window=window, priority=found.priority)
     off = worded("; not on {days}", days=", ".join(found.not_on)) if found.not_on else ""
-    output.say(f"{said}{rate}{off}.")
+    intent = translated("; marketing") if found.intent == MARKETING else ""
+    output.say(f"{said}{rate}{off}{intent}.")
     messages = counted(found.messages, "{n:,} message", "{n:,} messages")
     invalid = counted(found.invalid, "{n:,} invalid row", "{n:,} invalid rows")
     output.say(
@@ -73,6 +80,8 @@ def say_summary(output: Output, found: Summary) -> None:
 LEFT_OUT = {
     "optout_at_load": "on the opt-out list when the campaign was loaded",
     "optout_at_claim": "opted out after that, before their turn came",
+    "no_llame_at_load": "in the No Llame registry when the campaign was loaded",
+    "no_llame_at_claim": "in the No Llame registry that was imported after that",
     "undeliverable_at_load": "on the do-not-send list when the campaign was loaded",
     "undeliverable_at_claim": "put on the do-not-send list after that",
 }

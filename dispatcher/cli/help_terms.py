@@ -14,7 +14,8 @@ from dispatcher.i18n.words import translated, worded
 TERMS = {
     "invalid row": "A row of your list that could not become a message. Nothing of it is sent; its file says why.",
     "rejected": "A message that the provider answered with a negative code. `campaign retry` makes a draft of them.",
-    "suppressed": "A message that is left out: its number opted out or is on the do-not-send list.",
+    "suppressed": "A message that is left out: its number opted out, cannot be reached or (marketing) is in No Llame.",
+    "marketing": "A campaign that offers something (--intent). Numbers of the No Llame registry are left out of it.",
     "draft": "A campaign that is loaded and waits for `campaign send`.",
     "chunk": "The messages that go out in one call to the provider, at most DISPATCHER_CHUNK_SIZE.",
     "window": "The hours in which messages may go out, by the provider's clock: DISPATCHER_WINDOW.",

@@ -13,7 +13,7 @@ from dispatcher.errors import UsageError
 from dispatcher.home import spool
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.ingest import Reading, open_source
-from dispatcher.suppression import do_not_send, optout_import, optouts
+from dispatcher.suppression import do_not_send, no_llame, number_files, optout_import, optouts
 
 _LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 1_000_000))
 
@@ -59,11 +59,13 @@ def check(output: Output, number: str) -> None:
     with session() as runtime, runtime.engine.connect() as connection:
         national = optouts.national(number, runtime.settings.country)
         out, listed = optouts.find(connection, national), do_not_send.find(connection, national)
+        registered = no_llame.holds(connection, national)
     output.answer(
         {
             "number": national,
             "optouts": [out.as_json()] if out else [],
             "undeliverable": [listed.as_json()] if listed else [],
+            "no_llame": registered,
         }
     )
     if out:
@@ -71,7 +73,7 @@ def check(output: Output, number: str) -> None:
     if listed:
         output.say(f"{national} is not sent to until {provider_local(listed.until):%Y-%m-%d}: code {listed.code}.")
     if not (out or listed):
-        output.say(f"{national} gets messages.")
+        output.say(f"{national} gets messages" + (", but no marketing (No Llame registry)." if registered else "."))
 
 
 @optout.command(name="import")
@@ -81,7 +83,7 @@ def check(output: Output, number: str) -> None:
 @click.option("--area", help="The area code that local numbers belong to: with 11, '15 4444-5555' is 1144445555.")
 @command
 def import_(output: Output, file: str, reason: str | None, to_column: str | None, area: str | None) -> None:
-    """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; the No Llame file; - reads stdin).
+    """Opt out every number of FILE (one a line, CSV, XLSX or JSONL; - reads stdin).
 
     Every column that holds numbers counts, and every number of a cell.
     """
@@ -101,10 +103,10 @@ def import_(output: Output, file: str, reason: str | None, to_column: str | None
             "known": done.known,
             "invalid": done.invalid,
             "invalid_rows": done.invalid_rows,
-            "remarks": [remark.sentence for remark in optout_import.remarks(source)],
+            "remarks": [remark.sentence for remark in number_files.remarks(source)],
         }
     )
-    for remark in optout_import.remarks(source):
+    for remark in number_files.remarks(source):
         output.note(remark.sentence)
     output.say(
         worded(

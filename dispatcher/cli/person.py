@@ -30,6 +30,8 @@ def show(output: Output, number: str, limit: int) -> None:
     output.answer(_ready(asdict(found)))
     if found.optout:
         output.say(f"{found.number} opted out on {_local(found.optout.since)} ({found.optout.source}).")
+    if found.no_llame:
+        output.say(f"{found.number} is in the No Llame registry: it gets no marketing.")
     if found.undeliverable:
         output.say(f"{found.number} is not sent to until {_local(found.undeliverable.until)}: the provider cannot.")
     output.table(
@@ -49,7 +51,7 @@ def show(output: Output, number: str, limit: int) -> None:
         ["at", "action", "source", "reason"],
         [[_local(o.at), o.action, o.source, o.reason] for o in found.optouts],
     )
-    if not (found.messages or found.replies or found.optouts or found.undeliverable):
+    if not (found.messages or found.replies or found.optouts or found.undeliverable or found.no_llame):
         output.say(f"Nothing is known about {found.number}.")
 
 

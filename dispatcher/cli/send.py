@@ -16,6 +16,7 @@ from dispatcher.errors import UsageError
 from dispatcher.i18n.terms import meaning
 from dispatcher.single_messages import send as sending
 from dispatcher.single_messages.records import Sent
+from dispatcher.suppression import no_llame
 from schemas.single import SingleMessage
 
 
@@ -24,6 +25,13 @@ from schemas.single import SingleMessage
 @click.argument("text")
 @click.option("--idinterno", help="Your own reference, 1 to 50 letters and digits; the same one is never sent twice.")
 @click.option("--start", help="FECHADESDE: '2026-12-01 09:00' (Argentine time), 'mañana 9:00', +2h.")
+@click.option(
+    "--intent",
+    type=click.Choice(["service", "marketing"]),
+    default="service",
+    show_default=True,
+    help="marketing is refused for a number of the No Llame registry.",
+)
 @click.option("--test", is_flag=True, help="The provider checks the message and does not send it (TEST=1).")
 @click.option(
     "--html",
@@ -49,6 +57,10 @@ def send(output: Output, html_file: Path | None, **fields: Any) -> None:
     wanted = single(**fields, html=read_html(html_file))
     with session(may_create=True) as runtime:
         sent = sending.send(runtime, wanted)
+        with runtime.engine.connect() as connection:
+            warnings = no_llame.warnings(connection, wanted.intent)
+    for warning in warnings:
+        output.note(warning)
     say_sent(output, sent)
 
 

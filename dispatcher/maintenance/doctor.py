@@ -16,6 +16,7 @@ from dispatcher.maintenance import alarms, clocks, side_by_side, webhook_alarm
 from dispatcher.maintenance.side_by_side import Check
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
+from dispatcher.suppression import no_llame
 from schemas import tables
 
 _HEARTBEAT = timedelta(seconds=30)
@@ -57,6 +58,7 @@ def examine(settings: Settings) -> list[Check]:
                     "results": lambda: alarms.results(runtime),
                     "replies": lambda: _replies(engine, settings),
                     "webhooks": lambda: webhook_alarm.webhooks(engine),
+                    "nollame": lambda: _no_llame(engine),
                 }
             )
     finally:
@@ -225,6 +227,22 @@ def _beat(engine: Engine) -> str:
             hint="Start `dispatcher up`, or `celery -A workers.app beat` and a worker for the queue tick.",
         )
     return f"seen {age.total_seconds():.0f} s ago"
+
+
+def _no_llame(engine: Engine) -> str:
+    """How old the No Llame registry is; bad when marketing goes out by it that should not."""
+    campaign = tables.campaign
+    unfinished = campaign.c.state.in_(("scheduled", "running", "paused"))
+    with engine.connect() as connection:
+        known = no_llame.registry(connection)
+        marketing = select(campaign.c.id).where(unfinished, campaign.c.intent == no_llame.MARKETING).limit(1)
+        is_used = connection.execute(marketing).first() is not None
+    complaint = " ".join(no_llame.complaints(known))
+    if complaint and is_used:
+        raise DispatcherError(complaint)
+    if known is None:
+        return "none; WARNING: campaigns of marketing need one"
+    return f"{known.numbers:,} numbers, {known.age.days} days old" + (f"; WARNING: {complaint}" if complaint else "")
 
 
 def _replies(engine: Engine, settings: Settings) -> str:

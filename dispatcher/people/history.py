@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from dispatcher.db.statements import query
 from dispatcher.replies import handling
 from dispatcher.replies.handling import Handled, Wanted
-from dispatcher.suppression import do_not_send, optouts
+from dispatcher.suppression import do_not_send, no_llame, optouts
 from dispatcher.suppression.do_not_send import Undeliverable
 from dispatcher.suppression.optouts import OptOut
 from schemas import tables
@@ -47,10 +47,11 @@ class OptOutEvent:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """All about one number (national digits). `optout` and `undeliverable` hold now; the lists are newest first."""
+    """All about one number (national digits). What the lists say holds now; the others are newest first."""
 
     number: str
     optout: OptOut | None
+    no_llame: bool  # in the No Llame registry: no marketing
     undeliverable: Undeliverable | None
     messages: list[PersonMessage]
     replies: list[Handled]
@@ -62,6 +63,7 @@ def find(connection: Connection, number: str, limit: int) -> Person:
     return Person(
         number=number,
         optout=optouts.find(connection, number),
+        no_llame=no_llame.holds(connection, number),
         undeliverable=do_not_send.find(connection, number),
         messages=_messages(connection, number, limit),
         replies=list(handling.listing(connection, limit, Wanted(number=number))),

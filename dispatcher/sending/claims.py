@@ -159,7 +159,7 @@ def _begin_attempt(connection: Connection, settings: Settings, account: Any, adm
     rate_free_at = admission.rate_free_at(account.db_now, account.rate_free_at, chunk.unsettled, settings.rate)
     return statements.first(
         connection,
-        "begin_attempt",
+        "begin_marketing_attempt" if chunk.asks_registry else "begin_attempt",
         {
             "account_id": account.id,
             "campaign_id": chunk.campaign_id,
@@ -181,8 +181,10 @@ def _begin_attempt(connection: Connection, settings: Settings, account: Any, adm
 
 
 def _record_suppressions(connection: Connection, chunk: Any, content: Any) -> None:
-    """Lines whose number opted out, or is on the do-not-send list, leave the chunk."""
+    """Lines whose number opted out, is on the do-not-send list, or for marketing in the No Llame registry, leave it."""
     left_out = {"optout_at_claim": content.opted_out, "undeliverable_at_claim": content.undeliverable}
+    if chunk.asks_registry:
+        left_out["no_llame_at_claim"] = content.no_llame
     for reason, seqs in left_out.items():
         if seqs:
             statements.execute(

@@ -15,7 +15,7 @@ from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.domain.window import parse_moment, provider_local
 from dispatcher.errors import UsageError
 from dispatcher.provider.message import LINK_MARK, NotOffered
-from dispatcher.suppression import do_not_send, erased, optouts
+from dispatcher.suppression import do_not_send, erased, no_llame, optouts
 from dispatcher.transports import Transport
 from schemas.single import SingleMessage
 
@@ -64,7 +64,7 @@ def check_offered(wanted: SingleMessage, transport: Transport) -> None:
 def check(
     connection: Connection, settings: Settings, wanted: SingleMessage, clock: ProviderClock, now: datetime
 ) -> CheckedMessage:
-    """Check a message in the order in which a campaign's row is checked; both lists last, in the caller's snapshot."""
+    """Check a message in the order in which a campaign's row is checked; the lists last, in the caller's snapshot."""
     start = parse_moment(wanted.start, "start") if wanted.start is not None else None
     number = normalise(wanted.number, settings.country)
     texto = wanted.text if wanted.strict_text else texts.transliterate(wanted.text)[0]
@@ -73,7 +73,7 @@ def check(
     refusal = (
         _text_problem(texto, settings.company)
         or _window_problem(settings, clock, now, start)
-        or _list_problem(connection, settings, number)
+        or _list_problem(connection, settings, number, wanted.intent)
     )
     return CheckedMessage(number, texto, start, refusal)
 
@@ -110,12 +110,14 @@ def _window_problem(settings: Settings, clock: ProviderClock, now: datetime, sta
     return None
 
 
-def _list_problem(connection: Connection, settings: Settings, number: str) -> Refusal | None:
+def _list_problem(connection: Connection, settings: Settings, number: str, intent: str) -> Refusal | None:
     if out := optouts.find(connection, number):
         since = f"{provider_local(out.since):%Y-%m-%d}"
         return Refusal(-3, f"the number opted out on {since} ({out.source}); `dispatcher optout remove` opts it in")
     if erased.is_erased(connection, settings.home, number):
         return Refusal(-3, "the number belongs to a person who had opted out and was erased")
+    if intent == no_llame.MARKETING and no_llame.holds(connection, number):
+        return Refusal(-14, "the number is in the No Llame registry, and the message is marketing")
     if listed := do_not_send.find(connection, number):
         since = f"{provider_local(listed.since):%Y-%m-%d}"
         return Refusal(listed.code, f"the provider said so on {since}; `dispatcher undeliverable remove` ends that")

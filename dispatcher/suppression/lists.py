@@ -1,4 +1,4 @@
-"""Who gets nothing, as a load sees it: both lists in memory, to check a column of numbers against."""
+"""Who gets nothing, as a load sees it: the lists in memory, to check a column of numbers against."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pyroaring import BitMap64
 from sqlalchemy import Connection, Select, func, select
 
 from dispatcher.suppression import do_not_send, erased
+from dispatcher.suppression.no_llame import MARKETING
 from schemas import tables
 
 OPTED_OUT = "optout_at_load"
+NO_LLAME = "no_llame_at_load"
 UNDELIVERABLE = "undeliverable_at_load"
 
 # A recipient always has a national number, so other entries match nobody.
@@ -23,19 +25,23 @@ _BLOCK = 50_000
 
 @dataclass(frozen=True)
 class Lists:
-    """Both lists at one moment, as compressed bitmaps: about two bytes a number, so millions fit."""
+    """The lists at one moment, as compressed bitmaps: about two bytes a number, so millions fit."""
 
     opted_out: BitMap64 = field(default_factory=BitMap64)
+    no_llame: BitMap64 = field(default_factory=BitMap64)  # for marketing
+    registry: str | None = None  # its version
     undeliverable: BitMap64 = field(default_factory=BitMap64)
     erased: frozenset[str] = frozenset()  # hashes of persons who had opted out and were erased
     key: bytes | None = None  # that those were made with
 
     @classmethod
-    def read(cls, connection: Connection, home: Path) -> Lists:
-        """Read them in the caller's transaction; `home` has the key of the hashes."""
+    def read(cls, connection: Connection, home: Path, intent: str) -> Lists:
+        """Read those that hold for the intent, in the caller's transaction; `home` has the key of the hashes."""
         key = erased.key_at_hand(connection, home)
+        registry = _no_llame(connection) if intent == MARKETING else (BitMap64(), None)
         return cls(
             _numbers(connection, select(tables.optout.c.destino)),
+            *registry,
             _numbers(connection, do_not_send.numbers()),
             erased.hashes(connection) if key is not None else frozenset(),
             key,
@@ -43,7 +49,7 @@ class Lists:
 
     def reasons(self, destino: pl.Series) -> pl.Series:
         """Why each number is left out (`message.suppressed`); null for the others."""
-        if not self.opted_out and not self.undeliverable and self.key is None:
+        if not (self.opted_out or self.no_llame or self.undeliverable or self.key):
             return pl.repeat(None, len(destino), dtype=pl.String, eager=True)
         keys = destino.cast(pl.Int64)
         batch = BitMap64(array("Q", keys.to_list()))
@@ -55,6 +61,8 @@ class Lists:
             .select(
                 pl.when(_among(opted_out))
                 .then(pl.lit(OPTED_OUT))
+                .when(_among(batch & self.no_llame))
+                .then(pl.lit(NO_LLAME))
                 .when(_among(batch & self.undeliverable))
                 .then(pl.lit(UNDELIVERABLE))
                 .alias("suppressed")
@@ -65,6 +73,13 @@ class Lists:
 
 def _among(numbers: BitMap64) -> pl.Expr:
     return pl.col("key").is_in(pl.Series(list(numbers), dtype=pl.Int64).implode())
+
+
+def _no_llame(connection: Connection) -> tuple[BitMap64, str | None]:
+    """The registry, from its bitmap, and its version: to read five million rows would take seconds."""
+    registry = tables.no_llame_registry
+    row = connection.execute(select(registry.c.bitmap, registry.c.version)).first()
+    return (BitMap64.deserialize(row.bitmap), row.version) if row else (BitMap64(), None)
 
 
 def _numbers(connection: Connection, destinos: Select[str]) -> BitMap64:

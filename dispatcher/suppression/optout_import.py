@@ -1,34 +1,19 @@
-"""Opt-outs from a file: the No Llame register or a list of your own, with or without headings."""
+"""Opt-outs from a file: a list of your own, with or without headings."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import polars as pl
 from sqlalchemy import Connection
 
-from dispatcher.domain import reasons
-from dispatcher.domain.phone import PhoneProblem
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated, worded
-from dispatcher.ingest import Remark, Source
-from dispatcher.ingest.blocks import InvalidRow, column
-from dispatcher.ingest.columns import fold, heads_numbers, number_columns
-from dispatcher.ingest.number_columns import known_area
-from dispatcher.ingest.numbers import destinos
-from dispatcher.suppression import optouts
-from dispatcher.suppression.numbers_in_cells import numbers_in
+from dispatcher.ingest import Source
+from dispatcher.suppression import number_files, optouts
 from dispatcher.suppression.optouts import OptOut
 
-_BATCH = 50_000
-INVALID_ROWS_SHOWN = 100
 ADDED_SHOWN = 10_000
-_WEAK_HEADINGS = ("numero", "numeros", "linea", "abonado")
-_NOT_FOR_OPTOUTS = ("encoding", "separator", "hidden_columns")
-_SAID_OTHERWISE = {"hidden_rows": "hidden_rows_read", "sheets_not_read": "sheets_left_out"}
 
 
 @dataclass
@@ -40,12 +25,6 @@ class Imported:
     invalid: int = 0  # rows with something in the place of a number that is none
     optouts: list[OptOut] = field(default_factory=list)  # the first 10,000 of those added
     invalid_rows: list[dict[str, Any]] = field(default_factory=list)  # the first 100: line, raw, code, detail
-
-    def add_invalid(self, line: int, raw: str, code: int | None, detail: str) -> None:
-        """Count a row that holds no number."""
-        self.invalid += 1
-        if len(self.invalid_rows) < INVALID_ROWS_SHOWN:
-            self.invalid_rows.append({"line": line, "raw": raw[:100], "code": code, "detail": detail})
 
 
 def load(
@@ -61,110 +40,20 @@ def load(
     All columns that hold numbers count, and all numbers of a cell. `area` is the area code of local numbers.
 
     Raises:
-        UsageError: the file is not a table, or no column can be told to hold numbers.
+        UsageError: the file is not a table, holds no number, or no column can be told to hold numbers.
     """
-    area = known_area(area, country)
-    columns = source.table.columns
-    positions, headed = _positions(columns, country, to_column, area)
-    rows = _Rows(connection, country, area, reason, Imported())
-    if not headed:
-        rows.take([1], [pl.Series([columns[at]], dtype=pl.String) for at in positions])
-    for block in source.table.blocks(positions, _BATCH):
-        rows.take(block.frame["line"].to_list(), [block.frame[column(at)].fill_null("") for at in positions])
-        for invalid_row in block.invalid_rows:
-            rows.take_broken(invalid_row)
-    done = rows.done
+    done = Imported()
+
+    def add(numbers: list[str]) -> None:
+        added = optouts.add_many(connection, list(dict.fromkeys(numbers)), source="import", reason=reason)
+        done.added += len(added)
+        done.known += len(numbers) - len(added)
+        done.optouts += added[: ADDED_SHOWN - len(done.optouts)]
+
+    unread = number_files.read(source, country, add, to_column=to_column, area=area)
+    done.invalid, done.invalid_rows = unread.invalid, unread.invalid_rows
     if not done.added + done.known + done.invalid:
         raise UsageError(
             worded("{name} has no numbers.", name=source.name), hint=translated("Give a file with one number a line.")
         )
     return done
-
-
-def remarks(source: Source) -> list[Remark]:
-    """What the reader of a list took for granted, as far as it matters for opt-outs."""
-    said = [remark for remark in source.remarks if remark.code not in _NOT_FOR_OPTOUTS]
-    return [Remark(_SAID_OTHERWISE.get(remark.code, remark.code), remark.values) for remark in said]
-
-
-def _positions(columns: Sequence[str], country: str, to_column: str | None, area: str | None) -> tuple[list[int], bool]:
-    """Find the columns of the numbers, and tell whether the first row is headings.
-
-    They are those asked for, those with a known heading, or those whose first cell is itself a number; else the only
-    column.
-    """
-    if to_column is not None:
-        return number_columns(columns, to_column), True
-    found = [at for at, name in enumerate(columns) if heads_numbers(name)]
-    found = found or [at for at, name in enumerate(columns) if fold(name) in _WEAK_HEADINGS]
-    if found:
-        return found, True
-    numbers = [at for at, name in enumerate(columns) if numbers_in(name, country, area)[0]]
-    if numbers:
-        return numbers, False
-    if len(columns) == 1:
-        return [0], True
-    raise UsageError(
-        translated("No column of the file is known to hold numbers."),
-        hint=translated("Name it with --to-column (to_column), or give one number a line."),
-    )
-
-
-@dataclass
-class _Rows:
-    """Takes the numbers of rows to the opt-out list."""
-
-    connection: Connection
-    country: str
-    area: str | None
-    reason: str | None
-    done: Imported
-
-    def take(self, lines: Sequence[int], cells: Sequence[pl.Series]) -> None:
-        """Take the rows of a block, a series for each column of numbers."""
-        read = [destinos(written, self.country, area=self.area) for written in cells]
-        numbers = [number for found, _ in read for number in found.drop_nulls().to_list()]
-        odd = pl.Series([False] * len(lines), dtype=pl.Boolean)
-        for found, _ in read:
-            odd |= found.is_null()
-        for at in odd.arg_true().to_list():
-            unread = [written[at] for written, (found, _) in zip(cells, read, strict=True) if found[at] is None]
-            numbers += self._odd_row(lines[at], unread, alone=len(unread) == len(cells))
-        self._add(numbers)
-
-    def take_broken(self, row: InvalidRow) -> None:
-        """Take a row that has not the fields of the headings, if it holds numbers all the same."""
-        found, problem = numbers_in(row.raw, self.country, self.area)
-        if found and row.reason in ("fields_missing", "fields_extra"):
-            self._add(found)
-            if problem is None:
-                return
-        if problem is not None and problem.reason == "number_cut":
-            self.done.add_invalid(row.line, row.raw, problem.code, problem.detail)
-        else:
-            self.done.add_invalid(row.line, row.raw, row.code, reasons.say(row.reason, json.loads(row.facts)))
-
-    def _odd_row(self, line: int, values: Sequence[str], *, alone: bool) -> list[str]:
-        """Return the numbers of cells that are not one plain number, and count the row when something is bad.
-
-        An empty cell is bad only in a row without a number: `alone` tells that no other cell of the row has one.
-        """
-        numbers: list[str] = []
-        bad: list[tuple[str, PhoneProblem]] = []
-        for value in values:
-            found, problem = numbers_in(value, self.country, self.area)
-            numbers += found
-            if problem is not None:
-                bad.append((value, problem))
-        said = [each for each in bad if each[1].reason != "number_empty"] or (bad if alone and not numbers else [])
-        if said:
-            value, problem = said[0]
-            self.done.add_invalid(line, value, problem.code, problem.detail)
-        return numbers
-
-    def _add(self, numbers: Sequence[str]) -> None:
-        distinct = list(dict.fromkeys(numbers))
-        added = optouts.add_many(self.connection, distinct, source="import", reason=self.reason)
-        self.done.added += len(added)
-        self.done.known += len(numbers) - len(added)
-        self.done.optouts += added[: ADDED_SHOWN - len(self.done.optouts)]

@@ -14,10 +14,12 @@ from dispatcher.errors import DispatcherError
 from ops.alone import alone
 from ops.bench import (
     campaign,
+    history,
     load,
     memory,
     page,
     per_message,
+    plain,
     report,
     settle,
     startup,
@@ -25,16 +27,29 @@ from ops.bench import (
     submit,
     urgent,
     webhooks,
+    year,
 )
-from ops.bench.report import Target
 from ops.bench.stack import home
+from ops.bench.target import Target
 
 T = TypeVar("T")
 Section = tuple[str, str, list[Target]]
-PARTS = (
-    *("startup", "load", "submit", "settle", "campaign", "webhooks", "memory", "page", "stream", "urgent"),
+ALWAYS = (
+    "startup",
+    "load",
+    "submit",
+    "settle",
+    "campaign",
+    "plain",
+    "webhooks",
+    "memory",
+    "page",
+    "stream",
+    "urgent",
     "per-message",
 )
+PARTS = (*ALWAYS, "history", "year")
+"""History and year take long and much of a disk: they are measured when they are asked for."""
 
 
 def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -53,6 +68,7 @@ def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> li
 @click.option("--tasks", default=20_000, show_default=True, help="Messages for the one-task-a-message design.")
 @click.option("--beside", default=urgent.CAMPAIGN, show_default=True, help="Campaign beside the single messages.")
 @click.option("--in-database", default=10_000_000, show_default=True, help="Messages that the page looks at.")
+@click.option("--history", "in_history", default=20_000_000, show_default=True, help="Messages of the history.")
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="These parts alone; may be given again.")
 @click.option("--markdown", is_flag=True, help="Print nothing but what docs/performance.md has under Figures.")
 def main(
@@ -61,6 +77,7 @@ def main(
     tasks: int,
     beside: int,
     in_database: int,
+    in_history: int,
     only: tuple[str, ...],
     markdown: bool,
 ) -> None:
@@ -74,7 +91,9 @@ def main(
     failed: list[str] = []
     try:
         with alone(home(), "A benchmark is running already.", "Wait for it to end: both would be wrong."):
-            for title, body, met in _sections(sizes, messages, tasks, beside, in_database, only or PARTS, failed):
+            for title, body, met in _sections(
+                sizes, messages, tasks, beside, in_database, in_history, only or ALWAYS, failed
+            ):
                 sections.append(f"### {title}\n\n{body}")
                 targets += met
                 if not markdown:
@@ -106,6 +125,7 @@ def _sections(
     tasks: int,
     beside: int,
     in_database: int,
+    in_history: int,
     parts: tuple[str, ...],
     failed: list[str],
 ) -> Iterator[Section]:
@@ -134,6 +154,9 @@ def _sections(
         campaigns = [outcome for outcome in found if outcome is not None]
         if campaigns:
             yield "Campaign, from the CSV to the last code", *report.campaign_report(campaigns)
+    if "plain" in parts:
+        scripts = [run(f"the plain script, {size:,}", partial(plain.measure, size)) for size in sizes]
+        yield "A plain script", *report.plain_report([each for each in scripts if each is not None], campaigns)
     largest = max(sizes)
     if "webhooks" in parts and (told := run(f"webhooks, {largest:,}", partial(webhooks.measure, largest))):
         yield "Webhooks", *report.webhooks_report(told)
@@ -142,7 +165,11 @@ def _sections(
     if "page" in parts and (shown := run(f"the page over {in_database:,}", partial(page.measure, in_database))):
         yield "The page", *report.page_report(shown)
     if "stream" in parts and (taken_out := run(f"streams of {largest:,}", partial(stream.measure, largest))):
-        yield "Results as a stream", *report.stream_report(taken_out)
+        yield "Results as a stream", *stream.report(taken_out)
+    if "history" in parts and (kept := run(f"a history of {in_history:,}", partial(history.measure, in_history))):
+        yield "Over a history", *report.history_report(kept)
+    if "year" in parts and (passed := run("a year and a half", year.measure)):
+        yield "A year and a half of sending", *report.year_report(passed)
     if "urgent" in parts and (waits := run("single messages beside a campaign", partial(urgent.measure, beside))):
         yield "Single messages beside a campaign", *report.urgent_report(waits)
     if "per-message" in parts and (single := run(f"{tasks:,} tasks", partial(per_message.measure, tasks))):

@@ -1,10 +1,24 @@
 """Figures as tables in Markdown, each beside its target."""
 
-from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ops.bench import campaign, load, memory, page, per_message, settle, startup, stream, submit, urgent, webhooks
+from ops.bench import (
+    campaign,
+    history,
+    load,
+    memory,
+    page,
+    per_message,
+    plain,
+    settle,
+    startup,
+    submit,
+    urgent,
+    webhooks,
+    year,
+)
+from ops.bench.target import Target, side_by_side, table
 
 MEBIBYTE = 1 << 20
 MEMORY_LIMIT = 300
@@ -13,50 +27,9 @@ TOLD_GROWTH = 1.1
 TIMES_PER_MESSAGE = 100
 HELP_TIMES_PYTHON = 7
 REST_LIMIT, PEAK_LIMIT = 500, 900
-
-
-@dataclass(frozen=True)
-class Target:
-    """A figure, and what it must be: at least `limit`, or at most when `most`."""
-
-    name: str
-    value: float
-    limit: float
-    unit: str = ""
-    most: bool = False
-
-    @property
-    def met(self) -> bool:
-        """Whether the figure is good enough."""
-        return self.value <= self.limit if self.most else self.value >= self.limit
-
-    def row(self) -> list[str]:
-        """The cells of a table."""
-        bound = "<=" if self.most else ">="
-        return [
-            self.name,
-            f"{self.value:,.{3 if self.value < 10 else 1}f}{self.unit}",
-            f"{bound} {self.limit:,.10g}{self.unit}",
-            "met" if self.met else "MISSED",
-        ]
-
-
-def table(headings: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [headings, ["---"] + ["---:"] * (len(headings) - 1), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def side_by_side(name: str, messages: int, ours: float, raw: float, against: str) -> str:
-    """One measurement next to its limit."""
-    return table(
-        ["", "seconds", "messages/s"],
-        [
-            [name, f"{ours:.2f}", f"{messages / ours:,.0f}"],
-            [against, f"{raw:.2f}", f"{messages / raw:,.0f}"],
-            ["ratio", f"{raw / ours:.2f}", ""],
-        ],
-    )
+HISTORY_GROWTH = 1.2
+SEALED_BYTES = 200
+YEAR_GROWTH = 1.05
 
 
 def startup_report(outcome: startup.Outcome) -> tuple[str, list[Target]]:
@@ -192,25 +165,6 @@ def page_report(outcome: page.Outcome) -> tuple[str, list[Target]]:
     ]
 
 
-def stream_report(outcome: stream.Outcome) -> tuple[str, list[Target]]:
-    """Results over the API."""
-    rows = []
-    for kind, taken in outcome.streams.items():
-        cpu = [median(each.cpu[part] for each in taken) * 1e6 / outcome.messages for part in ("postgres", "web")]
-        size, first = taken[0].size / MEBIBYTE, max(each.first for each in taken) * 1000
-        rows.append(
-            [kind, f"{outcome.rate(kind):,.0f}", f"{size:.0f}", f"{first:.0f}", *(f"{each:.2f}" for each in cpu)]
-        )
-    headings = ["rows/s", "MiB", "first byte, ms", "CPU s of a million: Postgres", "listener"]
-    body = table([f"the results of {outcome.messages:,}, median of {stream.ROUNDS}", *headings], rows)
-    body += f"\n\nAt its peak the listener took {outcome.growth / MEBIBYTE:.1f} MiB more than before."
-    return body, [
-        *(Target(f"{kind}, rows/s", outcome.rate(kind), 200_000) for kind in outcome.streams),
-        Target("first byte of a stream", outcome.first * 1000, 200, " ms", most=True),
-        Target("what streams add to the memory of the listener", outcome.growth / MEBIBYTE, 40, " MiB", most=True),
-    ]
-
-
 def urgent_report(outcome: urgent.Outcome) -> tuple[str, list[Target]]:
     """Single messages beside a campaign."""
     shares = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
@@ -254,6 +208,72 @@ def per_message_report(outcome: per_message.Outcome, campaigns: list[campaign.Ou
     times = largest.messages / largest.usage.seconds / rate
     name = f"{largest.messages:,} end to end, times the per-message design"
     return body, [Target(name, times, TIMES_PER_MESSAGE)]
+
+
+def plain_report(outcomes: list[plain.Outcome], campaigns: list[campaign.Outcome]) -> tuple[str, list[Target]]:
+    """The plain script beside our campaigns of the same sizes. It has no target: it does not do what we do."""
+    ours = {outcome.messages: outcome.usage for outcome in campaigns}
+    rows = [
+        [
+            f"{outcome.messages:,}",
+            f"{outcome.usage.seconds:.2f}",
+            f"{outcome.usage.cpu_total:.1f}",
+            *(
+                [f"{beside.seconds:.2f}", f"{beside.cpu_total:.1f}"]
+                if (beside := ours.get(outcome.messages))
+                else ["", ""]
+            ),
+        ]
+        for outcome in outcomes
+    ]
+    return table(["messages", "plain script, s", "its CPU s", "ours, s", "our CPU s"], rows), []
+
+
+def history_report(outcome: history.Outcome) -> tuple[str, list[Target]]:
+    """What is done all day, in a new installation and over a history."""
+    size = outcome.size
+    rows = [
+        [name, f"{took * 1000:.1f}", f"{outcome.full[name] * 1000:.1f}", f"{outcome.full[name] / took:.2f}"]
+        for name, took in outcome.new.items()
+    ]
+    body = table(["the fastest of its rounds", "new, ms", "with the history, ms", "times"], rows)
+    what = f"{size.messages:,} messages in {size.campaigns:,} campaigns and {outcome.ranges} sealed ranges"
+    more = f"{size.units:,} of them in chunks of one, {size.optouts:,} opt-outs, {size.replies:,} replies"
+    one = f"Everything about one person, {outcome.to_person} messages among it: {outcome.person * 1000:.0f} ms"
+    sealed = f"a sealed message takes {outcome.sealed:.0f} bytes, indexes included"
+    body = f"{what}, {more}; made in {outcome.made:.0f} s.\n\n{body}\n\n{one}; {sealed}."
+    return body, [
+        *(
+            Target(f"{name}, times new", outcome.full[name] / took, HISTORY_GROWTH, most=True)
+            for name, took in outcome.new.items()
+        ),
+        Target("one person, of all history", outcome.person * 1000, 100, " ms", most=True),
+        Target("bytes of a sealed message", outcome.sealed, SEALED_BYTES, most=True),
+    ]
+
+
+def year_report(outcome: year.Outcome) -> tuple[str, list[Target]]:
+    """Steady sending for longer than messages are kept."""
+    months = [*range(0, year.WEEKS, 8), year.WEEKS - 1]
+    sizes = table(
+        ["after week", "database, MiB"], [[f"{week + 1}", f"{outcome.sizes[week] / MEBIBYTE:.0f}"] for week in months]
+    )
+    times = table(
+        ["the fastest of its rounds", "in the first week, ms", "after the last, ms", "times"],
+        [
+            [name, f"{took * 1000:.1f}", f"{outcome.last[name] * 1000:.1f}", f"{outcome.last[name] / took:.2f}"]
+            for name, took in outcome.first.items()
+        ],
+    )
+    week = f"{year.CAMPAIGNS * year.EACH:,} messages a week"
+    what = f"{week}, a {year.SHARE}th of a million a day; {outcome.dropped} ranges went"
+    return f"{what}.\n\n{sizes}\n\n{times}", [
+        Target("size after 13 months, times", outcome.growth, YEAR_GROWTH, most=True),
+        *(
+            Target(f"{name}, times the first week", outcome.last[name] / took, HISTORY_GROWTH, most=True)
+            for name, took in outcome.first.items()
+        ),
+    ]
 
 
 def targets_report(targets: list[Target]) -> str:

@@ -15,11 +15,12 @@ from ops.bench.campaign import COMPLETED, COMPLETES_WITHIN
 from ops.bench.lists import write_list
 from ops.bench.meter import Meter
 from ops.bench.stack import Stack, stack
+from ops.bench.target import Target, table
 
 KINDS = {"NDJSON": "application/x-ndjson", "CSV": "text/csv"}
 ROUNDS = 3
 _LONGEST = 120.0
-_PIECE = 1 << 20
+_PIECE = _MEBIBYTE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -95,3 +96,22 @@ def _take(running: Stack, port: int, key: str, media_type: str, last_seq: int = 
             while piece := answer.read1(_PIECE):
                 size += len(piece)
     return Taken(size, first, meter.usage.seconds, meter.usage.cpu, meter.usage.rss)
+
+
+def report(outcome: Outcome) -> tuple[str, list[Target]]:
+    """Results over the API."""
+    rows = []
+    for kind, taken in outcome.streams.items():
+        cpu = [median(each.cpu[part] for each in taken) * 1e6 / outcome.messages for part in ("postgres", "web")]
+        size, first = taken[0].size / _MEBIBYTE, max(each.first for each in taken) * 1000
+        rows.append(
+            [kind, f"{outcome.rate(kind):,.0f}", f"{size:.0f}", f"{first:.0f}", *(f"{each:.2f}" for each in cpu)]
+        )
+    headings = ["rows/s", "MiB", "first byte, ms", "CPU s of a million: Postgres", "listener"]
+    body = table([f"the results of {outcome.messages:,}, median of {ROUNDS}", *headings], rows)
+    body += f"\n\nAt its peak the listener took {outcome.growth / _MEBIBYTE:.1f} MiB more than before."
+    return body, [
+        *(Target(f"{kind}, rows/s", outcome.rate(kind), 200_000) for kind in outcome.streams),
+        Target("first byte of a stream", outcome.first * 1000, 200, " ms", most=True),
+        Target("what streams add to the memory of the listener", outcome.growth / _MEBIBYTE, 40, " MiB", most=True),
+    ]

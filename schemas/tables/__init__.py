@@ -24,7 +24,15 @@ from schemas.tables.preparations import preparation
 from schemas.tables.replies import reply
 from schemas.tables.results import result_delay, result_line, settle_line, unmapped_sentence
 from schemas.tables.single_messages import single_message
-from schemas.tables.suppression import erased_optout, erasure, optout, optout_event, undeliverable
+from schemas.tables.suppression import (
+    erased_optout,
+    erasure,
+    no_llame,
+    no_llame_registry,
+    optout,
+    optout_event,
+    undeliverable,
+)
 from schemas.tables.uploads import list_check, upload, upload_part
 from schemas.tables.webhooks import webhook, webhook_delivery, webhook_event
 
@@ -55,6 +63,8 @@ __all__ = [
     "message_range",
     "metadata",
     "migration_state",
+    "no_llame",
+    "no_llame_registry",
     "optout",
     "optout_event",
     "page_session",

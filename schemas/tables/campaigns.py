@@ -33,6 +33,8 @@ campaign = Table(
     Column("reason", Text),
     Column("priority", Text, nullable=False, server_default=text("'normal'")),
     Column("on_doubt", Text, nullable=False, server_default=text("'resend'")),
+    Column("intent", Text, nullable=False, server_default=text("'service'")),  # marketing honours no_llame
+    Column("registry", Text),  # the no_llame_registry that its numbers were looked up in; null = there was none
     Column("test", Boolean, nullable=False, server_default=text("false")),
     Column("canary_chunks", Integer),  # only these roots may be claimed until the canary has passed
     Column("max_reject_rate", REAL),
@@ -66,6 +68,7 @@ campaign = Table(
     CheckConstraint("keep_days > 0"),
     CheckConstraint("expires_at > start_at", name="campaign_deadline"),
     CheckConstraint("max_reject_rate BETWEEN 0 AND 1"),
+    CheckConstraint("intent IN ('service', 'marketing')"),
     CheckConstraint("on_doubt IN ('resend', 'hold')"),
     CheckConstraint("priority IN ('high', 'normal', 'low')"),
     CheckConstraint("rate > 0"),
@@ -79,6 +82,7 @@ campaign = Table(
         "id",
         postgresql_where=text("(dropped_at IS NULL AND state IN ('completed', 'cancelled'))"),
     ),
+    Index("campaign_by_state", "state", "id"),
     Index("campaign_unfinished", "account_id", postgresql_where=text("(state IN ('scheduled', 'running', 'paused'))")),
     postgresql_with={"fillfactor": 50},
 )
@@ -107,7 +111,8 @@ message = Table(
     CheckConstraint("length(texto) BETWEEN 1 AND 160"),
     CheckConstraint("seq > 0"),
     CheckConstraint(
-        "suppressed IN ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')"
+        "suppressed IN ('optout_at_load', 'optout_at_claim', 'no_llame_at_load', 'no_llame_at_claim', "
+        "'undeliverable_at_load', 'undeliverable_at_claim')"
     ),
     Index(
         "message_numbers",
@@ -211,7 +216,8 @@ left_out = Table(
     Column("n", Integer, nullable=False),
     CheckConstraint("n > 0"),
     CheckConstraint(
-        "reason IN ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')"
+        "reason IN ('optout_at_load', 'optout_at_claim', 'no_llame_at_load', 'no_llame_at_claim', "
+        "'undeliverable_at_load', 'undeliverable_at_claim')"
     ),
 )
 """How many messages of a campaign were left out and why, kept with the suppression itself."""

@@ -1,6 +1,19 @@
 """Numbers that get no messages."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Identity, Index, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 
 from schemas.tables.base import Moment, metadata
 
@@ -39,6 +52,26 @@ undeliverable = Table(
     CheckConstraint("expires_at >= since"),
 )
 """The do-not-send list: numbers that the provider said cannot receive (-1 fixed line, -2 too many failures)."""
+
+no_llame = Table("no_llame", metadata, Column("destino", Text, primary_key=True))
+"""The No Llame registry (Ley 26.951): numbers that marketing must not reach."""
+
+no_llame_registry = Table(
+    "no_llame_registry",
+    metadata,
+    Column("only_one", Boolean, primary_key=True, server_default=text("true")),
+    Column("numbers", Integer, nullable=False),
+    Column("bitmap", LargeBinary, nullable=False),  # the same numbers: roaring, portable form, 64 bits
+    Column("version", Text, nullable=False),  # drawn at each import
+    Column("taken_at", Moment, nullable=False),  # when the file was taken from the registry
+    Column("imported_at", Moment, nullable=False, server_default=text("now()")),
+    Column("imported_by", Text, nullable=False),
+    Column("source", Text, nullable=False),  # the file's name
+    CheckConstraint("only_one"),
+    CheckConstraint("numbers > 0"),
+    CheckConstraint("taken_at <= imported_at"),
+)
+"""Where the registry stands; no row: none was imported. A load reads its numbers here, in milliseconds."""
 
 erased_optout = Table(
     "erased_optout",

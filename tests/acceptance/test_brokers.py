@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from celery import Celery
 from ops.embedded import Embedded
 from tests.acceptance.live_system import LiveSystem
 from tests.conftest import wait_until
+from tests.processes import Cluster
 
 QUEUES = ("submit", "poll", "control", "urgent")
 
@@ -55,6 +57,24 @@ def test_queues_flushed_all_the_while_lose_nothing(live: LiveSystem, broker_url:
     live.wait_for(flush, 60, "completed")
     client.close()
     live.assert_every_line_once(campaign)
+
+
+def test_beat_ends_at_once_while_it_waits_for_the_brokers_answer(own_broker: Embedded, cluster: Cluster) -> None:
+    address = own_broker.start(database=False, broker=True).broker_url
+    assert address
+    cluster.environment["DISPATCHER_BROKER_URL"] = address
+    cluster.beat()
+    client = redis.Redis(unix_socket_path=address.removeprefix("redis+socket://"))
+    wait_until(lambda: client.llen("tick"), 20, "a tick")
+    broker = own_broker._state()["valkey_pid"]
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        time.sleep(2)  # the next tick is written, and its answer waited for
+        beat = cluster.processes["beat"]
+        beat.terminate()
+        assert beat.wait(5) == 0, cluster.log("beat")
+    finally:
+        os.kill(broker, signal.SIGCONT)
 
 
 def test_every_task_published_many_times_to_two_workers_with_two_beats_sends_each_line_once(

@@ -46,6 +46,8 @@ class CampaignAnswer(BaseModel):
     messages: int | None
     invalid: int | None
     draft: bool
+    warnings: list[str] = []
+    """For marketing: there is no No Llame registry, or it is older than 25 days."""
 
 
 class Campaign(BaseModel):
@@ -67,6 +69,8 @@ class Campaign(BaseModel):
     result_codes: dict[int, int]
     left_out: dict[str, int]
     priority: Literal["high", "normal", "low"]
+    intent: Literal["service", "marketing"]
+    """Marketing leaves out the numbers of the No Llame registry."""
     rate: int | None
     """Messages a minute at most; null: as the account may."""
     test: bool

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from fastapi import Query, Request, Response
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from dispatcher.campaigns.lifecycle import Summary, Wanted
 from dispatcher.campaigns.progress import progress
 from dispatcher.config import Settings
 from dispatcher.maintenance import workers_seen
+from dispatcher.suppression import no_llame
 from dispatcher.web.api.campaign_models import EXAMPLE, Campaign, CampaignAnswer, CampaignChange, CampaignCreate
 from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.paths import AMoment, CampaignId
@@ -72,16 +74,20 @@ def create_campaign(
     if outcome.state == "received":
         response.status_code = 202
         request.app.state.hints.load_request(str(key).strip())
+        with runtime.engine.connect() as connection:
+            warnings = no_llame.warnings(connection, body.intent)
         return CampaignAnswer(
             campaign_id=outcome.campaign_id,
             state=CampaignState.LOADING,
             messages=None,
             invalid=None,
             draft=body.draft,
+            warnings=warnings,
         )
     assert outcome.campaign_id is not None
     with runtime.engine.connect() as connection:
         shown = lifecycle.show(connection, outcome.campaign_id)
+        warnings = no_llame.warnings(connection, shown.intent)
     request.app.state.hints.tick()
     return CampaignAnswer(
         campaign_id=shown.campaign_id,
@@ -89,6 +95,7 @@ def create_campaign(
         messages=shown.messages,
         invalid=shown.invalid,
         draft=shown.state == "draft",
+        warnings=warnings,
     )
 
 
@@ -119,9 +126,9 @@ def list_campaigns(
     )
     with runtime.engine.connect() as connection:
         rows = lifecycle.listing(connection, page.limit + 1, wanted)
-        unseen = workers_seen.complaint(connection)
+        known = _Known.read(connection)
         shown = page.page(
-            rows, lambda row: (row.campaign_id,), lambda row: _full(connection, runtime.settings, row, unseen)
+            rows, lambda row: (row.campaign_id,), lambda row: _full(connection, runtime.settings, row, known)
         )
     return Page[Campaign](**shown)
 
@@ -145,7 +152,7 @@ def _shown(campaign_id: int, response: Response, runtime: RuntimeOf) -> Campaign
         except lifecycle.NoCampaign as none:
             found = _reserved(connection, campaign_id, none)
             response.headers["Retry-After"] = "1"
-        return _full(connection, runtime.settings, found, workers_seen.complaint(connection))
+        return _full(connection, runtime.settings, found, _Known.read(connection))
 
 
 def _reserved(connection: Connection, campaign_id: int, none: lifecycle.NoCampaign) -> Summary:
@@ -155,13 +162,27 @@ def _reserved(connection: Connection, campaign_id: int, none: lifecycle.NoCampai
         raise none
     if waiting.error is not None:
         raise Problem("not_found", why=f"The list was refused, so there is no campaign: {waiting.error}")
-    return lifecycle.loading(campaign_id, waiting.created_at)
+    return lifecycle.loading(campaign_id, waiting.created_at, waiting.intent)
 
 
-def _full(connection: Connection, settings: Settings, shown: Summary, unseen: str | None) -> Campaign:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What may be wrong for every campaign: no worker is seen; for marketing, the registry is old or not there."""
+
+    unseen: str | None
+    registry: list[str]
+
+    @classmethod
+    def read(cls, connection: Connection) -> Self:
+        return cls(workers_seen.complaint(connection), no_llame.warnings(connection, no_llame.MARKETING))
+
+
+def _full(connection: Connection, settings: Settings, shown: Summary, known: _Known) -> Campaign:
     coming = progress(connection, settings, shown)
     over = shown.state in _OVER
-    warnings = [words for words in (shown.blocked, None if over else unseen) if words]
+    warnings = [words for words in (shown.blocked, None if over else known.unseen) if words]
+    if shown.intent == no_llame.MARKETING and not over:
+        warnings += known.registry
     return Campaign(
         **vars(shown),
         progress=coming.share,

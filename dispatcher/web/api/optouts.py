@@ -146,7 +146,7 @@ async def import_optouts(
     to_column: Annotated[str | None, Query(max_length=200, description="The number's column.")] = None,
     area: Annotated[str | None, Query(max_length=10, description="The area code of local numbers.")] = None,
 ) -> Any:
-    """The body is the file: one number a line, CSV, a workbook or JSON lines; the No Llame registry's file too."""
+    """The body is the file: one number a line, CSV, a workbook or JSON lines."""
     settings = runtime.settings
     async with spooled(request, spool(settings.home), settings.upload_max, _KINDS) as body:
         load = partial(_load, runtime, caller, body, reason, to_column, area)
@@ -158,7 +158,7 @@ def _load(
 ) -> Imported:
     # Polars comes with them, which starts threads when it is imported: no process may have it before it forks.
     from dispatcher.ingest import Reading, open_source
-    from dispatcher.suppression import optout_import
+    from dispatcher.suppression import number_files, optout_import
 
     settings = runtime.settings
     reading = Reading(to_column=to_column, unpacked_max=settings.unpacked_max)
@@ -174,7 +174,7 @@ def _load(
         known=done.known,
         invalid=done.invalid,
         invalid_rows=done.invalid_rows,
-        remarks=[remark.sentence for remark in optout_import.remarks(source)],
+        remarks=[remark.sentence for remark in number_files.remarks(source)],
     )
 
 

@@ -66,6 +66,8 @@ class Person(BaseModel):
 
     number: str
     optout: OptOut | None
+    no_llame: bool
+    """In the No Llame registry: it gets no marketing."""
     undeliverable: Undeliverable | None
     messages: list[PersonMessage]
     replies: list[Reply]

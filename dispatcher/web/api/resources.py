@@ -10,6 +10,7 @@ from dispatcher.web.api import (
     checks,
     me,
     messages,
+    nollame,
     optouts,
     people,
     replies,
@@ -28,6 +29,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     messages.routes,
     replies.routes,
     optouts.routes,
+    nollame.routes,
     people.routes,
     webhooks.routes,
 )

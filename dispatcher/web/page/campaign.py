@@ -19,6 +19,7 @@ from dispatcher.i18n.terms import state_word
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
+from dispatcher.suppression import no_llame
 from dispatcher.suppression.optouts import OPT_OUT_CODES
 from dispatcher.web.page import campaign_words, charts, words
 from dispatcher.web.page.parts import OF_STATUS, of_summary
@@ -97,6 +98,7 @@ def _live(connection: Connection, settings: Settings, shown: Summary, visitor: V
         "action_word": campaign_words.action,
         "left_out_word": words.left_out,
         "unseen": unseen,
+        "warnings": [] if shown.state in _OVER else no_llame.warnings(connection, shown.intent),
         "own": own,
         "again_in": again_in(shown, datetime.now(UTC)),
     }

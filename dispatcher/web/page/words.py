@@ -78,7 +78,11 @@ def days_off(listed: Sequence[str]) -> str:
     return ", ".join(named.get(each) or show.day(date.fromisoformat(each)) for each in listed)
 
 
-_LEFT_OUT = {"optout": "on the opt-out list", "undeliverable": "on the do-not-send list"}
+_LEFT_OUT = {
+    "optout": "on the opt-out list",
+    "no_llame": "in the No Llame registry",
+    "undeliverable": "on the do-not-send list",
+}
 
 _REASONS = {
     "erased": "erased person",

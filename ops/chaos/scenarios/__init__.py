@@ -16,6 +16,7 @@ from ops.chaos.scenarios import (
     people,
     postgres,
     provider,
+    ranges,
     restores,
     told,
 )
@@ -114,5 +115,8 @@ SCENARIOS: dict[str, Scenario] = {
     "webhook-worker-killed": Scenario(told.worker_killed, _TOLD),
     "webhook-endpoint-away": Scenario(told.endpoint_away, _TOLD),
     "webhook-two-workers": Scenario(told.two_workers, _TOLD),
+    "range-made-late": Scenario(ranges.made_late),
+    "range-dropped-late": Scenario(ranges.dropped_late),
+    "range-late-results": Scenario(ranges.late_results, {"RESULT_HORIZON": "3"}),
     "mixed": Scenario(mixed.mixed, {"MAX_RESENDS": "10"}, patience=150),
 }

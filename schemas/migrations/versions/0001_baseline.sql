@@ -176,6 +176,8 @@ CREATE TABLE campaign (
     reason text,
     priority text NOT NULL DEFAULT 'normal' CHECK (priority IN ('high', 'normal', 'low')),
     on_doubt text NOT NULL DEFAULT 'resend' CHECK (on_doubt IN ('resend', 'hold')),
+    intent text NOT NULL DEFAULT 'service' CHECK (intent IN ('service', 'marketing')),  -- marketing honours no_llame
+    registry text,                      -- the no_llame_registry that its numbers were looked up in; null = there was none
     test boolean NOT NULL DEFAULT false,
     canary_chunks int CHECK (canary_chunks > 0),    -- only these roots may be claimed until the canary has passed
     max_reject_rate real CHECK (max_reject_rate BETWEEN 0 AND 1),
@@ -209,6 +211,7 @@ CREATE INDEX campaign_retry ON campaign (retry_of) WHERE retry_of IS NOT NULL;
 CREATE INDEX campaign_of_upload ON campaign (upload_id) WHERE upload_id IS NOT NULL;
 CREATE INDEX campaign_to_drop ON campaign (created_at, id)
     WHERE dropped_at IS NULL AND state IN ('completed', 'cancelled');
+CREATE INDEX campaign_by_state ON campaign (state, id);
 CREATE INDEX campaign_unfinished ON campaign (account_id) WHERE state IN ('scheduled', 'running', 'paused');
 
 CREATE TABLE chunk (
@@ -272,15 +275,16 @@ CREATE TABLE message (
     seq int NOT NULL CHECK (seq > 0),
     chunk_no int NOT NULL,
     line bigint NOT NULL,
+    processed_at timestamptz,           -- before what is shorter: eight bytes a row less than after it
     generation smallint NOT NULL DEFAULT 0 CHECK (generation BETWEEN 0 AND 15),
     result_code smallint,
-    processed_at timestamptz,
     destino text NOT NULL,
     texto text NOT NULL CHECK (length(texto) BETWEEN 1 AND 160),
     external_id text,
     result_text text,                   -- the provider's words; null = OK
     suppressed text CHECK (suppressed IN
-        ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')),
+        ('optout_at_load', 'optout_at_claim', 'no_llame_at_load', 'no_llame_at_claim', 'undeliverable_at_load',
+         'undeliverable_at_claim')),
     PRIMARY KEY (campaign_id, seq),
     -- One check for three: it is asked of each row that is loaded, and again with its result.
     CONSTRAINT message_result CHECK (
@@ -345,8 +349,9 @@ $$;
 CREATE FUNCTION seal_message_range(name text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %I SET (fillfactor = 100)', name);
+    EXECUTE format('ALTER INDEX %I SET (fillfactor = 100)', name || '_pkey');
     EXECUTE format('CLUSTER %I USING %I', name, name || '_pkey');
-    EXECUTE format('CREATE INDEX %I ON %I (destino)', name || '_destino', name);
+    EXECUTE format('CREATE INDEX %I ON %I (destino) WITH (fillfactor = 100)', name || '_destino', name);
     EXECUTE format('ANALYZE %I', name);
 END
 $$;
@@ -724,11 +729,32 @@ CREATE TABLE undeliverable (
     CHECK (expires_at >= since)
 );
 
+-- The No Llame registry (Ley 26.951): numbers that marketing must not reach. An import writes the difference to the list
+-- before, so that who reads it sees either list whole.
+CREATE TABLE no_llame (
+    destino text PRIMARY KEY
+);
+
+-- Where the registry stands; no row = none was imported. The numbers are here once more, as a compressed bitmap that a
+-- load reads in milliseconds, written in the transaction that writes no_llame.
+CREATE TABLE no_llame_registry (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    numbers int NOT NULL CHECK (numbers > 0),
+    bitmap bytea NOT NULL,              -- roaring, portable form, 64 bits
+    version text NOT NULL,              -- drawn at each import
+    taken_at timestamptz NOT NULL,      -- when the file was taken from the registry
+    imported_at timestamptz NOT NULL DEFAULT now(),
+    imported_by text NOT NULL,
+    source text NOT NULL,               -- the file's name
+    CHECK (taken_at <= imported_at)
+);
+
 -- How many messages of a campaign were left out and why, kept with the suppression itself.
 CREATE TABLE left_out (
     campaign_id bigint NOT NULL REFERENCES campaign,
     reason text NOT NULL CHECK (reason IN
-        ('optout_at_load', 'optout_at_claim', 'undeliverable_at_load', 'undeliverable_at_claim')),
+        ('optout_at_load', 'optout_at_claim', 'no_llame_at_load', 'no_llame_at_claim', 'undeliverable_at_load',
+         'undeliverable_at_claim')),
     n int NOT NULL CHECK (n > 0),
     PRIMARY KEY (campaign_id, reason)
 );

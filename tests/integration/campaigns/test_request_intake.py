@@ -10,9 +10,12 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from pyroaring import BitMap64
 
 from dispatcher.campaigns import request_intake, request_list, request_loading
 from dispatcher.maintenance import tick as maintenance_tick
+from dispatcher.suppression import no_llame_import
+from dispatcher.suppression.number_files import Unread
 from tests.conftest import wait_until
 from tests.integration.core_harness import CoreHarness
 from tests.processes import ROOT
@@ -59,6 +62,19 @@ def test_a_payload_becomes_a_campaign_and_its_request_says_which(core: CoreHarne
     assert [tuple(r) for r in made] == [("Promo", "high", "hold", True, 1, 1)]
     assert core.one("SELECT line FROM invalid_row") == 2
     core.check_sums(campaign)
+
+
+def test_a_payload_says_what_its_campaign_is_for(core: CoreHarness) -> None:
+    with core.engine.begin() as connection:
+        no_llame_import.replace(connection, BitMap64([1_144_445_555]), Unread(), "lista.txt")
+    receive(core, payload(template="Turno, {n}"))
+    receive(core, payload("k2", intent="marketing"))
+    receive(core, payload("k3", intent="spam"))
+    made = core.rows(
+        "SELECT c.intent, l.reason FROM campaign c LEFT JOIN left_out l ON l.campaign_id = c.id ORDER BY c.id"
+    )
+    assert [tuple(row) for row in made] == [("service", None), ("marketing", "no_llame_at_load")]
+    assert (request(core, "k3").state, request(core, "k3").error.split(":")[0]) == ("refused", "intent")
 
 
 def test_the_same_key_and_payload_make_one_campaign(core: CoreHarness) -> None:

@@ -92,6 +92,13 @@ CASES: dict[Words, list[tuple[Words, str]]] = {
     ],
     ("key", "list"): [(("x",), "unexpected")],
     ("key", "revoke"): [(("nothere1",), "nothere1")],
+    ("nollame", "check"): [(("abc",), "-8")],
+    ("nollame", "import"): [
+        (("/nowhere.csv",), "/nowhere.csv"),
+        (("GOOD", "--to-column", "x"), "x"),
+        (("GOOD", "--taken", "ayer"), "--taken"),
+    ],
+    ("nollame", "show"): [(("x",), "unexpected")],
     ("optout", "add"): [(("12",), "-7"), (("11-4444-abcd",), "-8"), (("1500000000",), "-9"), (("4144445555",), "-12")],
     ("optout", "import"): [(("/nowhere.csv",), "/nowhere.csv"), (("GOOD", "--to-column", "x"), "x")],
     ("optout", "list"): [(("--limit", "0"), "--limit")],

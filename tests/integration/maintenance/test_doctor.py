@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyroaring import BitMap64
 
 from dispatcher.config import Settings
+from dispatcher.errors import DispatcherError
 from dispatcher.maintenance import doctor
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.maintenance.doctor import Check, examine
+from dispatcher.suppression import no_llame_import
+from dispatcher.suppression.number_files import Unread
 from ops.embedded import valkey_binary
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import wait_until
@@ -42,6 +46,7 @@ NAMES = [
     "results",
     "replies",
     "webhooks",
+    "nollame",
 ]
 SILENT = "did not answer within 3 s"
 OF_DATABASE = {
@@ -55,6 +60,7 @@ OF_DATABASE = {
     "results",
     "replies",
     "webhooks",
+    "nollame",
 }
 OF_BROKER = {"broker", "worker"}
 OF_PROVIDER = {"provider", "key", "clock"}
@@ -124,6 +130,26 @@ def test_a_whole_set_up_passes_but_for_the_worker_that_is_not_there(core: CoreHa
     assert [check.name for check in checks.values() if not check.ok] == ["worker"], checks
     assert "No worker answers" in checks["worker"].detail
     assert "seen 0 s ago" in checks["beat"].detail or "seen 1 s ago" in checks["beat"].detail
+
+
+def test_marketing_that_goes_out_by_an_old_registry_is_told(core: CoreHarness) -> None:
+    def register(days: int) -> None:
+        taken = datetime.now(UTC) - timedelta(days=days, minutes=1)
+        with core.engine.begin() as connection:
+            no_llame_import.replace(connection, BitMap64([1]), Unread(), "x", taken)
+
+    assert "WARNING" in doctor._no_llame(core.engine)
+    campaign = core.load(2, intent="marketing")
+    check = checks_of(core)["nollame"]
+    assert (check.ok, "There is no No Llame registry" in check.detail) == (False, True)
+    register(25)
+    with pytest.raises(DispatcherError, match="25 days old"):
+        doctor._no_llame(core.engine)
+    register(24)
+    assert doctor._no_llame(core.engine) == "1 numbers, 24 days old"
+    register(30)
+    core.do("UPDATE campaign SET state = 'cancelled' WHERE id = :id", id=campaign)
+    assert "30 days old; WARNING" in doctor._no_llame(core.engine)
 
 
 def test_beat_that_stopped_is_told(core: CoreHarness) -> None:

@@ -16,11 +16,12 @@ from tests.integration.core_harness import CoreHarness
 GROWS = {
     *("absence", "attempt", "audit_entry", "balance", "campaign", "campaign_list", "campaign_request", "campaign_sum"),
     *("chunk", "chunk_result", "invalid_row", "optout", "optout_event", "reply", "result_line", "single_message"),
-    *("undeliverable", "upload_part", "webhook_delivery", "webhook_event"),
+    *("no_llame", "undeliverable", "upload_part", "webhook_delivery", "webhook_event"),
 }
 MAY = {
     "balance_against": "once for a doubt whose evidence is there",
     "begin_attempt": "whether a list has any row at all",
+    "begin_marketing_attempt": "the same",
     "drop_old_events": "the first rows by number, a bounded many",
     "drop_singles": "the first rows by number, a bounded many",
     "end_upload": "a foreign key is asked for one list",

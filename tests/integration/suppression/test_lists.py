@@ -20,13 +20,13 @@ def test_lists_are_read_whole_over_many_blocks(core: CoreHarness, monkeypatch: p
         "('1144445555', -1, now(), now() + interval '1 day'), ('1144445556', -1, now() - interval '2 days', now())"
     )
     with core.engine.connect() as connection:
-        lists = Lists.read(connection, core.settings.home)
+        lists = Lists.read(connection, core.settings.home, "service")
     assert set(lists.opted_out) == {1_100_000_000 + n * 11 for n in range(1, 101)}
     assert set(lists.undeliverable) == {1_144_445_555}
 
 
 def test_empty_lists_are_empty(core: CoreHarness) -> None:
     with core.engine.connect() as connection:
-        lists = Lists.read(connection, core.settings.home)
+        lists = Lists.read(connection, core.settings.home, "service")
     assert not lists.opted_out
     assert not lists.undeliverable

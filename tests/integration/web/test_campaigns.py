@@ -52,7 +52,8 @@ def test_a_campaign_is_handed_in_and_shown(api: Api) -> None:
     answer = api.post("/campaigns", {**BODY, "tags": {"team": "cobros"}}, once="k1")
     assert answer.status_code == 201
     number = answer.json()["campaign_id"]
-    assert answer.json() == {"campaign_id": number, "state": "scheduled", "messages": 1, "invalid": 1, "draft": False}
+    made = {"campaign_id": number, "state": "scheduled", "messages": 1, "invalid": 1, "draft": False}
+    assert answer.json() == {**made, "warnings": []}
     assert answer.headers["Location"] == f"/api/v1/campaigns/{number}"
     shown = api.get(f"/campaigns/{number}").json()
     assert (shown["messages"], shown["invalid"], shown["counts"], shown["name"]) == (1, 1, {"pending": 1}, "k1")

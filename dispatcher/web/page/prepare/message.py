@@ -63,6 +63,7 @@ def _typed(form: Form) -> dict[str, Any]:
     return {
         "template": form.raw("template").strip()[: _LONGEST + 1],
         "name": form.text("name")[:200],
+        "intent": "marketing" if form.text("intent") == "marketing" else None,
         "strict_text": True if form.has("strict_text") else None,
     }
 
@@ -70,7 +71,7 @@ def _typed(form: Form) -> dict[str, Any]:
 def _page(
     request: Request, runtime: Runtime, it: Preparation, typed: dict[str, Any], status: int = 200, **more: Any
 ) -> Response:
-    typed = {"template": "", "name": "", "strict_text": None, **typed}
+    typed = {"template": "", "name": "", "intent": None, "strict_text": None, **typed}
     return steps.step(
         request, "message", it, status, typed=typed, fields=_fields(it), **{**_previewed(runtime, it, typed), **more}
     )

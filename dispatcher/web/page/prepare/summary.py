@@ -18,6 +18,7 @@ from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import counted, current, translated, worded
 from dispatcher.runtime import Runtime
+from dispatcher.suppression import no_llame
 from dispatcher.web.page.prepare import steps
 from dispatcher.web.page.prepare.check import checked, sending, spec_of
 from dispatcher.web.page.prepare.steps import PreparationId
@@ -118,7 +119,15 @@ def _page(
             request, "summary", it, 422, plan=None, **{"error": str(error), **_words(check, None, it), **more}
         )
     line = {"hours": hours_of(runtime.settings, spec, would), "marks": marks(would)}
-    shown = {"plan": would, "line": line, "may_send": may_release(runtime, visitor), **_words(check, would, it)}
+    with runtime.engine.connect() as connection:
+        registry = no_llame.warnings(connection, spec.intent)
+    shown = {
+        "plan": would,
+        "line": line,
+        "registry": registry,
+        "may_send": may_release(runtime, visitor),
+        **_words(check, would, it),
+    }
     return steps.step(request, "summary", it, status, **{**shown, **more})
 
 
