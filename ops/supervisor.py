@@ -19,14 +19,12 @@ from pathlib import Path
 from typing import Protocol
 
 from dispatcher import config, error_reports
-from dispatcher.access import users
 from dispatcher.config import Settings
-from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.i18n.words import worded
-from dispatcher.runtime import Runtime
 from ops import free_ports, nursery
 from ops.revival import Revival
+from ops.welcome import Welcome
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
@@ -168,6 +166,7 @@ class Supervisor:
         log: Callable[[str], None],
         start: Start = spawn,
         revival: Revival | None = None,
+        welcome: Welcome | None = None,
     ) -> None:
         """Take the children; nothing is started. `revival` looks after the servers that they need."""
         self.children = wanted
@@ -176,6 +175,7 @@ class Supervisor:
         self._grace = grace
         self._log = log
         self._revival = revival
+        self._welcome = welcome
         self._stopping = threading.Event()
 
     def stop(self, *_: object) -> None:
@@ -190,6 +190,8 @@ class Supervisor:
                     self._revival.look()
                 for child in self.children:
                     self._look_after(child)
+                if self._welcome:
+                    self._welcome.look()
                 self._stopping.wait(0.2)
         finally:
             clean = self._stop_all()
@@ -266,28 +268,6 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _say_page(settings: Settings, say: Callable[[str], None]) -> None:
-    try:
-        say(worded("The page: {link}", link=sign_in_link(settings)))
-        say("That link lets you in once, for 10 minutes; `dispatcher user link` makes another.")
-    except DRIVER_ERRORS as error:  # a standby, or a server that went away just now: what sends starts nevertheless
-        say(
-            worded(
-                "No link to the page could be made ({why}): `dispatcher user link` makes one.",
-                why=type(error).__name__,
-            )
-        )
-
-
-def sign_in_link(settings: Settings) -> str:
-    """Where the page lets an admin in, once and for some minutes."""
-    runtime = Runtime(settings)
-    try:
-        return users.link_of(settings, users.make_link(runtime.engine, users.first_admin(runtime.engine)))
-    finally:
-        runtime.close()
-
-
 def _shared_memory(settings: Settings) -> Start:
     """Import here what the children need, under the settings that they will find."""
     config.settings.cache_clear()
@@ -305,7 +285,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     error_reports.require(settings)
     start = _shared_memory(settings) if sys.platform == "linux" else spawn
     grace = settings.provider_timeout + KILL_EXTRA
-    supervisor = Supervisor(children(settings), environment(settings), grace, say, start, Revival(settings, say))
+    revival, welcome = Revival(settings, say), Welcome(settings, say)
+    supervisor = Supervisor(children(settings), environment(settings), grace, say, start, revival, welcome)
     keep_to_ourselves()
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -334,8 +315,6 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
             )
         )
     if settings.web_port:
-        if settings.log == "text":  # the link lets in whoever reads it: it is for a terminal
-            _say_page(settings, say)
         say(
             worded(
                 "The API is at http://{web_host}:{web_port}/api/v1, its documentation at /api/v1/docs",

@@ -69,6 +69,8 @@ def create_campaign(
         raise Problem("refused", why=f"{(outcome.error or '').rstrip('.')}.")
     if outcome.campaign_id is not None:
         response.headers["Location"] = f"/api/v1/campaigns/{outcome.campaign_id}"
+    else:  # another call loads it at this moment: the same again is answered with its number
+        response.headers.update({"Location": request.scope["path"], "Retry-After": "1"})
     if outcome.state == "received":
         response.status_code = 202
         request.app.state.hints.load_request(str(key).strip())

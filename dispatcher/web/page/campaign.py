@@ -55,6 +55,8 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
         retries=retries,
         list_kept=list_kept,
         priority=action_words.priority(shown.priority),
+        window=words.hours(runtime.settings.sending_window),
+        days_off=words.days_off(shown.not_on),
         done=_done(request.query_params.get("done", ""), shown),
     )
 

@@ -48,7 +48,7 @@ def home(request: Request, runtime: RuntimeOf, visitor: VisitorOf) -> Response:
         days=days,
         balance=balance,
         account=account,
-        window=runtime.settings.window,
+        window=words.hours(runtime.settings.sending_window),
     )
 
 

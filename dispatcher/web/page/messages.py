@@ -17,8 +17,9 @@ from dispatcher.db.storable import storable
 from dispatcher.domain import phone
 from dispatcher.i18n import terms
 from dispatcher.web.page import words
-from dispatcher.web.page.routing import RuntimeOf, needs, page_router
-from dispatcher.web.page.show import show
+from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
+from dispatcher.web.page.sealed import opened, seal
+from dispatcher.web.page.show import go, show
 from dispatcher.web.page.typed import LARGEST_SEQ, whole_number
 from schemas.states import MessageStatus
 
@@ -35,11 +36,11 @@ def listing(
     campaign_id: int,
     status: str = "",
     code: str = "",
-    number: str = "",
-    own: str = "",
+    who: str = "",
     after: str = "",
 ) -> Response:
-    """A page of messages, by status, code, number in any form, or own id."""
+    """A page of messages, by status and code, and by number and own id, which are sealed in its address."""
+    number, _, own = ((opened(request, who) if who else None) or "").partition("\n")
     wanted, odd = _wanted(runtime.settings, status, code, number, own)
     known = max(whole_number(after, LARGEST_SEQ) or 0, 0)
     with runtime.engine.connect() as connection:
@@ -54,11 +55,21 @@ def listing(
         next=found.next if not odd else None,
         searched_to=found.searched_to,
         after=known,
-        asked={**asked, "number": number.strip()[:100], "own": own.strip()[:500]},
+        asked={**asked, "number": number, "own": own},
+        address={**asked, "who": who if number or own else ""},
         odd=odd,
         statuses=[str(each) for each in MessageStatus],
         codes=sorted({*it.result_codes, *([wanted.code] if wanted.code is not None else [])}, reverse=True),
     )
+
+
+@routes.post("/campaigns/{campaign_id:int}/messages", **needs(Role.OPERATOR))
+def search(request: Request, campaign_id: int, form: FormOf) -> Response:
+    """Search by status, code, number in any form, or own id."""
+    number, own = (storable(form.text(name)).replace("\n", " ") for name in ("number", "own"))
+    who = seal(request, f"{number[:100]}\n{own[:500]}") if number or own else ""
+    asked = {"status": form.text("status")[:20], "code": form.text("code")[:20], "who": who}
+    return go(request, f"/campaigns/{campaign_id}/messages", **asked)
 
 
 def _wanted(settings: Settings, status: str, code: str, number: str, own: str) -> tuple[Search, str]:
