@@ -66,8 +66,12 @@ def language() -> Language:
 
 def wants_reports() -> bool:
     """Whether errors should be reported to Sentry, without reading the settings."""
-    names_ = ("SENTRY_DSN", PREFIX + "SENTRY_DSN", PREFIX + "SENTRY_DSN_FILE")
-    return any(os.environ.get(name) for name in names_) or any(_dotenv().get(name) for name in names_[1:])
+    return bool(os.environ.get("SENTRY_DSN")) or _own_dsn()
+
+
+def _own_dsn() -> bool:
+    own = (PREFIX + "SENTRY_DSN", PREFIX + "SENTRY_DSN_FILE")
+    return any(os.environ.get(name) or _dotenv().get(name) for name in own)
 
 
 def _dotenv() -> dict[str, str | None]:
@@ -189,6 +193,8 @@ def load(**overrides: Any) -> Settings:
     if unknown := names.complaints(given, Settings.model_fields):
         said = "; ".join(unknown)
         raise UsageError(said if said.endswith("?") else f"{said}.", hint="docs/settings.md lists the settings.")
+    if (dsn := os.environ.get("SENTRY_DSN")) and not _own_dsn():  # the name that Sentry's own documents give it
+        overrides = {"sentry_dsn": dsn, **overrides}
     try:
         return Settings(_env_file=dotenv_path(), **overrides)  # type: ignore[call-arg]  # pydantic-settings' own
     except ValidationError as error:

@@ -20,7 +20,7 @@ from typing import Any
 import platformdirs
 
 from dispatcher import config
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns.summary import Summary
 from dispatcher.cli.campaign_views import say_codes
 from dispatcher.cli.campaign_watch import Screen
 from dispatcher.cli.output import Output
@@ -30,9 +30,10 @@ from dispatcher.errors import DispatcherError
 from dispatcher.i18n.words import worded
 from dispatcher.runtime import Runtime
 from ops.alone import alone
+from ops.commands import celery
 from ops.embedded import Embedded
 from ops.simulator.process import SimulatorProcess
-from ops.supervisor import celery, environment
+from ops.supervisor import environment
 from schemas.payload import CampaignSpec
 
 APIKEY = "DEMO"

@@ -7,7 +7,6 @@ process, to share its memory (`ops/nursery.py`).
 """
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -22,14 +21,12 @@ from dispatcher import config, error_reports
 from dispatcher.config import Settings
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
 from dispatcher.i18n.words import worded
-from ops import free_ports, nursery
+from ops import commands, free_ports, nursery
 from ops.revival import Revival
 from ops.welcome import Welcome
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
-QUEUES = ("tick", "submit", "poll", "control", "urgent", "webhooks")
-"""Each has a worker of its own, named after it."""
 _HEAD_START = 5.0
 """Seconds that beat gets to end before the workers are told; it ends at once, unless the broker holds it up."""
 _YOUNG = 10.0
@@ -67,67 +64,21 @@ class Child:
     start_at: float = 0.0
 
 
-def celery(*arguments: str) -> list[str]:
-    """A Celery command for our app, with this interpreter, and without its banner."""
-    return [sys.executable, "-m", "celery", "-q", "-A", "workers.app:app", *arguments]
-
-
-def worker(settings: Settings, queue: str) -> list[str]:
-    """The worker of one queue: nothing that waits in another one holds it up.
-
-    What sends runs in processes: a crash takes one call along, and Celery can kill one that hangs. What waits for
-    answers or for the database runs in threads, at a tenth of the memory; its calls have deadlines of their own. The
-    tick runs in the worker itself, one at a time.
-    """
-    pool, places = {
-        "tick": ("solo", 1),
-        "submit": ("prefork", settings.workers_submit or settings.concurrency),
-        "poll": ("threads", settings.workers_poll),
-        "control": ("threads", settings.workers_control),
-        "urgent": ("prefork", settings.workers_urgent),
-        "webhooks": ("threads", settings.workers_webhooks),
-    }[queue]
-    return celery("worker", "-Q", queue, "-n", f"{queue}@%h", "-P", pool, "-c", str(places))
-
-
 def children(settings: Settings) -> list[Child]:
     """What `up` runs; the compose file and the systemd units run the same commands."""
     return [
-        *(Child(queue, worker(settings, queue)) for queue in QUEUES),
-        Child("beat", celery("beat"), stops_first=True),
+        *(Child(queue, commands.worker(settings, queue)) for queue in commands.QUEUES),
+        Child("beat", commands.celery("beat"), stops_first=True),
         *_flower(settings),
         *([Child("push", [sys.executable, "-m", "dispatcher", "push"])] if settings.push_port else []),
         *([Child("web", [sys.executable, "-m", "dispatcher", "web"])] if settings.web_port else []),
     ]
 
 
-def flower(settings: Settings, address: str = "127.0.0.1") -> list[str]:
-    """Flower's command; its password is FLOWER_BASIC_AUTH, since arguments are for everybody to see."""
-    return celery(
-        "flower",
-        f"--address={address}",
-        f"--port={settings.flower_port}",
-        "--persistent=False",  # tasks name campaigns, and a file of them would outlive every retention
-        "--max_tasks=10000",
-    )
-
-
 def _flower(settings: Settings) -> list[Child]:
     if not settings.flower_port:
         return []
-    return [Child("flower", flower(settings), {"FLOWER_BASIC_AUTH": flower_auth(settings)})]
-
-
-def flower_auth(settings: Settings) -> str:
-    """user:password of Flower: as configured, else drawn once and kept in HOME, readable by its owner alone."""
-    if settings.flower_auth is not None:
-        return settings.flower_auth.get_secret_value()
-    path = settings.home / "run" / "flower.auth"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            stream.write(f"dispatcher:{secrets.token_urlsafe(12)}")
-    return path.read_text(encoding="utf-8").strip()
+    return [Child("flower", commands.flower(settings), {"FLOWER_BASIC_AUTH": commands.flower_auth(settings)})]
 
 
 Start = Callable[[Child, dict[str, str]], Process]
@@ -294,7 +245,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> int:
     embedded = settings.database_url is None
     say(worded("Database: embedded in {home}", home=settings.home) if embedded else "Database: configured")
     if settings.flower_port:
-        user, _, _ = flower_auth(settings).partition(":")
+        user, _, _ = commands.flower_auth(settings).partition(":")
         where = "DISPATCHER_FLOWER_AUTH" if settings.flower_auth else settings.home / "run" / "flower.auth"
         say(
             worded(

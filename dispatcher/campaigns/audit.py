@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, column, func, select, table
 
-from dispatcher.campaigns import kept_rows, lifecycle
+from dispatcher.campaigns import kept_rows, summary
 from dispatcher.campaigns.operator_actions import DECISIONS
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
@@ -50,7 +50,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
     # All counts must be of the same moment.
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     take_time(connection)
-    shown = lifecycle.show(connection, campaign_id)
+    shown = summary.show(connection, campaign_id)
     kept_rows.require(connection, campaign_id)
     message, attempt, chunk, entry = tables.message, tables.attempt, tables.chunk, tables.audit_entry
     invalid_rows = _count(connection, tables.invalid_row.c.campaign_id == campaign_id)

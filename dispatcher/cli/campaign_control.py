@@ -7,7 +7,7 @@ import click
 
 from dispatcher import audit_trail
 from dispatcher.campaigns import audit as ledger
-from dispatcher.campaigns import export, lifecycle
+from dispatcher.campaigns import export, lifecycle, summary
 from dispatcher.campaigns.action_words import action
 from dispatcher.campaigns.outcome_words import outcome
 from dispatcher.campaigns.reason_words import who, why
@@ -68,7 +68,7 @@ def send(output: Output, campaign_id: int) -> None:
     with session() as runtime:
         _say_halted(output, lifecycle.send(runtime.engine, runtime.settings, campaign_id))
         with runtime.engine.connect() as connection:
-            warnings = no_llame.warnings(connection, lifecycle.show(connection, campaign_id).intent)
+            warnings = no_llame.warnings(connection, summary.show(connection, campaign_id).intent)
     for warning in warnings:
         output.note(warning)
     ops_loader.hint()
@@ -80,7 +80,7 @@ def send(output: Output, campaign_id: int) -> None:
 def events(output: Output, campaign_id: int) -> None:
     """List who did what to a campaign, why and when."""
     with session() as runtime, runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         found = audit_trail.of_campaign(connection, campaign_id)
     output.answer({"campaign_id": campaign_id, "events": [each.as_json() for each in found]})
     output.table(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from dispatcher.campaigns import doubt_words, lifecycle, operator_actions
+from dispatcher.campaigns import doubt_words, operator_actions, summary
 from dispatcher.campaigns.operator_actions import Doubt
 from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
@@ -26,7 +26,7 @@ def doubts(output: Output, campaign_id: int) -> None:
     dispatcher campaign doubts 7
     """
     with session() as runtime, runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         found = operator_actions.doubts(connection, campaign_id)
     output.answer({"campaign_id": campaign_id, "doubts": [asdict(doubt) for doubt in found]})
     for doubt in found:
@@ -69,7 +69,7 @@ def resolve(
         raise UsageError("Give either --chunk N or --all.")
     with session() as runtime:
         with runtime.engine.connect() as connection:
-            lifecycle.show(connection, campaign_id)
+            summary.show(connection, campaign_id)
             held = [d.chunk_no for d in operator_actions.doubts(connection, campaign_id) if d.state == "held"]
         if not every:
             held = [int(chunk_no or 0)]

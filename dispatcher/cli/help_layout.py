@@ -14,7 +14,6 @@ from collections.abc import Iterable
 import click
 
 _WORD = re.compile(r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+")
-_TWO_PARTS = re.compile(r"\S.*?\s{2,}(?=\S)")
 _CHOICES = re.compile(r"\[([^\[\]|]+(?:\|[^\[\]|]+)+)\]")
 _INDENT = "    "
 
@@ -53,9 +52,11 @@ def _lines(line: str, width: int) -> list[str]:
     if len(line) <= width:
         return [line]
     indent = line[: len(line) - len(line.lstrip())]
-    found = _TWO_PARTS.match(line.lstrip())
-    if found or not line.lstrip().startswith("dispatcher "):
-        hanging = len(found[0]) if found and len(found[0]) <= width * 2 // 3 else len(_INDENT)
+    text = line.strip()
+    _, gap, meaning = text.partition("  ")
+    if gap or not text.startswith("dispatcher "):
+        column = len(text) - len(meaning.lstrip())
+        hanging = column if gap and column <= width * 2 // 3 else len(_INDENT)
         return textwrap.wrap(line, width, subsequent_indent=indent + " " * hanging, break_on_hyphens=False)
     lines = [indent]
     for word in _WORD.findall(line):

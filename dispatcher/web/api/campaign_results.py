@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from dispatcher import audit_trail
 from dispatcher.access.scopes import Scope
-from dispatcher.campaigns import audit, invalid_rows, kept_rows, lifecycle, messages, operator_actions
+from dispatcher.campaigns import audit, invalid_rows, kept_rows, messages, operator_actions, summary
 from dispatcher.campaigns.messages import Filters
 from dispatcher.web.api.accepted import quality
 from dispatcher.web.api.pages import Page, PageWanted
@@ -82,7 +82,7 @@ def list_messages(
         last_seq=last_seq,
     )
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         kept_rows.require(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
@@ -130,7 +130,7 @@ def list_invalid_rows(campaign_id: CampaignId, request: Request, runtime: Runtim
     As `text/csv` they can be mended and loaded again.
     """
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         kept_rows.require(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
@@ -175,7 +175,7 @@ class Doubts(BaseModel):
 def list_doubts(campaign_id: CampaignId, runtime: RuntimeOf) -> Doubts:
     """Chunks in doubt or held; those that are held wait for `/resolve`."""
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         return Doubts(data=[Doubt(**vars(doubt)) for doubt in operator_actions.doubts(connection, campaign_id)])
 
 
@@ -233,6 +233,6 @@ def list_campaign_events(campaign_id: CampaignId, runtime: RuntimeOf, page: Page
     """The audit trail of a campaign, in order."""
     after = page.after(int)
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         rows = audit_trail.of_campaign(connection, campaign_id, after=after[0] if after else 0, limit=page.limit + 1)
     return page.page(rows, lambda row: (row.id,), lambda row: row.as_json())

@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import action_words, approval, details, lifecycle, pace, preparations, request_intake, waits
-from dispatcher.campaigns.lifecycle import NoCampaign, Summary
+from dispatcher.campaigns import action_words, approval, details, pace, preparations, request_intake, summary, waits
 from dispatcher.campaigns.progress import progress
+from dispatcher.campaigns.summary import NoCampaign, Summary
 from dispatcher.config import Settings
 from dispatcher.i18n.terms import state_word
 from dispatcher.i18n.words import counted, translated, worded
@@ -40,7 +40,7 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
     """A campaign; while it is still being loaded, that, and why when its list was refused."""
     with runtime.engine.connect() as connection:
         try:
-            shown = lifecycle.show(connection, campaign_id)
+            shown = summary.show(connection, campaign_id)
         except NoCampaign:
             return _loading(request, connection, campaign_id)
         values = _live(connection, runtime.settings, shown, visitor)
@@ -72,7 +72,7 @@ def live(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_id: 
 def _look(request: Request, runtime: Runtime, visitor: Visitor, campaign_id: int) -> Response:
     with runtime.engine.connect() as connection:
         try:
-            shown = lifecycle.show(connection, campaign_id)
+            shown = summary.show(connection, campaign_id)
         except NoCampaign:
             return _loading(request, connection, campaign_id)
         values = _live(connection, runtime.settings, shown, visitor)

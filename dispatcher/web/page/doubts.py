@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import doubt_words, lifecycle, operator_actions
+from dispatcher.campaigns import doubt_words, operator_actions, summary
 from dispatcher.campaigns.operator_actions import Doubt
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import counted, translated
@@ -23,7 +23,7 @@ routes = page_router()
 def listing(request: Request, runtime: RuntimeOf, campaign_id: int) -> Response:
     """All doubts of a campaign, with what is known of each."""
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         found = operator_actions.doubts(connection, campaign_id)
     return show(
         request,
@@ -38,7 +38,7 @@ def listing(request: Request, runtime: RuntimeOf, campaign_id: int) -> Response:
 def ask(request: Request, runtime: RuntimeOf, campaign_id: int, chunk_no: int) -> Response:
     """One doubt, and the two answers."""
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         doubt = _find(connection, campaign_id, chunk_no)
     if doubt is None:
         return go(request, f"/campaigns/{campaign_id}/doubts")
@@ -58,7 +58,7 @@ def decide(request: Request, runtime: RuntimeOf, form: FormOf, campaign_id: int,
     """Decide it; recorded under the user's name."""
     verdict: Literal["sent", "unsent"] = "sent" if form.text("as") == "sent" else "unsent"
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         doubt = _find(connection, campaign_id, chunk_no)
     if doubt is None or form.text("as") not in ("sent", "unsent"):
         return go(request, f"/campaigns/{campaign_id}/doubts")

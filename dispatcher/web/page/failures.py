@@ -13,8 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from dispatcher.campaigns.lifecycle import NoCampaign
 from dispatcher.campaigns.preparations import NoPreparation
+from dispatcher.campaigns.summary import NoCampaign
 from dispatcher.db.errors import DRIVER_ERRORS, translate
 from dispatcher.errors import BrokerUnavailable, ListRefused, ProviderError, UsageError
 from dispatcher.i18n.words import translated, worded

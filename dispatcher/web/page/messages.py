@@ -8,10 +8,10 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import details, invalid_rows, lifecycle, message_search, one_message
-from dispatcher.campaigns.lifecycle import NoCampaign
+from dispatcher.campaigns import details, invalid_rows, message_search, one_message, summary
 from dispatcher.campaigns.message_search import Search
 from dispatcher.campaigns.outcome_words import outcome
+from dispatcher.campaigns.summary import NoCampaign
 from dispatcher.config import Settings
 from dispatcher.db.storable import storable
 from dispatcher.domain import phone
@@ -44,7 +44,7 @@ def listing(
     wanted, odd = _wanted(runtime.settings, status, code, number, own)
     known = max(whole_number(after, LARGEST_SEQ) or 0, 0)
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         found = message_search.search(connection, campaign_id, wanted, known, _SHOWN)
     asked = {"status": wanted.status or "", "code": "" if wanted.code is None else wanted.code}
     return show(
@@ -94,7 +94,7 @@ def _wanted(settings: Settings, status: str, code: str, number: str, own: str) -
 def message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int, row: str = "") -> Response:
     """All that is known of one message; with `row`, its list is read up to its line."""
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         life = one_message.of_campaign(connection, campaign_id, seq)
         if life is None:
             raise NoCampaign(str(seq))
@@ -122,7 +122,7 @@ def message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int, ro
 def invalid(request: Request, runtime: RuntimeOf, campaign_id: int, after: str = "") -> Response:
     """The rows of its lists that became no message, each with why."""
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         found = invalid_rows.page(connection, campaign_id, _place(after), _INVALID_SHOWN + 1)
         lists = details.lists(connection, campaign_id)
     more: Any = found[_INVALID_SHOWN - 1] if len(found) > _INVALID_SHOWN else None

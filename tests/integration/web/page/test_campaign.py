@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
 from dispatcher.accounts import binding
-from dispatcher.campaigns import lifecycle, request_intake, request_loading
+from dispatcher.campaigns import lifecycle, request_intake, request_loading, summary
 from dispatcher.domain.window import Window
 from dispatcher.i18n.words import speaking
 from dispatcher.runtime import Runtime
@@ -299,9 +299,9 @@ def test_a_look_serves_those_who_would_see_the_same_and_nobody_else(
 ) -> None:
     campaign = stepper.load(2)
     looks: list[int] = []
-    show = lifecycle.show
+    show = summary.show
 
-    def counted(connection: Connection, campaign_id: int) -> lifecycle.Summary:
+    def counted(connection: Connection, campaign_id: int) -> summary.Summary:
         looks.append(campaign_id)
         return show(connection, campaign_id)
 
