@@ -78,9 +78,10 @@ COMPILE := .tools/bin/pip-compile -q --generate-hashes --no-emit-index-url --no-
 	--no-emit-options --strip-extras --allow-unsafe --no-header
 
 lock: .tools/.ready ## pin requirements.txt, requirements-dev.txt, the image's and the tools' again
-	@$(COMPILE) -o requirements-dev.txt pyproject.toml requirements-embedded.in requirements-dev.in
+	@$(COMPILE) -o requirements-dev.txt pyproject.toml requirements-embedded.in requirements-sentry.in \
+		requirements-dev.in
 	@$(COMPILE) -c requirements-dev.txt -o requirements.txt pyproject.toml requirements-embedded.in
-	@$(COMPILE) -c requirements.txt -o ops/image/requirements.txt pyproject.toml
+	@$(COMPILE) -c requirements-dev.txt -o ops/image/requirements.txt pyproject.toml requirements-sentry.in
 	@$(COMPILE) -o requirements-tools.txt requirements-tools.in
 
 fuzz: $(VENV)/.dev ## SECONDS=60 of hostile input for each reader, TARGET=name for one; led by coverage where atheris runs

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from dispatcher.errors import UsageError
-from dispatcher.i18n.words import LANGUAGES, Language, of_locale
+from dispatcher.i18n.words import LANGUAGES, Language, of_locale, translated, worded
 from dispatcher.settings import broker_tls, names
 from dispatcher.settings.connections import Connections
 from dispatcher.settings.credentials import Credentials
@@ -64,6 +64,16 @@ def language() -> Language:
     return next((each for each in LANGUAGES if each == asked), None) or of_locale()
 
 
+def wants_reports() -> bool:
+    """Whether errors should be reported to Sentry, without reading the settings."""
+    return bool(os.environ.get("SENTRY_DSN")) or _own_dsn()
+
+
+def _own_dsn() -> bool:
+    own = (PREFIX + "SENTRY_DSN", PREFIX + "SENTRY_DSN_FILE")
+    return any(os.environ.get(name) or _dotenv().get(name) for name in own)
+
+
 def _dotenv() -> dict[str, str | None]:
     path = dotenv_path()
     return dict(dotenv_values(path)) if path else {}
@@ -83,11 +93,19 @@ class _SecretFiles(PydanticBaseSettingsSource):
             secret = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
             raise UsageError(
-                f"{name} points to {path}, which cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}",
+                worded(
+                    "{name} points to {path}, which cannot be read: {error}",
+                    name=name,
+                    path=path,
+                    error=getattr(error, "strerror", None) or translated("it is no text"),
+                ),
                 hint="Give the path of a readable file, or unset it.",
             ) from None
         if not secret:
-            raise UsageError(f"{name} points to {path}, which is empty.", hint="Write the secret there, or unset it.")
+            raise UsageError(
+                worded("{name} points to {path}, which is empty.", name=name, path=path),
+                hint="Write the secret there, or unset it.",
+            )
         return secret, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -175,6 +193,8 @@ def load(**overrides: Any) -> Settings:
     if unknown := names.complaints(given, Settings.model_fields):
         said = "; ".join(unknown)
         raise UsageError(said if said.endswith("?") else f"{said}.", hint="docs/settings.md lists the settings.")
+    if (dsn := os.environ.get("SENTRY_DSN")) and not _own_dsn():  # the name that Sentry's own documents give it
+        overrides = {"sentry_dsn": dsn, **overrides}
     try:
         return Settings(_env_file=dotenv_path(), **overrides)  # type: ignore[call-arg]  # pydantic-settings' own
     except ValidationError as error:

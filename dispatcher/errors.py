@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Literal
 
+from dispatcher.i18n.words import translated
+
 Delivered = Literal["no", "unknown"]
 Scope = Literal["message", "chunk", "account"]
 
@@ -20,9 +22,12 @@ class DispatcherError(Exception):
     """The dispatcher cannot go on."""
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
-        """Say `message`, or the class's docstring; `hint` is one sentence on what to do about it."""
-        super().__init__(message or _default_message(type(self)))
-        self.hint = hint
+        """Say `message`, or the class's docstring; `hint` is one sentence on what to do about it.
+
+        A sentence of the catalog is said in the language of whoever asked; one with values was worded already.
+        """
+        super().__init__(translated(message or _default_message(type(self))))
+        self.hint = hint and translated(hint)
 
 
 class UsageError(DispatcherError):

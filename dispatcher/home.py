@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ def make_lists_folder(home: Path) -> None:
         tighten(home)
     except OSError as error:
         raise UsageError(
-            f"DISPATCHER_HOME {home}: {error.strerror}.", hint="Name a folder that this user may write to."
+            worded("DISPATCHER_HOME {home}: {strerror}.", home=home, strerror=error.strerror),
+            hint="Name a folder that this user may write to.",
         ) from None
 
 

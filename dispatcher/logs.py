@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from dispatcher import tracebacks
 from dispatcher.domain.display import shown
 
 Kind = Literal["text", "json"]
@@ -50,8 +51,8 @@ class OneLine(logging.Formatter):
         return shown(super().formatMessage(record))
 
     def formatException(self, ei) -> str:  # type: ignore[no-untyped-def]
-        """The traceback."""
-        return _below(super().formatException(ei))
+        """The traceback, without what its errors quote."""
+        return _below(tracebacks.formatted(ei[1]))
 
     def formatStack(self, stack_info: str) -> str:
         """The stack."""
@@ -72,7 +73,7 @@ class JsonLine(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "process": record.process,
-            **_said(record),
+            **said(record),
         }
         if number := str(getattr(record, "request", "")).removeprefix(" request="):
             line["request"] = number
@@ -82,8 +83,28 @@ class JsonLine(logging.Formatter):
             line["stack"] = record.stack_info
         return json.dumps(line, ensure_ascii=True)
 
+    def formatException(self, ei) -> str:  # type: ignore[no-untyped-def]
+        """The traceback, without what its errors quote."""
+        return tracebacks.formatted(ei[1])
 
-def _said(record: logging.LogRecord) -> dict[str, Any]:
+
+class WithoutQuotes(logging.Filter):
+    """Lets every record pass; an error among its values is shown without what it quotes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """True."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                tracebacks.words(each) if isinstance(each, BaseException) else each for each in record.args
+            )
+        elif isinstance(record.args, dict) and record.exc_info and record.exc_info[1] and "exc" in record.args:
+            # Celery's own line of a task that failed has the error's words among its values.
+            record.args = {**record.args, "exc": tracebacks.words(record.exc_info[1]), "traceback": ""}
+        return True
+
+
+def said(record: logging.LogRecord) -> dict[str, Any]:
+    """The event of a record of ours and its fields; the `message` of any other."""
     if record.name.split(".")[0] in OURS and isinstance(record.msg, str) and isinstance(record.args, tuple | None):
         return fields(record.msg, record.args or ())
     return {"message": record.getMessage()}

@@ -35,13 +35,15 @@ def inbox(settings: Settings, transport: Transport, formato: Formato = "text") -
     Raises:
         UsageError: a setting that this transport needs is missing or cannot work.
     """
-    from dispatcher.provider.inbox import HttpInbox, SoapInbox
-
     if transport == "soap":
+        from dispatcher.provider.soap_inbox import SoapInbox
+
         user, password = settings.require_user("the Web Service")
         return SoapInbox(
             settings.soap_address, user, password, timeout=settings.provider_timeout, ca_bundle=_ca(settings)
         )
+    from dispatcher.provider.inbox import HttpInbox
+
     return HttpInbox(
         settings.provider_url,
         settings.require_apikey(),

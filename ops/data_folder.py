@@ -20,6 +20,7 @@ checkpoint_timeout = 15min
 jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
+log_error_verbosity = terse  # the detail of an error quotes the row: numbers and texts
 """
 
 

@@ -20,18 +20,20 @@ from typing import Any
 import platformdirs
 
 from dispatcher import config
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns.summary import Summary
 from dispatcher.cli.campaign_views import say_codes
 from dispatcher.cli.campaign_watch import Screen
 from dispatcher.cli.output import Output
 from dispatcher.cli.progress_words import Seen, line
 from dispatcher.config import Settings
 from dispatcher.errors import DispatcherError
+from dispatcher.i18n.words import worded
 from dispatcher.runtime import Runtime
 from ops.alone import alone
+from ops.commands import celery
 from ops.embedded import Embedded
 from ops.simulator.process import SimulatorProcess
-from ops.supervisor import celery, environment
+from ops.supervisor import environment
 from schemas.payload import CampaignSpec
 
 APIKEY = "DEMO"
@@ -179,7 +181,12 @@ def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict
 
     path = runtime.settings.home / "clientes.csv"
     write_list(path, messages)
-    output.note(f"The provider is simulated at {runtime.settings.provider_url}, open 24 h (the real one: 08-22).")
+    output.note(
+        worded(
+            "The provider is simulated at {provider_url}, open 24 h (the real one: 08-22).",
+            provider_url=runtime.settings.provider_url,
+        )
+    )
     output.say(f"$ dispatcher campaign create {path} --template '{TEMPLATE}'")
     start = time.monotonic()
     with open_source(path) as source, runtime.engine.begin() as connection:
@@ -187,7 +194,12 @@ def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict
             connection, runtime.settings, CampaignSpec(template=TEMPLATE, id_column="cliente"), source
         )
     output.say(
-        f"{loaded.messages:,} messages, {loaded.invalid} invalid rows in {time.monotonic() - start:.1f} s: "
+        worded(
+            "messages {messages:,}, invalid rows {invalid:,}, in {seconds:.1f} s: ",
+            messages=loaded.messages,
+            invalid=loaded.invalid,
+            seconds=time.monotonic() - start,
+        )
         + ", ".join(f"{reason} {n}" for reason, n in loaded.reasons.items())
     )
     assert loaded.campaign_id is not None
@@ -195,14 +207,18 @@ def _play(output: Output, runtime: Runtime, messages: int, began: float) -> dict
     seconds = time.monotonic() - start
     say_codes(output, done.result_codes)
     output.say(
-        f"From the file to {done.final:,} result codes in {seconds:.1f} s,"
-        f" {time.monotonic() - began:.1f} s with set-up."
+        worded(
+            "From the file to {final:,} result codes in {seconds:.1f} s, {all:.1f} s with set-up.",
+            final=done.final,
+            seconds=seconds,
+            all=time.monotonic() - began,
+        )
     )
-    output.say(f"The demo's data is in {runtime.settings.home}; the next demo begins by emptying it.")
+    output.say(worded("The demo's data is in {home}; the next demo begins by emptying it.", home=runtime.settings.home))
     output.say(
         "Next: put DISPATCHER_APIKEY in .env, then `dispatcher doctor`, `dispatcher up`, and in another terminal"
     )
-    output.say("      dispatcher campaign create clientes.csv --template 'Hola {nombre}' --dry-run")
+    output.say("dispatcher campaign create clientes.csv --template 'Hola {nombre}' --dry-run")
     return {
         "campaign_id": done.campaign_id,
         "messages": done.messages,
@@ -224,7 +240,12 @@ def _watch(output: Output, runtime: Runtime, campaign_id: int) -> Summary:
                 return found
             if time.monotonic() > ends:
                 raise DispatcherError(
-                    f"The demo's campaign is still {found.state} after {_COMPLETES_WITHIN:.0f} s: {line(seen)}",
-                    hint=f"The workers' log is {runtime.settings.home / 'workers.log'}.",
+                    worded(
+                        "The demo's campaign is still {state} after {seconds:.0f} s: {seen}",
+                        state=found.state,
+                        seconds=_COMPLETES_WITHIN,
+                        seen=line(seen),
+                    ),
+                    hint=worded("The workers' log is {home}.", home=runtime.settings.home / "workers.log"),
                 )
             time.sleep(0.2)

@@ -27,6 +27,7 @@ from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.home import keep_to_ourselves, make_lists_folder, tighten
+from dispatcher.i18n.words import worded
 from ops.data_folder import make_data_folder
 from ops.server_places import socket_path, without_secrets
 
@@ -66,7 +67,8 @@ class Embedded:
             self.run.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
-                f"DISPATCHER_HOME {self.home}: {error.strerror}.", hint="Name a folder that this user may write to."
+                worded("DISPATCHER_HOME {home}: {strerror}.", home=self.home, strerror=error.strerror),
+                hint="Name a folder that this user may write to.",
             ) from None
         make_lists_folder(self.home)
         with (self.run / "users.lock").open("w") as users:
@@ -160,7 +162,8 @@ def _start_server(server: Any) -> None:
         while (status := _postmaster(server.pgdata)) != "ready":
             if status is None or time.monotonic() > ends:
                 raise DispatcherError(
-                    "The embedded Postgres did not start.", hint=f"Its log is {server.pgdata / 'log'}."
+                    "The embedded Postgres did not start.",
+                    hint=worded("Its log is {pgdata}.", pgdata=server.pgdata / "log"),
                 ) from error
             time.sleep(0.1)
         server.start()
@@ -238,8 +241,10 @@ def _spawn_valkey(path: Path, data: Path) -> int:
     with without_secrets():
         started = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     if started.returncode:
-        raise DispatcherError("The embedded Valkey did not start.", hint=f"Its log is {data / 'log'}.")
-    complaint = f"the embedded Valkey does not answer ({data / 'log'})"
+        raise DispatcherError(
+            "The embedded Valkey did not start.", hint=worded("Its log is {data}.", data=data / "log")
+        )
+    complaint = worded("the embedded Valkey does not answer ({log})", log=data / "log")
     _wait_until(lambda: pid_file.exists() and _answers(path), 20, complaint)
     return int(pid_file.read_text(encoding="ascii"))
 
@@ -271,5 +276,5 @@ def _wait_until(condition: Any, seconds: float, complaint: str) -> None:
     ends = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > ends:
-            raise DispatcherError(f"After {seconds:.0f} s {complaint}.")
+            raise DispatcherError(worded("After {seconds:.0f} s {complaint}.", seconds=seconds, complaint=complaint))
         time.sleep(0.05)

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from dispatcher.errors import BrokerUnavailable
+from dispatcher.i18n.words import worded
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def queue_message(payload: dict[str, Any]) -> None:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_SECONDS)
             app.send_task("dispatcher.send_message", [payload], retry=False, connection=connection, argsrepr=HIDDEN)
     except Exception as error:
-        raise BrokerUnavailable(f"The broker did not take it: {type(error).__name__}.") from None
+        raise BrokerUnavailable(worded("The broker did not take it: {why}.", why=type(error).__name__)) from None
 
 
 def _send(task: str, *arguments: str) -> None:

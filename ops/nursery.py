@@ -25,24 +25,43 @@ from typing import NoReturn
 
 import setproctitle
 
+from dispatcher.domain import days_off
 from ops import leash
 
 _MODULES = (
+    "billiard.heap",
+    "billiard.popen_fork",
+    "billiard.sharedctypes",
+    "billiard.synchronize",
     "celery.__main__",
+    "celery.apps.beat",
+    "celery.apps.worker",
     "celery.bin.celery",
     "celery.concurrency.prefork",
     "celery.concurrency.solo",
     "celery.concurrency.thread",
+    "celery.utils.debug",
+    "celery.utils.static",
+    "celery.worker.autoscale",
+    "celery.worker.components",
+    "celery.worker.consumer.delayed_delivery",
+    "celery.worker.strategy",
+    "fastapi.telemetry._runtime",
     "flower.command",
-    "holidays.countries.argentina",
+    "tornado.platform.asyncio",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.asyncio",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.websockets.auto",
     "workers.app",
     "workers.tasks",
     "dispatcher.cli.system",
     "dispatcher.web.push_app",
     "dispatcher.web.web_app",
 )
-"""What the children run, with all that these import. Polars is missing: it starts threads when it is imported, and a
-fork would have its memory without them. Who needs it imports it in the child."""
+"""What the children run, with all that these import, and what they name by a string and import when they start. Missing
+are polars, which starts threads when it is imported, so that a fork would have its memory without them, and what few
+need (zeep) or need once (holidays)."""
 
 _LOOK_EVERY = 0.02  # seconds
 
@@ -68,10 +87,23 @@ def preload(title: str, environment: Mapping[str, str], modules: Sequence[str] =
     gc.disable()
     for name in modules:
         import_module(name)
+    if "workers.app" in modules:
+        _finalise()
     gc.collect()
     # No later collection looks at what is here now, which would write to each object, and so copy it in each child.
     gc.freeze()
     gc.enable()
+
+
+def _finalise() -> None:
+    """Make what every process of Celery would make of the app, and what every claim asks of the calendar."""
+    app = import_module("workers.app").app
+    app.finalize()
+    app.loader.import_default_modules()
+    # Each makes its part when it is first looked at; the last one imports the transport, and connects nothing.
+    for look in (app.amqp, app.control, app.events, app.log, app.connection_for_read().transport):
+        assert look is not None
+    days_off.read_apart()
 
 
 class Forked:

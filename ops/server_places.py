@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 
 _SOCKET_PATH_LIMIT = 100  # bytes; sun_path holds 104 on macOS
 _SERVERS_NEED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "PGDATA")
@@ -48,7 +49,7 @@ def socket_path(wanted: Path) -> Path:
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise UsageError(
-            f"{folder} is not a folder of this user alone.",
+            worded("{folder} is not a folder of this user alone.", folder=folder),
             hint="Remove it, or name a DISPATCHER_HOME with a shorter path.",
         )
     return folder / wanted.name

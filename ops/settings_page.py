@@ -176,11 +176,17 @@ GROUPS: dict[str, dict[str, Told]] = {
             "public addresses alone, over HTTPS",
         ),
     },
-    "Logs": {
+    "Logs and reports of errors": {
         "log": Told(
             "`text`: one line an event, as `event key=value`. `json`: one object a line, with time, level, logger, "
             "event and the same keys. Neither holds numbers, texts or keys. For workers, beat and the listeners; other "
             "commands speak to a person."
+        ),
+        "sentry_dsn": Told(
+            "Where Sentry takes reports of errors, `https://key@host/project`; needs the extra: `pip install "
+            "'sms-dispatcher[sentry]'` (the image has it). A report has kinds and places of errors, our log line and "
+            "its fields; never local variables, requests, or what an error quotes.",
+            "`SENTRY_DSN`, if that is set",
         ),
     },
     "Listeners": {

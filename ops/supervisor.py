@@ -7,7 +7,6 @@ process, to share its memory (`ops/nursery.py`).
 """
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -18,19 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from dispatcher import config
-from dispatcher.access import users
+from dispatcher import config, error_reports
 from dispatcher.config import Settings
-from dispatcher.db.errors import DRIVER_ERRORS
 from dispatcher.home import keep_to_ourselves, make_lists_folder_if_possible
-from dispatcher.runtime import Runtime
-from ops import nursery
+from dispatcher.i18n.words import worded
+from ops import commands, free_ports, nursery
 from ops.revival import Revival
+from ops.welcome import Welcome
 
 KILL_EXTRA = 45.0
 """Seconds beyond one provider call after which a child that should stop is killed."""
-QUEUES = ("tick", "submit", "poll", "control", "urgent", "webhooks")
-"""Each has a worker of its own, named after it."""
 _HEAD_START = 5.0
 """Seconds that beat gets to end before the workers are told; it ends at once, unless the broker holds it up."""
 _YOUNG = 10.0
@@ -68,67 +64,21 @@ class Child:
     start_at: float = 0.0
 
 
-def celery(*arguments: str) -> list[str]:
-    """A Celery command for our app, with this interpreter, and without its banner."""
-    return [sys.executable, "-m", "celery", "-q", "-A", "workers.app:app", *arguments]
-
-
-def worker(settings: Settings, queue: str) -> list[str]:
-    """The worker of one queue: nothing that waits in another one holds it up.
-
-    What sends runs in processes: a crash takes one call along, and Celery can kill one that hangs. What waits for
-    answers or for the database runs in threads, at a tenth of the memory; its calls have deadlines of their own. The
-    tick runs in the worker itself, one at a time.
-    """
-    pool, places = {
-        "tick": ("solo", 1),
-        "submit": ("prefork", settings.workers_submit or settings.concurrency),
-        "poll": ("threads", settings.workers_poll),
-        "control": ("threads", settings.workers_control),
-        "urgent": ("prefork", settings.workers_urgent),
-        "webhooks": ("threads", settings.workers_webhooks),
-    }[queue]
-    return celery("worker", "-Q", queue, "-n", f"{queue}@%h", "-P", pool, "-c", str(places))
-
-
 def children(settings: Settings) -> list[Child]:
     """What `up` runs; the compose file and the systemd units run the same commands."""
     return [
-        *(Child(queue, worker(settings, queue)) for queue in QUEUES),
-        Child("beat", celery("beat"), stops_first=True),
+        *(Child(queue, commands.worker(settings, queue)) for queue in commands.QUEUES),
+        Child("beat", commands.celery("beat"), stops_first=True),
         *_flower(settings),
         *([Child("push", [sys.executable, "-m", "dispatcher", "push"])] if settings.push_port else []),
         *([Child("web", [sys.executable, "-m", "dispatcher", "web"])] if settings.web_port else []),
     ]
 
 
-def flower(settings: Settings, address: str = "127.0.0.1") -> list[str]:
-    """Flower's command; its password is FLOWER_BASIC_AUTH, since arguments are for everybody to see."""
-    return celery(
-        "flower",
-        f"--address={address}",
-        f"--port={settings.flower_port}",
-        "--persistent=False",  # tasks name campaigns, and a file of them would outlive every retention
-        "--max_tasks=10000",
-    )
-
-
 def _flower(settings: Settings) -> list[Child]:
     if not settings.flower_port:
         return []
-    return [Child("flower", flower(settings), {"FLOWER_BASIC_AUTH": flower_auth(settings)})]
-
-
-def flower_auth(settings: Settings) -> str:
-    """user:password of Flower: as configured, else drawn once and kept in HOME, readable by its owner alone."""
-    if settings.flower_auth is not None:
-        return settings.flower_auth.get_secret_value()
-    path = settings.home / "run" / "flower.auth"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-            stream.write(f"dispatcher:{secrets.token_urlsafe(12)}")
-    return path.read_text(encoding="utf-8").strip()
+    return [Child("flower", commands.flower(settings), {"FLOWER_BASIC_AUTH": commands.flower_auth(settings)})]
 
 
 Start = Callable[[Child, dict[str, str]], Process]
@@ -167,6 +117,7 @@ class Supervisor:
         log: Callable[[str], None],
         start: Start = spawn,
         revival: Revival | None = None,
+        welcome: Welcome | None = None,
     ) -> None:
         """Take the children; nothing is started. `revival` looks after the servers that they need."""
         self.children = wanted
@@ -175,6 +126,7 @@ class Supervisor:
         self._grace = grace
         self._log = log
         self._revival = revival
+        self._welcome = welcome
         self._stopping = threading.Event()
 
     def stop(self, *_: object) -> None:
@@ -189,6 +141,8 @@ class Supervisor:
                     self._revival.look()
                 for child in self.children:
                     self._look_after(child)
+                if self._welcome:
+                    self._welcome.look()
                 self._stopping.wait(0.2)
         finally:
             clean = self._stop_all()
@@ -265,23 +219,6 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _say_page(settings: Settings, say: Callable[[str], None]) -> None:
-    try:
-        say(f"The page: {sign_in_link(settings)}")
-        say("That link lets you in once, for 10 minutes; `dispatcher user link` makes another.")
-    except DRIVER_ERRORS as error:  # a standby, or a server that went away just now: what sends starts nevertheless
-        say(f"No link to the page could be made ({type(error).__name__}): `dispatcher user link` makes one.")
-
-
-def sign_in_link(settings: Settings) -> str:
-    """Where the page lets an admin in, once and for some minutes."""
-    runtime = Runtime(settings)
-    try:
-        return users.link_of(settings, users.make_link(runtime.engine, users.first_admin(runtime.engine)))
-    finally:
-        runtime.close()
-
-
 def _shared_memory(settings: Settings) -> Start:
     """Import here what the children need, under the settings that they will find."""
     config.settings.cache_clear()
@@ -290,26 +227,52 @@ def _shared_memory(settings: Settings) -> Start:
 
 
 def run(settings: Settings, say: Callable[[str], None]) -> int:
-    """Supervise until SIGTERM or Ctrl-C."""
+    """Supervise until SIGTERM or Ctrl-C.
+
+    Raises:
+        DispatcherError: another program has one of its ports.
+    """
+    free_ports.require(settings)
+    error_reports.require(settings)
     start = _shared_memory(settings) if sys.platform == "linux" else spawn
     grace = settings.provider_timeout + KILL_EXTRA
-    supervisor = Supervisor(children(settings), environment(settings), grace, say, start, Revival(settings, say))
+    revival, welcome = Revival(settings, say), Welcome(settings, say)
+    supervisor = Supervisor(children(settings), environment(settings), grace, say, start, revival, welcome)
     keep_to_ourselves()
     make_lists_folder_if_possible(settings.home)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, supervisor.stop)
-    say("Database: " + (f"embedded in {settings.home}" if settings.database_url is None else "configured"))
+    embedded = settings.database_url is None
+    say(worded("Database: embedded in {home}", home=settings.home) if embedded else "Database: configured")
     if settings.flower_port:
-        user, _, _ = flower_auth(settings).partition(":")
+        user, _, _ = commands.flower_auth(settings).partition(":")
         where = "DISPATCHER_FLOWER_AUTH" if settings.flower_auth else settings.home / "run" / "flower.auth"
-        say(f"Flower: http://127.0.0.1:{settings.flower_port} (user {user}, password in {where})")
+        say(
+            worded(
+                "Flower: http://127.0.0.1:{flower_port} (user {user}, password in {where})",
+                flower_port=settings.flower_port,
+                user=user,
+                where=where,
+            )
+        )
     if settings.push_port:
         secret = "/…" if settings.push_secret else ""
-        say(f"Replies are taken at http://{settings.push_host}:{settings.push_port}/push/smsmasivos{secret}")
+        say(
+            worded(
+                "Replies are taken at http://{push_host}:{push_port}/push/smsmasivos{secret}",
+                push_host=settings.push_host,
+                push_port=settings.push_port,
+                secret=secret,
+            )
+        )
     if settings.web_port:
-        if settings.log == "text":  # the link lets in whoever reads it: it is for a terminal
-            _say_page(settings, say)
-        say(f"The API is at http://{settings.web_host}:{settings.web_port}/api/v1, its documentation at /api/v1/docs")
+        say(
+            worded(
+                "The API is at http://{web_host}:{web_port}/api/v1, its documentation at /api/v1/docs",
+                web_host=settings.web_host,
+                web_port=settings.web_port,
+            )
+        )
     if settings.plain_http:
         say("WARNING: plain HTTP to the provider: the key and every message travel unencrypted.")
     if settings.apikey is None:

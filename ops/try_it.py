@@ -13,6 +13,7 @@ import platformdirs
 from dispatcher import config
 from dispatcher.cli.output import Output
 from dispatcher.db import migrations
+from dispatcher.i18n.words import worded
 from dispatcher.runtime import Runtime
 from ops import demo, supervisor, up_lock
 from ops.alone import alone
@@ -64,5 +65,5 @@ def run(output: Output) -> int:
             migrations.require_schema(runtime.engine)
         finally:
             runtime.close()
-        output.note(f"The provider is simulated at {simulator.url}: nothing reaches a phone.")
+        output.note(worded("The provider is simulated at {url}: nothing reaches a phone.", url=simulator.url))
         return supervisor.run(settings, output.note)

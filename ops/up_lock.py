@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dispatcher.errors import DispatcherError, UsageError
+from dispatcher.i18n.words import worded
 
 
 @contextmanager
@@ -24,7 +25,8 @@ def held(home: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise UsageError(
-            f"DISPATCHER_HOME {home}: {error.strerror}.", hint="Name a folder that this user may write to."
+            worded("DISPATCHER_HOME {home}: {strerror}.", home=home, strerror=error.strerror),
+            hint="Name a folder that this user may write to.",
         ) from None
     try:
         try:
@@ -32,7 +34,7 @@ def held(home: Path) -> Iterator[None]:
         except BlockingIOError:
             pid = os.pread(descriptor, 20, 0).decode().strip() or "unknown"
             raise DispatcherError(
-                f"`dispatcher up` runs for {home} already: process {pid}.",
+                worded("`dispatcher up` runs for {home} already: process {pid}.", home=home, pid=pid),
                 hint="Stop that one first, or give this one a DISPATCHER_HOME of its own.",
             ) from None
         os.ftruncate(descriptor, 0)

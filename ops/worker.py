@@ -7,15 +7,15 @@ import click
 
 from dispatcher import config
 from dispatcher.errors import UsageError
-from ops import supervisor
+from ops import commands
 
 
 @click.command()
-@click.argument("queue", type=click.Choice(supervisor.QUEUES))
+@click.argument("queue", type=click.Choice(commands.QUEUES))
 def main(queue: str) -> None:
     """Run the worker of QUEUE until SIGTERM."""
     try:
-        command = supervisor.worker(config.load(), queue)
+        command = commands.worker(config.load(), queue)
     except UsageError as error:
         sys.exit(f"{error} {error.hint or ''}".strip())
     os.execv(command[0], command)

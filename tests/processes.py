@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ops.supervisor import celery
+from ops.commands import celery
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,5 +1,6 @@
 """The Celery app, `workers.app:app`. Each setting that differs from Celery's default guards against a known trap."""
 
+import gc
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from celery.signals import beat_init, worker_init, worker_process_init
 from kombu.entity import Queue
 from sqlalchemy import Engine
 
-from dispatcher import audit_trail, config, runtime
+from dispatcher import audit_trail, config, error_reports, runtime
 from dispatcher.db import engine as db_engine
 from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefused, translate
@@ -123,6 +124,7 @@ def _ready(**_: Any) -> None:
     audit_trail.belong_to(_WORKER)
     try:
         settings = config.settings()
+        error_reports.require(settings)
         make_lists_folder_if_possible(settings.home)
         days_off.read_ahead()
         _await_database(settings)
@@ -130,6 +132,8 @@ def _ready(**_: Any) -> None:
         host_clock.compare_now(settings)
     except DispatcherError as error:
         sys.exit(f"{error} {error.hint or ''}".strip())
+    # What is here now is never collected, nor copied for that into the processes of a pool.
+    gc.freeze()
 
 
 def _await_database(settings: config.Settings) -> None:

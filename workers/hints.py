@@ -52,7 +52,17 @@ class _Watch:
 _watch = _Watch()
 
 
-class HintRequest(Request):
+class QuietRequest(Request):
+    """A task as a worker takes it, whose events tell of an error only what quotes nobody: Flower shows them."""
+
+    def send_event(self, type: str, **fields: Any) -> None:
+        """As Celery does, less the words and the traceback of an error, which the log has."""
+        if "exception" in fields:
+            fields |= {"exception": str(fields["exception"]).partition("(")[0], "traceback": "see the log"}
+        super().send_event(type, **fields)
+
+
+class HintRequest(QuietRequest):
     """A hint as a worker takes it."""
 
     def maybe_expire(self) -> Any:

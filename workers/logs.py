@@ -6,8 +6,8 @@ from typing import Any
 from celery.signals import setup_logging
 from celery.worker.consumer import consumer
 
-from dispatcher import config
-from dispatcher.logs import OURS, formatter
+from dispatcher import config, error_reports
+from dispatcher.logs import OURS, WithoutQuotes, formatter
 
 _QUIET = ("celery.worker.strategy", "celery.app.trace", "celery.beat")
 # At DEBUG they write whole URLs, which hold the key, and whole messages, which hold numbers and texts.
@@ -39,8 +39,10 @@ def set_up(loglevel: int | str | None = None, **_: Any) -> None:
     """Celery's own set-up is replaced."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(config.settings().log, "%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.addFilter(WithoutQuotes())
     logging.basicConfig(level=loglevel or logging.INFO, handlers=[handler])
     logging.captureWarnings(True)
+    error_reports.start(config.settings())
     # Celery's own default is WARNING, and what happened to a campaign is INFO.
     for name in OURS:
         logging.getLogger(name).setLevel(min(logging.INFO, logging.root.level))

@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 from celery import Task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.signals import worker_init, worker_ready, worker_shutting_down
-from celery.worker.request import Request
 
 from dispatcher.db.errors import DRIVER_ERRORS
+from workers.hints import QuietRequest
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _take_over(sender: Any, **_: Any) -> None:
             qos.restore_by_tag(tag, client)
 
 
-class PayloadRequest(Request):
+class PayloadRequest(QuietRequest):
     """A message on its way through the worker, with its arguments out of sight."""
 
     def __init__(self, message: Any, **options: Any) -> None:

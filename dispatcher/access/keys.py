@@ -23,6 +23,7 @@ from dispatcher import audit_trail
 from dispatcher.access.scopes import Scope
 from dispatcher.db.errors import DRIVER_ERRORS, sqlstate
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from schemas import tables
 
 log = logging.getLogger(__name__)
@@ -124,7 +125,7 @@ def revoke(engine: Engine, number: str) -> Key:
             audit_trail.record(connection, "key.revoke", detail={"key": number})
         found = connection.execute(select(*_columns()).where(_key.c.id == number)).first()
     if found is None:
-        raise UsageError(f"There is no key {number!r}.", hint="`dispatcher key list` shows them.")
+        raise UsageError(worded("There is no key {number!r}.", number=number), hint="`dispatcher key list` shows them.")
     return _as_key(found)
 
 
@@ -192,7 +193,7 @@ def _network(given: str) -> str:
         return str(ipaddress.ip_network(given.strip(), strict=False))
     except ValueError:
         raise UsageError(
-            f"{given[:60]!r} is no IP address or network.", hint="Write 10.0.0.0/8 or 200.1.2.3."
+            worded("{given!r} is no IP address or network.", given=given[:60]), hint="Write 10.0.0.0/8 or 200.1.2.3."
         ) from None
 
 

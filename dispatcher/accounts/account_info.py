@@ -19,6 +19,7 @@ from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE, provider_local
 from dispatcher.errors import AnswerError, ProviderError, UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
 from dispatcher.webhooks import outbox
@@ -108,7 +109,7 @@ def fetch_for_campaign(settings: Settings, *, required: bool) -> AccountInfo | N
         log.info("account_info_unknown reason=%s", error.reason)
         if required:
             raise UsageError(
-                f"The balance is required and cannot be read: {error}",
+                worded("The balance is required and cannot be read: {error}", error=error),
                 hint=error.hint or "Try again later, or without --require-balance.",
             ) from None
         return None

@@ -9,6 +9,7 @@ from dispatcher import audit_trail
 from dispatcher.accounts.blocking import UNBLOCKED
 from dispatcher.config import Settings
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from schemas import tables
 
 
@@ -41,8 +42,11 @@ def bind(connection: Connection, settings: Settings) -> Bound:
     found = find(connection, settings)
     if found is None:
         raise UsageError(
-            f"This database belongs to another API key of {settings.provider_url}: "
-            "its campaigns must not go out under a key that is not theirs.",
+            worded(
+                "This database belongs to another API key of {provider_url}: "
+                "its campaigns must not go out under a key that is not theirs.",
+                provider_url=settings.provider_url,
+            ),
             hint="If this is the same account with a new key, run `dispatcher account rekey`; "
             "otherwise restore the key, or use a database of its own.",
         )

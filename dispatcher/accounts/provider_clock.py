@@ -14,6 +14,7 @@ from dispatcher.accounts.blocking import DOUBTS_FOR_TRIAL
 from dispatcher.db.statements import query
 from dispatcher.domain.window import PROVIDER_ZONE, provider_local
 from dispatcher.errors import AnswerError, ProviderError
+from dispatcher.i18n.words import worded
 from dispatcher.provider.deadline import now as boot_clock
 from dispatcher.runtime import Runtime
 from schemas import tables
@@ -137,8 +138,13 @@ def _not_believed(account_id: int, fecha: datetime, after: datetime, limit: floa
     """Starts, deadlines and the window follow the provider's clock, and a deadline that has passed never comes back."""
     log.error("clock_not_believed account=%s provider=%s database=%s", account_id, fecha, provider_local(after))
     return AnswerError(
-        f"The provider's clock shows {fecha:%Y-%m-%d %H:%M:%S}, more than {limit:.0f} s from ours "
-        f"({provider_local(after):%Y-%m-%d %H:%M:%S}): nothing is sent.",
+        worded(
+            "The provider's clock shows {fecha:%Y-%m-%d %H:%M:%S}, "
+            "more than {limit:.0f} s from ours ({after:%Y-%m-%d %H:%M:%S}): nothing is sent.",
+            fecha=fecha,
+            limit=limit,
+            after=provider_local(after),
+        ),
         reason="clock",
         hint="`dispatcher doctor` compares the clocks; see DISPATCHER_CLOCK_LIMIT.",
     )

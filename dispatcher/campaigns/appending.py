@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from dispatcher import audit_trail
 from dispatcher.accounts import binding
 from dispatcher.accounts.account_info import AccountInfo
-from dispatcher.campaigns import approval, chunk_plan, filling, lifecycle, list_record, loading
+from dispatcher.campaigns import approval, chunk_plan, filling, list_record, loading, summary
 from dispatcher.campaigns.chunk_plan import ChunkPlan
 from dispatcher.campaigns.filling import Loaded, NothingToSend
 from dispatcher.config import Settings
@@ -116,7 +116,7 @@ def stage(connection: Connection) -> None:
 
 
 def _campaign(connection: Connection, campaign_id: int, account_id: int, spec: CampaignSpec) -> Any:
-    state = lifecycle.show(connection, campaign_id).state
+    state = summary.show(connection, campaign_id).state
     campaign = connection.execute(select(tables.campaign).where(tables.campaign.c.id == campaign_id)).one()
     if campaign.account_id != account_id:
         raise UsageError(
@@ -177,7 +177,7 @@ def _join(connection: Connection, loaded: Loaded, chunks: pl.DataFrame) -> None:
         connection.execute(query("not_last_any_more"), which)
     opened = connection.execute(query("lock_open_campaign"), which).first()
     if opened is None:
-        raise _closed(loaded.campaign_id, lifecycle.show(connection, loaded.campaign_id).state)
+        raise _closed(loaded.campaign_id, summary.show(connection, loaded.campaign_id).state)
     chunk = tables.chunk
     taken = connection.execute(
         select(func.coalesce(func.max(chunk.c.chunk_no), 0)).where(chunk.c.campaign_id == loaded.campaign_id)

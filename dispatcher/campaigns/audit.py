@@ -5,10 +5,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, column, func, select, table
 
-from dispatcher.campaigns import kept_rows, lifecycle
+from dispatcher.campaigns import kept_rows, summary
 from dispatcher.campaigns.operator_actions import DECISIONS
 from dispatcher.db.statements import query
 from dispatcher.db.transactions import take_time
+from dispatcher.i18n.words import worded
 from schemas import tables
 
 
@@ -49,7 +50,7 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
     # All counts must be of the same moment.
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     take_time(connection)
-    shown = lifecycle.show(connection, campaign_id)
+    shown = summary.show(connection, campaign_id)
     kept_rows.require(connection, campaign_id)
     message, attempt, chunk, entry = tables.message, tables.attempt, tables.chunk, tables.audit_entry
     invalid_rows = _count(connection, tables.invalid_row.c.campaign_id == campaign_id)
@@ -66,12 +67,40 @@ def audit(connection: Connection, campaign_id: int) -> Audit:
         for holds, words in (
             (
                 invalid_rows == shown.invalid,
-                f"{invalid_rows} invalid rows are stored, {shown.invalid} were counted at loading",
+                worded(
+                    "invalid rows: {invalid_rows} are stored, {invalid} were counted at loading",
+                    invalid_rows=invalid_rows,
+                    invalid=shown.invalid,
+                ),
             ),
-            (total == shown.messages, f"{total} messages are stored, {shown.messages} were counted at loading"),
-            (statuses == shown.counts, f"the counters say {shown.counts}, the messages {statuses}"),
-            (left_out == shown.left_out, f"left out: the counters say {shown.left_out}, the messages {left_out}"),
-            (codes == shown.result_codes, f"the counters say {shown.result_codes}, the messages {codes}"),
+            (
+                total == shown.messages,
+                worded(
+                    "messages: {total} are stored, {messages} were counted at loading",
+                    total=total,
+                    messages=shown.messages,
+                ),
+            ),
+            (
+                statuses == shown.counts,
+                worded("the counters say {counts}, the messages {statuses}", counts=shown.counts, statuses=statuses),
+            ),
+            (
+                left_out == shown.left_out,
+                worded(
+                    "left out: the counters say {left_out}, the messages {found}",
+                    left_out=shown.left_out,
+                    found=left_out,
+                ),
+            ),
+            (
+                codes == shown.result_codes,
+                worded(
+                    "the counters say {result_codes}, the messages {codes}",
+                    result_codes=shown.result_codes,
+                    codes=codes,
+                ),
+            ),
         )
         if not holds
     ]

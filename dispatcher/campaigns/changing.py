@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select
 
 from dispatcher import audit_trail
-from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns import summary
 from dispatcher.campaigns.lifecycle import WrongState
 from dispatcher.campaigns.schedule import days_off
 from dispatcher.config import Settings
@@ -42,14 +42,14 @@ def change(engine: Engine, settings: Settings, campaign_id: int, changes: dict[s
         "not_on": days_off(changes["not_on"] or ()).listed() if "not_on" in changes else None,
     }
     with engine.begin() as connection:
-        shown = lifecycle.show(connection, campaign_id)
+        shown = summary.show(connection, campaign_id)
         start = moments["start"] if "start" in changes else shown.start_at
         expires = moments["expires"] if "expires" in changes else shown.expires_at
         now = connection.execute(select(func.now())).scalar_one()
         if expires is not None and expires <= max(start or now, now):
             raise UsageError("expires is not after the start, so nothing could be sent.", hint="Give a later one.")
         if connection.execute(query("change_campaign"), parameters).first() is None:
-            state = lifecycle.show(connection, campaign_id).state
+            state = summary.show(connection, campaign_id).state
             raise WrongState(campaign_id, state, "be changed: it has begun", CHANGEABLE)
         if "template" in changes:
             from dispatcher.campaigns import rendering  # polars comes with it

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def target(path: Path | None, *, force: bool) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     if not path.name:
-        raise UsageError(f"{str(path)!r} is not a file name.", hint="Give --output a file to write.")
+        raise UsageError(worded("{path!r} is not a file name.", path=str(path)), hint="Give --output a file to write.")
     _require_place(path, force)
     # A name that nobody can have put a link under: it is made anew, for its owner alone.
     number, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)
@@ -48,7 +49,9 @@ def _require_place(path: Path, force: bool) -> None:
     except FileNotFoundError:
         return
     if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)) or _is_the_system_s(path):
-        raise UsageError(f"{path} is not a regular file.", hint="Leave --output out to write to stdout.")
+        raise UsageError(
+            worded("{path} is not a regular file.", path=path), hint="Leave --output out to write to stdout."
+        )
     if not force:
         raise _exists(path)
 
@@ -70,4 +73,6 @@ def _publish(part: Path, path: Path) -> None:
 
 
 def _exists(path: Path) -> UsageError:
-    return UsageError(f"{path} exists already.", hint="Add --force to replace it, or give another name.")
+    return UsageError(
+        worded("{path} exists already.", path=path), hint="Add --force to replace it, or give another name."
+    )

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from psycopg import sql
-from sqlalchemy import Connection, Engine, Row, column, select, table
+from sqlalchemy import Connection, Engine, Row, column, func, select, table
 
-from dispatcher.db.transactions import pin_ordered_lookups, take_time
+from dispatcher.campaigns import kept_rows
+from dispatcher.db.statements import execute
+from dispatcher.db.transactions import pin_ordered_lookups, pin_range_scan
 from dispatcher.domain import formulas
+from dispatcher.domain.idinterno import MAX_SEQ
+from schemas import tables
 
 COLUMNS = {
     "campaign_id": "campaign_id",
@@ -29,9 +32,9 @@ COLUMNS = {
 """Columns of `message_status`, and what the API calls them."""
 
 _VIEW = table("message_status", *(column(name) for name in COLUMNS))
-_FREE_TEXT = ("external_id", "texto", "result_text")
-_BLOCK = 256 * 1024
-"""Bytes that are handed on at once; the first row goes at once."""
+_MESSAGE = tables.message.c
+_FIRST, _STRETCH, _PART = 100, 5_000, 500
+"""Messages that are read at once: at first, so that something comes at once; later; and in one row of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,56 +69,47 @@ def page(connection: Connection, campaign_id: int, filters: Filters, after: int,
 
 
 def stream(engine: Engine, campaign_id: int, filters: Filters, kind: Literal["ndjson", "csv"]) -> Iterator[bytes]:
-    """All messages in order of `seq`, in constant memory, as Postgres writes them."""
-    rows = rows_of(campaign_id, filters, kind)
+    """All messages in order of `seq`, in constant memory, as Postgres writes them.
+
+    Each stretch is read in a transaction of its own: a caller who reads slowly holds no connection and keeps no vacuum
+    from its work, and sees what is final by then.
+
+    Raises:
+        RowsDropped: the campaign's time is over; also in the middle, where ending would look like the end.
+    """
     if kind == "csv":
-        free = sql.SQL(", ").join(sql.Identifier(COLUMNS[name]) for name in _FREE_TEXT)
-        copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, HEADER, FORCE_QUOTE ({}))").format(rows, free)
-    else:
-        # The text format would double the backslashes of JSON: CSV with unusual quotes leaves them alone.
-        lines = sql.SQL("SELECT row_to_json(r)::text FROM ({}) r").format(rows)
-        copy = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')").format(lines)
-    yield from _blocks(engine, copy)
-
-
-def rows_of(campaign_id: int, filters: Filters, kind: Literal["ndjson", "csv"]) -> sql.Composed:
-    """The SELECT of a stream."""
-    columns = sql.SQL(", ").join(_shown(name, label, kind) for name, label in COLUMNS.items())
-    conditions = [sql.SQL("campaign_id = {}").format(sql.Literal(campaign_id))]
-    if filters.first_seq is not None:
-        conditions.append(sql.SQL("seq >= {}").format(sql.Literal(filters.first_seq)))
-    if filters.last_seq is not None:
-        conditions.append(sql.SQL("seq <= {}").format(sql.Literal(filters.last_seq)))
-    conditions += [
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in filters.chosen().items()
-    ]
-    return sql.SQL("SELECT {} FROM message_status WHERE {} ORDER BY seq").format(
-        columns, sql.SQL(" AND ").join(conditions)
-    )
-
-
-def _shown(name: str, label: str, kind: str) -> sql.Composable:
-    """A column under the API's name; in CSV harmless to a spreadsheet."""
-    written: sql.Composable = sql.Identifier(name)
-    if kind == "csv" and name in _FREE_TEXT:
-        inside = sql.Literal(formulas.DANGEROUS_INSIDE)
-        text = sql.SQL(r"regexp_replace({}, {}, E'\\1''\\2', 'g')").format(written, inside)
-        guard = sql.SQL("CASE WHEN {0} ~ {1} THEN '''' || {2} ELSE {2} END")
-        written = guard.format(written, sql.Literal(formulas.DANGEROUS), text)
-    return sql.SQL("{} AS {}").format(written, sql.Identifier(label))
-
-
-def _blocks(engine: Engine, copy: sql.Composed) -> Iterator[bytes]:
+        yield (",".join(COLUMNS.values()) + "\n").encode()
     with engine.connect() as connection:
-        take_time(connection)
-        pin_ordered_lookups(connection)
-        raw: Any = connection.connection.driver_connection
-        with raw.cursor() as cursor, cursor.copy(copy) as rows:
-            block, limit = bytearray(), 1
-            for part in rows:
-                block += part
-                if len(block) >= limit:
-                    yield bytes(block)
-                    block, limit = bytearray(), _BLOCK
-            if block:
-                yield bytes(block)
+        newest = select(func.max(_MESSAGE.seq)).where(_MESSAGE.campaign_id == campaign_id)
+        last = min(connection.execute(newest).scalar() or 0, filters.last_seq or MAX_SEQ)
+    at, size = filters.first_seq or 1, _FIRST
+    while at <= last:
+        if block := _block(engine, campaign_id, filters, kind, at, min(at + size - 1, last)):
+            yield block
+        at, size = at + size, _STRETCH
+
+
+def _block(engine: Engine, campaign_id: int, filters: Filters, kind: str, first_seq: int, last_seq: int) -> bytes:
+    """The lines of the messages of a stretch; they are not decoded on their way."""
+    with engine.connect() as connection:
+        kept_rows.require(connection, campaign_id)
+        pin_range_scan(connection)
+        stretch = {"campaign_id": campaign_id, "first_seq": first_seq, "last_seq": last_seq, "part": _PART}
+        chosen = {
+            "status": filters.status,
+            "result_code": filters.result_code,
+            "destino": filters.destino,
+            "external_id": filters.external_id,
+        }
+        if kind == "csv":
+            guard = {
+                "suspect": formulas.SUSPECT,
+                "dangerous": formulas.DANGEROUS,
+                "inside": formulas.DANGEROUS_INSIDE,
+            }
+            found = execute(connection, "messages_as_csv", {**stretch, **chosen, **guard})
+        else:
+            found = execute(connection, "messages_as_ndjson", {**stretch, **chosen})
+        assert found.pgresult is not None
+        parts = [found.pgresult.get_value(row, 0) for row in range(found.pgresult.ntuples)]
+    return b"".join(part for part in parts if part is not None)

@@ -180,7 +180,9 @@ def _unsent(connection: Connection, chunk: Any) -> dict[str, Any]:
     ).first()
     if child is None:
         raise UsageError(
-            f"Chunk {chunk.chunk_no} has lines that the provider knows, though without a result.",
+            worded(
+                "Chunk {chunk_no} has lines that the provider knows, though without a result.", chunk_no=chunk.chunk_no
+            ),
             hint="Resolve it as sent: then their results decide, or the result horizon.",
         )
     return {"state": "split", "child": child.chunk_no, "messages": child.messages}

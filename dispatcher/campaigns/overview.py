@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
-from dispatcher.campaigns import lifecycle
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns import summary
+from dispatcher.campaigns.summary import Summary
 from dispatcher.db.statements import query
 from dispatcher.domain.window import provider_local
 from schemas import tables
@@ -34,7 +34,7 @@ class Overview:
 def overview(connection: Connection) -> Overview:
     """The campaigns that are not over."""
     by_state = {
-        state: lifecycle.listing(connection, _SHOWN, lifecycle.Wanted(state=state))
+        state: summary.listing(connection, _SHOWN, summary.Wanted(state=state))
         for state in ("running", "paused", "scheduled", "draft")
     }
     running = sorted(by_state["running"] + by_state["paused"], key=lambda each: each.campaign_id, reverse=True)

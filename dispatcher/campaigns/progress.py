@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from dispatcher.campaigns.estimate import estimate
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns.summary import Summary
 from dispatcher.config import Settings
 from dispatcher.domain.days_off import DaysOff
 from schemas import tables

@@ -32,6 +32,7 @@ from dispatcher.db.storable import storable
 from dispatcher.db.transactions import take_time
 from dispatcher.domain.file_stamp import Stamp
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.uploads import store
 from dispatcher.uploads.store import Upload
 from schemas import tables
@@ -72,7 +73,9 @@ def given(connection: Connection, payload: CampaignPayload) -> Upload | None:
     upload = store.find(connection, payload.upload_id)
     if upload is None:
         raise UsageError(
-            f"upload_id {payload.upload_id!r} is not known, or its list is not kept any longer.",
+            worded(
+                "upload_id {upload_id!r} is not known, or its list is not kept any longer.", upload_id=payload.upload_id
+            ),
             hint="Upload the list again.",
         )
     return upload
@@ -110,7 +113,12 @@ def take(engine: Engine, settings: Settings, lease: Lease, name: str) -> int:
         upload = None
     except OSError as error:
         raise UsageError(
-            f"file {name!r} cannot be read on {socket.gethostname()}: {error.strerror}.",
+            worded(
+                "file {name!r} cannot be read on {host}: {strerror}.",
+                name=name,
+                host=socket.gethostname(),
+                strerror=error.strerror,
+            ),
             hint="Set its permissions right.",
         ) from None
     if upload is None:

@@ -12,6 +12,7 @@ from dispatcher.config import Settings
 from dispatcher.db.storable import storable
 from dispatcher.domain.display import quoted, shown
 from dispatcher.errors import ListRefused, UsageError
+from dispatcher.i18n.words import worded
 from schemas.payload import CampaignPayload
 
 UNSTORABLE = (UsageError, ValueError, TypeError, RecursionError, OSError)
@@ -48,10 +49,14 @@ def list_file(settings: Settings, name: str) -> Path:
         path, is_folder = folder, True
     if is_folder and path.is_relative_to(folder):
         raise UsageError(
-            f"file {quoted(name)} is not a valid file name.", hint=f"Give the name of a file in {folder}."
+            worded("file {name} is not a valid file name.", name=quoted(name)),
+            hint=worded("Give the name of a file in {folder}.", folder=folder),
         ) from None
     if not path.is_relative_to(folder):
-        raise UsageError(f"file {quoted(name)} is outside {folder}.", hint="Put the file there and give its name.")
+        raise UsageError(
+            worded("file {name} is outside {folder}.", name=quoted(name), folder=folder),
+            hint="Put the file there and give its name.",
+        )
     return path
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, select, update
 
 from dispatcher import audit_trail
 from dispatcher.accounts import binding
-from dispatcher.campaigns import kept_rows, lifecycle, list_record, loading
+from dispatcher.campaigns import kept_rows, list_record, loading, summary
 from dispatcher.campaigns.filling import Loaded
 from dispatcher.config import Settings
 from dispatcher.db.statements import query
@@ -58,7 +58,7 @@ def draft(
     _check_codes(codes)
     with tempfile.TemporaryFile(prefix="dispatcher-retry-") as rows, engine.begin() as connection:
         take_time(connection)
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         kept_rows.require(connection, campaign_id)
         account = binding.bind(connection, settings)
         # One retry of a campaign at a time: the second one sees what the first one took.

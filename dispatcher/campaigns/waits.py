@@ -8,7 +8,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, func, select
 
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns.summary import Summary
 from dispatcher.config import Settings
 from dispatcher.domain.days_off import DaysOff
 from schemas import tables

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from dispatcher.cli.help_layout import Formatter
 from dispatcher.cli.interrupts import end_on_sigterm
 from dispatcher.cli.lazy import Lazy, LazyGroup
 from dispatcher.home import keep_to_ourselves
@@ -84,6 +85,9 @@ COMMANDS = {
 }
 
 
+click.Context.formatter_class = Formatter
+
+
 class _Commands(LazyGroup):
     """Commands whose `--json` also holds for what click itself complains about."""
 
@@ -109,13 +113,14 @@ def cli() -> None:
     """Send SMS campaigns through SMS Masivos: never lost, never twice, never outside the window.
 
     \b
-    Try it, nothing reaches a phone:    dispatcher demo
-    Check a set-up:                     dispatcher doctor
-    Run everything in the foreground:   dispatcher up
-    Hand in a campaign:                 dispatcher campaign create clientes.csv --template 'Hola {nombre}'
-    Follow it:                          dispatcher campaign watch 1
-    Send one message now:               dispatcher send 1144445555 'Su turno es a las 15. Empresa SA'
-    Read what people answered:          dispatcher inbox list
+    dispatcher demo                try it; no phone gets it
+    dispatcher doctor              check a set-up
+    dispatcher up                  run everything
+    dispatcher campaign create     hand in a campaign
+    dispatcher campaign watch      follow it
+    dispatcher send                send one message now
+    dispatcher inbox list          read what people answered
+    dispatcher help terms          what the words mean
 
     Settings come from the environment or .env: DISPATCHER_APIKEY, DISPATCHER_DATABASE_URL … (see docs/settings.md).
     """

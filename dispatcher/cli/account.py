@@ -5,9 +5,11 @@ import click
 from dispatcher import audit_trail, config
 from dispatcher.accounts import account_info, binding, blocking
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.runtime import Runtime
 
 
@@ -31,11 +33,14 @@ def look(output: Output) -> None:
     output.table(
         "Account",
         ["", "", ""],
-        [[name, what, "not in this plan" if value is None else value] for name, what, value in figures_shown],
+        [
+            [name, translated(what), translated("not in this plan") if value is None else value]
+            for name, what, value in figures_shown
+        ],
     )
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=WholeGroup, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and nothing else there.")
 @click.pass_context
 def account(context: click.Context, as_json: bool) -> None:
@@ -51,7 +56,13 @@ def rekey(output: Output) -> None:
     with session() as runtime, runtime.engine.begin() as connection:
         old, new = binding.rekey(connection, runtime.settings)
     output.answer({"provider_url": runtime.settings.provider_url, "before": old, "after": new})
-    output.say(f"{runtime.settings.provider_url} is bound to the key with fingerprint {new}.")
+    output.say(
+        worded(
+            "{provider_url} is bound to the key with fingerprint {new}.",
+            provider_url=runtime.settings.provider_url,
+            new=new,
+        )
+    )
 
 
 @account.command()

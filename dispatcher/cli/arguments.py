@@ -6,6 +6,7 @@ from typing import Any
 from dispatcher.cli.output import writable
 from dispatcher.domain.display import LONGEST_QUOTE
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 
 
 def require_text(arguments: dict[str, Any]) -> None:
@@ -17,7 +18,8 @@ def require_text(arguments: dict[str, Any]) -> None:
     for name, value in arguments.items():
         if name != "file" and isinstance(value, str) and value != writable(value):
             raise UsageError(
-                f"{name} is not valid text: {value[:LONGEST_QUOTE]}", hint="Write it in the terminal's encoding, UTF-8."
+                worded("{name} is not valid text: {value}", name=name, value=value[:LONGEST_QUOTE]),
+                hint="Write it in the terminal's encoding, UTF-8.",
             )
 
 
@@ -33,4 +35,6 @@ def read_html(path: Path | None) -> str | None:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"--html {path} cannot be read: {why}.", hint="Give a UTF-8 file with the HTML.") from None
+        raise UsageError(
+            worded("--html {path} cannot be read: {why}.", path=path, why=why), hint="Give a UTF-8 file with the HTML."
+        ) from None

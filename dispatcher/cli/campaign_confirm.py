@@ -3,14 +3,11 @@
 import sys
 from collections.abc import Callable
 
-import click
-
 from dispatcher.campaigns.dry_run import DryRunReport
 from dispatcher.cli.campaign_views import when
-from dispatcher.cli.output import FAILED, Output, writable
+from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.cli.start_words import in_full
-from dispatcher.domain.display import shown
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.i18n.words import translated, worded
 from dispatcher.single_messages import send as sending
@@ -37,7 +34,7 @@ def confirmed(
         _send_first(output, found, to_me)
     if not ask or not found.totals.sending:  # a list without a good row is refused when it is loaded
         return spec
-    if not click.confirm(shown(writable(_question(spec, found))), err=True):
+    if not output.asks(_question(spec, found)):
         output.note(translated("Nothing was sent, and no campaign was made."))
         sys.exit(FAILED)
     # Whoever saw the remark on a repeat and said yes means it.

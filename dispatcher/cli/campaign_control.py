@@ -1,21 +1,26 @@
-"""`dispatcher campaign …`, the operator's side: pause, resume, cancel, doubts, resolve, retry, audit."""
+"""`dispatcher campaign …`, the operator's side: pause, resume, cancel, send, events, retry, audit."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import click
 
 from dispatcher import audit_trail
 from dispatcher.campaigns import audit as ledger
-from dispatcher.campaigns import export, lifecycle, operator_actions
+from dispatcher.campaigns import export, lifecycle, summary
+from dispatcher.campaigns.action_words import action
+from dispatcher.campaigns.outcome_words import outcome
+from dispatcher.campaigns.reason_words import who, why
 from dispatcher.cli import ops_loader
+from dispatcher.cli.campaign_views import count
 from dispatcher.cli.command import command
+from dispatcher.cli.halted import in_flight
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
+from dispatcher.i18n.terms import state_word, status
+from dispatcher.i18n.words import counted, worded
 from dispatcher.suppression import no_llame
 
 _WAIT = click.option(
@@ -33,7 +38,10 @@ def pause(output: Output, campaign_id: int, wait: float | None) -> None:
     """Stop sending until `campaign resume`. Waits for POSTs in flight, and reports those that are still open."""
     with session() as runtime:
         seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
-        _say_halted(output, lifecycle.pause(runtime.engine, campaign_id, wait=seconds, reason="paused by the operator"))
+        _say_halted(
+            output,
+            lifecycle.pause(runtime.engine, campaign_id, wait=seconds, reason=f"paused by {audit_trail.current()}"),
+        )
 
 
 @click.command()
@@ -60,7 +68,7 @@ def send(output: Output, campaign_id: int) -> None:
     with session() as runtime:
         _say_halted(output, lifecycle.send(runtime.engine, runtime.settings, campaign_id))
         with runtime.engine.connect() as connection:
-            warnings = no_llame.warnings(connection, lifecycle.show(connection, campaign_id).intent)
+            warnings = no_llame.warnings(connection, summary.show(connection, campaign_id).intent)
     for warning in warnings:
         output.note(warning)
     ops_loader.hint()
@@ -72,14 +80,20 @@ def send(output: Output, campaign_id: int) -> None:
 def events(output: Output, campaign_id: int) -> None:
     """List who did what to a campaign, why and when."""
     with session() as runtime, runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         found = audit_trail.of_campaign(connection, campaign_id)
     output.answer({"campaign_id": campaign_id, "events": [each.as_json() for each in found]})
     output.table(
         "Events",
         ["when", "who", "what", "chunk", "why"],
         [
-            [f"{provider_local(each.at):%Y-%m-%d %H:%M:%S}", each.actor, each.action, each.chunk_no, each.reason]
+            [
+                f"{provider_local(each.at):%Y-%m-%d %H:%M:%S}",
+                who(each.actor),
+                action(each.action),
+                each.chunk_no,
+                why(each.reason),
+            ]
             for each in found
         ],
         right=("chunk",),
@@ -95,105 +109,16 @@ def cancel(output: Output, campaign_id: int, wait: float | None) -> None:
     with session() as runtime:
         seconds = runtime.settings.provider_timeout + 5 if wait is None else wait
         _say_halted(
-            output, lifecycle.cancel(runtime.engine, campaign_id, wait=seconds, reason="cancelled by the operator")
+            output,
+            lifecycle.cancel(runtime.engine, campaign_id, wait=seconds, reason=f"cancelled by {audit_trail.current()}"),
         )
 
 
 def _say_halted(output: Output, halted: lifecycle.Halted) -> None:
     output.answer({"campaign_id": halted.campaign_id, "state": halted.state, "in_flight": halted.in_flight})
-    output.say(f"Campaign {halted.campaign_id} is {halted.state}.")
+    output.say(worded("Campaign {number} is {state}.", number=halted.campaign_id, state=state_word(halted.state)))
     if halted.in_flight:
-        output.say(f"{halted.in_flight} POSTs were already on their way; their outcome is not in yet.")
-
-
-@click.command()
-@click.argument("campaign_id", type=int)
-@command
-def doubts(output: Output, campaign_id: int) -> None:
-    """List chunks with an unknown outcome, with the evidence so far."""
-    with session() as runtime, runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
-        found = operator_actions.doubts(connection, campaign_id)
-    output.answer({"campaign_id": campaign_id, "doubts": [asdict(doubt) for doubt in found]})
-    output.table(
-        "Doubts",
-        [
-            "chunk",
-            "state",
-            "since",
-            "reason",
-            "outcome",
-            "messages",
-            "found",
-            "evidence",
-            "absent",
-            "held",
-            "saldo",
-            "after",
-        ],
-        [
-            [
-                d.chunk_no,
-                d.state,
-                f"{provider_local(d.since):%Y-%m-%d %H:%M:%S}",
-                d.reason,
-                d.outcome,
-                d.messages,
-                d.found,
-                "" if d.evidence_at is None else f"{provider_local(d.evidence_at):%H:%M:%S}",
-                d.absent,
-                d.held,
-                d.balance_before,
-                d.balance_after,
-            ]
-            for d in found
-        ],
-        right=("chunk", "messages", "found", "absent", "held", "saldo", "after"),
-    )
-    if not found:
-        output.say("No doubts.")
-    elif any(d.held for d in found):
-        output.say(f"Decide held ones: dispatcher campaign resolve {campaign_id} --chunk N --as sent|unsent")
-
-
-@click.command()
-@click.argument("campaign_id", type=int)
-@click.option("--chunk", "chunk_no", type=int, help="This chunk; `campaign doubts` lists them.")
-@click.option("--all", "every", is_flag=True, help="Every held chunk of the campaign.")
-@click.option(
-    "--as",
-    "verdict",
-    type=click.Choice(["sent", "unsent"]),
-    required=True,
-    help="sent: the provider has it, so wait for results. unsent: it does not, so send lines without a result again.",
-)
-@command
-def resolve(
-    output: Output, campaign_id: int, chunk_no: int | None, every: bool, verdict: Literal["sent", "unsent"]
-) -> None:
-    """Decide chunks in doubt or held; recorded under your name."""
-    if (chunk_no is None) != every:
-        raise UsageError("Give either --chunk N or --all.")
-    with session() as runtime:
-        with runtime.engine.connect() as connection:
-            lifecycle.show(connection, campaign_id)
-            held = [d.chunk_no for d in operator_actions.doubts(connection, campaign_id) if d.state == "held"]
-        if not every:
-            held = [int(chunk_no or 0)]
-        done, refused = [], []
-        for no in held:
-            try:
-                done.append({"chunk_no": no, **operator_actions.resolve(runtime.engine, campaign_id, no, verdict)})
-            except UsageError as error:
-                if not every:
-                    raise
-                refused.append({"chunk_no": no, "why": f"{error} {error.hint or ''}".strip()})
-    output.answer({"campaign_id": campaign_id, "resolved": done, "refused": refused})
-    output.say(f"Chunks resolved as {verdict}: {len(done)}.")
-    for each in refused:
-        output.say(f"Not resolved: {each['why']}")
-    if refused:
-        sys.exit(FAILED)
+        output.say(in_flight(halted.in_flight))
 
 
 @click.command()
@@ -231,8 +156,9 @@ def retry(
             runtime.engine, runtime.settings, campaign_id, codes=codes, words=words, template=template
         )
     output.answer({"campaign_id": loaded.campaign_id, "retry_of": campaign_id, **loaded.totals_json()})
-    output.say(f"Campaign {loaded.campaign_id} is a draft of {loaded.messages:,} messages.")
-    output.say(f"Send it with: dispatcher campaign send {loaded.campaign_id}")
+    messages = counted(loaded.messages, "{n:,} message", "{n:,} messages")
+    output.say(worded("Campaign {number} is a draft of {messages}.", number=loaded.campaign_id, messages=messages))
+    output.say(worded("Send it with: dispatcher campaign send {number}", number=loaded.campaign_id))
 
 
 @click.command()
@@ -250,19 +176,34 @@ def audit(output: Output, campaign_id: int, path: Path | None, force: bool) -> N
         export.write_audit(found, path, force=force, separator=runtime.settings.csv_divider)
     output.answer(found.as_json())
     output.say(
-        f"Campaign {campaign_id}: {found.rows:,} rows = {found.messages:,} messages + {found.invalid:,} invalid rows."
+        worded(
+            "Campaign {number}: {rows} = {messages} + {invalid}.",
+            number=campaign_id,
+            rows=counted(found.rows, "{n:,} row", "{n:,} rows"),
+            messages=counted(found.messages, "{n:,} message", "{n:,} messages"),
+            invalid=counted(found.invalid, "{n:,} invalid row", "{n:,} invalid rows"),
+        )
     )
     output.table(
-        "Statuses", ["status", "messages"], [[k, f"{n:,}"] for k, n in found.statuses.items()], right=("messages",)
+        "Statuses",
+        ["status", "messages", "meaning"],
+        [[name, count(n), status(name)] for name, n in found.statuses.items()],
+        right=("messages",),
     )
-    output.table("POSTs", ["outcome", "count"], [[k, f"{n:,}"] for k, n in found.attempts.items()], right=("count",))
-    sent = f"{found.sent_min:,}" if found.sent_min == found.sent_max else f"{found.sent_min:,}-{found.sent_max:,}"
-    output.say(f"Sent: {sent}. Operator actions: {found.operator_actions}.")
+    output.table(
+        "POSTs",
+        ["outcome", "POSTs", "meaning"],
+        [[name, count(n), outcome(name)] for name, n in found.attempts.items()],
+        right=("POSTs",),
+    )
+    least, most = count(found.sent_min), count(found.sent_max)
+    sent = least if least == most else worded("{least} to {most}", least=least, most=most)
+    output.say(worded("Sent: {sent}. Decisions of people: {n:,}.", sent=sent, n=found.operator_actions))
     for complaint in found.complaints:
-        output.say(f"DOES NOT HOLD: {complaint}")
+        output.say(worded("DOES NOT HOLD: {complaint}", complaint=complaint))
     if found.balanced:
         output.say("Every sum holds.")
     if path is not None:
-        output.say(f"Written to {path}")
+        output.say(worded("Written to {path}", path=path))
     if not found.balanced:
         sys.exit(FAILED)

@@ -21,7 +21,7 @@ from dispatcher.cli.arguments import read_html
 from dispatcher.cli.campaign_confirm import confirmed, somebody_is_there
 from dispatcher.cli.command import command
 from dispatcher.cli.list_views import say_load, say_report, sums
-from dispatcher.cli.output import Output, writable
+from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import database_connection, session
 from dispatcher.domain.display import shown
 from dispatcher.errors import UsageError
@@ -225,7 +225,7 @@ def _load(output: Output, runtime: Runtime, spec: CampaignSpec, source: Source, 
                 return appending.append(connection, runtime.settings, spec, source, advance, info)
             return loading.load(connection, runtime.settings, spec, source, advance, info, ask=ask)
     except RepeatFound as repeat:
-        if not ask or not click.confirm(f"{shown(writable(str(repeat)))} {translated('Send it once more?')}", err=True):
+        if not ask or not output.asks(f"{repeat} {translated('Send it once more?')}"):
             raise
     return _load(output, runtime, spec.model_copy(update={"again": True}), source, info)
 

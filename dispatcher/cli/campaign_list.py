@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns import summary
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output, writable
 from dispatcher.cli.progress_words import Seen, pace, share, short, state
@@ -52,7 +52,7 @@ def list_(output: Output, limit: int, watch: bool) -> None:
 
 def _read(runtime: Runtime, limit: int) -> list[Seen]:
     with runtime.engine.connect() as connection:
-        every = lifecycle.listing(connection, limit)
+        every = summary.listing(connection, limit)
         return [Seen.of(connection, runtime.settings, each) for each in every]
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from dispatcher.campaigns import export, lifecycle
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns import export, summary
+from dispatcher.campaigns.reason_words import why
+from dispatcher.campaigns.summary import Summary
 from dispatcher.cli import start_words
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
@@ -28,7 +29,7 @@ from schemas.states import MessageStatus
 def show(output: Output, campaign_id: int) -> None:
     """Show a campaign's state, statuses and result codes."""
     with session() as runtime, runtime.engine.connect() as connection:
-        found = lifecycle.show(connection, campaign_id)
+        found = summary.show(connection, campaign_id)
         unseen = workers_seen.complaint(connection)
         warnings = no_llame.warnings(connection, found.intent)
     over = found.state in ("completed", "cancelled") and not found.in_flight
@@ -48,7 +49,7 @@ def say_summary(output: Output, found: Summary) -> None:
     if found.blocked:
         output.say(worded("The account is BLOCKED: {why}", why=found.blocked))
     if found.reason:
-        output.say(worded("Reason: {reason}", reason=found.reason))
+        output.say(worded("Reason: {reason}", reason=why(found.reason)))
     begins = when(found.start_at or found.created_at)
     window = worded(" until {ends}", ends=when(found.expires_at)) if found.expires_at else ""
     rate = worded("; at most {rate:,} a minute", rate=found.rate) if found.rate else ""
@@ -72,7 +73,7 @@ def say_summary(output: Output, found: Summary) -> None:
     output.table(
         "Code -99, in the provider's words",
         ["messages", "words"],
-        [[f"{n:,}", words] for words, n in found.other_words.items()],
+        [[count(n), words] for words, n in found.other_words.items()],
         right=("messages",),
     )
 
@@ -156,7 +157,7 @@ def results(
     only = export.Only(statuses, codes, start_words.since(since) if since else None)
     with session() as runtime:
         with runtime.engine.connect() as connection:
-            lifecycle.show(connection, campaign_id)
+            summary.show(connection, campaign_id)
         if path is None and (kind == "xlsx" or output.as_json):
             what = "XLSX" if kind == "xlsx" else "--json"
             raise UsageError(worded("{what} needs --output FILE.", what=what), hint=translated("Name a file."))

@@ -45,5 +45,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except (KeyboardInterrupt, click.Abort) as error:
             code = TERMINATED if isinstance(error, Terminated) else FAILED
             output.fail("Interrupted.", "Nothing half-done stays behind; run it again when you like.", code)
+        except Exception as error:
+            if config.wants_reports():
+                from dispatcher import error_reports
+
+                error_reports.report(config.load(), error)
+            raise
 
     return wrapped

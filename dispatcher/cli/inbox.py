@@ -8,11 +8,14 @@ import click
 from dispatcher.accounts import binding
 from dispatcher.campaigns import export
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.send import say_sent, single
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
+from dispatcher.i18n.terms import kind_word, reply_state
+from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.replies import handling
 from dispatcher.replies import listing as reply_listing
 from dispatcher.replies import pull as reply_pull
@@ -22,7 +25,7 @@ from dispatcher.suppression import optouts
 from dispatcher.transports import Formato, Transport
 
 
-@click.group(name="inbox")
+@click.group(cls=WholeGroup, name="inbox")
 def inbox_group() -> None:
     """Fetch replies, list them, export them, answer them, say what is done."""
 
@@ -90,14 +93,18 @@ def list_(
 def export_(output: Output, campaign_id: int | None, kind: str, path: Path | None, force: bool) -> None:
     """Export every reply, with the columns of the view inbox."""
     if path is None and (kind == "xlsx" or output.as_json):
-        raise UsageError(f"{'XLSX' if kind == 'xlsx' else '--json'} needs --output FILE.", hint="Name a file.")
+        raise UsageError(
+            worded("{what} needs --output FILE.", what="XLSX" if kind == "xlsx" else "--json"), hint="Name a file."
+        )
     with session() as runtime:
         rows = export.write_inbox(
             runtime.engine, kind, path, campaign_id, force=force, separator=runtime.settings.csv_divider
         )
     output.answer({"replies": rows, "file": str(path)})
     if path is not None:
-        output.say(f"{rows:,} replies written to {path}")
+        output.say(
+            worded("{replies} written to {path}", replies=counted(rows, "{n:,} reply", "{n:,} replies"), path=path)
+        )
 
 
 @inbox_group.command()
@@ -126,7 +133,7 @@ def done(output: Output, reply_ids: tuple[int, ...]) -> None:
         for reply_id in reply_ids:
             handling.done(connection, reply_listing.find(connection, reply_id).reply_id)
     output.answer({"done": list(reply_ids)})
-    output.say(f"Done: {', '.join(map(str, reply_ids))}.")
+    output.say(worded("Done: {reply_ids}.", reply_ids=", ".join(map(str, reply_ids))))
 
 
 def _show(output: Output, found: list[Reply], nothing: str) -> None:
@@ -136,14 +143,14 @@ def _show(output: Output, found: list[Reply], nothing: str) -> None:
         ["id", "from", "text", "received", "campaign", "seq", "kind", "state"],
         [
             [
-                "(pushed)" if r.provisional else r.id,
+                translated("(pushed)") if r.provisional else r.id,
                 r.origen,
                 r.texto,
                 f"{provider_local(r.received_at):%Y-%m-%d %H:%M:%S}",
                 r.campaign_id,
                 r.seq,
-                r.kind,
-                r.state,
+                kind_word(r.kind),
+                reply_state(r.state),
             ]
             for r in found
         ],

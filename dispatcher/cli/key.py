@@ -9,14 +9,16 @@ import click
 from dispatcher.access import keys
 from dispatcher.access.scopes import MEANINGS, Scope
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import parse_moment, provider_local
+from dispatcher.i18n.words import worded
 
 _SCOPES = "\n".join(f"{scope}: {meaning}" for scope, meaning in MEANINGS.items())
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def key() -> None:
     """Keys of the HTTP API: create, list, revoke."""
 
@@ -75,7 +77,7 @@ def revoke(output: Output, key_id: str) -> None:
     with session() as runtime:
         ended = keys.revoke(runtime.engine, key_id)
     output.answer(_as_json(ended))
-    output.say(f"Key {ended.id} ({ended.name}) opens nothing any more.")
+    output.say(worded("Key {id} ({name}) opens nothing any more.", id=ended.id, name=ended.name))
 
 
 def _moment(given: str | None) -> datetime | None:

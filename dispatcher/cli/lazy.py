@@ -25,10 +25,6 @@ class Lazy(NamedTuple):
         assert isinstance(found, click.Command), self.where
         return found
 
-    def short_help(self, limit: int) -> str:
-        """As many words as fit, shortened as click shortens them."""
-        return click.Command(None, help=self.help).get_short_help_str(limit)
-
 
 class LazyGroup(click.Group):
     """A group whose commands are listed in a table."""
@@ -49,7 +45,5 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Click's list of commands, from the table alone."""
-        limit = formatter.width - 6 - max(map(len, self.table))
-        rows = [(name, self.table[name].short_help(limit)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl(rows)
+            formatter.write_dl([(name, self.table[name].help.removesuffix(".")) for name in self.list_commands(ctx)])

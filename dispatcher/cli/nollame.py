@@ -9,6 +9,7 @@ import click
 from dispatcher import config
 from dispatcher.cli.campaign_views import when
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import PROVIDER_ZONE
@@ -19,7 +20,7 @@ from dispatcher.ingest import Reading, open_source
 from dispatcher.suppression import no_llame, no_llame_import, number_files, optouts
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def nollame() -> None:
     """The No Llame registry (Ley 26.951): no marketing goes to a number on it."""
 

@@ -5,12 +5,14 @@ import click
 from dispatcher import config
 from dispatcher.audit_trail import os_user
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.db.transactions import take_time
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.home import spool
+from dispatcher.i18n.terms import source_word
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.ingest import Reading, open_source
 from dispatcher.suppression import do_not_send, no_llame, number_files, optout_import, optouts
@@ -18,7 +20,7 @@ from dispatcher.suppression import do_not_send, no_llame, number_files, optout_i
 _LIMIT = click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 1_000_000))
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def optout() -> None:
     """The opt-out list: no campaign and no single message goes to a number on it."""
 
@@ -35,7 +37,11 @@ def add(output: Output, number: str, reason: str | None) -> None:
         standing = optouts.find(connection, national)
     assert standing is not None
     output.answer({"optouts": [standing.as_json()], "added": int(new is not None)})
-    output.say(f"{national} gets no messages." + ("" if new else " (It was on the list before.)"))
+    output.say(
+        worded("{national} gets no messages.", national=national)
+        if new
+        else worded("{national} gets no messages. It was on the list before.", national=national)
+    )
 
 
 @optout.command()
@@ -48,7 +54,11 @@ def remove(output: Output, number: str, reason: str | None) -> None:
         national = optouts.national(number, runtime.settings.country)
         was = optouts.remove(connection, national, source="operator", reason=reason or f"by {os_user()}")
     output.answer({"optouts": [], "removed": int(was is not None), "number": national})
-    output.say(f"{national} gets messages again." if was else f"{national} was not on the list.")
+    output.say(
+        worded("{national} gets messages again.", national=national)
+        if was
+        else worded("{national} was not on the list.", national=national)
+    )
 
 
 @optout.command()
@@ -69,11 +79,29 @@ def check(output: Output, number: str) -> None:
         }
     )
     if out:
-        output.say(f"{national} opted out on {provider_local(out.since):%Y-%m-%d %H:%M:%S} ({out.source}).")
+        output.say(
+            worded(
+                "{national} opted out on {since:%Y-%m-%d %H:%M:%S} ({source}).",
+                national=national,
+                since=provider_local(out.since),
+                source=source_word(out.source),
+            )
+        )
     if listed:
-        output.say(f"{national} is not sent to until {provider_local(listed.until):%Y-%m-%d}: code {listed.code}.")
+        output.say(
+            worded(
+                "{national} is not sent to until {until:%Y-%m-%d}: code {code}.",
+                national=national,
+                until=provider_local(listed.until),
+                code=listed.code,
+            )
+        )
     if not (out or listed):
-        output.say(f"{national} gets messages" + (", but no marketing (No Llame registry)." if registered else "."))
+        output.say(
+            worded("{national} gets messages, but no marketing (No Llame registry).", national=national)
+            if registered
+            else worded("{national} gets messages.", national=national)
+        )
 
 
 @optout.command(name="import")
@@ -136,13 +164,13 @@ def list_(output: Output, limit: int) -> None:
     output.table(
         "Opt-outs",
         ["number", "source", "reason", "since"],
-        [[o.number, o.source, o.reason, f"{provider_local(o.since):%Y-%m-%d %H:%M:%S}"] for o in found],
+        [[o.number, source_word(o.source), o.reason, f"{provider_local(o.since):%Y-%m-%d %H:%M:%S}"] for o in found],
     )
     said = counted(total, "{n:,} number opted out.", "{n:,} numbers opted out.")
     output.say(said if total else translated("Nobody has opted out."))
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def undeliverable() -> None:
     """Numbers that the provider says cannot receive (-1 fixed line, -2 many failures); they expire after 90 days."""
 
@@ -176,6 +204,9 @@ def undeliverable_remove(output: Output, number: str) -> None:
     with session() as runtime, runtime.engine.begin() as connection:
         national = optouts.national(number, runtime.settings.country)
         if not do_not_send.remove(connection, national):
-            raise UsageError(f"{national} is not on the do-not-send list.", hint="`dispatcher undeliverable list`.")
+            raise UsageError(
+                worded("{national} is not on the do-not-send list.", national=national),
+                hint="`dispatcher undeliverable list`.",
+            )
     output.answer({"undeliverable": [], "removed": 1, "number": national})
-    output.say(f"{national} is sent to again.")
+    output.say(worded("{national} is sent to again.", national=national))

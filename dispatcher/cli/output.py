@@ -7,7 +7,9 @@ import sys
 from typing import Any, NoReturn
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -52,27 +54,48 @@ class Output:
             click.echo(in_json(writable(json.dumps(value, ensure_ascii=False, default=str))))
 
     def say(self, text: str) -> None:
-        """A line for people."""
-        _print_line(self.console, Text(shown(writable(text))))
+        """A line for people, in their language: one with values was worded already."""
+        _print_line(self.console, Text(shown(writable(translated(text)))))
 
     def note(self, text: str) -> None:
         """A line for people that is not the answer."""
-        _print_line(self.notes, Text(shown(writable(text))))
+        _print_line(self.notes, Text(shown(writable(translated(text)))))
+
+    def asks(self, question: str) -> bool:
+        """Whether a person at the terminal says yes; everything else is no."""
+        self.note(question)
+        typed = click.prompt(translated("[y/N]"), default="", show_default=False, err=True)
+        return typed.strip().casefold() in _YES
 
     def table(self, title: str, columns: list[str], rows: list[list[Any]], right: tuple[str, ...] = ()) -> None:
-        """A table, unless there is nothing in it; title and headings in the reader's language, where it has them."""
+        """A table, unless there is nothing in it; title and headings in the reader's language, where it has them.
+
+        Where it would be wider than the terminal, and its cells would be cut into pieces, each row is a few lines.
+        """
         if not rows:
             return
+        # A reply or a rejected row may hold what rich takes for markup, or a terminal for orders.
+        cells = [["" if cell is None else shown(writable(str(cell))) for cell in row] for row in rows]
+        headings = [translated(column) for column in columns]
+        if _needed(headings, cells) > self.console.width:
+            self._records(translated(title), headings, cells)
+            return
         table = Table(title=translated(title), title_justify="left", header_style="bold")
-        for column in columns:
-            table.add_column(translated(column), justify="right" if column in right else "left", overflow="fold")
-        for row in rows:
-            # A reply or a rejected row may hold what rich takes for markup, or a terminal for orders.
-            table.add_row(*(Text("" if cell is None else shown(writable(str(cell)))) for cell in row))
+        for column, heading in zip(columns, headings, strict=True):
+            table.add_column(heading, justify="right" if column in right else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*map(Text, row))
         self.console.print(table)
+
+    def _records(self, title: str, headings: list[str], rows: list[list[str]]) -> None:
+        if title:
+            self.console.print(Text(title, "italic"))
+        for row in rows:
+            self.console.print(Padding(_pairs(headings, row, self.console.width - 2), (0, 0, 0, 2)))
 
     def fail(self, error: str, hint: str | None, code: int) -> NoReturn:
         """End the command; with `--json` the error is the one object."""
+        error, hint = translated(error), hint and translated(hint)
         if self.as_json:
             self.answer({"error": error, "hint": hint})
         else:
@@ -80,6 +103,31 @@ class Output:
             if hint:
                 _print_line(self.notes, Text.assemble((translated("What to do:"), "bold"), " ", shown(writable(hint))))
         sys.exit(code)
+
+
+_YES = {"y", "yes", "s", "si", "sí"}
+_ENOUGH = 24
+"""Columns that a cell of running text needs in a table."""
+
+
+def _needed(headings: list[str], rows: list[list[str]]) -> int:
+    """How wide a table must be so that no cell is cut into pieces smaller than `_ENOUGH`."""
+    widest = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
+    return sum(min(width, _ENOUGH) + 3 for width in widest) + 1
+
+
+def _pairs(headings: list[str], row: list[str], width: int) -> Text:
+    """A row as "heading value" pairs, as many on a line as fit, each value beside its heading."""
+    lines: list[str] = []
+    for heading, value in zip(headings, row, strict=True):
+        if not value:
+            continue
+        pair = f"{heading}: {value}" if heading else value
+        if lines and cell_len(lines[-1]) + 2 + cell_len(pair) <= width:
+            lines[-1] += f"  {pair}"
+        else:
+            lines.append(pair)
+    return Text("\n".join(["• " + lines[0], *(f"  {line}" for line in lines[1:])]) if lines else "•")
 
 
 def _print_line(console: Console, line: Text) -> None:

@@ -7,14 +7,17 @@ from typing import Any
 import click
 
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
+from dispatcher.i18n.terms import kind_word, optout_word, reply_state, source_word, status
+from dispatcher.i18n.words import worded
 from dispatcher.people import erasing, history
 from dispatcher.suppression import optouts
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def person() -> None:
     """Show everything that is known about one number, or erase it."""
 
@@ -29,30 +32,46 @@ def show(output: Output, number: str, limit: int) -> None:
         found = history.find(connection, optouts.national(number, runtime.settings.country), limit)
     output.answer(_ready(asdict(found)))
     if found.optout:
-        output.say(f"{found.number} opted out on {_local(found.optout.since)} ({found.optout.source}).")
+        output.say(
+            worded(
+                "{number} opted out on {since} ({source}).",
+                number=found.number,
+                since=_local(found.optout.since),
+                source=source_word(found.optout.source),
+            )
+        )
     if found.no_llame:
-        output.say(f"{found.number} is in the No Llame registry: it gets no marketing.")
+        output.say(worded("{number} is in the No Llame registry: it gets no marketing.", number=found.number))
     if found.undeliverable:
-        output.say(f"{found.number} is not sent to until {_local(found.undeliverable.until)}: the provider cannot.")
+        output.say(
+            worded(
+                "{number} is not sent to until {until}: the provider cannot.",
+                number=found.number,
+                until=_local(found.undeliverable.until),
+            )
+        )
     output.table(
         "Messages",
         ["at", "campaign", "seq", "status", "code", "text"],
-        [[_local(m.at), m.campaign_id, m.seq, m.status, m.result_code, m.text] for m in found.messages],
+        [[_local(m.at), m.campaign_id, m.seq, status(m.status), m.result_code, m.text] for m in found.messages],
         right=("campaign", "seq", "code"),
     )
     output.table(
         "Replies",
         ["at", "campaign", "kind", "state", "text"],
-        [[_local(r.received_at), r.campaign_id, r.kind, r.state, r.text] for r in found.replies],
+        [
+            [_local(r.received_at), r.campaign_id, kind_word(r.kind), reply_state(r.state), r.text]
+            for r in found.replies
+        ],
         right=("campaign",),
     )
     output.table(
         "Opt-outs",
         ["at", "action", "source", "reason"],
-        [[_local(o.at), o.action, o.source, o.reason] for o in found.optouts],
+        [[_local(o.at), optout_word(o.action), source_word(o.source), o.reason] for o in found.optouts],
     )
     if not (found.messages or found.replies or found.optouts or found.undeliverable or found.no_llame):
-        output.say(f"Nothing is known about {found.number}.")
+        output.say(worded("Nothing is known about {number}.", number=found.number))
 
 
 @person.command()
@@ -69,8 +88,17 @@ def erase(output: Output, number: str, reason: str) -> None:
         done = erasing.erase(runtime.engine, runtime.settings, national, reason)
     output.answer(asdict(done))
     output.say(
-        f"Erased: {done.messages} messages, {done.singles} single messages, {done.replies} replies, "
-        f"{done.invalid_rows} invalid rows, {done.optouts} opt-outs, {done.lists} lists, {done.files} files."
+        worded(
+            "Erased: messages {messages}, single messages {singles}, replies {replies}, invalid rows {invalid_rows}, "
+            "opt-outs {optouts}, lists {lists}, files {files}.",
+            messages=done.messages,
+            singles=done.singles,
+            replies=done.replies,
+            invalid_rows=done.invalid_rows,
+            optouts=done.optouts,
+            lists=done.lists,
+            files=done.files,
+        )
     )
     if done.open:
         output.note("Something is still on its way: it is erased when it ends, as long as workers run.")

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from dispatcher.campaigns import lifecycle, waits
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns import reason_words, summary, waits
 from dispatcher.campaigns.progress import Progress, progress
+from dispatcher.campaigns.summary import Summary
 from dispatcher.campaigns.waits import Wait
 from dispatcher.config import Settings
 from dispatcher.domain.window import provider_local
@@ -37,7 +37,7 @@ class Seen:
         Raises:
             NoCampaign: there is no campaign with this number.
         """
-        seen = cls.of(connection, settings, lifecycle.show(connection, campaign_id))
+        seen = cls.of(connection, settings, summary.show(connection, campaign_id))
         return cls(seen.shown, seen.progress, seen.wait, workers_seen.complaint(connection))
 
     @classmethod
@@ -129,7 +129,7 @@ def why(seen: Seen) -> list[str]:
         "day": worded("It sends nothing on this day: it goes on at {at}.", at=at),
         "rate": translated("The rate lets the next ones go in a moment."),
     }[wait.why]
-    return [said, *([wait.words] if wait.words else [])]
+    return [said, *([reason_words.why(wait.words)] if wait.words else [])]
 
 
 def short(moment: datetime) -> str:

@@ -8,8 +8,10 @@ import click
 
 from dispatcher import config
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider.frames import parse_slice
 from dispatcher.provider.http import HttpProvider
 from dispatcher.runtime import Runtime
@@ -17,7 +19,7 @@ from dispatcher.runtime import Runtime
 _SHOWN = 50
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def provider() -> None:
     """Ask the provider directly; nothing is stored or marked as read."""
 
@@ -41,7 +43,9 @@ def status(output: Output, idinterno: str | None, fecha: str | None) -> None:
         runtime.close()
     output.answer({"pending": not results, "results": results})
     output.table(
-        f"Results (first {_SHOWN} of {len(results):,})" if len(results) > _SHOWN else "Results",
+        worded("Results (the first {shown:,} of {n:,})", shown=_SHOWN, n=len(results))
+        if len(results) > _SHOWN
+        else "Results",
         ["idinterno", "fecha", "code", "text"],
         [[r["idinterno"], r["fecha"], r["code"], r["text"]] for r in results[:_SHOWN]],
         right=("code",),

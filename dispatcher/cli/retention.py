@@ -7,6 +7,7 @@ import click
 from dispatcher.cli.command import command
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
+from dispatcher.i18n.words import counted, worded
 from dispatcher.maintenance import retention as keeping
 
 
@@ -30,11 +31,26 @@ def retention(output: Output, dry_run: bool) -> None:
         else:
             gone = keeping.run(runtime.engine, runtime.settings, seconds=3600)
     output.answer({"dry_run": dry_run, **asdict(gone)})
-    kept = "for ever" if gone.days is None else f"for {gone.days} days"
-    output.say(f"Rows are kept {kept} after the end of their campaign.")
     output.say(
-        f"{'Would go' if dry_run else 'Gone'}: {gone.campaigns:,} campaigns with {gone.messages:,} messages, "
-        f"{gone.replies:,} replies, {gone.single_messages:,} single messages, {len(gone.ranges):,} ranges as a whole."
+        "Rows are kept for ever."
+        if gone.days is None
+        else counted(
+            gone.days,
+            "Rows are kept for {n:,} day after the end of their campaign.",
+            "Rows are kept for {n:,} days after the end of their campaign.",
+        )
+    )
+    output.say("This would go:" if dry_run else "This is gone:")
+    output.say(
+        worded(
+            "campaigns {campaigns:,}, their messages {messages:,}, replies {replies:,}, single messages {singles:,}, "
+            "ranges as a whole {ranges:,}.",
+            campaigns=gone.campaigns,
+            messages=gone.messages,
+            replies=gone.replies,
+            singles=gone.single_messages,
+            ranges=len(gone.ranges),
+        )
     )
     if not gone.complete:
         output.note("Something is in use just now; run it again, or leave it to the workers.")

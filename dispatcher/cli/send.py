@@ -13,7 +13,8 @@ from dispatcher.cli.command import command
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import session
 from dispatcher.errors import UsageError
-from dispatcher.i18n.terms import meaning
+from dispatcher.i18n.terms import meaning, status
+from dispatcher.i18n.words import worded
 from dispatcher.single_messages import send as sending
 from dispatcher.single_messages.records import Sent
 from dispatcher.suppression import no_llame
@@ -80,15 +81,19 @@ def single(**fields: Any) -> SingleMessage:
 def say_sent(output: Output, sent: Sent) -> None:
     """The outcome, and the exit code that goes with it."""
     output.answer(sent.as_json())
-    output.say(f"{sent.status}: {sent.text}" if sent.code is None else f"{sent.status} ({sent.code}): {sent.text}")
+    code = "" if sent.code is None else f" ({sent.code})"
+    output.say(f"{status(sent.status)}{code}: {sent.text}")
     if sent.code is not None:
         output.say(meaning(sent.code))
     output.say(f"idinterno {sent.idinterno}")
     if sent.status == "unknown":
         output.note(
-            "Nobody knows whether the provider accepted it. It is not sent again automatically. "
-            "To call again, with the provider's -4 as proof that the first call arrived: "
-            f"--idinterno {sent.idinterno} --retry-unknown"
+            worded(
+                "Nobody knows whether the provider accepted it. It is not sent again automatically. "
+                "To call again, with the provider's -4 as proof that the first call arrived: "
+                "--idinterno {idinterno} --retry-unknown",
+                idinterno=sent.idinterno,
+            )
         )
     if not sent.good:
         sys.exit(FAILED)

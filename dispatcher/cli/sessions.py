@@ -11,6 +11,7 @@ from dispatcher.config import Settings
 from dispatcher.db import migrations
 from dispatcher.db.engine import connect
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.runtime import Runtime
 
 
@@ -43,10 +44,14 @@ def require_database(settings: Settings) -> None:
     """
     if settings.database_url is None and not settings.has_embedded_database:
         dotenv = config.dotenv_path()
-        read = f"read from {dotenv}" if dotenv else "with no .env read"
+        read = worded("read from {dotenv}", dotenv=dotenv) if dotenv else translated("with no .env read")
         raise UsageError(
-            f"There is no database: DISPATCHER_DATABASE_URL is not set, and {settings.home} has no embedded one "
-            f"(settings {read}).",
+            worded(
+                "There is no database: DISPATCHER_DATABASE_URL is not set, "
+                "and {home} has no embedded one (settings {read}).",
+                home=settings.home,
+                read=read,
+            ),
             hint="Set DISPATCHER_DATABASE_URL or DISPATCHER_HOME as they were when the campaigns were created, or run "
             "this in that folder. `dispatcher up`, `campaign create` and `db upgrade` make a new database.",
         )

@@ -9,15 +9,19 @@ from dispatcher import config
 from dispatcher.campaigns import operator_actions
 from dispatcher.cli import ops_loader
 from dispatcher.cli.command import command
+from dispatcher.cli.halted import in_flight
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import FAILED, Output
 from dispatcher.cli.sessions import require_database, session
 from dispatcher.db import migrations
 from dispatcher.db.errors import DatabaseError, translated
 from dispatcher.errors import DispatcherError, UsageError
+from dispatcher.i18n.words import counted, worded
+from dispatcher.i18n.words import translated as translated_word
 from dispatcher.runtime import Runtime
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def db() -> None:
     """The database's schema."""
 
@@ -42,7 +46,9 @@ def upgrade(output: Output, phase: Literal["pre", "all"]) -> None:
             runtime.close()
     output.answer({"before": before, "after": after})
     output.say(
-        f"The database is at {after}." if before == after else f"Upgraded from {before or 'nothing'} to {after}."
+        worded("The database is at {after}.", after=after)
+        if before == after
+        else worded("Upgraded from {before} to {after}.", before=before or translated_word("nothing"), after=after)
     )
 
 
@@ -57,11 +63,19 @@ def restored(output: Output) -> None:
     with session() as runtime:
         answer = operator_actions.restored(runtime.engine)
     output.answer(answer)
-    output.say(f"New prefix {answer['prefix']}; {answer['held_chunks']} chunks held.")
+    output.say(
+        worded(
+            "New prefix {prefix}; {held}.",
+            prefix=answer["prefix"],
+            held=counted(answer["held_chunks"], "{n:,} chunk held", "{n:,} chunks held"),
+        )
+    )
     if answer["in_flight"]:
-        output.say(f"{answer['in_flight']} POSTs were already on their way; their outcome is not in yet.")
+        output.say(in_flight(answer["in_flight"]))
     for campaign_id in answer["campaigns"]:
-        output.say(f"Decide: dispatcher campaign resolve {campaign_id} --all --as sent|unsent")
+        output.say(
+            worded("Decide: dispatcher campaign resolve {campaign_id} --all --as sent|unsent", campaign_id=campaign_id)
+        )
 
 
 @db.command()
@@ -79,7 +93,11 @@ def move(output: Output, url: str) -> None:
     moved = ops_loader.move_database(config.load(), url)
     rows = sum(moved.values())
     output.answer({"tables": moved, "rows": rows})
-    output.say(f"Moved {len(moved)} tables with {rows:,} rows; each has as many on both sides.")
+    output.say(
+        worded(
+            "Moved: {tables} tables, {rows:,} rows; each table has as many on both sides.", tables=len(moved), rows=rows
+        )
+    )
     output.say(
         "Nothing is sent from the embedded database any more. Now set, with the password in the URL or in a file:"
     )
@@ -106,7 +124,8 @@ def doctor(output: Output) -> None:
         checks = [examination.unusable(error, examined)]
     ok = all(check.ok for check in checks)
     output.answer({"ok": ok, "checks": [check._asdict() for check in checks]})
-    output.table("", ["", "check", "detail"], [["ok" if c.ok else "FAIL", c.name, c.detail] for c in checks])
+    verdict = {True: translated_word("ok"), False: translated_word("FAIL")}
+    output.table("", ["", "check", "detail"], [[verdict[c.ok], c.name, c.detail] for c in checks])
     if not ok:
         sys.exit(FAILED)
 

@@ -8,15 +8,17 @@ from dispatcher.access import users
 from dispatcher.access.roles import MEANINGS, Role
 from dispatcher.access.users import User
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.domain.window import provider_local
+from dispatcher.i18n.words import worded
 
 _ROLES = "\n".join(f"{role}: {meaning}" for role, meaning in MEANINGS.items())
 _ROLE = click.Choice([str(role) for role in Role])
 
 
-@click.group()
+@click.group(cls=WholeGroup)
 def user() -> None:
     """Users of the page: create, let in by a link, change, shut out."""
 
@@ -83,7 +85,7 @@ def role(output: Output, name: str, role: str) -> None:
     with session() as runtime:
         changed = users.change_role(runtime.engine, name, Role(role))
     output.answer(_as_json(changed))
-    output.say(f"{changed.name} is {changed.role} now.")
+    output.say(worded("{name} has the role {role} now.", name=changed.name, role=changed.role))
 
 
 @user.command()
@@ -94,7 +96,7 @@ def disable(output: Output, name: str) -> None:
     with session() as runtime:
         changed = users.disable(runtime.engine, name)
     output.answer(_as_json(changed))
-    output.say(f"{changed.name} is shut out.")
+    output.say(worded("{name} is shut out.", name=changed.name))
 
 
 @user.command()
@@ -105,7 +107,7 @@ def enable(output: Output, name: str) -> None:
     with session() as runtime:
         changed = users.enable(runtime.engine, name)
     output.answer(_as_json(changed))
-    output.say(f"{changed.name} may come in again.")
+    output.say(worded("{name} may come in again.", name=changed.name))
 
 
 def _as_json(found: User) -> dict[str, Any]:

@@ -4,9 +4,11 @@ import click
 
 from dispatcher.cli import webhook_deliveries
 from dispatcher.cli.command import command
+from dispatcher.cli.help_layout import WholeGroup
 from dispatcher.cli.output import Output
 from dispatcher.cli.sessions import session
 from dispatcher.cli.webhook_output import EVENTS, event_types, listed_events, shown, webhook_json
+from dispatcher.i18n.words import worded
 from dispatcher.webhooks import endpoints
 
 _EVENT = click.option("--event", "events", multiple=True, type=click.Choice(EVENTS), help="One of them; repeatable.")
@@ -31,7 +33,7 @@ Examples:
 """
 
 
-@click.group(epilog=_EXAMPLES)
+@click.group(cls=WholeGroup, epilog=_EXAMPLES)
 def webhook() -> None:
     """Webhooks: which other services are told of events, what they got, and once more."""
 
@@ -45,9 +47,14 @@ def create(output: Output, url: str, events: tuple[str, ...]) -> None:
     with session(may_create=True) as runtime, runtime.engine.begin() as connection:
         made, secret = endpoints.create(connection, runtime.settings, url, event_types(events))
     output.answer({**webhook_json(made), "secret": secret})
-    output.say(f"{made.webhook_id} is told of {', '.join(made.events)}.")
+    output.say(worded("{webhook_id} is told of {events}.", webhook_id=made.webhook_id, events=", ".join(made.events)))
     output.say(secret)
-    output.note(f"Keep the secret now: it is not shown again. Try it out: dispatcher webhook test {made.webhook_id}")
+    output.note(
+        worded(
+            "Keep the secret now: it is not shown again. Try it out: dispatcher webhook test {webhook_id}",
+            webhook_id=made.webhook_id,
+        )
+    )
 
 
 @webhook.command(name="list")
@@ -104,7 +111,12 @@ def rotate(output: Output, webhook_id: str) -> None:
         rotated, secret = endpoints.rotate(connection, webhook_id)
     output.answer({**webhook_json(rotated), "secret": secret})
     output.say(secret)
-    output.note(f"Keep it now: it is not shown again. The former one signs until {shown(rotated.former_secret_until)}.")
+    output.note(
+        worded(
+            "Keep it now: it is not shown again. The former one signs until {former_secret_until}.",
+            former_secret_until=shown(rotated.former_secret_until),
+        )
+    )
 
 
 @webhook.command()
@@ -136,16 +148,34 @@ def delete(output: Output, webhook_id: str) -> None:
     with session() as runtime, runtime.engine.begin() as connection:
         endpoints.delete(connection, webhook_id)
     output.answer({"webhook_id": webhook_id, "deleted": True})
-    output.say(f"{webhook_id} is forgotten.")
+    output.say(worded("{webhook_id} is forgotten.", webhook_id=webhook_id))
 
 
 def _tell(output: Output, found: endpoints.Webhook) -> None:
     output.answer(webhook_json(found))
-    why = f" ({found.disabled_why}, since {shown(found.disabled_at)})" if found.disabled_why else ""
-    output.say(f"{found.webhook_id} is {found.state}{why}: {found.url}")
-    output.say(f"It is told of {', '.join(found.events)}.")
+    why = (
+        worded(" ({why}, since {at})", why=found.disabled_why, at=shown(found.disabled_at))
+        if found.disabled_why
+        else ""
+    )
+    output.say(
+        worded(
+            "{webhook_id} is {state}{why}: {url}",
+            webhook_id=found.webhook_id,
+            state=found.state,
+            why=why,
+            url=found.url,
+        )
+    )
+    output.say(worded("It is told of {events}.", events=", ".join(found.events)))
     if found.failures:
-        output.say(f"It has failed {found.failures} times in a row since {shown(found.failing_since)}.")
+        output.say(
+            worded(
+                "Calls that failed in a row since {failing_since}: {failures:,}.",
+                failures=found.failures,
+                failing_since=shown(found.failing_since),
+            )
+        )
 
 
 for _each in webhook_deliveries.COMMANDS:

@@ -15,6 +15,7 @@ from dispatcher.cli.sessions import session
 from dispatcher.cli.webhook_output import EVENTS, delivery_json, event_types, shown
 from dispatcher.domain.window import parse_moment
 from dispatcher.errors import DispatcherError, UsageError
+from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.runtime import Runtime
 from dispatcher.webhooks import addresses, calls, delivering, listening
 from dispatcher.webhooks import deliveries as kept
@@ -38,7 +39,7 @@ def deliveries(output: Output, webhook_id: str, state: str | None, limit: int) -
         found = kept.listing(connection, webhook_id, limit, state=state)
     output.answer({"deliveries": [delivery_json(each) for each in found]})
     output.table(
-        f"Deliveries to {webhook_id}",
+        worded("Deliveries to {webhook_id}", webhook_id=webhook_id),
         ["id", "event", "campaign", "state", "attempts", "status", "tried", "next", "why"],
         [
             [
@@ -83,7 +84,9 @@ def replay(
             added = kept.replay_span(connection, webhook_id, begins, ends, missed_only=missed_only)
     output.answer({"webhook_id": webhook_id, "deliveries": added})
     output.say(
-        f"{added} deliveries go out once more." if added else "Nothing to send: it waits already, or is not kept."
+        counted(added, "{n:,} delivery goes out once more.", "{n:,} deliveries go out once more.")
+        if added
+        else "Nothing to send: it waits already, or is not kept."
     )
 
 
@@ -98,13 +101,15 @@ def test(output: Output, webhook_id: str, timeout: float) -> None:
             ping = kept.test(connection, webhook_id)
         ping = _followed(runtime, webhook_id, ping, timeout)
     if ping.state != "delivered":
-        why = ping.error or "no worker has taken it yet"
+        why = ping.error or translated("no worker has taken it yet")
         raise DispatcherError(
-            f"The ping did not arrive: {why}.",
-            hint=f"`dispatcher webhook deliveries {webhook_id}` shows what becomes of it.",
+            worded("The ping did not arrive: {why}.", why=why),
+            hint=worded(
+                "`dispatcher webhook deliveries {webhook_id}` shows what becomes of it.", webhook_id=webhook_id
+            ),
         )
     output.answer(delivery_json(ping))
-    output.say(f"It answered {ping.status}." + (f" {ping.answer}" if ping.answer else ""))
+    output.say(worded("It answered {status}.", status=ping.status) + (f" {ping.answer}" if ping.answer else ""))
 
 
 @click.command(
@@ -121,7 +126,7 @@ def listen(output: Output, events: tuple[str, ...], forward: str | None) -> None
     with session(may_create=True) as runtime:
         wanted = event_types(events or EVENTS)
         with listening.endpoint(runtime.engine, runtime.settings, wanted) as (webhook, secret):
-            output.note(f"Listening. Events are signed with {secret}. Ctrl-C ends it.")
+            output.note(worded("Listening. Events are signed with {secret}. Ctrl-C ends it.", secret=secret))
             try:
                 listening.listen(runtime.engine, webhook, lambda claim: _print(output, runtime, claim, forward))
             except KeyboardInterrupt as error:

@@ -19,6 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from dispatcher.db.errors import without_values
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 
 _SETTINGS = {
     "timezone": "UTC",
@@ -89,7 +90,7 @@ def conninfo(url: str) -> dict[str, Any]:
     except psycopg.ProgrammingError as error:
         words = re.sub('".*"', '"…"', str(error).strip())  # it may quote the password
         raise UsageError(
-            f"DISPATCHER_DATABASE_URL cannot be read: {words}.",
+            worded("DISPATCHER_DATABASE_URL cannot be read: {words}.", words=words),
             hint="Write it as postgresql://user:password@host:5432/database; several hosts are separated by commas.",
         ) from None
     return {**_CLIENT, **given}

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError,
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dispatcher.errors import DispatcherError
+from dispatcher.i18n.words import worded
 
 DRIVER_ERRORS = (SQLAlchemyError, psycopg.Error)
 
@@ -91,7 +92,9 @@ def translate(error: Exception) -> DatabaseError:
         if state is None:
             found = _last_finding(cause)
             if _LOGIN_REFUSED.search(found):
-                return DatabaseRefused(f"The database refuses to let us in: {found}", hint=_CHECK_ADDRESS)
+                return DatabaseRefused(
+                    worded("The database refuses to let us in: {found}", found=found), hint=_CHECK_ADDRESS
+                )
             words = f"The database does not answer: {found}"
             return DatabaseUnavailable(words, hint=_CHECK_ADDRESS)
         return DatabaseUnavailable(_refusal(cause), hint=ASK_DOCTOR, sqlstate=state)

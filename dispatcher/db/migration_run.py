@@ -20,6 +20,7 @@ from dispatcher.db.errors import DRIVER_ERRORS, sqlstate
 from dispatcher.db.migration_lease import MigrationLease
 from dispatcher.db.migrations import Revision
 from dispatcher.errors import DispatcherError
+from dispatcher.i18n.words import worded
 from schemas.tables import migration_state
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,11 @@ def _apply_in_tries(engine: Engine, lease: MigrationLease, revision: Revision) -
         else:
             return
     raise DispatcherError(
-        f"Migration {revision.number} did not get a lock that it needs, in {TRIES} tries.",
+        worded(
+            "Migration {number} did not get a lock that it needs, in {TRIES} tries.",
+            number=revision.number,
+            TRIES=TRIES,
+        ),
         hint="A long transaction holds the table (pg_stat_activity shows it). Run `dispatcher db upgrade` after it.",
     )
 

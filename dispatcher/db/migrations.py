@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, column, func, select, table
 
 import schemas
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import translated, worded
 from schemas.tables import migration_state
 
 Phase = Literal["pre", "post"]
@@ -114,7 +115,11 @@ def require_schema(engine: Engine) -> str:
         if found is not None and found >= needed and (found <= head or _only_expanded(connection, found, head)):
             return found
     raise UsageError(
-        f"The database is at migration {found or 'none'}, this version needs {head}.",
+        worded(
+            "The database is at migration {found}, this version needs {head}.",
+            found=found or translated("none"),
+            head=head,
+        ),
         hint="Run `dispatcher db upgrade`." if found is None or found < needed else "Upgrade the dispatcher.",
     )
 

@@ -57,6 +57,13 @@ CAMPAIGN_STATES = {
 }
 
 
+REPLY_STATES = {"new": "new", "answered": "answered", "done": "done"}
+REPLY_KINDS = {"optout": "opt-out", "review": "to be looked at", "reply": "reply"}
+OPTOUT_ACTIONS = {"add": "opted out", "remove": "opted in"}
+SOURCES = {"reply": "reply", "result": "provider's result", "import": "file", "operator": "a person"}
+"""Where an opt-out came from."""
+
+
 def meaning(code: int, language: Language | None = None) -> str:
     """What a result code means to the person who sent the campaign; empty for a code that the guide does not have."""
     return translated(RESULT_CODES[code], language) if code in RESULT_CODES else ""
@@ -71,3 +78,23 @@ def status(name: str, language: Language | None = None) -> str:
 def state_word(name: str, language: Language | None = None) -> str:
     """The state of a campaign in a word; the name itself when it is none."""
     return translated(CAMPAIGN_STATES[name], language) if name in CAMPAIGN_STATES else name
+
+
+def reply_state(name: str) -> str:
+    """What was done about a reply."""
+    return translated(REPLY_STATES.get(name, name))
+
+
+def kind_word(name: str) -> str:
+    """What kind of reply it is."""
+    return translated(REPLY_KINDS.get(name, name))
+
+
+def optout_word(action: str) -> str:
+    """What an entry of the opt-out list did."""
+    return translated(OPTOUT_ACTIONS.get(action, action))
+
+
+def source_word(name: str) -> str:
+    """Where an opt-out came from."""
+    return translated(SOURCES.get(name, name))

@@ -53,7 +53,8 @@ def of_locale() -> Language:
 
 def translated(sentence: str, language: Language | None = None) -> str:
     """Return a sentence of the code in the reader's language, with its fields still in braces."""
-    return sentence if (language or current()) == "en" else _catalog().gettext(sentence)
+    # The catalog's entry for no words at all is its header.
+    return sentence if not sentence or (language or current()) == "en" else _catalog().gettext(sentence)
 
 
 def worded(sentence: str, language: Language | None = None, /, **values: Any) -> str:

@@ -208,7 +208,11 @@ def _kept(write: Callable[[BinaryIO], None], folder: Path | None) -> BinaryIO:
             raise
     except OSError as error:
         raise DispatcherError(
-            f"The list cannot be spooled in {where}: {error.strerror or error}. Nothing was loaded.",
+            worded(
+                "The list cannot be spooled in {where}: {error}. Nothing was loaded.",
+                where=where,
+                error=error.strerror or error,
+            ),
             hint="Make room there, or give the list as a file.",
         ) from None
     return kept

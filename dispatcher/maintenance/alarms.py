@@ -13,6 +13,7 @@ from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.db.statements import query
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import DispatcherError
+from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.runtime import Runtime
 from dispatcher.sending import admission
 from dispatcher.sending.admission import Defer
@@ -33,7 +34,7 @@ def due(runtime: Runtime) -> str:
     with runtime.engine.connect() as connection:
         account = binding.find(connection, runtime.settings)
         if account is None:
-            return "0 chunks due"
+            return _chunks_due(0)
         found = _due_chunks(connection, account)
         row = connection.execute(query("read_conditions"), {"account_id": account.id}).one()
         # An old measurement will do: without any worker there is no new one.
@@ -53,12 +54,13 @@ def due(runtime: Runtime) -> str:
     decision = admission.decide(known)
     if known.blocked or isinstance(decision, Defer):
         why = decision.why if isinstance(decision, Defer) else "blocked"
-        return f"{found}; none may go now: {why}"
+        return worded("{found}; none may go now: {why}", found=found, why=translated(why))
     waited = max(timedelta(0), known.db_now - max([open_since, *admission.waits_ended(known)]))
-    found += f"; the oldest due chunk could have gone {waited.total_seconds():.0f} s ago"
+    found += worded("; the oldest due chunk could have gone {waited:.0f} s ago", waited=waited.total_seconds())
     if waited > STALLED:
         raise DispatcherError(
-            f"{found}, and none was claimed since.", hint="See the checks worker and beat, and the workers' log."
+            worded("{found}, and none was claimed since.", found=found),
+            hint="See the checks worker and beat, and the workers' log.",
         )
     return found
 
@@ -76,10 +78,14 @@ def requests(engine: Engine) -> str:
         row = connection.execute(oldest).one()
     if row.age is not None and row.age > WAITED_FOR:
         raise DispatcherError(
-            f"{row.n} campaigns that were handed in are not loaded yet, the oldest for {row.age.total_seconds():.0f} s",
+            worded(
+                "campaigns that were handed in and are not loaded yet: {n:,}, the oldest for {age:.0f} s",
+                n=row.n,
+                age=row.age.total_seconds(),
+            ),
             hint="See campaign_request.error, the worker of the queue control, and whether the file is in HOME/lists.",
         )
-    return f"{row.n} wait to be loaded"
+    return worded("waiting to be loaded: {n:,}", n=row.n)
 
 
 def _due_chunks(connection: Connection, account: Bound) -> str:
@@ -96,8 +102,12 @@ def _due_chunks(connection: Connection, account: Bound) -> str:
             chunk.c.state == "due",
         )
     ).one()
-    since = f", the oldest since {provider_local(row.since):%Y-%m-%d %H:%M:%S}" if row.n else ""
-    return f"{row.n} chunks due{since}"
+    since = worded(", the oldest since {since:%Y-%m-%d %H:%M:%S}", since=provider_local(row.since)) if row.n else ""
+    return _chunks_due(row.n) + since
+
+
+def _chunks_due(n: int) -> str:
+    return counted(n, "{n:,} chunk due", "{n:,} chunks due")
 
 
 def results(runtime: Runtime) -> str:
@@ -111,14 +121,25 @@ def results(runtime: Runtime) -> str:
     with runtime.engine.connect() as connection:
         account = binding.find(connection, runtime.settings)
         if account is None:
-            return "none yet"
+            return translated("none yet")
         row = connection.execute(query("odd_results"), {"account_id": account.id}).one()
-    found = (
-        f"malformed lines {row.malformed_lines}, late {row.late_lines}{_last(row.odd_lines_at)}, "
-        f"foreign {row.foreign_lines}, early {row.early_lines}; unknown messages of the last day {row.unknown_today}"
+    found = worded(
+        "malformed lines {malformed_lines}, late {late_lines}{odd_lines_at}, "
+        "foreign {foreign_lines}, early {early_lines}; unknown messages of the last day {unknown_today}",
+        malformed_lines=row.malformed_lines,
+        late_lines=row.late_lines,
+        odd_lines_at=_last(row.odd_lines_at),
+        foreign_lines=row.foreign_lines,
+        early_lines=row.early_lines,
+        unknown_today=row.unknown_today,
     )
     if row.unmapped:
-        found += f"; sentences without a code {row.unmapped}{_last(row.unmapped_at)}: {row.unmapped_words[:120]!r}"
+        found += worded(
+            "; sentences without a code {unmapped}{unmapped_at}: {unmapped_words!r}",
+            unmapped=row.unmapped,
+            unmapped_at=_last(row.unmapped_at),
+            unmapped_words=row.unmapped_words[:120],
+        )
     if row.odd_today or row.unmapped_today or row.unknown_today:
         raise DispatcherError(
             f"{found}.",
@@ -129,4 +150,4 @@ def results(runtime: Runtime) -> str:
 
 
 def _last(at: datetime | None) -> str:
-    return f" (last {provider_local(at):%Y-%m-%d %H:%M:%S})" if at else ""
+    return worded(" (last {at:%Y-%m-%d %H:%M:%S})", at=provider_local(at)) if at else ""

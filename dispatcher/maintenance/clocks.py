@@ -8,6 +8,7 @@ only has to be plausible.
 from datetime import timedelta
 
 from dispatcher.errors import DispatcherError
+from dispatcher.i18n.words import translated, worded
 
 OURS = timedelta(minutes=5)
 """How far this machine's clock and the database's may differ."""
@@ -29,22 +30,28 @@ def compare(database: timedelta, provider: timedelta | None, limit: timedelta = 
     Raises:
         DispatcherError: they differ too much; it says which clock is off, as far as the three can tell.
     """
-    told = f"against this machine the database is {_signed(database)}, the provider {_signed(provider)}"
+    told = worded(
+        "against this machine the database is {database}, the provider {provider}",
+        database=_signed(database),
+        provider=_signed(provider),
+    )
     if abs(database) > OURS:
         raise DispatcherError(f"{_which_of_ours(database, provider)}: {told}.", hint=_NTP)
     if provider is not None and limit and min(abs(provider), abs(provider - database)) > limit:
-        raise DispatcherError(f"The provider's clock is off: {told}.", hint=_EITHER)
+        raise DispatcherError(worded("The provider's clock is off: {told}.", told=told), hint=_EITHER)
     return told
 
 
 def _which_of_ours(database: timedelta, provider: timedelta | None) -> str:
     if provider is None:
-        return "This machine's clock or the database's is off"
+        return translated("This machine's clock or the database's is off")
     of_machine, of_database = abs(provider), abs(provider - database)
     if min(of_machine, of_database) > PROVIDER:
-        return "No two of the three clocks agree"
-    return "This machine's clock is off" if of_machine > of_database else "The database's clock is off"
+        return translated("No two of the three clocks agree")
+    if of_machine > of_database:
+        return translated("This machine's clock is off")
+    return translated("The database's clock is off")
 
 
 def _signed(difference: timedelta | None) -> str:
-    return "not known" if difference is None else f"{difference.total_seconds():+.0f} s"
+    return translated("not known") if difference is None else f"{difference.total_seconds():+.0f} s"

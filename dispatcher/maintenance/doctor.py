@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select
 
-from dispatcher import home
+from dispatcher import error_reports, home
 from dispatcher.accounts import binding
 from dispatcher.config import Settings
 from dispatcher.db import migrations
 from dispatcher.domain.window import PROVIDER_ZONE, provider_local
 from dispatcher.errors import DispatcherError, ProviderError
+from dispatcher.i18n.words import translated, worded
 from dispatcher.maintenance import alarms, clocks, side_by_side, webhook_alarm
 from dispatcher.maintenance.side_by_side import Check
 from dispatcher.provider.http import HttpProvider
@@ -67,9 +68,17 @@ def examine(settings: Settings) -> list[Check]:
 
 def _settings(settings: Settings) -> str:
     settings.require_credential()
-    plain = "; WARNING: plain HTTP, the key travels unencrypted" if settings.plain_http else ""
-    what = "key" if settings.apikey else "no API key (no campaigns), usuario and clave"
-    return f"{settings.provider_url}, {what} {settings.fingerprint}, home {settings.home}{plain}"
+    error_reports.require(settings)
+    plain = translated("; WARNING: plain HTTP, the key travels unencrypted") if settings.plain_http else ""
+    what = translated("key") if settings.apikey else translated("no API key (no campaigns), usuario and clave")
+    return worded(
+        "{provider_url}, {what} {fingerprint}, home {home}{plain}",
+        provider_url=settings.provider_url,
+        what=what,
+        fingerprint=settings.fingerprint,
+        home=settings.home,
+        plain=plain,
+    )
 
 
 def _home(settings: Settings) -> str:
@@ -78,21 +87,25 @@ def _home(settings: Settings) -> str:
     if open_:
         shown = ", ".join(str(path) for path in open_[:3])
         raise DispatcherError(
-            f"{len(open_)} files or folders can be read by others: {shown}.",
-            hint=f"chmod -R go-rwx {settings.home}, as the user who owns them.",
+            worded("{n} files or folders can be read by others: {shown}.", n=len(open_), shown=shown),
+            hint=worded("chmod -R go-rwx {home}, as the user who owns them.", home=settings.home),
         )
-    return f"{settings.home} is closed to others"
+    return worded("{home} is closed to others", home=settings.home)
 
 
 def _database(engine: Engine, settings: Settings) -> str:
     with engine.connect() as connection:
         version = connection.execute(select(func.current_setting("server_version"))).scalar_one()
-    kind = "embedded" if settings.database_url is None else "configured"
+    kind = _kind(settings.database_url)
     return f"PostgreSQL {version} ({kind})"
 
 
+def _kind(url: object) -> str:
+    return translated("embedded") if url is None else translated("configured")
+
+
 def _migrations(engine: Engine) -> str:
-    return f"at {migrations.require_schema(engine)}"
+    return worded("at {revision}", revision=migrations.require_schema(engine))
 
 
 def _account(engine: Engine, settings: Settings) -> str:
@@ -101,7 +114,7 @@ def _account(engine: Engine, settings: Settings) -> str:
             select(tables.account).where(tables.account.c.provider_url == settings.provider_url)
         ).first()
     if row is None:
-        return "not used yet; the first campaign binds it"
+        return translated("not used yet; the first campaign binds it")
     if row.fingerprint != settings.fingerprint:
         raise DispatcherError(
             "The database is bound to another key of this provider.",
@@ -111,12 +124,20 @@ def _account(engine: Engine, settings: Settings) -> str:
         raise DispatcherError(row.stale_words, hint="Run `dispatcher db restored`.")
     if row.blocked_words:
         raise DispatcherError(
-            f"Blocked. The provider says: {row.blocked_words}",
+            worded("Blocked. The provider says: {words}", words=row.blocked_words),
             hint="Set that right with the provider, then `dispatcher account resume`.",
         )
     if row.poll_failures > 2:
-        raise DispatcherError(f"The last {row.poll_failures} polls failed: {row.poll_words}")
-    return f"account {row.id}, fecha read as {row.reading or 'not known yet'}"
+        raise DispatcherError(
+            worded(
+                "The last {n} polls failed: {words}",
+                n=row.poll_failures,
+                words=row.poll_words,
+            )
+        )
+    return worded(
+        "account {id}, fecha read as {reading}", id=row.id, reading=row.reading or translated("not known yet")
+    )
 
 
 def _celery(settings: Settings) -> Any:
@@ -142,10 +163,10 @@ def _broker(settings: Settings, client: Any) -> str:
             role = broker.default_channel.client.info("replication")["role"]
             if role != "master":
                 raise DispatcherError(
-                    f"The Redis is a {role}: it takes no tasks.",
+                    worded("The Redis is a {role}: it takes no tasks.", role=role),
                     hint="Point DISPATCHER_BROKER_URL at the primary, or promote this one.",
                 )
-    return f"{kind} ({'embedded' if settings.broker_url is None else 'configured'})"
+    return f"{kind} ({_kind(settings.broker_url)})"
 
 
 def _ask(settings: Settings, apikey: str = "", seconds: float = _CALL_SECONDS) -> HttpProvider:
@@ -160,21 +181,21 @@ def _ask(settings: Settings, apikey: str = "", seconds: float = _CALL_SECONDS) -
 
 def _provider(settings: Settings) -> str:
     date = _ask(settings).server_date()
-    return f"answers; its clock shows {date.fecha}"
+    return worded("answers; its clock shows {fecha}", fecha=date.fecha)
 
 
 def _key(settings: Settings) -> str:
     """Ask for the status of an idinterno that cannot exist: it sends nothing, and a bad key shows."""
     if settings.apikey is None and settings.fingerprint is not None:
-        return "none; usuario and clave are first tried by a pull of replies or a message"
+        return translated("none; usuario and clave are first tried by a pull of replies or a message")
     _ask(settings, settings.require_apikey()).status_by_idinterno("M0DOCTOR0")
-    return "accepted"
+    return translated("accepted")
 
 
 def _clock(settings: Settings) -> str:
     offset = _offset(lambda: _provider_now(settings)).total_seconds()
-    remark = "" if abs(offset) < _NOTABLE_OFFSET else "; the window is kept by the provider's clock"
-    return f"provider is {offset:+.0f} s against this machine{remark}"
+    remark = "" if abs(offset) < _NOTABLE_OFFSET else translated("; the window is kept by the provider's clock")
+    return worded("provider is {offset:+.0f} s against this machine{remark}", offset=offset, remark=remark)
 
 
 def _clocks(engine: Engine, settings: Settings) -> str:
@@ -204,8 +225,12 @@ def _window(settings: Settings) -> str:
     now = datetime.now(UTC)
     window = settings.sending_window
     if window.allows(now):
-        return f"{settings.window} is open now ({provider_local(now):%H:%M} at -03)"
-    return f"{settings.window} is closed now; opens {provider_local(window.next_opening(now)):%Y-%m-%d %H:%M} (-03)"
+        return worded("{window} is open now ({now:%H:%M} at -03)", window=settings.window, now=provider_local(now))
+    return worded(
+        "{window} is closed now; opens {at:%Y-%m-%d %H:%M} (-03)",
+        window=settings.window,
+        at=provider_local(window.next_opening(now)),
+    )
 
 
 def _worker(client: Any) -> str:
@@ -223,10 +248,12 @@ def _beat(engine: Engine) -> str:
         ).scalar()
     if age is None or age > _HEARTBEAT:
         raise DispatcherError(
-            "No tick of beat was run yet." if age is None else f"No tick of beat was run for {age}.",
+            "No tick of beat was run yet."
+            if age is None
+            else worded("No tick of beat was run for {seconds:,.0f} s.", seconds=age.total_seconds()),
             hint="Start `dispatcher up`, or `celery -A workers.app beat` and a worker for the queue tick.",
         )
-    return f"seen {age.total_seconds():.0f} s ago"
+    return worded("seen {seconds:.0f} s ago", seconds=age.total_seconds())
 
 
 def _no_llame(engine: Engine) -> str:
@@ -250,10 +277,10 @@ def _replies(engine: Engine, settings: Settings) -> str:
     with engine.connect() as connection:
         account = binding.find(connection, settings)
         if account is None:
-            return "not pulled yet"
+            return translated("not pulled yet")
         row = connection.execute(select(tables.account).where(tables.account.c.id == account.id)).one()
     if row.inbox_words:
-        raise DispatcherError(f"The last pull of replies failed: {row.inbox_words}")
+        raise DispatcherError(worded("The last pull of replies failed: {words}", words=row.inbox_words))
     if row.inbox_read_at is None:
-        return "not pulled yet"
-    return f"pulled {provider_local(row.inbox_read_at):%Y-%m-%d %H:%M:%S} (-03)"
+        return translated("not pulled yet")
+    return worded("pulled {at:%Y-%m-%d %H:%M:%S} (-03)", at=provider_local(row.inbox_read_at))

@@ -8,10 +8,12 @@ thread, so it does not hold up the exit.
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import NamedTuple
 
 from dispatcher.db.errors import ASK_DOCTOR, DRIVER_ERRORS, translate
 from dispatcher.errors import DispatcherError
+from dispatcher.i18n.words import translated, worded
 
 LIMIT = 3.0
 """Seconds that a check may take."""
@@ -36,7 +38,7 @@ def run(checks: Mapping[str, Examine], limit: float = LIMIT) -> list[Check]:
         found[name] = check(name, examine)
 
     threads = [
-        threading.Thread(target=make, args=(name, examine), name=f"check-{name}", daemon=True)
+        threading.Thread(target=copy_context().run, args=(make, name, examine), name=f"check-{name}", daemon=True)
         for name, examine in checks.items()
     ]
     for thread in threads:
@@ -44,7 +46,7 @@ def run(checks: Mapping[str, Examine], limit: float = LIMIT) -> list[Check]:
     ends = time.monotonic() + limit
     for thread in threads:
         thread.join(max(0.0, ends - time.monotonic()))
-    silent = f"did not answer within {limit:g} s"
+    silent = worded("did not answer within {limit:g} s", limit=limit)
     return [found.get(name) or Check(name, False, silent) for name in checks]
 
 
@@ -63,5 +65,7 @@ def check(name: str, examine: Examine) -> Check:
 
 def failed(name: str, error: DispatcherError) -> Check:
     """The finding that an error of ours makes: what is wrong, and what to do about it."""
-    hint = None if error.hint is None or error.hint == ASK_DOCTOR or error.hint in str(error) else error.hint
+    hint = (
+        None if error.hint is None or error.hint == translated(ASK_DOCTOR) or error.hint in str(error) else error.hint
+    )
     return Check(name, False, " ".join(filter(None, (str(error), hint))))

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from dispatcher.db.statements import query
 from dispatcher.errors import DispatcherError
+from dispatcher.i18n.words import counted, worded
 
 FAILED_FOR = timedelta(hours=1)
 """How long an endpoint may fail without an alarm: receivers are deployed and restarted."""
@@ -28,17 +29,17 @@ def webhooks(engine: Engine) -> str:
             "; ".join(complaints),
             hint="`dispatcher webhook deliveries ID` shows why, `dispatcher webhook enable ID` calls it again.",
         )
-    return f"{len(rows)} webhooks"
+    return counted(len(rows), "{n:,} webhook", "{n:,} webhooks")
 
 
 def _complaint(row: Any) -> str | None:
     if row.disabled_why == "gone":
-        return f"{row.public_id} answered 410 and is called no more"
+        return worded("{public_id} answered 410 and is called no more", public_id=row.public_id)
     if row.disabled_why == "failures":
-        return f"{row.public_id} failed for days and is called no more"
+        return worded("{public_id} failed for days and is called no more", public_id=row.public_id)
     if row.disabled_why is None and row.failing_since is not None and row.now - row.failing_since > FAILED_FOR:
         hours = (row.now - row.failing_since).total_seconds() / 3600
-        return f"{row.public_id} has failed for {hours:.0f} hours"
+        return worded("{public_id} has failed for {hours:.0f} h", public_id=row.public_id, hours=hours)
     if row.waits:
-        return f"no worker calls {row.public_id}: is there one for the queue webhooks?"
+        return worded("no worker calls {public_id}: is there one for the queue webhooks?", public_id=row.public_id)
     return None

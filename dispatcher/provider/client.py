@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider.answers import CREDENTIALS_HINT
 from dispatcher.provider.call import Call
 from dispatcher.provider.transport import Adapter, tls_context
@@ -149,6 +150,8 @@ def tls_context_of(ca_bundle: str | None) -> ssl.SSLContext:
         return tls_context(ca_bundle)
     except OSError as error:  # ssl.SSLError, for a file that is no certificate, is one too
         raise UsageError(
-            f"The CA bundle {ca_bundle} cannot be used: {error.strerror or error}.",
+            worded(
+                "The CA bundle {ca_bundle} cannot be used: {error}.", ca_bundle=ca_bundle, error=error.strerror or error
+            ),
             hint="Give a PEM file or folder of CA certificates, or none to use the usual ones.",
         ) from None

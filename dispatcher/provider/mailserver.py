@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 
 API_ADDRESS = "api@smsmasivos.com.ar"
 """The provider's mailbox (guide "Envío de mensajes vía correo electrónico (SMTP)")."""
@@ -66,5 +67,7 @@ class MailServer:
 
 def _address(given: list[str], name: str) -> str:
     if len(given) != 1 or not _ADDRESS.fullmatch(given[0]):
-        raise UsageError(f"The mail server's URL must say {name}= with one mail address.", hint=URL_HINT)
+        raise UsageError(
+            worded("The mail server's URL must say {name}= with one mail address.", name=name), hint=URL_HINT
+        )
     return given[0]

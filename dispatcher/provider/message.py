@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 
 LINK_MARK = "http://1rck.in/-000000"
 """Where the link to the HTML content goes in a text (guide, HTML)."""
@@ -56,7 +57,7 @@ class Message:
         if (self.html is not None) != (LINK_MARK in self.texto):
             raise UsageError(
                 "A text with HTML content has a mark for its link, and only such a text has one.",
-                hint=f"Write {LINK_MARK} where the link goes in the text.",
+                hint=worded("Write {mark} where the link goes in the text.", mark=LINK_MARK),
             )
 
     @property

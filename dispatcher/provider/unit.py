@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider import form, verdict
 from dispatcher.provider.call import Call
 from dispatcher.provider.client import Access, read_body
@@ -58,11 +59,16 @@ def body_of(apikey: str, message: Message) -> bytes:
     except UnicodeEncodeError as error:
         letter = error.object[error.start]
         raise UsageError(
-            f"The provider cannot be sent the character {letter!r}.", hint="Write the text without it."
+            worded("The provider cannot be sent the character {letter!r}.", letter=letter),
+            hint="Write the text without it.",
         ) from None
     if len(body) > LARGEST_BODY:
         raise UsageError(
-            f"The message has {len(body)} bytes, more than the {LARGEST_BODY} that one call may carry.",
+            worded(
+                "The message has {n:,} bytes, more than the {most:,} that one call may carry.",
+                n=len(body),
+                most=LARGEST_BODY,
+            ),
             hint="Shorten its HTML, or link to a page of your own.",
         )
     return body

@@ -20,6 +20,7 @@ import zeep.exceptions
 from zeep.wsdl.bindings import Soap11Binding
 
 from dispatcher.errors import AnswerError, UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider import envelopes
 from dispatcher.provider.answers import require_answer
 from dispatcher.provider.call import Call
@@ -97,7 +98,9 @@ class WebService:
             except (zeep.exceptions.ValidationError, ValueError, TypeError) as error:
                 if exchange.posted:
                     raise
-                raise UsageError(f"The message cannot be written for the Web Service: {error}") from None
+                raise UsageError(
+                    worded("The message cannot be written for the Web Service: {error}", error=error)
+                ) from None
             except zeep.exceptions.Fault:
                 raise
             except zeep.exceptions.Error:
@@ -211,4 +214,6 @@ def _elements(operation: Any) -> dict[str, Any]:
 
 
 def _unusable(why: str) -> AnswerError:
-    return AnswerError(f"The Web Service's WSDL cannot be used: {why}.", reason="wsdl", retryable=False, hint=URL_HINT)
+    return AnswerError(
+        worded("The Web Service's WSDL cannot be used: {why}.", why=why), reason="wsdl", retryable=False, hint=URL_HINT
+    )

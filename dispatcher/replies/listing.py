@@ -11,6 +11,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Label, Row,
 
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from schemas import tables
 
 State = Literal["new", "answered", "done"]
@@ -87,7 +88,9 @@ def find(connection: Connection, number: int) -> Reply:
     """
     row = connection.execute(_replies().where(tables.reply.c.provider_id == number)).first()
     if row is None:
-        raise UsageError(f"There is no reply {number}.", hint="`dispatcher inbox list` shows them.")
+        raise UsageError(
+            worded("There is no reply {number}.", number=number), hint="`dispatcher inbox list` shows them."
+        )
     return _of(row)
 
 

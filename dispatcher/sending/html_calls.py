@@ -16,6 +16,7 @@ from dispatcher.domain import idinterno
 from dispatcher.domain.sms_text import MAX_LENGTH
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import ProviderError, UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider import unit, verdict
 from dispatcher.provider.answers import ResultLine
 from dispatcher.provider.deadline import now as boot_clock
@@ -45,7 +46,10 @@ def check(spec: CampaignSpec, settings: Settings, *, rendered: bool = False) -> 
     if not rendered and (spec.html is not None) != (LINK_MARK in template.parse(spec.template).sample()):
         raise UsageError(
             "A campaign with HTML content has a mark for its link in the template, and only such a campaign has one.",
-            hint=f"Write {LINK_MARK} where the link goes in the template, and give the content with --html.",
+            hint=worded(
+                "Write {mark} where the link goes in the template, and give the content with --html.",
+                mark=LINK_MARK,
+            ),
         )
     if spec.html is not None:
         key = settings.apikey.get_secret_value() if settings.apikey else _LONGEST_KEY

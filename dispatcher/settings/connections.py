@@ -8,6 +8,7 @@ import platformdirs
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.settings import urls
 
 
@@ -63,8 +64,8 @@ class Connections(BaseModel):
             return str(json.loads(self.embedded_file.read_text(encoding="utf-8"))[key])
         except (OSError, ValueError, KeyError):
             raise UsageError(
-                f"{name} is not set and no embedded server runs in {self.home}.",
-                hint=f"Run `dispatcher up` (it starts the embedded servers), or set {name}.",
+                worded("{name} is not set and no embedded server runs in {home}.", name=name, home=self.home),
+                hint=worded("Run `dispatcher up` (it starts the embedded servers), or set {name}.", name=name),
             ) from None
 
     @property

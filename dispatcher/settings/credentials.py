@@ -5,6 +5,7 @@ import hashlib
 from pydantic import BaseModel, SecretStr
 
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 
 
 class Credentials(BaseModel):
@@ -68,7 +69,7 @@ class Credentials(BaseModel):
         if self.usuario is None or self.clave is None:
             missing = "DISPATCHER_USUARIO" if self.usuario is None else "DISPATCHER_CLAVE"
             raise UsageError(
-                f"{missing} is not set, and {what} asks for user and password.",
+                worded("{missing} is not set, and {what} asks for user and password.", missing=missing, what=what),
                 hint="Set DISPATCHER_USUARIO and DISPATCHER_CLAVE as SMS Masivos gave them, or use --transport http.",
             )
         return self.usuario, self.clave.get_secret_value()

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 
 class Observing(BaseModel):
-    """Logs."""
+    """Logs, and reports of errors."""
 
     log: Literal["text", "json"] = "text"
+    sentry_dsn: SecretStr | None = None

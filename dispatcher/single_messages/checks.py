@@ -14,6 +14,7 @@ from dispatcher.domain import sms_text as texts
 from dispatcher.domain.phone import PhoneProblem, normalise
 from dispatcher.domain.window import parse_moment, provider_local
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider.message import LINK_MARK, NotOffered
 from dispatcher.suppression import do_not_send, erased, no_llame, optouts
 from dispatcher.transports import Transport
@@ -52,7 +53,7 @@ def check_offered(wanted: SingleMessage, transport: Transport) -> None:
     if wanted.html is not None and LINK_MARK not in wanted.text:
         raise UsageError(
             "The text does not say where the link to the HTML content goes.",
-            hint=f"Write {LINK_MARK} where the link goes in the text (guide, HTML).",
+            hint=worded("Write {mark} where the link goes in the text (guide, HTML).", mark=LINK_MARK),
         )
     if transport == "smtp" and (wanted.html is not None or wanted.start is not None or wanted.test):
         raise NotOffered(

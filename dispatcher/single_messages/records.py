@@ -16,6 +16,7 @@ from dispatcher.config import Settings
 from dispatcher.db.statements import query
 from dispatcher.db.storable import storable
 from dispatcher.errors import UsageError
+from dispatcher.i18n.words import worded
 from dispatcher.provider.codes import MEANING
 from dispatcher.single_messages.checks import CheckedMessage
 from dispatcher.transports import TRANSPORTS, Transport
@@ -181,7 +182,8 @@ def _take_again(connection: Connection, request: Request, lease: float) -> Taken
     row = _row(connection, request.account_id, request.idinterno)
     if not request.is_recorded_in(row):
         raise UsageError(
-            f"Another message has the idinterno {request.idinterno}.", hint="Give each message an idinterno of its own."
+            worded("Another message has the idinterno {idinterno}.", idinterno=request.idinterno),
+            hint="Give each message an idinterno of its own.",
         )
     states = request.callable_states
     if row.state not in states:

@@ -25,7 +25,7 @@ def parse(body: bytes) -> Any:
     """The value of a JSON text.
 
     Raises:
-        BadJson: it is none, or is nested too deep, has too many items or too long a string.
+        BadJson: it is none, is nested too deep, has too many items or too long a string, or says a name twice.
     """
     depth = 0
     for items, token in enumerate(_TOKEN.finditer(body)):
@@ -45,6 +45,15 @@ def parse(body: bytes) -> Any:
         if token.end() - token.start() > STRING:
             raise BadJson(worded("A text in the body has more than {bytes} bytes.", bytes=STRING))
     try:
-        return json.loads(body)
+        return json.loads(body, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         raise BadJson(worded("The body is not JSON.")) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadJson(worded("{name} is there twice in one object: only one of them could count.", name=twice[:100]))
+    return made

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy import select
 from starlette.types import ASGIApp
 
+from dispatcher import error_reports
 from dispatcher.config import Settings
 from dispatcher.db import migrations
 from dispatcher.db.errors import DRIVER_ERRORS
@@ -35,6 +36,8 @@ def open_runtime(settings: Settings) -> Runtime:
     Raises:
         UsageError: the database lacks this version's schema.
     """
+    error_reports.require(settings)
+    error_reports.start(settings)
     keep_to_ourselves()
     runtime = Runtime(settings)
     migrations.require_schema(runtime.engine)

@@ -1,12 +1,14 @@
-"""The pieces of a long body as they come; time that we take ourselves to store them does not count."""
+"""Long bodies in pieces: those that come, where time that we take to store them does not count; those that we send."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -37,3 +39,18 @@ async def pieces(request: Request) -> AsyncIterator[bytes]:
         waited += time.monotonic() - began
         size += len(piece)
         yield piece
+
+
+def streamed(parts: Iterator[bytes], media_type: str) -> StreamingResponse:
+    """An answer of parts that are made in threads; while one is sent, the next one is made."""
+    return StreamingResponse(_ahead(parts), media_type=media_type)
+
+
+async def _ahead(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    coming = asyncio.ensure_future(run_in_threadpool(next, parts, b""))
+    try:
+        while part := await coming:
+            coming = asyncio.ensure_future(run_in_threadpool(next, parts, b""))
+            yield part
+    finally:
+        coming.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody waits for it any more

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dispatcher.logs import Kind, formatter
+from dispatcher.logs import Kind, WithoutQuotes, formatter
 
 _HEADER = "X-Request-Id"
 _TAKEN = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -60,4 +60,5 @@ def note_in_logs(kind: Kind) -> None:
     """Let the log lines of this process, of this kind, say which request they belong to."""
     for handler in logging.root.handlers:
         handler.addFilter(_Noted())
+        handler.addFilter(WithoutQuotes())
         handler.setFormatter(formatter(kind, "%(levelname)s %(name)s %(message)s%(request)s"))

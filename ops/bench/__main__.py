@@ -23,6 +23,7 @@ from ops.bench import (
     report,
     settle,
     startup,
+    stream,
     submit,
     urgent,
     webhooks,
@@ -43,6 +44,7 @@ ALWAYS = (
     "webhooks",
     "memory",
     "page",
+    "stream",
     "urgent",
     "per-message",
 )
@@ -162,6 +164,8 @@ def _sections(
         yield "Memory of `dispatcher up`", *report.memory_report(taken)
     if "page" in parts and (shown := run(f"the page over {in_database:,}", partial(page.measure, in_database))):
         yield "The page", *report.page_report(shown)
+    if "stream" in parts and (taken_out := run(f"streams of {largest:,}", partial(stream.measure, largest))):
+        yield "Results as a stream", *stream.report(taken_out)
     if "history" in parts and (kept := run(f"a history of {in_history:,}", partial(history.measure, in_history))):
         yield "Over a history", *report.history_report(kept)
     if "year" in parts and (passed := run("a year and a half", year.measure)):

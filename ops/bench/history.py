@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from dispatcher.accounts import binding, provider_clock
-from dispatcher.campaigns import lifecycle, overview
+from dispatcher.campaigns import overview, summary
 from dispatcher.maintenance import doctor
 from dispatcher.maintenance.metrics import Metrics
 from dispatcher.maintenance.tick import tick
@@ -97,8 +97,8 @@ def operations(running: Stack) -> dict[str, float]:
         time_of(f"poll and settle of {LIST:,}", lambda: _poll(running, account), 1)
     newest = running.scalar("SELECT max(id) FROM campaign")
     with runtime.engine.connect() as connection:
-        time_of("`campaign list`", lambda: lifecycle.listing(connection))
-        time_of("`campaign show`", lambda: lifecycle.show(connection, newest))
+        time_of("`campaign list`", lambda: summary.listing(connection))
+        time_of("`campaign show`", lambda: summary.show(connection, newest))
         time_of("the figures of the home page", lambda: _home(connection, account.id))
     time_of("tick", lambda: tick(runtime))
     time_of("`doctor`", lambda: doctor.examine(runtime.settings), 3)

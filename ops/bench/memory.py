@@ -21,7 +21,7 @@ REST = 30.0
 """Seconds without work before the look at rest."""
 _EVERY = 0.5
 _MEASURED = ("up", "loader", "postgres", "valkey")
-_NAME = re.compile(r"\b(tick|submit|poll|control|urgent)@|(?<= )(beat|flower|push|web)\b")
+_NAME = re.compile(r"\b(tick|submit|poll|control|urgent|webhooks)@|(?<= )(beat|flower|push|web)\b")
 _BEATS = "SELECT count(*) FROM heartbeat WHERE name = 'tick' AND at > clock_timestamp() - interval '3 seconds'"
 
 

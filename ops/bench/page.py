@@ -13,7 +13,7 @@ from statistics import median
 import requests
 
 from dispatcher.access import users
-from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns import summary
 from ops.bench.campaign import COMPLETED, COMPLETES_WITHIN
 from ops.bench.lists import write_list
 from ops.bench.meter import Meter
@@ -100,7 +100,7 @@ def _answers(visitor: _Visitor) -> bool:
 
 def _pages(running: Stack, done: int, waiting: int, each: int) -> dict[str, str]:
     with running.runtime.engine.connect() as connection:
-        rarest = min(lifecycle.show(connection, done).result_codes.items(), key=lambda pair: pair[1])[0]
+        rarest = min(summary.show(connection, done).result_codes.items(), key=lambda pair: pair[1])[0]
     return {
         FIRST: "/",
         "messages, the first ones": f"/campaigns/{waiting}/messages",

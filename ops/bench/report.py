@@ -26,6 +26,7 @@ CPU_GROWTH = 1.1
 TOLD_GROWTH = 1.1
 TIMES_PER_MESSAGE = 100
 HELP_TIMES_PYTHON = 7
+ANSWER_SECONDS, CREATE_SECONDS = 0.35, 1.5
 REST_LIMIT, PEAK_LIMIT = 500, 900
 HISTORY_GROWTH = 1.2
 SEALED_BYTES = 200
@@ -42,7 +43,18 @@ def startup_report(outcome: startup.Outcome) -> tuple[str, list[Target]]:
         ],
     )
     name = f"{startup.HELP}, times {startup.PYTHON}"
-    return body, [Target(name, outcome.times_python(startup.HELP), HELP_TIMES_PYTHON, most=True)]
+    return body, [
+        Target(name, outcome.times_python(startup.HELP), HELP_TIMES_PYTHON, most=True),
+        *(
+            Target(each, outcome.seconds(each), limit, " s", most=True)
+            for each, limit in (
+                (startup.HELP, ANSWER_SECONDS),
+                (startup.LIST, ANSWER_SECONDS),
+                (startup.SHOW, ANSWER_SECONDS),
+                (startup.CREATE, CREATE_SECONDS),
+            )
+        ),
+    ]
 
 
 def load_report(outcome: load.Outcome) -> tuple[str, list[Target]]:
@@ -248,6 +260,7 @@ def history_report(outcome: history.Outcome) -> tuple[str, list[Target]]:
             for name, took in outcome.new.items()
         ),
         Target("one person, of all history", outcome.person * 1000, 100, " ms", most=True),
+        Target("a scrape of /metrics, over the history", outcome.full["`/metrics`"] * 1000, 50, " ms", most=True),
         Target("bytes of a sealed message", outcome.sealed, SEALED_BYTES, most=True),
     ]
 

@@ -26,10 +26,11 @@ from dispatcher.ingest import open_source
 from dispatcher.runtime import Runtime
 from ops.bench.lists import TEMPLATE
 from ops.bench.meter import Roots
+from ops.commands import celery
 from ops.demo import isolated
 from ops.embedded import Addresses, Embedded
 from ops.simulator.process import SimulatorProcess
-from ops.supervisor import celery, environment
+from ops.supervisor import environment
 from schemas.payload import CampaignSpec
 
 APIKEY = "BENCH"

@@ -8,7 +8,7 @@ from celery import Celery
 
 from ops.bench.lists import write_list
 from ops.bench.stack import Stack, stack
-from ops.supervisor import worker
+from ops.commands import worker
 
 CAMPAIGN = 200_000
 LATENCY = 0.05

@@ -13,7 +13,7 @@ from ops.bench.campaign import COMPLETED, COMPLETES_WITHIN, create
 from ops.bench.lists import write_list
 from ops.bench.meter import Meter
 from ops.bench.stack import Stack, stack
-from ops.supervisor import worker
+from ops.commands import worker
 
 ENDPOINTS = 3
 _ROUNDS = 3

@@ -63,5 +63,4 @@ def _week(running: Stack, week: int) -> int:
 
 
 def _size(running: Stack) -> int:
-    running.observer.execute("VACUUM ANALYZE")
     return running.scalar("SELECT pg_database_size(current_database())")

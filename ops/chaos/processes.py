@@ -12,7 +12,7 @@ from typing import Self
 import psutil
 
 from dispatcher.config import Settings
-from ops import supervisor
+from ops import commands
 from ops.chaos.points import Plan
 from ops.chaos.tcp_postgres import free_port
 
@@ -55,8 +55,8 @@ class Processes:
 
     def worker_of_each_queue(self, settings: Settings) -> None:
         """Start the workers of `dispatcher up`."""
-        for queue in supervisor.QUEUES:
-            _, _, arguments = (" ".join(supervisor.worker(settings, queue))).partition(" workers.app:app ")
+        for queue in commands.QUEUES:
+            _, _, arguments = (" ".join(commands.worker(settings, queue))).partition(" workers.app:app ")
             self.spawn(queue, *arguments.split())
 
     def up(self, name: str = "up") -> subprocess.Popen[bytes]:

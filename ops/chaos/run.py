@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from dispatcher import config
-from dispatcher.campaigns import audit, lifecycle, loading
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns import audit, lifecycle, loading, summary
+from dispatcher.campaigns.summary import Summary
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
 from dispatcher.ingest import from_recipients
@@ -125,7 +125,7 @@ class Run:
     def show(self, campaign_id: int) -> Summary:
         """A campaign's summary."""
         with self.runtime.engine.connect() as connection:
-            return lifecycle.show(connection, campaign_id)
+            return summary.show(connection, campaign_id)
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
         """Run a statement and commit; its rows, if it has any."""

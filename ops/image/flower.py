@@ -8,7 +8,7 @@ import sys
 
 from dispatcher import config
 from dispatcher.errors import UsageError
-from ops import supervisor
+from ops import commands
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
         sys.exit(f"{error} {error.hint or ''}".strip())
     if settings.flower_auth is None:
         sys.exit("DISPATCHER_FLOWER_AUTH is not set: Flower would be open to everybody. Give it as user:password.")
-    command = supervisor.flower(settings, "0.0.0.0")
+    command = commands.flower(settings, "0.0.0.0")
     os.execve(command[0], command, {**os.environ, "FLOWER_BASIC_AUTH": settings.flower_auth.get_secret_value()})
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from dispatcher.campaigns import lifecycle, loading
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns import loading, summary
+from dispatcher.campaigns.summary import Summary
 from dispatcher.ingest import from_recipients
 from dispatcher.runtime import Runtime
 from ops.simulator.process import SimulatorProcess
@@ -53,7 +53,7 @@ class LiveSystem:
     def show(self, campaign_id: int) -> Summary:
         """The campaign as `dispatcher campaign show` has it."""
         with self.runtime.engine.connect() as connection:
-            return lifecycle.show(connection, campaign_id)
+            return summary.show(connection, campaign_id)
 
     def wait_for(self, predicate: Callable[[], Any], deadline: float = 30.0, what: str = "") -> Any:
         """Wait; when it takes too long, say where everything stands."""

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -219,6 +220,15 @@ def test_workers_that_a_demoted_redis_ended_are_back_when_it_is_promoted(
     assert process.poll() is None
     process.terminate()
     assert process.wait(120) == 0, user.log("up")
+
+
+def test_up_is_not_said_to_be_where_another_program_listens(user: Cluster) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        user.environment["DISPATCHER_WEB_PORT"] = str(port)
+        refused = user.cli("up", code=1)
+    assert str(port) in refused["error"]
+    assert "DISPATCHER_WEB_PORT" in refused["hint"]
 
 
 def test_up_leaves_stdout_to_its_one_object(user: Cluster) -> None:

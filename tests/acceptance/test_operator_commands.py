@@ -79,7 +79,7 @@ def test_a_backup_is_restored_into_an_empty_database(
     try:
         lines = [line for line in restore.splitlines() if "doctor" not in line]
         said = run("\n".join(lines), {**shell, "DISPATCHER_DATABASE_URL": other}, tmp_path)
-        assert "1 chunks held" in said
+        assert "1 chunk held" in said
         with psycopg.connect(other) as restored:
             assert restored.execute("SELECT count(*) FROM message").fetchone() == (1,)
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.config import Settings
-from ops import supervisor
+from ops import commands
 from tests.processes import ROOT
 
 UNITS = sorted((ROOT / "ops" / "systemd").glob("*.service"))
@@ -38,7 +38,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
     instances = [
         tmp_path / name.replace("@.", f"@{queue}.")
         for name in services()
-        for queue in (supervisor.QUEUES if "@" in name else ("",))
+        for queue in (commands.QUEUES if "@" in name else ("",))
     ]
     done = subprocess.run([verify, "verify", *map(str, instances)], capture_output=True, text=True, timeout=60)
     complaints = [line for line in done.stderr.splitlines() if "dispatcher-" in line]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dispatcher.provider.inbox import HttpInbox, Inbox, SoapInbox
+from dispatcher.provider.inbox import HttpInbox, Inbox
 from dispatcher.provider.message import Sender
 from dispatcher.provider.smtp import SmtpSender
 from dispatcher.provider.soap import SoapSender
+from dispatcher.provider.soap_inbox import SoapInbox
 from dispatcher.provider.unit import UnitSender
 from ops.simulator.process import SimulatorProcess
 

@@ -18,10 +18,11 @@ from dispatcher.errors import AccountBlocked, UsageError
 from dispatcher.provider import answers
 from dispatcher.provider.codes import CODES
 from dispatcher.provider.http import HttpProvider
-from dispatcher.provider.inbox import HttpInbox, SoapInbox
+from dispatcher.provider.inbox import HttpInbox
 from dispatcher.provider.message import LINK_MARK, Message
 from dispatcher.provider.replies import Reply, parse_text
 from dispatcher.provider.soap import SoapSender
+from dispatcher.provider.soap_inbox import SoapInbox
 from ops.simulator.process import SimulatorProcess
 from tests.conftest import wait_until
 from tests.contract.senders import CLAVE, KEY, PAGE, USUARIO, smtp_sender, unit_sender

@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from dispatcher.errors import AnswerError
-from dispatcher.provider.inbox import SoapInbox
 from dispatcher.provider.replies import Replies
+from dispatcher.provider.soap_inbox import SoapInbox
 from ops.simulator import wsdl
 from tests.contract.senders import CLAVE, PAGE, USUARIO
 from tests.contract.wire import Peer, Script, http, wire

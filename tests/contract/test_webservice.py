@@ -9,9 +9,9 @@ from datetime import datetime
 import pytest
 
 from dispatcher.errors import AnswerError, CredentialsRefused, InDoubt, NotDelivered, UsageError
-from dispatcher.provider.inbox import SoapInbox
 from dispatcher.provider.message import LINK_MARK, Message, NotOffered
 from dispatcher.provider.soap import SoapSender
+from dispatcher.provider.soap_inbox import SoapInbox
 from ops.simulator import wsdl
 from ops.simulator.process import SimulatorProcess
 from tests.contract.senders import CLAVE, PAGE, USUARIO, soap_inbox, soap_sender

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from dispatcher.accounts import binding, provider_clock
 from dispatcher.accounts.binding import Bound
-from dispatcher.campaigns import lifecycle, loading
+from dispatcher.campaigns import loading, summary
 from dispatcher.domain import idinterno
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.ingest import from_recipients
@@ -233,7 +233,7 @@ class CoreHarness:
     def check_sums(self, campaign_id: int) -> None:
         """Rows = messages + invalid rows; messages = Σ statuses; every counter equals a count of messages."""
         with self.engine.connect() as connection:
-            shown = lifecycle.show(connection, campaign_id)
+            shown = summary.show(connection, campaign_id)
         assert self.statuses(campaign_id) == shown.counts
         assert sum(shown.counts.values()) == shown.messages
         invalid_rows = self.one("SELECT count(*) FROM invalid_row WHERE campaign_id = :id", id=campaign_id)

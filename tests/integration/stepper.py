@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import text
 
 from dispatcher.accounts import binding
-from dispatcher.campaigns import lifecycle, loading
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns import loading, summary
+from dispatcher.campaigns.summary import Summary
 from dispatcher.ingest import from_recipients
 from dispatcher.maintenance import tick as maintenance_tick
 from dispatcher.results.polling import Poller
@@ -86,7 +86,7 @@ class Stepper:
     def show(self, campaign_id: int) -> Summary:
         """A campaign's summary."""
         with self.runtime.engine.connect() as connection:
-            return lifecycle.show(connection, campaign_id)
+            return summary.show(connection, campaign_id)
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
         """Run a statement; its rows, if it has any."""

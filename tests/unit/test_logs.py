@@ -4,6 +4,7 @@ import io
 import json
 import logging
 
+from dispatcher.errors import DispatcherError
 from dispatcher.logs import JsonLine, OneLine, fields
 
 FORGED = "lista.csv\nERROR dispatcher account_blocked\r\x1b[2J\u2028x"
@@ -30,8 +31,8 @@ def test_lines_of_a_traceback_cannot_be_taken_for_records() -> None:
     log = logging.getLogger("test_logs")
     stream = written(log)
     try:
-        raise ValueError(FORGED)
-    except ValueError:
+        raise DispatcherError(FORGED)
+    except DispatcherError:
         log.exception("failed", stack_info=True)
     first, *others = stream.getvalue().removesuffix("\n").split("\n")
     assert first == "ERROR test_logs failed"

@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 
 from dispatcher import audit_trail
 from dispatcher.audit_trail import Entry
-from dispatcher.campaigns import details, export, lifecycle
+from dispatcher.campaigns import details, export, summary
 from dispatcher.campaigns.details import ListOfCampaign
 from dispatcher.campaigns.export import Only
-from dispatcher.campaigns.lifecycle import NoCampaign, Summary
+from dispatcher.campaigns.summary import NoCampaign, Summary
+from dispatcher.i18n.words import worded
 
 _PIECE = 1 << 20
 
@@ -55,13 +56,13 @@ def gather(engine: Engine, campaign_id: int, folder: Path, *, seq: int | None = 
         NoCampaign: there is no such campaign, or no such message in it.
     """
     with engine.connect() as connection:
-        shown = lifecycle.show(connection, campaign_id)
+        shown = summary.show(connection, campaign_id)
         lists = details.lists(connection, campaign_id)
         done = audit_trail.of_campaign(connection, campaign_id)
     path = folder / "data.jsonl"
     messages = export.write_results(engine, campaign_id, "jsonl", path, only=Only(seq=seq), force=True)
     if seq is not None and not messages:
-        raise NoCampaign(f"Campaign {campaign_id} has no message {seq}.")
+        raise NoCampaign(worded("Campaign {campaign_id} has no message {seq}.", campaign_id=campaign_id, seq=seq))
     return Facts(
         campaign=shown,
         lists=lists,

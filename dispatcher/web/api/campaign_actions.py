@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from dispatcher.access.scopes import Scope
-from dispatcher.campaigns import lifecycle, operator_actions
+from dispatcher.campaigns import lifecycle, operator_actions, summary
 from dispatcher.campaigns.lifecycle import Halted
 from dispatcher.errors import UsageError
 from dispatcher.web.api.campaign_models import CampaignAnswer, Moved
@@ -155,7 +155,7 @@ class Resolved(BaseModel):
 def resolve_doubt(campaign_id: CampaignId, body: Verdict, runtime: RuntimeOf) -> Resolved:
     """Say what became of a chunk that evidence cannot decide; recorded under your key's name."""
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
     try:
         done: dict[str, Any] = operator_actions.resolve(runtime.engine, campaign_id, body.chunk_no, body.verdict)
     except UsageError as error:  # its chunk is in no doubt, or its POST is still under way

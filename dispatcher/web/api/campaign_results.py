@@ -6,22 +6,24 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from dispatcher import audit_trail
 from dispatcher.access.scopes import Scope
-from dispatcher.campaigns import audit, invalid_rows, kept_rows, lifecycle, messages, operator_actions
+from dispatcher.campaigns import audit, invalid_rows, kept_rows, messages, operator_actions, summary
 from dispatcher.campaigns.messages import Filters
+from dispatcher.web.api.accepted import quality
 from dispatcher.web.api.pages import Page, PageWanted
 from dispatcher.web.api.paths import CampaignId
 from dispatcher.web.api.routing import RuntimeOf, api_router, needs
+from dispatcher.web.pieces import streamed
 from schemas.states import MessageStatus
 
 routes = api_router("Results")
 
 _NDJSON, _CSV = "application/x-ndjson", "text/csv"
 _MEDIA_TYPES = {"ndjson": _NDJSON, "csv": f"{_CSV}; charset=utf-8"}
+_FORMS: dict[str, Literal["json", "ndjson", "csv"]] = {"application/json": "json", _NDJSON: "ndjson", _CSV: "csv"}
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A page; or all of it, streamed, for Accept: application/x-ndjson or text/csv.",
@@ -80,12 +82,11 @@ def list_messages(
         last_seq=last_seq,
     )
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         kept_rows.require(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
-        parts = messages.stream(runtime.engine, campaign_id, filters, kind)
-        return StreamingResponse(parts, media_type=_MEDIA_TYPES[kind])
+        return streamed(messages.stream(runtime.engine, campaign_id, filters, kind), _MEDIA_TYPES[kind])
     after = page.after(int)
     with runtime.engine.connect() as connection:
         rows = messages.page(connection, campaign_id, filters, after[0] if after else 0, page.limit + 1)
@@ -93,10 +94,14 @@ def list_messages(
 
 
 def _accepted(request: Request) -> Literal["ndjson", "csv"] | None:
-    said = request.headers.get("accept", "").lower()
-    if _NDJSON in said:
-        return "ndjson"
-    return "csv" if _CSV in said else None
+    """What Accept likes best of the three forms; pages of JSON when it does not care."""
+    best, weight = None, 0.0
+    for part in request.headers.get("accept", "")[:500].lower().split(","):
+        kind, _, rest = part.partition(";")
+        found = _FORMS.get(kind.strip())
+        if found is not None and (liked := quality(rest)) > weight:
+            best, weight = found, liked
+    return None if best == "json" else best
 
 
 class InvalidRow(BaseModel):
@@ -125,11 +130,11 @@ def list_invalid_rows(campaign_id: CampaignId, request: Request, runtime: Runtim
     As `text/csv` they can be mended and loaded again.
     """
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         kept_rows.require(connection, campaign_id)
     kind = _accepted(request)
     if kind is not None:
-        return StreamingResponse(invalid_rows.stream(runtime.engine, campaign_id, kind), media_type=_MEDIA_TYPES[kind])
+        return streamed(invalid_rows.stream(runtime.engine, campaign_id, kind), _MEDIA_TYPES[kind])
     after = page.after(int, int) or (0, 0)
     with runtime.engine.connect() as connection:
         rows = invalid_rows.page(connection, campaign_id, after, page.limit + 1)
@@ -170,7 +175,7 @@ class Doubts(BaseModel):
 def list_doubts(campaign_id: CampaignId, runtime: RuntimeOf) -> Doubts:
     """Chunks in doubt or held; those that are held wait for `/resolve`."""
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         return Doubts(data=[Doubt(**vars(doubt)) for doubt in operator_actions.doubts(connection, campaign_id)])
 
 
@@ -228,6 +233,6 @@ def list_campaign_events(campaign_id: CampaignId, runtime: RuntimeOf, page: Page
     """The audit trail of a campaign, in order."""
     after = page.after(int)
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
         rows = audit_trail.of_campaign(connection, campaign_id, after=after[0] if after else 0, limit=page.limit + 1)
     return page.page(rows, lambda row: (row.id,), lambda row: row.as_json())

@@ -9,9 +9,9 @@ from fastapi import Query, Request, Response
 from sqlalchemy import Connection
 
 from dispatcher.access.scopes import Scope
-from dispatcher.campaigns import changing, lifecycle, request_intake
-from dispatcher.campaigns.lifecycle import Summary, Wanted
+from dispatcher.campaigns import changing, request_intake, summary
 from dispatcher.campaigns.progress import progress
+from dispatcher.campaigns.summary import Summary, Wanted
 from dispatcher.config import Settings
 from dispatcher.maintenance import workers_seen
 from dispatcher.suppression import no_llame
@@ -69,6 +69,8 @@ def create_campaign(
         raise Problem("refused", why=f"{(outcome.error or '').rstrip('.')}.")
     if outcome.campaign_id is not None:
         response.headers["Location"] = f"/api/v1/campaigns/{outcome.campaign_id}"
+    else:  # another call loads it at this moment: the same again is answered with its number
+        response.headers.update({"Location": request.scope["path"], "Retry-After": "1"})
     if outcome.state == "received":
         response.status_code = 202
         request.app.state.hints.load_request(str(key).strip())
@@ -84,7 +86,7 @@ def create_campaign(
         )
     assert outcome.campaign_id is not None
     with runtime.engine.connect() as connection:
-        shown = lifecycle.show(connection, outcome.campaign_id)
+        shown = summary.show(connection, outcome.campaign_id)
         warnings = no_llame.warnings(connection, shown.intent)
     request.app.state.hints.tick()
     return CampaignAnswer(
@@ -123,7 +125,7 @@ def list_campaigns(
         before=after[0] if after else None,
     )
     with runtime.engine.connect() as connection:
-        rows = lifecycle.listing(connection, page.limit + 1, wanted)
+        rows = summary.listing(connection, page.limit + 1, wanted)
         known = _Known.read(connection)
         shown = page.page(
             rows, lambda row: (row.campaign_id,), lambda row: _full(connection, runtime.settings, row, known)
@@ -146,21 +148,21 @@ def get_campaign(campaign_id: CampaignId, response: Response, runtime: RuntimeOf
 def _shown(campaign_id: int, response: Response, runtime: RuntimeOf) -> Campaign:
     with runtime.engine.connect() as connection:
         try:
-            found = lifecycle.show(connection, campaign_id)
-        except lifecycle.NoCampaign as none:
+            found = summary.show(connection, campaign_id)
+        except summary.NoCampaign as none:
             found = _reserved(connection, campaign_id, none)
             response.headers["Retry-After"] = "1"
         return _full(connection, runtime.settings, found, _Known.read(connection))
 
 
-def _reserved(connection: Connection, campaign_id: int, none: lifecycle.NoCampaign) -> Summary:
+def _reserved(connection: Connection, campaign_id: int, none: summary.NoCampaign) -> Summary:
     """A campaign that a worker still loads, under the number that it will have."""
     waiting = request_intake.reserved(connection, campaign_id)
     if waiting is None:
         raise none
     if waiting.error is not None:
         raise Problem("not_found", why=f"The list was refused, so there is no campaign: {waiting.error}")
-    return lifecycle.loading(campaign_id, waiting.created_at, waiting.intent)
+    return summary.loading(campaign_id, waiting.created_at, waiting.intent)
 
 
 @dataclass(frozen=True, slots=True)

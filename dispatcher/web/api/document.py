@@ -46,7 +46,12 @@ def extra(
     scope: Scope | None, idempotency: str, max_body: int, example: Any, files: Sequence[str] = ()
 ) -> dict[str, Any]:
     """What a route adds to its part of the document; `files` are the media types of a body that is a file."""
-    rule = {"scope": None if scope is None else str(scope), "idempotency": idempotency, "max_body": max_body}
+    rule = {
+        "scope": None if scope is None else str(scope),
+        "idempotency": idempotency,
+        "max_body": max_body,
+        "file": bool(files),
+    }
     added: dict[str, Any] = {RULE: rule, "security": [{"key": []}], "x-scope": rule["scope"]}
     if idempotency != "none":
         added["parameters"] = [
@@ -75,6 +80,8 @@ def responses(problems: Sequence[str], idempotency: str) -> dict[int | str, dict
         codes += ["idempotency_key_invalid", "idempotency_key_reused"]
     if idempotency in ("required", "own"):
         codes.append("idempotency_key_missing")
+    if "unsupported_media_type" in codes:
+        codes.append("compressed")
     found: dict[int | str, dict[str, Any]] = {}
     for code in dict.fromkeys(codes):
         kind = KINDS[code]

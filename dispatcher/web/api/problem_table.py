@@ -31,10 +31,11 @@ KINDS: dict[str, Kind] = {
     ),
     "bad_cursor": _K(
         400,
-        "The cursor is not one of ours",
+        "The cursor is not one of this list",
         "Send next_cursor of the answer before, unchanged, with the same filters; or leave cursor out to begin anew.",
-        "El cursor no es nuestro",
-        "Envíe el next_cursor de la respuesta anterior, sin cambios; o no envíe cursor para empezar de nuevo.",
+        "El cursor no es de esta lista",
+        "Envíe el next_cursor de la respuesta anterior, sin cambios y con los mismos filtros; o no envíe cursor para "
+        "empezar de nuevo.",
     ),
     "idempotency_key_missing": _K(
         400,
@@ -154,6 +155,13 @@ KINDS: dict[str, Kind] = {
         "Send it as {kinds}, and say so in Content-Type.",
         "El tipo del cuerpo no se acepta aquí",
         "Envíelo como {kinds} e indíquelo en Content-Type.",
+    ),
+    "compressed": _K(
+        415,
+        "The body is compressed",
+        "Send it as it is, without Content-Encoding.",
+        "El cuerpo está comprimido",
+        "Envíelo tal cual, sin Content-Encoding.",
     ),
     "invalid_fields": _K(
         422,

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from dispatcher.campaigns.lifecycle import NoCampaign, WrongState
+from dispatcher.campaigns.lifecycle import WrongState
+from dispatcher.campaigns.summary import NoCampaign
 from dispatcher.db.errors import DRIVER_ERRORS, DatabaseRefused, DatabaseRefusedValue, translate
 from dispatcher.db.storable import storable
 from dispatcher.errors import BrokerUnavailable, DispatcherError, ListRefused, ProviderError, UsageError

@@ -1,4 +1,4 @@
-"""What every call passes before its function runs: key, rate, scope, Idempotency-Key, body.
+"""What every call passes before its function runs: key, rate, scope, parameters, Idempotency-Key, body.
 
 A body is read here, and parsed and validated in a thread: nothing that a stranger sends may hold up the event loop.
 """
@@ -28,7 +28,7 @@ from dispatcher.i18n.words import speaking
 from dispatcher.replies import push
 from dispatcher.runtime import Runtime
 from dispatcher.web import json_body
-from dispatcher.web.api import document
+from dispatcher.web.api import document, parameters
 from dispatcher.web.api.problems import Problem, language, of_fields
 from dispatcher.web.api.rate import RateLimit
 from dispatcher.web.incoming import read_body
@@ -75,14 +75,19 @@ class ApiRoute(APIRoute):
         """FastAPI's own handler, behind our checks."""
         handle = super().get_route_handler()
         rule = cast("dict[str, Any]", self.openapi_extra)[document.RULE]
+        known = parameters.names(self.dependant)
 
         async def guarded(request: Request) -> Response:
             began = time.monotonic()
             key = await run_in_threadpool(authenticate, request, rule["scope"])
+            if request.method != "GET" and request.headers.get("content-encoding", "identity").lower() != "identity":
+                raise Problem("compressed", headers={"Accept-Encoding": "identity"})
             request.state.caller = key
             # A sentence of the list's reader is worded where it is raised: there the language must be known.
             with audit_trail.acting_as(key.actor), speaking(language(request)):
+                parameters.require_known(request, known)
                 answer = await _call(self, rule, handle, request)
+            answer.headers.setdefault("Cache-Control", "no-store")  # numbers and texts are for the caller alone
             took = (time.monotonic() - began) * 1000
             log.info("call operation=%s key=%s status=%s ms=%.0f", self.operation_id, key.id, answer.status_code, took)
             return answer
@@ -155,6 +160,8 @@ async def _call(route: ApiRoute, rule: dict[str, Any], handle: _Handler, request
     raw = b""
     if route.body_field is not None:
         request, raw = await _with_body(route, rule["max_body"], request)
+    elif request.method != "GET" and not rule["file"]:
+        await parameters.require_no_body(request)
     if given is None or rule["idempotency"] in ("own", "file"):
         return await handle(request)
     what = f"{request.method} {request.scope['path']}\n".encode() + raw

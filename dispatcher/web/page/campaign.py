@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import approval, details, lifecycle, pace, preparations, request_intake, waits
-from dispatcher.campaigns.lifecycle import NoCampaign, Summary
+from dispatcher.campaigns import action_words, approval, details, pace, preparations, request_intake, summary, waits
 from dispatcher.campaigns.progress import progress
+from dispatcher.campaigns.summary import NoCampaign, Summary
 from dispatcher.config import Settings
 from dispatcher.i18n.terms import state_word
 from dispatcher.i18n.words import counted, translated, worded
@@ -21,7 +21,7 @@ from dispatcher.maintenance import workers_seen
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import no_llame
 from dispatcher.suppression.optouts import OPT_OUT_CODES
-from dispatcher.web.page import campaign_words, charts, words
+from dispatcher.web.page import charts, words
 from dispatcher.web.page.parts import OF_STATUS, of_summary
 from dispatcher.web.page.routing import RuntimeOf, Visitor, VisitorOf, needs, page_router
 from dispatcher.web.page.shared_looks import shared
@@ -40,7 +40,7 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
     """A campaign; while it is still being loaded, that, and why when its list was refused."""
     with runtime.engine.connect() as connection:
         try:
-            shown = lifecycle.show(connection, campaign_id)
+            shown = summary.show(connection, campaign_id)
         except NoCampaign:
             return _loading(request, connection, campaign_id)
         values = _live(connection, runtime.settings, shown, visitor)
@@ -54,7 +54,9 @@ def campaign(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_
         lists=lists,
         retries=retries,
         list_kept=list_kept,
-        priority=campaign_words.priority(shown.priority),
+        priority=action_words.priority(shown.priority),
+        window=words.hours(runtime.settings.sending_window),
+        days_off=words.days_off(shown.not_on),
         done=_done(request.query_params.get("done", ""), shown),
     )
 
@@ -70,7 +72,7 @@ def live(request: Request, runtime: RuntimeOf, visitor: VisitorOf, campaign_id: 
 def _look(request: Request, runtime: Runtime, visitor: Visitor, campaign_id: int) -> Response:
     with runtime.engine.connect() as connection:
         try:
-            shown = lifecycle.show(connection, campaign_id)
+            shown = summary.show(connection, campaign_id)
         except NoCampaign:
             return _loading(request, connection, campaign_id)
         values = _live(connection, runtime.settings, shown, visitor)
@@ -93,7 +95,7 @@ def _live(connection: Connection, settings: Settings, shown: Summary, visitor: V
         "said": worded("{done} of {all} final", done=number(shown.final), all=number(shown.messages)),
         "chart": _chart(connection, shown),
         "events": audit_trail.last_of_campaign(connection, shown.campaign_id, _EVENTS),
-        "action_word": campaign_words.action,
+        "action_word": action_words.action,
         "left_out_word": words.left_out,
         "unseen": unseen,
         "warnings": [] if shown.state in _OVER else no_llame.warnings(connection, shown.intent),

@@ -9,17 +9,17 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import approval, lifecycle, messages
+from dispatcher.campaigns import approval, lifecycle, messages, reason_words, summary
 from dispatcher.campaigns.approval import OwnWork
-from dispatcher.campaigns.lifecycle import Halted, Summary, WrongState
+from dispatcher.campaigns.lifecycle import Halted, WrongState
 from dispatcher.campaigns.messages import Filters
 from dispatcher.campaigns.progress import progress
+from dispatcher.campaigns.summary import Summary
 from dispatcher.db.storable import storable
 from dispatcher.errors import UsageError
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import counted, translated, worded
 from dispatcher.runtime import Runtime
-from dispatcher.web.page import reason_words
 from dispatcher.web.page.campaign import back, flying
 from dispatcher.web.page.forms import Form
 from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router
@@ -207,7 +207,7 @@ def retry(request: Request, runtime: RuntimeOf, form: FormOf, campaign_id: int) 
 
 def _shown(runtime: Runtime, campaign_id: int) -> Summary:
     with runtime.engine.connect() as connection:
-        return lifecycle.show(connection, campaign_id)
+        return summary.show(connection, campaign_id)
 
 
 def _stop(

@@ -6,8 +6,8 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import lifecycle, preparations, request_intake
-from dispatcher.campaigns.lifecycle import Wanted
+from dispatcher.campaigns import preparations, request_intake, summary
+from dispatcher.campaigns.summary import Wanted
 from dispatcher.db.storable import storable
 from dispatcher.web.page.parts import of_summary
 from dispatcher.web.page.routing import RuntimeOf, VisitorOf, needs, page_router
@@ -30,7 +30,7 @@ def listing(
     name, known = storable(q).strip()[:200], whole_number(before)
     with runtime.engine.connect() as connection:
         wanted = Wanted(state=state or None, name=name or None, before=known)
-        found = lifecycle.listing(connection, _SHOWN + 1, wanted)
+        found = summary.listing(connection, _SHOWN + 1, wanted)
         on_top = not (state or name or known)
         loading = request_intake.being_loaded(connection, _SHOWN) if on_top else []
         preparing = preparations.open_ones(connection) if on_top and visitor.may("operator") else []

@@ -9,13 +9,12 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import lifecycle, operator_actions
+from dispatcher.campaigns import doubt_words, operator_actions, summary
 from dispatcher.campaigns.operator_actions import Doubt
-from dispatcher.campaigns.outcome_words import outcome
 from dispatcher.errors import UsageError
-from dispatcher.i18n.words import counted, translated, worded
+from dispatcher.i18n.words import counted, translated
 from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
-from dispatcher.web.page.show import go, moment, number, show
+from dispatcher.web.page.show import go, show
 
 routes = page_router()
 
@@ -24,13 +23,13 @@ routes = page_router()
 def listing(request: Request, runtime: RuntimeOf, campaign_id: int) -> Response:
     """All doubts of a campaign, with what is known of each."""
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         found = operator_actions.doubts(connection, campaign_id)
     return show(
         request,
         "doubts.html",
         it=it,
-        doubts=[{"it": each, "evidence": _evidence(each), "open": _open(each)} for each in found],
+        doubts=[{"it": each, "evidence": doubt_words.evidence(each), "open": _open(each)} for each in found],
         done=translated("Decided.") if request.query_params.get("done") else "",
     )
 
@@ -39,11 +38,19 @@ def listing(request: Request, runtime: RuntimeOf, campaign_id: int) -> Response:
 def ask(request: Request, runtime: RuntimeOf, campaign_id: int, chunk_no: int) -> Response:
     """One doubt, and the two answers."""
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         doubt = _find(connection, campaign_id, chunk_no)
     if doubt is None:
         return go(request, f"/campaigns/{campaign_id}/doubts")
-    return show(request, "doubt.html", it=it, doubt=doubt, evidence=_evidence(doubt), answers=_answers(doubt), error="")
+    return show(
+        request,
+        "doubt.html",
+        it=it,
+        doubt=doubt,
+        evidence=doubt_words.evidence(doubt),
+        answers=_answers(doubt),
+        error="",
+    )
 
 
 @routes.post("/campaigns/{campaign_id:int}/doubts/{chunk_no:int}", **needs(Role.SENDER))
@@ -51,7 +58,7 @@ def decide(request: Request, runtime: RuntimeOf, form: FormOf, campaign_id: int,
     """Decide it; recorded under the user's name."""
     verdict: Literal["sent", "unsent"] = "sent" if form.text("as") == "sent" else "unsent"
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         doubt = _find(connection, campaign_id, chunk_no)
     if doubt is None or form.text("as") not in ("sent", "unsent"):
         return go(request, f"/campaigns/{campaign_id}/doubts")
@@ -64,7 +71,7 @@ def decide(request: Request, runtime: RuntimeOf, form: FormOf, campaign_id: int,
             409,
             it=it,
             doubt=doubt,
-            evidence=_evidence(doubt),
+            evidence=doubt_words.evidence(doubt),
             answers=_answers(doubt),
             error=str(error),
         )
@@ -79,35 +86,6 @@ def _find(connection: Connection, campaign_id: int, chunk_no: int) -> Doubt | No
 
 def _open(doubt: Doubt) -> int:
     return doubt.messages - doubt.found
-
-
-def _evidence(doubt: Doubt) -> list[tuple[str, str]]:
-    """What is known, as pairs of a name and a sentence."""
-    later = (
-        worded("yes, at {at}: the provider had worked past it", at=moment(doubt.evidence_at))
-        if doubt.evidence_at is not None
-        else translated("none so far")
-    )
-    facts = [
-        (translated("In doubt since"), moment(doubt.since)),
-        (translated("What came of the POST"), outcome(doubt.outcome)),
-        (translated("Reason"), doubt.reason),
-        (translated("Messages in it"), number(doubt.messages)),
-        (translated("With a result"), number(doubt.found)),
-        (translated("Asked for, and unknown to the provider"), number(doubt.absent)),
-        (translated("Results of what was handed in later"), later),
-        (translated("Sent again so far"), counted(doubt.resends, "{n:,} time", "{n:,} times")),
-    ]
-    if doubt.balance_before is not None and doubt.balance_after is not None:
-        moved = doubt.balance_before - doubt.balance_after
-        said = worded(
-            "{before} before, {after} after: {moved} fewer (other traffic counts too)",
-            before=number(doubt.balance_before),
-            after=number(doubt.balance_after),
-            moved=number(moved),
-        )
-        facts.append((translated("Balance of the account"), said))
-    return facts
 
 
 def _answers(doubt: Doubt) -> dict[str, str]:

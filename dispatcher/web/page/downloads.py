@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns import summary
 from dispatcher.home import spool
 from dispatcher.runtime import Runtime
 from dispatcher.web.page.routing import RuntimeOf, needs, page_router
@@ -36,7 +36,7 @@ def results(request: Request, runtime: RuntimeOf, campaign_id: int, kind: str) -
     from dispatcher.campaigns import export
 
     if kind not in ("csv", "xlsx", "jsonl"):
-        raise lifecycle.NoCampaign(kind)
+        raise summary.NoCampaign(kind)
     separator = runtime.settings.csv_divider
 
     def write(path: Path) -> None:
@@ -51,7 +51,7 @@ def list_with_results(request: Request, runtime: RuntimeOf, campaign_id: int, ki
     from dispatcher.campaigns import list_results
 
     if kind not in ("csv", "xlsx"):
-        raise lifecycle.NoCampaign(kind)
+        raise summary.NoCampaign(kind)
 
     def write(path: Path) -> None:
         list_results.write(runtime.engine, runtime.settings, campaign_id, kind, path)
@@ -68,7 +68,7 @@ def invalid(request: Request, runtime: RuntimeOf, campaign_id: int, list_no: int
     with runtime.engine.connect() as connection:
         known = 0 < list_no < 2**15 and list_record.read(connection, campaign_id, list_no)
     if not known:
-        raise lifecycle.NoCampaign(str(list_no))
+        raise summary.NoCampaign(str(list_no))
 
     def write(path: Path) -> None:
         made = invalid_file.write(runtime.engine, campaign_id, path.parent, list_no=list_no)
@@ -110,7 +110,7 @@ def _file(
 ) -> Response:
     """Make a file of a campaign, record who takes it, and hand it over."""
     with runtime.engine.connect() as connection:
-        lifecycle.show(connection, campaign_id)
+        summary.show(connection, campaign_id)
     content = make(runtime, name.rpartition(".")[2], write)
     what = "campaign.certificate" if name.endswith(".pdf") else "campaign.download"
     with runtime.engine.begin() as connection:

@@ -6,14 +6,15 @@ import logging
 import re
 import traceback
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from dispatcher.campaigns.lifecycle import NoCampaign
 from dispatcher.campaigns.preparations import NoPreparation
+from dispatcher.campaigns.summary import NoCampaign
 from dispatcher.db.errors import DRIVER_ERRORS, translate
 from dispatcher.errors import BrokerUnavailable, ListRefused, ProviderError, UsageError
 from dispatcher.i18n.words import translated, worded
@@ -125,12 +126,20 @@ def _sign_in(request: Request) -> Response:
     if is_fragment(request):
         if request.method == "POST":  # a preview: the page stays, with what was typed
             return Response(status_code=204, headers=secure(request))
-        return Response(headers={**secure(request), "HX-Redirect": f"{prefix(request)}/sign-in"})
+        to = go(request, "/sign-in", next=_around(request)).headers["location"]
+        return Response(headers={**secure(request), "HX-Redirect": to})
     if request.method == "POST":
         typed = {"kept": kept(request), "lost_file": lost_file(request)}
         return show(request, "sign_in.html", 401, next=request.url.path, again=True, error="", name="", **typed)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return go(request, "/sign-in", next=here if here != "/" else None)
+
+
+def _around(request: Request) -> str | None:
+    """The page that a part of it was asked for."""
+    page = urlsplit(request.headers.get("hx-current-url", "")[:4_000])
+    path = page.path.removeprefix(prefix(request)) + (f"?{page.query}" if page.query else "")
+    return path if path not in ("", "/") else None
 
 
 def _database(request: Request, error: Exception) -> Response:

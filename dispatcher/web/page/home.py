@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 from dispatcher.access.roles import Role
 from dispatcher.accounts import account_state, balances, binding
 from dispatcher.campaigns import overview, preparations, waits
-from dispatcher.campaigns.lifecycle import Summary
 from dispatcher.campaigns.progress import progress
+from dispatcher.campaigns.summary import Summary
 from dispatcher.config import Settings
 from dispatcher.i18n.words import worded
 from dispatcher.maintenance import workers_seen
@@ -48,7 +48,7 @@ def home(request: Request, runtime: RuntimeOf, visitor: VisitorOf) -> Response:
         days=days,
         balance=balance,
         account=account,
-        window=runtime.settings.window,
+        window=words.hours(runtime.settings.sending_window),
     )
 
 

@@ -8,17 +8,18 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import details, invalid_rows, lifecycle, message_search, one_message
-from dispatcher.campaigns.lifecycle import NoCampaign
+from dispatcher.campaigns import details, invalid_rows, message_search, one_message, summary
 from dispatcher.campaigns.message_search import Search
 from dispatcher.campaigns.outcome_words import outcome
+from dispatcher.campaigns.summary import NoCampaign
 from dispatcher.config import Settings
 from dispatcher.db.storable import storable
 from dispatcher.domain import phone
 from dispatcher.i18n import terms
 from dispatcher.web.page import words
-from dispatcher.web.page.routing import RuntimeOf, needs, page_router
-from dispatcher.web.page.show import show
+from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
+from dispatcher.web.page.sealed import opened, seal
+from dispatcher.web.page.show import go, show
 from dispatcher.web.page.typed import LARGEST_SEQ, whole_number
 from schemas.states import MessageStatus
 
@@ -35,15 +36,15 @@ def listing(
     campaign_id: int,
     status: str = "",
     code: str = "",
-    number: str = "",
-    own: str = "",
+    who: str = "",
     after: str = "",
 ) -> Response:
-    """A page of messages, by status, code, number in any form, or own id."""
+    """A page of messages, by status and code, and by number and own id, which are sealed in its address."""
+    number, _, own = ((opened(request, who) if who else None) or "").partition("\n")
     wanted, odd = _wanted(runtime.settings, status, code, number, own)
     known = max(whole_number(after, LARGEST_SEQ) or 0, 0)
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         found = message_search.search(connection, campaign_id, wanted, known, _SHOWN)
     asked = {"status": wanted.status or "", "code": "" if wanted.code is None else wanted.code}
     return show(
@@ -54,11 +55,21 @@ def listing(
         next=found.next if not odd else None,
         searched_to=found.searched_to,
         after=known,
-        asked={**asked, "number": number.strip()[:100], "own": own.strip()[:500]},
+        asked={**asked, "number": number, "own": own},
+        address={**asked, "who": who if number or own else ""},
         odd=odd,
         statuses=[str(each) for each in MessageStatus],
         codes=sorted({*it.result_codes, *([wanted.code] if wanted.code is not None else [])}, reverse=True),
     )
+
+
+@routes.post("/campaigns/{campaign_id:int}/messages", **needs(Role.OPERATOR))
+def search(request: Request, campaign_id: int, form: FormOf) -> Response:
+    """Search by status, code, number in any form, or own id."""
+    number, own = (storable(form.text(name)).replace("\n", " ") for name in ("number", "own"))
+    who = seal(request, f"{number[:100]}\n{own[:500]}") if number or own else ""
+    asked = {"status": form.text("status")[:20], "code": form.text("code")[:20], "who": who}
+    return go(request, f"/campaigns/{campaign_id}/messages", **asked)
 
 
 def _wanted(settings: Settings, status: str, code: str, number: str, own: str) -> tuple[Search, str]:
@@ -83,7 +94,7 @@ def _wanted(settings: Settings, status: str, code: str, number: str, own: str) -
 def message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int, row: str = "") -> Response:
     """All that is known of one message; with `row`, its list is read up to its line."""
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         life = one_message.of_campaign(connection, campaign_id, seq)
         if life is None:
             raise NoCampaign(str(seq))
@@ -111,7 +122,7 @@ def message(request: Request, runtime: RuntimeOf, campaign_id: int, seq: int, ro
 def invalid(request: Request, runtime: RuntimeOf, campaign_id: int, after: str = "") -> Response:
     """The rows of its lists that became no message, each with why."""
     with runtime.engine.connect() as connection:
-        it = lifecycle.show(connection, campaign_id)
+        it = summary.show(connection, campaign_id)
         found = invalid_rows.page(connection, campaign_id, _place(after), _INVALID_SHOWN + 1)
         lists = details.lists(connection, campaign_id)
     more: Any = found[_INVALID_SHOWN - 1] if len(found) > _INVALID_SHOWN else None

@@ -18,6 +18,7 @@ from dispatcher.suppression.optouts import OptOut
 from dispatcher.web.page import optout_files
 from dispatcher.web.page.failures import without_commands
 from dispatcher.web.page.routing import FormOf, RuntimeOf, needs, page_router
+from dispatcher.web.page.sealed import opened, seal
 from dispatcher.web.page.show import show
 
 routes = page_router()
@@ -56,16 +57,16 @@ def _page(
     said: str = "",
 ) -> Response:
     with runtime.engine.connect() as connection:
-        found = optouts.listing(connection, _SHOWN + 1, _place(before), None)
-        unreachable = do_not_send.listing(connection, _SHOWN + 1, _place(unreachable_before))
+        found = optouts.listing(connection, _SHOWN + 1, _place(request, before), None)
+        unreachable = do_not_send.listing(connection, _SHOWN + 1, _place(request, unreachable_before))
     return show(
         request,
         "optouts.html",
         status,
         optouts=found[:_SHOWN],
         unreachable=unreachable[:_SHOWN],
-        next=_after(found),
-        next_unreachable=_after(unreachable),
+        next=_after(request, found),
+        next_unreachable=_after(request, unreachable),
         before=before,
         unreachable_before=unreachable_before,
         error=error,
@@ -73,14 +74,14 @@ def _page(
     )
 
 
-def _after(found: Sequence[OptOut | Undeliverable]) -> str | None:
+def _after(request: Request, found: Sequence[OptOut | Undeliverable]) -> str | None:
     """The place where the next page begins; None when this one is the last."""
     last = found[_SHOWN - 1] if len(found) > _SHOWN else None
-    return f"{last.since.isoformat()} {last.number}" if last else None
+    return seal(request, f"{last.since.isoformat()} {last.number}") if last else None
 
 
-def _place(before: str) -> tuple[datetime, str] | None:
-    at, _, number = before.rpartition(" ")
+def _place(request: Request, before: str) -> tuple[datetime, str] | None:
+    at, _, number = (opened(request, before) or "").rpartition(" ")
     try:
         moment = datetime.fromisoformat(at)
     except ValueError:

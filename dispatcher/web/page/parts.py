@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatcher.campaigns.lifecycle import Summary
+from dispatcher.campaigns.summary import Summary
 
 OF_STATUS = {
     "ok": "ok",

@@ -17,6 +17,7 @@ from dispatcher.people.history import Person
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import do_not_send, optouts
 from dispatcher.web.page.routing import FormOf, RuntimeOf, VisitorOf, needs, page_router
+from dispatcher.web.page.sealed import opened, seal
 from dispatcher.web.page.show import go, show
 
 routes = page_router()
@@ -24,24 +25,34 @@ routes = page_router()
 _MOST = 200
 
 
-@routes.get("/people", **needs(Role.OPERATOR))
-def search(request: Request, runtime: RuntimeOf, number: str = "", said: str = "") -> Response:
-    """The form, and who was searched for."""
-    written = number.strip()[:100]
+@routes.post("/people", **needs(Role.OPERATOR))
+def search(request: Request, runtime: RuntimeOf, form: FormOf) -> Response:
+    """Find somebody by the number in any form, which does not stand in the address of the page that shows it."""
+    written = form.text("number")[:100]
     if not written:
-        return show(request, "people.html", number="", person=None, events=[], error="", said="")
+        return go(request, "/people")
     try:
         national = optouts.national(written, runtime.settings.country)
     except UsageError as error:
         return show(request, "people.html", 422, number=written, person=None, events=[], error=str(error), said="")
+    return go(request, "/people", who=seal(request, national))
+
+
+@routes.get("/people", **needs(Role.OPERATOR))
+def person(request: Request, runtime: RuntimeOf, who: str = "", said: str = "") -> Response:
+    """The form, and who was searched for."""
+    national = opened(request, who) if who else None
+    if national is None:
+        lost = translated("Search again: only the session that searched knows for whom.") if who else ""
+        return show(request, "people.html", number="", person=None, events=[], error="", said=lost)
     with runtime.engine.connect() as connection:
-        person = history.find(connection, national, _MOST)
+        found = history.find(connection, national, _MOST)
     words = {
         "out": translated("The number is on the opt-out list."),
         "in": translated("The number may get messages again."),
         "reachable": translated("The number is off the do-not-send list."),
     }
-    shown = {"number": written, "person": person, "events": _events(person), "error": ""}
+    shown = {"number": national, "person": found, "events": _events(found), "error": ""}
     return show(request, "people.html", **shown, said=words.get(said, ""))
 
 
@@ -57,7 +68,9 @@ def opt_out(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: Form
     with runtime.engine.begin() as connection:
         if optouts.add(connection, national, source="operator", reason=reason) is not None:
             audit_trail.record(connection, "optout.add", reason=form.text("reason")[:500] or None)
-    return go(request, form.text("back") if form.text("back") == "/optouts" else "/people", number=national, said="out")
+    if form.text("back") == "/optouts":
+        return go(request, "/optouts", said="out")
+    return go(request, "/people", who=seal(request, national), said="out")
 
 
 @routes.post("/people/in", **needs(Role.OPERATOR))
@@ -67,7 +80,7 @@ def opt_in(request: Request, runtime: RuntimeOf, visitor: VisitorOf, form: FormO
     with runtime.engine.begin() as connection:
         if optouts.remove(connection, national, source="operator", reason=reason) is not None:
             audit_trail.record(connection, "optout.remove", reason=form.text("reason")[:500] or None)
-    return go(request, "/people", number=national, said="in")
+    return go(request, "/people", who=seal(request, national), said="in")
 
 
 @routes.post("/people/reachable", **needs(Role.OPERATOR))
@@ -77,7 +90,7 @@ def reachable(request: Request, runtime: RuntimeOf, form: FormOf) -> Response:
     with runtime.engine.begin() as connection:
         if do_not_send.remove(connection, national):
             audit_trail.record(connection, "undeliverable.remove", reason=form.text("reason")[:500] or None)
-    return go(request, "/people", number=national, said="reachable")
+    return go(request, "/people", who=seal(request, national), said="reachable")
 
 
 def _asked(runtime: Runtime, who: str, number: str, reason: str) -> tuple[str, str]:

@@ -13,12 +13,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from dispatcher.campaigns import reason_words
 from dispatcher.domain.display import shown
 from dispatcher.domain.veil import veiled
 from dispatcher.domain.window import provider_local
 from dispatcher.i18n import terms
 from dispatcher.i18n.words import counted, current, worded
-from dispatcher.web.page import charts
+from dispatcher.web.page import charts, sealed
 from dispatcher.web.page.routing import is_https, prefix, runtime_of
 
 POLICY = (
@@ -46,6 +47,7 @@ def show(request: Request, name: str, status: int = 200, /, **values: Any) -> HT
         "path": request.url.path,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "simulated": _is_simulated(request),
+        "sealed": lambda text: sealed.seal(request, text),
         "outside": _as_is if sees_numbers(request) else _without_numbers,
     }
     text = _environment().get_template(name).render(**{**shared, **values})
@@ -126,8 +128,6 @@ def _environment() -> Environment:
         "status_word": terms.status,
         "state_word": terms.state_word,
     }
-    from dispatcher.web.page import reason_words  # it writes numbers as this file does
-
     made.filters |= {
         "who": reason_words.who,
         "why": reason_words.why,

@@ -21,6 +21,7 @@ from dispatcher.domain.window import provider_local
 from dispatcher.i18n.words import Language, current, translated
 from dispatcher.maintenance import doctor, queues
 from dispatcher.maintenance.side_by_side import Check
+from dispatcher.web.page import words
 from dispatcher.web.page.routing import RuntimeOf, needs, page_router
 from dispatcher.web.page.show import secure, show
 
@@ -46,7 +47,7 @@ def system(request: Request, runtime: RuntimeOf) -> Response:
         used=used,
         month=month,
         account=account,
-        window=runtime.settings.window,
+        window=words.hours(runtime.settings.sending_window),
         queues=queues.lengths(runtime.settings),
         flower=f"http://127.0.0.1:{port}" if port else "",
     )

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+
+from babel.dates import get_day_names
+
 from dispatcher.access.roles import Role
+from dispatcher.campaigns import reason_words
 from dispatcher.campaigns.waits import Wait
-from dispatcher.i18n.words import translated, worded
-from dispatcher.web.page import reason_words, show
+from dispatcher.domain.days_off import HOLIDAYS
+from dispatcher.domain.opening_hours import MINUTES_A_DAY, Hours
+from dispatcher.domain.window import Window
+from dispatcher.i18n.words import current, translated, worded
+from dispatcher.web.page import show
 
 _ROLES = {
     Role.VIEWER: "viewer: sees counts",
@@ -35,6 +44,39 @@ def waiting(wait: Wait | None) -> str:
         "rate": translated("The rate lets the next ones go in a moment."),
     }[wait.why]
     return f"{said} ({reason_words.why(wait.words)})" if wait.words else said
+
+
+def hours(window: Window) -> str:
+    """The hours of sending by weekday: "Mon to Fri 09:00-20:00, Sat 10:00-13:00"; days of the same hours together."""
+    names = get_day_names("abbreviated", locale="es_AR" if current() == "es" else "en_GB")
+    runs: list[tuple[int, int, Hours]] = []
+    for day, on_it in enumerate(window.week):
+        if on_it is None:
+            continue
+        if runs and runs[-1][1] == day - 1 and runs[-1][2] == on_it:
+            runs[-1] = (runs[-1][0], day, on_it)
+        else:
+            runs.append((day, day, on_it))
+    if len(runs) == 1 and runs[0][:2] == (0, 6):
+        return _span(runs[0][2])
+    said = [
+        f"{names[first]} {_span(on_it)}"
+        if first == last
+        else worded("{first} to {last} {hours}", first=names[first], last=names[last], hours=_span(on_it))
+        for first, last, on_it in runs
+    ]
+    return ", ".join(said)
+
+
+def _span(hours: Hours) -> str:
+    closes = hours.closes if hours.closes <= MINUTES_A_DAY else hours.closes - MINUTES_A_DAY
+    return "-".join(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (hours.opens, closes))
+
+
+def days_off(listed: Sequence[str]) -> str:
+    """Days on which nothing of a campaign goes: holidays, and dates."""
+    named = {HOLIDAYS: translated("national holidays")}
+    return ", ".join(named.get(each) or show.day(date.fromisoformat(each)) for each in listed)
 
 
 _LEFT_OUT = {

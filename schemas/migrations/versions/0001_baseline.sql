@@ -9,9 +9,18 @@ INSERT INTO installation (prefix) VALUES (upper(substr(replace(gen_random_uuid()
 -- idinterno = 'M', prefix (10 hex), campaign (hex), generation (one letter G..V), seq (hex), check character.
 CREATE FUNCTION encode_idinterno(prefix text, campaign_id bigint, generation smallint, seq int) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT 'M' || prefix || upper(to_hex(campaign_id)) || chr(71 + generation) || upper(to_hex(seq))
+    SELECT 'M' || prefix || upper(to_hex(campaign_id) COLLATE "C") || chr(71 + generation) || upper(to_hex(seq) COLLATE "C")
         || substr('0123456789ABCDEFGHJKLMNPRTUVWXY',
                   (((('x' || prefix)::bit(40)::bigint + 2 * campaign_id + 3 * generation + seq) % 31)::int + 1), 1)
+$$;
+
+-- A text as a cell of CSV: always in quotes and, if the row is suspect, with an apostrophe where a spreadsheet would run
+-- it, or what comes after a separator in it. Null is an empty cell. The patterns are those of dispatcher/domain/formulas.py.
+CREATE FUNCTION csv_cell(cell text, suspect boolean, dangerous text, inside text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN NOT suspect THEN '"' || replace(cell, '"', '""') || '"'
+                ELSE CASE WHEN cell ~ dangerous THEN '"''' ELSE '"' END
+                    || replace(regexp_replace(cell, inside, '\1''\2', 'g'), '"', '""') || '"' END
 $$;
 
 -- How long to wait after so many failures: :first seconds, twice as long each time, :longest at most. As in Python.

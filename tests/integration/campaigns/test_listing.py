@@ -4,11 +4,11 @@ from typing import Any
 
 from sqlalchemy import event
 
-from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns import summary
 from tests.integration.core_harness import CoreHarness
 
 
-def listed(core: CoreHarness) -> tuple[list[lifecycle.Summary], int]:
+def listed(core: CoreHarness) -> tuple[list[summary.Summary], int]:
     """The list, and how many statements it took."""
     asked: list[str] = []
 
@@ -17,7 +17,7 @@ def listed(core: CoreHarness) -> tuple[list[lifecycle.Summary], int]:
 
     with core.engine.connect() as connection:
         event.listen(connection, "before_cursor_execute", note)
-        return lifecycle.listing(connection), len(asked)
+        return summary.listing(connection), len(asked)
 
 
 def test_a_list_of_campaigns_is_their_summaries_in_a_few_statements(core: CoreHarness) -> None:
@@ -31,6 +31,6 @@ def test_a_list_of_campaigns_is_their_summaries_in_a_few_statements(core: CoreHa
     assert many == few
     assert [each.campaign_id for each in found] == [*reversed(others), sent]
     with core.engine.connect() as connection:
-        assert found == [lifecycle.show(connection, each.campaign_id) for each in found]
+        assert found == [summary.show(connection, each.campaign_id) for each in found]
     assert found[-1].counts == {"ok": 1, "submitted": 6}
     assert found[0].left_out == {"optout_at_load": 1}

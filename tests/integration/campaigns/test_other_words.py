@@ -1,6 +1,6 @@
 """Code -99 says nothing: what the provider said is shown instead, with its counts."""
 
-from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns import summary
 from tests.integration.core_harness import CoreHarness
 
 
@@ -12,8 +12,8 @@ def test_the_providers_words_are_counted_for_messages_without_a_code(core: CoreH
     lines = [(core.reference(campaign, seq), f"{1120000000 + seq - 1}: {said}") for seq, said in enumerate(words, 11)]
     core.settle(*lines, (core.reference(campaign, 1), "OK"))
     with core.engine.connect() as connection:
-        shown = lifecycle.show(connection, campaign)
-        (listed,) = lifecycle.listing(connection)
+        shown = summary.show(connection, campaign)
+        (listed,) = summary.listing(connection)
     assert shown.other_words == {"La operadora no responde.": 3, "Rechazado por el filtro.": 1}
     assert list(shown.other_words) == ["La operadora no responde.", "Rechazado por el filtro."]
     assert shown.result_codes[-99] == 4

@@ -7,7 +7,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from dispatcher.campaigns import changing, lifecycle, loading
+from dispatcher.campaigns import changing, lifecycle, loading, summary
 from dispatcher.campaigns.filling import NothingToSend
 from dispatcher.campaigns.lifecycle import WrongState
 from dispatcher.errors import UsageError
@@ -50,7 +50,7 @@ def test_texts_invalid_rows_and_counts_are_those_of_the_new_template(core: CoreH
     change(core, made, template="Debe ${saldo}", name="Otra")
     assert texts(core, made) == ["Debe $12,50", "Debe $7"]
     with core.engine.connect() as connection:
-        shown = lifecycle.show(connection, made)
+        shown = summary.show(connection, made)
     assert (shown.state, shown.messages, shown.invalid, shown.name) == ("draft", 2, 2, "Otra")
     assert core.rows(f"SELECT line FROM invalid_row WHERE campaign_id = {made} ORDER BY line") == [(4,), (5,)]
     core.check_sums(made)
@@ -62,10 +62,10 @@ def test_who_opted_out_meanwhile_is_left_out(core: CoreHarness, made: int) -> No
     core.do("INSERT INTO optout (destino, source) VALUES ('1144445555', 'test')")
     change(core, made, template="Hola {nombre|cliente}")
     with core.engine.connect() as connection:
-        assert lifecycle.show(connection, made).left_out == {"optout_at_load": 1}
+        assert summary.show(connection, made).left_out == {"optout_at_load": 1}
     change(core, made, template="Chau {nombre|cliente}")
     with core.engine.connect() as connection:
-        shown = lifecycle.show(connection, made)
+        shown = summary.show(connection, made)
     assert (shown.left_out, shown.messages) == ({"optout_at_load": 1}, 3)
     core.check_sums(made)
 
@@ -97,7 +97,7 @@ def test_what_does_not_work_leaves_the_draft_as_it_was(core: CoreHarness, made: 
         change(core, made, template="Chau {nombre}", name="Otra")
     assert texts(core, made) == ["Hola Ana", "Hola Eva"]
     with core.engine.connect() as connection:
-        assert lifecycle.show(connection, made).name == "list"
+        assert summary.show(connection, made).name == "list"
     lifecycle.send(core.engine, core.settings, made)
     with pytest.raises(WrongState):
         change(core, made, template="Chau {nombre}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatcher.campaigns import lifecycle, retrying
+from dispatcher.campaigns import retrying, summary
 from dispatcher.errors import UsageError
 from tests.integration.campaigns.test_export_list import load
 from tests.integration.core_harness import CoreHarness
@@ -45,7 +45,7 @@ def test_each_gets_the_new_text_with_the_columns_of_its_row(core: CoreHarness, r
     ]
     core.check_sums(made.campaign_id)
     with core.engine.connect() as connection:
-        assert lifecycle.show(connection, made.campaign_id).state == "draft"
+        assert summary.show(connection, made.campaign_id).state == "draft"
     template = core.one(f"SELECT template FROM campaign WHERE id = {made.campaign_id}")
     assert template.startswith("Hola {nombre|cliente}")
     with pytest.raises(UsageError, match="no such rejected message"):

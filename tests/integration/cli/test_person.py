@@ -29,7 +29,7 @@ def test_a_check_says_whether_a_number_gets_messages(
     stepper = Stepper(make_runtime())
     assert check("011 15 4444-5555").output.strip() == "1144445555 gets messages."
     stepper.sql("INSERT INTO optout (destino, source, since) VALUES ('1144445555', 'import', '2026-03-01 02:30Z')")
-    assert check("1144445555").output.strip() == "1144445555 opted out on 2026-02-28 23:30:00 (import)."
+    assert check("1144445555").output.strip() == "1144445555 opted out on 2026-02-28 23:30:00 (file)."
     stepper.sql("INSERT INTO undeliverable VALUES ('1144445555', -2, now(), now() + interval '9 days')")
     found = json.loads(check("1144445555", "--json").stdout)
     assert [each["source"] for each in found["optouts"]] == ["import"]

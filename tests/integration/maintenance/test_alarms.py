@@ -279,13 +279,13 @@ def test_messages_without_a_result_fail_for_a_day_or_until_it_comes(core: CoreHa
 
 
 def test_a_campaign_that_was_handed_in_and_is_not_loaded_is_alarmed_on(core: CoreHarness) -> None:
-    assert alarms.requests(core.engine) == "0 wait to be loaded"
+    assert alarms.requests(core.engine) == "waiting to be loaded: 0"
     core.do(
         "INSERT INTO campaign_request (idempotency_key, payload_hash, payload, state) VALUES ('k', '', '{}', 'received')"
     )
-    assert alarms.requests(core.engine) == "1 wait to be loaded"
+    assert alarms.requests(core.engine) == "waiting to be loaded: 1"
     core.do("UPDATE campaign_request SET created_at = now() - interval '3 minutes'")
-    with pytest.raises(DispatcherError, match=r"not loaded yet, the oldest for 18\d s"):
+    with pytest.raises(DispatcherError, match=r"not loaded yet: 1, the oldest for 18\d s"):
         alarms.requests(core.engine)
     core.do("UPDATE campaign_request SET holder = 'a', lease_until = now() + interval '30 seconds'")
-    assert alarms.requests(core.engine) == "0 wait to be loaded", "one is being loaded"
+    assert alarms.requests(core.engine) == "waiting to be loaded: 0", "one is being loaded"

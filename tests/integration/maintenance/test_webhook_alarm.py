@@ -28,7 +28,7 @@ def test_all_is_well(desk: Desk, there: Receiver) -> None:
     desk.endpoint(there.url)
     desk.tell(1)
     desk.deliver()
-    assert webhooks(desk.core.engine) == "1 webhooks"
+    assert webhooks(desk.core.engine) == "1 webhook"
 
 
 def test_an_endpoint_that_fails_is_alarmed_on_after_an_hour(desk: Desk, there: Receiver) -> None:
@@ -38,7 +38,7 @@ def test_an_endpoint_that_fails_is_alarmed_on_after_an_hour(desk: Desk, there: R
     desk.deliver()
     webhooks(desk.core.engine)
     desk.core.do("UPDATE webhook SET failing_since = failing_since - interval '2 hours'")
-    with pytest.raises(DispatcherError, match=f"{webhook.webhook_id} has failed for 2 hours"):
+    with pytest.raises(DispatcherError, match=f"{webhook.webhook_id} has failed for 2 h"):
         webhooks(desk.core.engine)
 
 
@@ -53,7 +53,7 @@ def test_an_endpoint_that_disabled_itself_is_alarmed_on_and_one_that_somebody_di
         webhooks(desk.core.engine)
     desk.do(endpoints.enable, webhook)
     desk.do(endpoints.disable, webhook)
-    assert webhooks(desk.core.engine) == "1 webhooks"
+    assert webhooks(desk.core.engine) == "1 webhook"
 
 
 def test_a_worker_that_is_missing_is_noticed(desk: Desk, there: Receiver) -> None:

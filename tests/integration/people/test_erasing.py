@@ -22,6 +22,7 @@ from dispatcher.campaigns import (
     request_intake,
     request_loading,
     retrying,
+    summary,
 )
 from dispatcher.domain.window import PROVIDER_ZONE
 from dispatcher.errors import UsageError
@@ -131,7 +132,7 @@ def test_a_person_who_is_everywhere_is_nowhere_afterwards(stepper: Stepper) -> N
     campaign_id = everywhere(stepper)
     runtime = stepper.runtime
     with runtime.engine.connect() as connection:
-        before = lifecycle.show(connection, campaign_id)
+        before = summary.show(connection, campaign_id)
     assert len(traces(stepper, NUMBER)) >= 7
     done = erasing.erase(runtime.engine, runtime.settings, NUMBER, f"pidió por carta, {WRITTEN}")
     assert (done.messages, done.singles, done.replies, done.optouts, done.lists, done.files, done.open) == (
@@ -159,7 +160,7 @@ def test_a_person_who_is_everywhere_is_nowhere_afterwards(stepper: Stepper) -> N
     with runtime.engine.connect() as connection:
         assert [row.reason for row in invalid_rows.page(connection, campaign_id, (0, 0), 10)] == ["erased"]
     with runtime.engine.connect() as connection:
-        assert lifecycle.show(connection, campaign_id) == before  # the sums are right
+        assert summary.show(connection, campaign_id) == before  # the sums are right
         person = history.find(connection, NUMBER, 10)
         assert (person.messages, person.replies, person.optouts, person.optout) == ([], [], [], None)
         kept = connection.execute(
@@ -178,7 +179,7 @@ def test_who_said_baja_and_was_erased_is_never_written_to_again(stepper: Stepper
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     campaign_id = load(stepper, WRITTEN, "1144440000")
     with runtime.engine.connect() as connection:
-        assert lifecycle.show(connection, campaign_id).left_out == {OPTED_OUT: 1}
+        assert summary.show(connection, campaign_id).left_out == {OPTED_OUT: 1}
     assert send.send(runtime, SingleMessage(number=NUMBER, text="Hola", idinterno="DOS2")).code == -3
 
 
@@ -188,7 +189,7 @@ def test_who_never_opted_out_may_be_written_to_again(stepper: Stepper) -> None:
     erasing.erase(runtime.engine, runtime.settings, NUMBER, "asked")
     campaign_id = load(stepper, WRITTEN, again=True)
     with runtime.engine.connect() as connection:
-        assert lifecycle.show(connection, campaign_id).left_out == {}
+        assert summary.show(connection, campaign_id).left_out == {}
 
 
 def test_what_is_on_its_way_is_erased_when_it_ends_and_what_waits_is_not_sent(stepper: Stepper) -> None:
@@ -235,7 +236,7 @@ def test_a_number_with_a_15_is_found_in_lists_rows_and_files(stepper: Stepper) -
     assert (done.lists, done.files, done.invalid_rows) == (2, 2, 1)
     assert [path.name for path in folder.iterdir()] == ["other.xlsx"]
     with runtime.engine.connect() as connection:
-        assert lifecycle.show(connection, campaign_id).messages == 1
+        assert summary.show(connection, campaign_id).messages == 1
 
 
 def test_a_result_that_comes_after_the_erasure_brings_nothing_back(
@@ -251,7 +252,7 @@ def test_a_result_that_comes_after_the_erasure_brings_nothing_back(
     stepper.finish(load(stepper, "1144440008"))  # polls by fecha bring the late ones, too
     assert [each for each in traces(stepper, NUMBER) if not each.startswith("upload_part")] == []
     with runtime.engine.connect() as connection:
-        assert lifecycle.show(connection, campaign_id).result_codes == {-10: 2}  # and it counts
+        assert summary.show(connection, campaign_id).result_codes == {-10: 2}  # and it counts
 
 
 def test_a_list_can_be_appended_and_the_rejected_retried_after_an_erasure(

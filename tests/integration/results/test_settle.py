@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from dispatcher.campaigns import lifecycle
+from dispatcher.campaigns import summary
 from dispatcher.db.statements import query
 from dispatcher.domain import idinterno
 from dispatcher.errors import InDoubt, NotDelivered
@@ -263,7 +263,7 @@ def test_progress_is_one_moment_even_while_results_come_in(core: CoreHarness) ->
 
     event.listen(core.engine, "after_cursor_execute", settle_in_between)
     with core.engine.connect() as connection:
-        shown = lifecycle.show(connection, campaign)
+        shown = summary.show(connection, campaign)
     event.remove(core.engine, "after_cursor_execute", settle_in_between)
     assert done
     assert sum(shown.counts.values()) == shown.messages, shown.counts

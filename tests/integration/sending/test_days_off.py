@@ -7,7 +7,7 @@ import pytest
 
 from dispatcher.accounts.provider_clock import ProviderClock
 from dispatcher.accounts.send_guard import Held, send_guard
-from dispatcher.campaigns import changing, lifecycle, progress, retrying, waits
+from dispatcher.campaigns import changing, progress, retrying, summary, waits
 from dispatcher.db.statements import query
 from dispatcher.domain import days_off
 from dispatcher.domain.days_off import DaysOff
@@ -94,7 +94,7 @@ def test_the_line_that_is_tried_while_the_account_is_blocked_keeps_its_days_off(
 def test_who_looks_is_told_why_it_waits_and_until_when(core: CoreHarness) -> None:
     campaign = core.load(10, not_on=near())
     with core.engine.connect() as connection:
-        shown = lifecycle.show(connection, campaign)
+        shown = summary.show(connection, campaign)
         wait = waits.wait(core.settings, shown)
         coming = progress.progress(connection, core.settings, shown)
     assert shown.not_on == near()
@@ -132,7 +132,7 @@ def test_the_account_sends_nothing_on_a_weekday_that_is_not_named(make_core: Mak
     campaign = core.load(10)
     assert why(core.try_claim()) == "the window is closed"
     with core.engine.connect() as connection:
-        wait = waits.wait(core.settings, lifecycle.show(connection, campaign))
+        wait = waits.wait(core.settings, summary.show(connection, campaign))
     assert wait is not None
     assert wait.why == "window"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyroaring import BitMap64
 
-from dispatcher.campaigns import appending, lifecycle, rendering, retrying
+from dispatcher.campaigns import appending, rendering, retrying, summary
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest import from_recipients, open_source
 from dispatcher.suppression import no_llame, no_llame_import
@@ -42,7 +42,7 @@ def registered(core: CoreHarness) -> set[str]:
 
 def left_out(core: CoreHarness, campaign: int) -> dict[str, int]:
     with core.engine.connect() as connection:
-        return lifecycle.show(connection, campaign).left_out
+        return summary.show(connection, campaign).left_out
 
 
 # -- load and claim --------------------------------------------------------------------------------------------------

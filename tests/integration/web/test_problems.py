@@ -1,6 +1,7 @@
 """Every refusal has one shape, whatever refused it."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -24,14 +25,15 @@ def api(runtime: Runtime) -> Iterator[Api]:
         yield api
 
 
-def check_problem(answer: requests.Response, code: str) -> None:
+def check_problem(answer: requests.Response, code: str) -> dict[str, Any]:
     assert answer.headers["Content-Type"] == "application/problem+json", answer.text
-    problem = answer.json()
+    problem: dict[str, Any] = answer.json()
     assert problem["code"] == code
     assert problem["status"] == answer.status_code == KINDS[code].status
     assert problem["title"]
     assert problem["detail"]
     assert problem["instance"] == f"urn:request:{answer.headers['X-Request-Id']}"
+    return problem
 
 
 def test_what_is_not_there_or_cannot_be_done_there(api: Api) -> None:

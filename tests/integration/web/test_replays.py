@@ -73,7 +73,8 @@ def test_a_file_that_is_sent_again_under_its_key_is_taken_once(api: Api, runtime
     assert (again.status_code, again.json()) == (first.status_code, first.json())
     assert again.headers["Idempotent-Replayed"] == "true"
     check_problem(send(data + b"1144447777\n"), "idempotency_key_reused")
-    check_problem(send(data, query="?name=x&reason=x"), "idempotency_key_reused")
+    changed = "?name=x" if path == "/uploads" else "?reason=x"
+    check_problem(send(data, query=changed), "idempotency_key_reused")
     check_problem(send(data, key="\u00f1"), "idempotency_key_invalid")
     check_problem(send(b"", key="g"), "refused")
     assert send(data, key="g").status_code == first.status_code  # a refused body uses no key up

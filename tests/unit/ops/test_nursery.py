@@ -125,13 +125,17 @@ nursery.fork("dispatcher child", "this", [], {})
     assert done.returncode == 1
 
 
-def test_what_the_children_share_starts_no_thread() -> None:
+def test_what_the_children_share_starts_no_thread_and_holds_nothing_that_few_need() -> None:
     code = """
 import os, sys
+from datetime import date
+from dispatcher.domain import days_off
 from ops import nursery
 nowhere = {"DISPATCHER_DATABASE_URL": "postgresql://x@127.0.0.1:1/x", "DISPATCHER_BROKER_URL": "redis://127.0.0.1:1/0"}
 nursery.preload("dispatcher parent", nowhere)
-print(len(os.listdir("/proc/self/task")), "polars" in sys.modules)
+print(len(os.listdir("/proc/self/task")), [each for each in ("polars", "zeep", "lxml") if each in sys.modules])
+next_may_day = date(date.today().year + 1, 5, 1)
+print(days_off.names_of(next_may_day, next_may_day)[1:], "holidays" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.stdout.split() == ["1", "False"], done.stderr[-2000:]
+    assert done.stdout.splitlines() == ["1 []", "['holidays'] False"], done.stderr[-2000:]

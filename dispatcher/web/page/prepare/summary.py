@@ -128,7 +128,7 @@ def _page(
         "may_send": may_release(runtime, visitor),
         **_words(check, would, it),
     }
-    return steps.step(request, "summary", it, status, window=runtime.settings.window, **{**shown, **more})
+    return steps.step(request, "summary", it, status, **{**shown, **more})
 
 
 def _words(check: Check, would: Plan | None, it: Preparation) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from dispatcher.domain.window import provider_local
 from dispatcher.errors import UsageError
 from dispatcher.i18n.words import translated
 from dispatcher.runtime import Runtime
+from dispatcher.web.page import words
 from dispatcher.web.page.failures import without_commands
 from dispatcher.web.page.forms import Form
 from dispatcher.web.page.prepare import steps
@@ -138,7 +139,9 @@ def _page(
         would = None
     shown = {"typed": typed, "plan": would, "today": provider_local(datetime.now().astimezone()).date()}
     line = {"hours": hours_of(runtime.settings, spec, would), "marks": marks(would) if would else []}
-    return steps.step(request, "when", it, status, window=runtime.settings.window, line=line, **{**shown, **more})
+    return steps.step(
+        request, "when", it, status, window=words.hours(runtime.settings.sending_window), line=line, **{**shown, **more}
+    )
 
 
 def hours_of(settings: Settings, spec: CampaignSpec, would: Plan | None) -> Hours | None:

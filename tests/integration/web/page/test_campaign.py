@@ -10,10 +10,13 @@ from sqlalchemy import Connection
 from dispatcher import audit_trail
 from dispatcher.access.roles import Role
 from dispatcher.accounts import binding
-from dispatcher.campaigns import lifecycle, request_intake, request_loading
+from dispatcher.campaigns import lifecycle, request_intake, request_loading, summary
+from dispatcher.domain.window import Window
+from dispatcher.i18n.words import speaking
 from dispatcher.runtime import Runtime
 from dispatcher.web.page import shared_looks
 from dispatcher.web.page.campaign import again_in
+from dispatcher.web.page.words import hours
 from ops.simulator.process import SimulatorProcess
 from tests.integration.stepper import Stepper
 from tests.integration.web.page.signed_in import Pages, links_of, serving_pages, text_of
@@ -40,6 +43,33 @@ def rejected(stepper: Stepper, simulator: SimulatorProcess, **spec: object) -> i
     stepper.finish(campaign)
     simulator.set_option(mix={})
     return campaign
+
+
+def test_it_says_on_which_days_and_at_which_hours_it_sends(make_runtime: Callable[..., Runtime]) -> None:
+    stepper = Stepper(make_runtime(window="mon-fri 09:00-20:00, sat 10:00-13:00"))
+    with serving_pages(stepper.runtime) as pages:
+        campaign = stepper.load(4, not_on=["holidays", "2030-12-24"])
+        seen = text_of(pages.as_(Role.VIEWER).get(f"/campaigns/{campaign}"))
+        assert "Hours of sending Mon to Fri 09:00-20:00, Sat 10:00-13:00" in seen
+        assert "Nothing is sent on national holidays, 2030-12-24" in seen
+        spanish = text_of(pages.as_(Role.VIEWER, language="es").get(f"/campaigns/{campaign}"))
+        assert "Horario de envío lun a vie 09:00-20:00, sáb 10:00-13:00" in spanish
+        assert "No se envía nada los feriados nacionales, 24/12/2030" in spanish
+        assert "lun a vie 09:00-20:00" in text_of(pages.as_(Role.VIEWER, language="es").get("/"))
+
+
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        ("08:00-22:00", "08:00-22:00"),
+        ("00:00-24:00", "00:00-24:00"),
+        ("sat-sun 10:00-18:00", "Sat to Sun 10:00-18:00"),
+        ("mon 08:00-12:00, wed 08:00-12:00", "Mon 08:00-12:00, Wed 08:00-12:00"),
+    ],
+)
+def test_hours_of_sending_are_said_by_weekday(window: str, said: str) -> None:
+    with speaking("en"):
+        assert hours(Window.parse(window)) == said
 
 
 def test_its_counts_are_links_for_those_who_may_see_numbers(stepper: Stepper, pages: Pages) -> None:
@@ -269,9 +299,9 @@ def test_a_look_serves_those_who_would_see_the_same_and_nobody_else(
 ) -> None:
     campaign = stepper.load(2)
     looks: list[int] = []
-    show = lifecycle.show
+    show = summary.show
 
-    def counted(connection: Connection, campaign_id: int) -> lifecycle.Summary:
+    def counted(connection: Connection, campaign_id: int) -> summary.Summary:
         looks.append(campaign_id)
         return show(connection, campaign_id)
 

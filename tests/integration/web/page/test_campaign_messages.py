@@ -42,6 +42,11 @@ def pages(stepper: Stepper) -> Iterator[Pages]:
         yield pages
 
 
+def looked_for(browser: Browser, campaign: int, **asked: str) -> str:
+    """Where a search leads."""
+    return browser.post(f"/campaigns/{campaign}/messages", **asked).url.removeprefix(browser.base)
+
+
 def seqs(browser: Browser, path: str) -> list[int]:
     """The messages of all pages, from this one on."""
     found: list[int] = []
@@ -112,12 +117,13 @@ def test_a_number_is_found_in_any_form_and_an_odd_one_says_why(core: CoreHarness
     campaign = varied(core)
     browser = pages.as_(Role.OPERATOR)
     for written in ("1120000004", "+54 9 11 2000-0004", "011 15 2000 0004"):
-        answer = browser.get(f"/campaigns/{campaign}/messages", params={"number": written})
+        answer = browser.post(f"/campaigns/{campaign}/messages", number=written)
+        assert "2000" not in answer.url
         assert f"/campaigns/{campaign}/messages/5" in links_of(answer), written
         assert "11 2000 0004" in text_of(answer)
-    assert seqs(browser, f"/campaigns/{campaign}/messages?number=1120000004&status=ok") == [5]
-    assert seqs(browser, f"/campaigns/{campaign}/messages?number=1120000004&status=rejected") == []
-    odd = browser.get(f"/campaigns/{campaign}/messages?number=12")
+    assert seqs(browser, looked_for(browser, campaign, number="1120000004", status="ok")) == [5]
+    assert seqs(browser, looked_for(browser, campaign, number="1120000004", status="rejected")) == []
+    odd = browser.post(f"/campaigns/{campaign}/messages", number="12")
     assert 'aria-describedby="odd"' in odd.text
     assert "too short" in text_of(odd)
     assert not [each for each in links_of(odd) if "/messages/" in each]
@@ -128,14 +134,14 @@ def test_an_own_id_is_found_and_a_long_search_says_how_far_it_came(
 ) -> None:
     campaign = varied(core)
     browser = pages.as_(Role.OPERATOR)
-    assert seqs(browser, f"/campaigns/{campaign}/messages?own=n35") == [36]
+    assert seqs(browser, looked_for(browser, campaign, own="n35")) == [36]
     monkeypatch.setattr(message_search, "_SLICE", 10)
     monkeypatch.setattr(message_search, "_SECONDS", 0.000001)
     monkeypatch.setattr(message_search, "query", lambda name: text("SELECT seq FROM message, pg_sleep(1)"))
     with core.engine.connect() as connection:
         found = message_search.search(connection, campaign, Search(external_id="n35"), 0, 5)
     assert (found.rows, found.next) == ([], found.searched_to)
-    assert seqs(browser, f"/campaigns/{campaign}/messages?own=n35") == [36]
+    assert seqs(browser, looked_for(browser, campaign, own="n35")) == [36]
 
 
 def test_an_own_id_is_found_by_the_index_among_many(core: CoreHarness) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import lifecycle, preparations
+from dispatcher.campaigns import preparations, summary
 from dispatcher.runtime import Runtime
 from dispatcher.web.page import campaigns
 from tests.integration.stepper import Stepper
@@ -79,4 +79,4 @@ def test_nobody_sees_anything_without_a_session(stepper: Stepper, pages: Pages) 
     for path in ("/campaigns", f"/campaigns/{campaign}", f"/campaigns/{campaign}/messages"):
         assert "/sign-in?" in browser.get(path).url
     with stepper.runtime.engine.connect() as connection:
-        assert lifecycle.show(connection, campaign).state == "scheduled"
+        assert summary.show(connection, campaign).state == "scheduled"

@@ -40,7 +40,7 @@ def test_an_unreachable_number_is_tried_again(runtime: Runtime) -> None:
     with runtime.engine.begin() as connection:
         do_not_send.add(connection, NUMBER, -2, datetime.now(UTC))
     with visiting(runtime, Role.OPERATOR) as visitor:
-        seen = visitor.get("/people", params={"number": NUMBER})
+        seen = visitor.look_for(NUMBER)
         assert "do-not-send list" in seen.text
         seen = visitor.submit(seen, "/people/reachable", reason=EVIL)
         assert "off the do-not-send list" in seen.text
@@ -65,7 +65,7 @@ def test_a_wrong_number_comes_back_with_its_form(runtime: Runtime) -> None:
         seen = visitor.submit(seen, "/people/out", number="011 15 4444-5555")
         assert "The number is on the list" in seen.text
         assert f"letter {EVIL}" in seen.text
-        history = visitor.get("/people", params={"number": NUMBER})
+        history = visitor.look_for(NUMBER)
         assert "a person" in history.text
         assert EVIL not in history.answer.text
     with runtime.engine.connect() as connection:

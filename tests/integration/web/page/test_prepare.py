@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import lifecycle, preparations, request_intake
+from dispatcher.campaigns import preparations, request_intake, summary
 from dispatcher.runtime import Runtime
 from dispatcher.suppression import optouts
 from schemas import tables
@@ -48,9 +48,9 @@ def campaigns(runtime: Runtime) -> int:
         return int(connection.execute(select(func.count()).select_from(tables.campaign)).scalar_one())
 
 
-def the_campaign(runtime: Runtime) -> lifecycle.Summary:
+def the_campaign(runtime: Runtime) -> summary.Summary:
     with runtime.engine.connect() as connection:
-        return lifecycle.show(connection, connection.execute(select(tables.campaign.c.id)).scalar_one())
+        return summary.show(connection, connection.execute(select(tables.campaign.c.id)).scalar_one())
 
 
 def actions(runtime: Runtime) -> set[tuple[str, str]]:

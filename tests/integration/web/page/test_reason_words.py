@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from dispatcher.access.roles import Role
-from dispatcher.campaigns import lifecycle, reject_watch
+from dispatcher.campaigns import reject_watch, summary
+from dispatcher.campaigns.reason_words import who, why
 from dispatcher.i18n.words import speaking
 from dispatcher.runtime import Runtime
-from dispatcher.web.page.reason_words import who, why
 from tests.integration.stepper import Stepper
 from tests.integration.web.page.visiting import visiting
 
@@ -47,4 +47,4 @@ def test_the_page_of_a_paused_campaign_speaks_spanish(make_runtime: Callable[...
         assert "user sender" not in seen.text
         assert "la pausó sender person" in visitor.get(f"/campaigns/{campaign}/resume").text
     with stepper.runtime.engine.connect() as connection:
-        assert lifecycle.show(connection, campaign).reason == "paused by user sender person"
+        assert summary.show(connection, campaign).reason == "paused by user sender person"

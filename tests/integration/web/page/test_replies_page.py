@@ -48,7 +48,7 @@ def test_an_answer_that_may_have_gone_out_is_not_sent_again(runtime: Runtime, si
             assert "not known whether" in seen.text
             assert once(seen) == once(form)
             assert seen.tree.xpath("//textarea")[0].text.strip() == TEXT
-        assert "the provider gave no result" in visitor.get("/people", params={"number": NUMBER}).text
+        assert "the provider gave no result" in visitor.look_for(NUMBER).text
     assert len(list(simulator.posts())) == 1
     assert messages(runtime) == 1
 
@@ -57,7 +57,7 @@ def test_an_answer_has_a_status_in_words(runtime: Runtime) -> None:
     number = reply(runtime, "a qué hora?")
     with visiting(runtime, Role.SENDER, "es") as visitor:
         visitor.submit(visitor.get(f"/replies/{number}"), "/answer", text=TEXT)
-        seen = visitor.get("/people", params={"number": NUMBER})
+        seen = visitor.look_for(NUMBER)
         assert "entregado a la compañía telefónica" in seen.text
         assert "accepted" not in seen.text
 

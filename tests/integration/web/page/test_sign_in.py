@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -278,3 +279,30 @@ def test_nobody_fills_the_disk_without_having_signed_in(runtime: Runtime) -> Non
                 assert peer.recv(200).startswith(f"HTTP/1.1 {status} ".encode())
             assert time.monotonic() - began < 10
         assert Visitor(viewer.base).post("/sign-in", {"x": "1"}, files={"file": ("a.csv", b"x" * 1000)}).status == 401
+
+
+def test_a_live_part_after_the_session_leads_back_to_its_page(runtime: Runtime) -> None:
+    with visiting(runtime, Role.SENDER) as visitor:
+        visitor.submit(visitor.get("/me"), "/me/password", new_password=PASSWORD)
+        visitor.session.cookies.clear()
+        asked: dict[str, Any] = {"HX-Request": "true", "HX-Current-URL": f"{visitor.base}/replies?kind=optout"}
+        to = visitor.get("/campaigns/7/live", headers=asked).answer.headers["HX-Redirect"]
+        back = visitor.submit(visitor.get(to), "/sign-in", name="sender person", password=PASSWORD)
+        assert (back.status, back.path) == (200, "/replies?kind=optout")
+        visitor.session.cookies.clear()
+        for page in ("", "/", "x", "https://evil.test", "https://evil.test//evil.test/x"):
+            to = visitor.get("/live", headers=asked | {"HX-Current-URL": page}).answer.headers.get("HX-Redirect", "")
+            assert visitor.submit(visitor.get(to), "/sign-in", name="sender person", password=PASSWORD).path == "/"
+            visitor.session.cookies.clear()
+
+
+def test_what_is_sealed_in_an_address_is_opened_by_its_session_alone(runtime: Runtime) -> None:
+    with visiting(runtime, Role.OPERATOR) as visitor:
+        seen = visitor.look_for("011 15 4444-5555")
+        assert "11 4444 5555" in seen.text
+        assert "4444" not in seen.path
+        assert visitor.get(seen.path).text == seen.text == visitor.look_for("1144445555").text
+        other = signed_in(runtime, visitor.base, Role.OPERATOR, name="other")
+        for path in (seen.path, seen.path[:-1], f"{seen.path[:-1]}A", "/people?who=A", "/people?who=ñ"):
+            assert "Search again" in other.get(path).text
+            assert "4444" not in other.get(path).text

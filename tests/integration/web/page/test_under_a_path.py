@@ -34,7 +34,7 @@ def test_every_address_on_every_page_is_under_the_path(make_runtime: Callable[..
             )
             return answer.status_code, answer.headers.get("Location", "")
 
-        assert lead("/people?number=11") == (303, "/sms/sign-in?next=%2Fpeople%3Fnumber%3D11")
+        assert lead("/replies?kind=optout") == (303, "/sms/sign-in?next=%2Freplies%3Fkind%3Doptout")
         entered = browser.post(
             f"{visitor.base}/sign-in/{users.make_link(runtime.engine, user)}", allow_redirects=False, timeout=30
         )

@@ -80,6 +80,10 @@ class Visitor:
             fields[press] = button.get("value", "")
         return self.post(form.action, fields, files=files)
 
+    def look_for(self, number: str) -> Seen:
+        """Search for a person."""
+        return self.submit(self.get("/people"), "/people", number=number)
+
 
 def at_once(runtime: Runtime) -> Hints:
     """Hints that do the work of a worker before they return."""

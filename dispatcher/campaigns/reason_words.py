@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from dispatcher.i18n.words import counted, translated, worded
-from dispatcher.web.page.show import number
+from dispatcher.i18n.words import counted, current, translated, worded
 
 _BY = re.compile(r"(paused|cancelled) by ((?:user|key|system) .+)")
 _REJECTED = re.compile(
@@ -44,16 +43,21 @@ def why(written: str | None) -> str:
         by = {"paused": translated("paused by {who}"), "cancelled": translated("cancelled by {who}")}
         return by[found[1]].format(who=who(found[2]))
     if found := _REJECTED.fullmatch(text):
-        bad, results, share, limit = number(int(found[1])), number(int(found[2])), float(found[3]), float(found[4])
+        bad, results, share, limit = (_number(float(found[n])) for n in (1, 2, 3, 4))
         said = worded(
             "{bad} of {results} messages were rejected ({share} %); the limit is {limit} %",
             bad=bad,
             results=results,
-            share=number(share),
-            limit=number(limit),
+            share=share,
+            limit=limit,
         )
         return f"{said} {_in_the_last(int(found[5]))}" if found[5] else said
     return text
+
+
+def _number(value: float) -> str:
+    written = f"{value:,.0f}" if value.is_integer() else f"{value:,.1f}"
+    return written.translate(str.maketrans(",.", ".,")) if current() == "es" else written
 
 
 def _in_the_last(chunks: int) -> str:
