@@ -23,6 +23,7 @@ from dispatcher.db.bulk_copy import copy_frame
 from dispatcher.db.statements import query
 from dispatcher.db.storable import storable
 from dispatcher.db.transactions import take_time
+from dispatcher.domain.window import provider_local
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.i18n.words import translated, worded
 from dispatcher.ingest import Source
@@ -40,6 +41,10 @@ _no_llame, _registry = tables.no_llame, tables.no_llame_registry
 
 class FarSmaller(UsageError):
     """The file has less than half of the numbers of the registry that it would replace."""
+
+
+class Older(UsageError):
+    """The file was taken before the registry that it would replace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +91,25 @@ def replace(
 
     Raises:
         FarSmaller: it has less than half of the numbers of the one before, and `force` was not given.
+        Older: it was taken before the one that it would replace, and `force` was not given.
         UsageError: it was taken in the future.
     """
     if taken_at is not None and taken_at > datetime.now(UTC):
         raise UsageError(translated("The registry cannot have been taken in the future."))
     take_time(connection)
     connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))  # one import at a time
-    kept = connection.execute(select(_registry.c.bitmap)).scalar()
-    before = BitMap64.deserialize(kept) if kept is not None else BitMap64()
+    kept = connection.execute(select(_registry.c.bitmap, _registry.c.taken_at)).first()
+    before = BitMap64.deserialize(kept.bitmap) if kept is not None else BitMap64()
+    if kept is not None and taken_at is not None and taken_at < kept.taken_at and not force:
+        raise Older(
+            worded(
+                "The registry here was taken on {kept:%Y-%m-%d}, after this file ({taken:%Y-%m-%d}). "
+                "Nothing was changed.",
+                kept=provider_local(kept.taken_at),
+                taken=provider_local(taken_at),
+            ),
+            hint=translated("Give --force if the older one is meant."),
+        )
     if len(numbers) < len(before) * _LEAST_SHARE and not force:
         raise FarSmaller(
             worded(

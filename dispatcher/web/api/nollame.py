@@ -90,7 +90,7 @@ async def import_nollame(
     runtime: RuntimeOf,
     taken: Annotated[date | None, Query(description="The day on which the file was taken. Default: now.")] = None,
     to_column: Annotated[str | None, Query(max_length=200, description="The number's column.")] = None,
-    force: Annotated[bool, Query(description="Also with less than half of the numbers of the one before.")] = False,
+    force: Annotated[bool, Query(description="Also when older, or with less than half of the numbers.")] = False,
 ) -> Any:
     """The body is the whole official file, of any kind that a list may have: it replaces the registry in one step."""
     settings = runtime.settings

@@ -15,7 +15,7 @@ from dispatcher.campaigns import appending, rendering, retrying, summary
 from dispatcher.errors import DispatcherError, UsageError
 from dispatcher.ingest import from_recipients, open_source
 from dispatcher.suppression import no_llame, no_llame_import
-from dispatcher.suppression.no_llame_import import FarSmaller, Replaced
+from dispatcher.suppression.no_llame_import import FarSmaller, Older, Replaced
 from dispatcher.suppression.number_files import Unread
 from schemas.payload import CampaignSpec
 from tests.conftest import wait_until
@@ -160,6 +160,17 @@ def test_a_registry_of_less_than_half_is_refused_unless_it_is_meant(core: CoreHa
     register(core, *(str(1_100_000_000 + n) for n in range(5)), force=False)
     register(core, "1100000000", force=True)
     assert registered(core) == {"1100000000"}
+
+
+def test_a_file_that_is_older_than_the_registry_is_refused_unless_it_is_meant(core: CoreHarness) -> None:
+    now = datetime.now(UTC)
+    register(core, ANA, taken_at=now - timedelta(days=5))
+    with pytest.raises(Older, match="was taken on"):
+        register(core, ANA, BETO, taken_at=now - timedelta(days=6), force=False)
+    assert registered(core) == {ANA}
+    register(core, ANA, CARO, taken_at=now - timedelta(days=4), force=False)
+    register(core, ANA, BETO, taken_at=now - timedelta(days=6), force=True)
+    assert registered(core) == {ANA, BETO}
 
 
 def test_an_import_that_fails_half_way_leaves_the_registry_as_it_was(
