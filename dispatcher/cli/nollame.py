@@ -29,7 +29,7 @@ def nollame() -> None:
 @click.argument("file")
 @click.option("--taken", help="The day on which the file was taken from the registry: 2026-11-20. Default: now.")
 @click.option("--to-column", help="The number's column, when it has an unusual name.")
-@click.option("--force", is_flag=True, help="Also a file older than the registry, or with less than half of its numbers.")
+@click.option("--force", is_flag=True, help="Also an older file, or one with less than half of the numbers.")
 @command
 def import_(output: Output, file: str, taken: str | None, to_column: str | None, force: bool) -> None:
     """Make FILE the registry: the whole official file, not what changed (one a line, CSV, XLSX; - reads stdin).
