@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-
-import psycopg
+from typing import TYPE_CHECKING
 
 from dispatcher.errors import DispatcherError
+
+if TYPE_CHECKING:
+    import psycopg
 
 _QUOTE_NOBODY = (
     *(DispatcherError, AttributeError, ImportError, NameError, NotImplementedError, RecursionError, TypeError),
@@ -37,6 +39,8 @@ def formatted(error: BaseException | None) -> str:
 
 
 def _said(error: BaseException) -> str:
+    import psycopg  # late: `--help` has no errors of a database, and would wait for it
+
     driver = getattr(error, "orig", None) or error  # SQLAlchemy's error around it
     if isinstance(driver, psycopg.Error):
         return _of_database(driver)
@@ -48,6 +52,8 @@ def _said(error: BaseException) -> str:
 
 
 def _of_database(error: psycopg.Error) -> str:
+    import psycopg
+
     diagnosis = error.diag
     found = {
         "sqlstate": error.sqlstate,

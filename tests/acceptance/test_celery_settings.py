@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dispatcher.config import Settings
-from ops import supervisor
+from ops import commands
 from tests.processes import ROOT
 from workers.schedule import SCHEDULE
 
@@ -103,11 +103,11 @@ def test_every_hint_that_comes_expired_is_counted_and_no_payload_is(over_redis: 
 
 def test_every_queue_has_one_worker_and_its_size_is_a_setting() -> None:
     sized = Settings(concurrency=7, workers_poll=9, workers_control=3, workers_urgent=5, workers_webhooks=6)
-    commands = {queue: supervisor.worker(sized, queue) for queue in supervisor.QUEUES}
-    assert {queue: command[command.index("-Q") + 1] for queue, command in commands.items()} == {
+    run = {queue: commands.worker(sized, queue) for queue in commands.QUEUES}
+    assert {queue: command[command.index("-Q") + 1] for queue, command in run.items()} == {
         queue: queue for queue in QUEUES
     }
-    assert {queue: tuple(command[-3:][::2]) for queue, command in commands.items()} == {
+    assert {queue: tuple(command[-3:][::2]) for queue, command in run.items()} == {
         "tick": ("solo", "1"),
         "submit": ("prefork", "7"),
         "poll": ("threads", "9"),
@@ -115,7 +115,7 @@ def test_every_queue_has_one_worker_and_its_size_is_a_setting() -> None:
         "urgent": ("prefork", "5"),
         "webhooks": ("threads", "6"),
     }
-    assert supervisor.worker(Settings(workers_submit=4), "submit")[-1] == "4"
+    assert commands.worker(Settings(workers_submit=4), "submit")[-1] == "4"
 
 
 def test_a_process_that_sends_is_killed_when_it_hangs_beyond_every_deadline(over_redis: dict[str, Any]) -> None:

@@ -106,7 +106,7 @@ def test_it_is_refused_while_somebody_works_on_the_database(home: dict[str, str]
         assert addresses.database_url
         with psycopg.connect(addresses.database_url) as worker:
             worker.execute("SELECT 1")
-            assert "in use by 1 other" in run(home, "db", "move", target, code=1)["error"]
+            assert "in use by other sessions: 1" in run(home, "db", "move", target, code=1)["error"]
     with psycopg.connect(target) as connection:
         assert connection.execute("SELECT count(*) FROM pg_class WHERE relname = 'message'").fetchone() == (0,)
     assert run(home, "campaign", "show", "1")["blocked"] is None

@@ -305,7 +305,7 @@ def test_a_look_serves_those_who_would_see_the_same_and_nobody_else(
         looks.append(campaign_id)
         return show(connection, campaign_id)
 
-    monkeypatch.setattr(lifecycle, "show", counted)
+    monkeypatch.setattr(summary, "show", counted)
     monkeypatch.setattr(shared_looks, "_SECONDS", 60)
     people = [pages.as_(Role.OPERATOR, name) for name in ("Ana", "Bea", "Eva")]
     first, *others = [each.get(f"/campaigns/{campaign}/live").text for each in people]

@@ -51,7 +51,7 @@ def test_marketing_is_chosen_with_the_text_and_warned_of_at_each_step(
         assert ("in the No Llame registry: 1" in campaign.text) is bool(gone)
         for seen in (check, summary, campaign):
             assert (said in warned(seen), "nollame.aaip.gob.ar" in warned(seen)) == (True, bool(said)), seen.path
-        person = visitor.get("/people?number=1144445555")
+        person = visitor.look_for("1144445555")
         assert ("In the No Llame registry" in person.text) is bool(gone)
     assert the_campaign(runtime).intent == "marketing"
 
