@@ -17,6 +17,7 @@ import pytest
 from dispatcher.i18n.words import Language, translated
 from ops.simulator.process import SimulatorProcess
 from tests.acceptance.live_system import LiveSystem
+from tests.conftest import wait_until
 from tests.terminal import Seen, type_in
 
 TEMPLATE = "Hola {nombre:title}, su saldo es {saldo:money}. Empresa SA"
@@ -33,10 +34,10 @@ class Desk:
         self.environment = {**environment, "DISPATCHER_LANGUAGE": language}
         self.columns, self.language = columns, language
 
-    def type(self, *arguments: str, code: int = 0, answer: bytes = b"", english: bool = False) -> Seen:
+    def type(self, *arguments: str, code: int | None = 0, answer: bytes = b"", english: bool = False) -> Seen:
         seen = type_in(self.environment, self.columns, *arguments, answer=answer)
         said = f"$ dispatcher {' '.join(arguments)}\n" + "\n".join(seen.lines)
-        assert seen.code == code, said
+        assert code is None or seen.code == code, said
         assert seen.wider_than(self.columns) == [], said
         assert "Traceback" not in said, said
         if self.language == "es" and not english:
@@ -211,7 +212,9 @@ def decide_a_doubt(desk: Desk, live: LiveSystem, simulator: SimulatorProcess, wo
 
 
 def look_after_the_machine(desk: Desk, campaign: int) -> None:
-    doctor = desk.type("doctor", english=True)
+    # A worker may need longer for its answer than a check waits, while the machine has other work.
+    wait_until(lambda: type_in(desk.environment, desk.columns, "doctor").code == 0, 30, "every check is good")
+    doctor = desk.type("doctor", code=None, english=True)
     assert desk.says("accepted") in doctor.text
     assert "PostgreSQL" in doctor.text
     assert desk.says("Every sum holds.") in desk.type("campaign", "audit", str(campaign)).text

@@ -136,7 +136,7 @@ def test_marketing_that_goes_out_by_an_old_registry_is_told(core: CoreHarness) -
     def register(days: int) -> None:
         taken = datetime.now(UTC) - timedelta(days=days, minutes=1)
         with core.engine.begin() as connection:
-            no_llame_import.replace(connection, BitMap64([1]), Unread(), "x", taken)
+            no_llame_import.replace(connection, BitMap64([1]), Unread(), "x", taken, force=True)
 
     assert "WARNING" in doctor._no_llame(core.engine)
     campaign = core.load(2, intent="marketing")
