@@ -15,6 +15,8 @@ from schemas import tables
 from schemas.states import MessageStatus
 
 _SPAN = timedelta(minutes=5)
+_LEAST = timedelta(seconds=5)
+"""A campaign that has just begun has gone for so long, so that its first chunk is no pace of millions."""
 _OPEN = ("draft", "scheduled", "running", "paused")
 
 
@@ -31,17 +33,20 @@ def progress(connection: Connection, settings: Settings, shown: Summary) -> Prog
     """The progress of a campaign."""
     share = shown.final / shown.messages if shown.messages else 1.0
     waiting = shown.counts.get(MessageStatus.PENDING, 0)
-    rate = _rate(connection, shown.campaign_id) if shown.state in ("running", "paused") else 0.0
+    rate = _rate(connection, shown) if shown.state in ("running", "paused") else 0.0
+    rate = min([rate, *(limit for limit in (shown.rate, settings.rate) if limit)])  # the first chunk may go at once
     return Progress(round(share, 4), round(rate, 1), _ends(settings, shown, waiting, rate))
 
 
-def _rate(connection: Connection, campaign_id: int) -> float:
+def _rate(connection: Connection, shown: Summary) -> float:
+    """Messages a minute of the last five, or of the time since it began."""
     chunk = tables.chunk
-    since = func.now() - _SPAN
-    posted = select(func.coalesce(func.sum(chunk.c.messages), 0)).where(
-        chunk.c.campaign_id == campaign_id, chunk.c.posted_at >= since
+    posted = select(func.now(), func.coalesce(func.sum(chunk.c.messages), 0)).where(
+        chunk.c.campaign_id == shown.campaign_id, chunk.c.posted_at >= func.now() - _SPAN
     )
-    return float(connection.execute(posted).scalar_one()) / (_SPAN.total_seconds() / 60)
+    now, messages = connection.execute(posted).one()
+    since_begin = now - shown.started_at if shown.started_at else _SPAN
+    return float(messages) / (max(_LEAST, min(_SPAN, since_begin)) / timedelta(minutes=1))
 
 
 def _ends(settings: Settings, shown: Summary, waiting: int, rate: float) -> datetime | None:

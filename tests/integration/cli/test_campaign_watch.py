@@ -87,7 +87,7 @@ def test_it_shows_progress_pace_end_and_rejects_within_60_columns(core: CoreHarn
     seen = screen(core, campaign)
     assert seen[0].split()[0] == "running"
     assert seen[0].endswith("5 %")
-    assert seen[1].startswith("2 of 40 final; 2 a minute; ends about ")
+    assert seen[1].startswith("2 of 40 final; 10 a minute; ends about ")  # as its rate allows
     assert seen[2] == "1 rejected"
     assert seen[3] == "The rate lets the next ones go in a moment."
     assert max(map(len, seen)) <= 60
